@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// failure.h: a harness failure, the second of the three kinds of answer (outcome, failure,
+// assertion). The harness could not do its work: no user namespaces, a worker died, a file can't be
+// read. It is reported with exit status 3 or 4, and never counts as a result of the kernel.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <utility>
+
+namespace pivotcheck {
+
+struct Failure {
+  enum class Kind {
+    cannot_run,    // this machine can't run it at all (exit status 4): which call, which errno
+    broke,         // it should have worked: a worker died, a descriptor ran out (exit status 3)
+    deadline,      // the deadline passed (exit status 3)
+  };
+  Kind kind = Kind::broke;
+  std::string what;  // one line: the call, the errno's name, and what to change where that is known
+};
+
+template <class T>
+using Expected = std::expected<T, Failure>;
+
+[[nodiscard]] inline std::unexpected<Failure> fail(std::string what,
+                                                   Failure::Kind kind = Failure::Kind::broke) {
+  return std::unexpected(Failure{kind, std::move(what)});
+}
+
+}  // namespace pivotcheck

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// choices.h: where generators get their random choices from. A seeded generator, the bytes of
+// libFuzzer, RapidCheck and an exhaustive odometer all stand behind these two calls, so that one set
+// of generators serves them all.
+#pragma once
+
+#include <cstdint>
+
+namespace pivotcheck {
+
+class Choices {
+ public:
+  Choices() = default;
+  Choices(const Choices&) = delete;
+  Choices& operator=(const Choices&) = delete;
+  virtual ~Choices() = default;
+
+  // A number in [0, n). n is at least 1. A source that has run dry answers 0 from then on.
+  virtual std::uint32_t below(std::uint32_t n) = 0;
+  // True with about `percent` in a hundred. A source that has run dry answers false.
+  bool flip(std::uint32_t percent) { return below(100) >= 100 - percent; }
+};
+
+}  // namespace pivotcheck

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0
+// free_step.cc: one function for each operation, in the order of op.h.
+#include "gen/free_step.h"
+
+#include <iterator>
+#include <span>
+#include <utility>
+
+#include "base/check.h"
+#include "gen/places.h"
+
+namespace pivotcheck::gen {
+namespace {
+
+using model::Kind;
+using model::MountIndex;
+using model::Task;
+using model::TaskIndex;
+using model::World;
+
+// More mounts than this, and stories stop adding to them: a world of ten mounts shows what there is to
+// be seen, and recursive binds of shared trees double at every step.
+constexpr int mounts_wanted = 24;
+
+std::uint32_t count(std::size_t n) { return static_cast<std::uint32_t>(n); }
+
+// Fills in the arguments of one operation.
+class Filler {
+ public:
+  Filler(const Story& story, TaskIndex who)
+      : story_(story), choices_(story.choices()), world_(story.world()), task_(world_[who]),
+        places_(story, who) {}
+
+  void operator()(Mkdir& op) { op.path = new_name(Kind::directory); }
+  void operator()(Rmdir& op) {
+    Spot spot = places_.directory();
+    // An empty one that nothing is mounted on, if two tries find it.
+    if (!removable(spot)) spot = places_.directory();
+    op.path = places_.spelled(spot);
+  }
+  void operator()(Touch& op) { op.path = new_name(Kind::file); }
+  void operator()(Unlink& op) { op.path = existing_name(places_.anything()); }
+  void operator()(Rename& op) {
+    Spot from = places_.anything();
+    if (places_.kind(from) == Kind::directory && from.text.empty()) from = places_.anything();
+    Spot to = places_.directory();
+    if (to.at.mount != from.at.mount) to = places_.directory();
+    op.from = existing_name(from);
+    op.to = places_.spelled(to, places_.free_name(to, some_kind(from)));
+    if (choices_.flip(15)) op.to = existing_name(places_.anything());
+  }
+  void operator()(Symlink& op) {
+    const Spot target = places_.directory();
+    op.target.text = choices_.flip(30) ? ".." + target.text : target.absolute();
+    if (choices_.flip(3)) op.target.text = "l";
+    op.path = new_name(Kind::symlink);
+  }
+  void operator()(Chmod& op) {
+    static constexpr unsigned modes[] = {0755, 0, 0111, 0333, 0444, 0555, 0644, 0666, 01777};
+    op.path = places_.spelled(places_.directory());
+    op.mode.bits = modes[choices_.below(std::size(modes))];
+  }
+
+  void operator()(Mount& op) {
+    op.path = places_.spelled(places_.directory());
+    if (choices_.flip(25)) op.type = FilesystemType::ramfs;
+    if (choices_.flip(20)) op.flags = some_flags();
+  }
+  void operator()(Bind& op) {
+    Spot source = choices_.flip(35) ? places_.mount_root() : places_.directory();
+    Spot target = places_.directory();
+    if (choices_.flip(8)) source = places_.file();
+    if (places_.kind(source) == Kind::file) target = places_.file();
+    op.source = places_.spelled(source);
+    op.target = places_.spelled(target);
+  }
+  void operator()(Move& op) {
+    Spot source = places_.mount_root();
+    if (source.at.mount == task_.root.mount) source = places_.mount_root();
+    Spot target = places_.directory();
+    if (world_.is_reachable(target.at, source.at)) target = places_.directory();
+    op.source = places_.spelled(source);
+    op.target = places_.spelled(target);
+  }
+  void operator()(ChangePropagation& op) { op.path = places_.spelled(usually_mount_root()); }
+  void operator()(Remount& op) {
+    const Spot spot = usually_mount_root();
+    op.path = places_.spelled(spot);
+    // Close to what the mount has: one flag more or less.
+    op.flags.flags = world_[spot.at.mount].flags;
+    const auto flag = static_cast<MountFlag>(choices_.below(5));
+    op.flags.flags.set(flag, !op.flags.flags.has(flag));
+  }
+  void operator()(Umount& op) {
+    Spot spot = usually_mount_root();
+    if (!umountable(spot)) spot = usually_mount_root();
+    op.path = places_.spelled(spot);
+    if (choices_.flip(35)) op.flags.set(UmountFlag::detach);
+    if (choices_.flip(10)) op.flags.set(UmountFlag::nofollow);
+    if (story_.features().expire && choices_.flip(60)) {
+      op.flags.set(UmountFlag::expire);
+      if (choices_.flip(90)) op.flags.set(UmountFlag::detach, false);
+    }
+  }
+
+  void operator()(PivotRoot& op) {
+    Spot new_root = places_.mount_root();
+    if (new_root.at.mount == task_.root.mount) new_root = places_.mount_root();
+    if (choices_.flip(10)) new_root = places_.directory();
+    Spot put_old = places_.below(new_root, 2);
+    if (choices_.flip(10)) put_old = places_.directory();
+    op.new_root = places_.spelled(new_root);
+    op.put_old = places_.spelled(put_old);
+    if (new_root.at == task_.current_directory && choices_.flip(60)) {
+      op = {.new_root = ".", .put_old = "."};
+    }
+  }
+  void operator()(Chroot& op) { op.path = places_.spelled(some_directory()); }
+  void operator()(Chdir& op) { op.path = places_.spelled(some_directory()); }
+  void operator()(Open& op) {
+    op.handle.text = handle_names[choices_.below(std::size(handle_names))];
+    op.path = places_.spelled(choices_.flip(30) ? places_.anything() : some_directory());
+  }
+  void operator()(Fchdir& op) { op.handle.text = some_handle(); }
+  void operator()(Close& op) { op.handle.text = some_handle(); }
+
+  void operator()(Spawn& op) { op.task.text = story_.next_name(); }
+  void operator()(Exit&) {}
+  void operator()(Unshare& op) {
+    op.kinds = {NamespaceKind::mnt};
+    if (choices_.flip(35)) op.kinds.set(NamespaceKind::user);
+    if (choices_.flip(8)) op.kinds = {NamespaceKind::user};
+  }
+  void operator()(Setns& op) {
+    TaskIndex other = story_.some_task();
+    if (&world_[other] == &task_) other = story_.some_task();
+    op.task.text = world_[other].name;
+    op.kinds = {NamespaceKind::mnt};
+    if (world_[other].user != task_.user && choices_.flip(70)) op.kinds.set(NamespaceKind::user);
+    if (choices_.flip(10)) op.kinds = {NamespaceKind::user};
+  }
+  void operator()(DropCapabilities& op) {
+    op.capabilities = Capabilities::from_bits(1 << (2 - choices_.below(3)));
+    if (choices_.flip(15)) op.capabilities.set(static_cast<Capability>(choices_.below(3)));
+  }
+
+ private:
+  Path new_name(Kind kind) {
+    const Spot directory = places_.directory();
+    if (choices_.flip(4)) return places_.spelled(places_.anything());
+    return places_.spelled(directory, places_.free_name(directory, kind));
+  }
+  // For calls that act on the name itself: the last component stays a plain name.
+  Path existing_name(const Spot& spot) {
+    const std::size_t slash = spot.text.rfind('/');
+    if (slash == std::string::npos || choices_.flip(10)) return places_.spelled(spot);
+    return {spot.text};
+  }
+  Kind some_kind(const Spot& from) {
+    return choices_.flip(10) ? static_cast<Kind>(choices_.below(3)) : places_.kind(from);
+  }
+  bool removable(const Spot& spot) const {
+    return world_[spot.at.dentry].children.empty() && !world_.is_mount_root(spot.at);
+  }
+  bool umountable(const Spot& spot) const {
+    const model::Mount& mount = world_[spot.at.mount];
+    return mount.children.empty() && !mount.locked && !world_.is_referenced(spot.at.mount);
+  }
+  Spot usually_mount_root() {
+    return choices_.flip(5) ? places_.directory() : places_.mount_root();
+  }
+  Spot some_directory() {
+    return choices_.flip(35) ? places_.mount_root() : places_.directory();
+  }
+  std::string some_handle() {
+    if (task_.handles.empty() || choices_.flip(5)) {
+      return std::string(handle_names[choices_.below(std::size(handle_names))]);
+    }
+    return task_.handles[choices_.below(count(task_.handles.size()))].name;
+  }
+  MountFlags some_flags() {
+    MountFlags flags;
+    flags.set(static_cast<MountFlag>(choices_.below(5)));
+    if (choices_.flip(30)) flags.set(static_cast<MountFlag>(choices_.below(5)));
+    return flags;
+  }
+
+  const Story& story_;
+  Choices& choices_;
+  const World& world_;
+  const Task& task_;
+  Places places_;
+};
+
+// What an operation needs before it can succeed, as far as it can be told without its arguments.
+enum class Outlook : unsigned char {
+  never,    // a scenario may not contain it
+  refused,  // it would be refused, or would do nothing
+  good,
+};
+
+class Forecast {
+ public:
+  Forecast(const Story& story, TaskIndex who)
+      : story_(story), world_(story.world()), task_(world_[who]) {}
+
+  Outlook operator()(const Mount&) const { return may_mount(); }
+  Outlook operator()(const Bind&) const { return may_mount(); }
+  Outlook operator()(const Move&) const { return may_change_second(); }
+  Outlook operator()(const ChangePropagation&) const { return has_admin(); }
+  Outlook operator()(const Remount&) const { return has_admin(); }
+  Outlook operator()(const Umount&) const { return may_change_second(); }
+  Outlook operator()(const PivotRoot&) const { return may_change_second(); }
+  Outlook operator()(const Chroot&) const {
+    return good_if(task_.capabilities.has(Capability::sys_chroot));
+  }
+  Outlook operator()(const Fchdir&) const { return good_if(!task_.handles.empty()); }
+  Outlook operator()(const Close&) const { return good_if(!task_.handles.empty()); }
+  Outlook operator()(const Spawn&) const {
+    return story_.names_left() > 0 ? Outlook::good : Outlook::never;
+  }
+  Outlook operator()(const Exit&) const {
+    return story_.tasks_alive() > 1 ? Outlook::good : Outlook::never;
+  }
+  Outlook operator()(const Unshare&) const {
+    if (world_.mount_count > mounts_wanted) return Outlook::never;
+    return good_if(task_.capabilities.has(Capability::sys_admin));
+  }
+  Outlook operator()(const Setns&) const { return good_if(story_.tasks_alive() > 1); }
+  Outlook operator()(const Rmdir&) const { return has_names(); }
+  Outlook operator()(const Unlink&) const { return has_names(); }
+  Outlook operator()(const Rename&) const { return has_names(); }
+  Outlook operator()(const DropCapabilities&) const {
+    // Early on it would make all the rest of the scenario refusals.
+    return good_if(world_.tasks.size() > 1);
+  }
+  // Mkdir, Touch, Symlink, Chmod, Chdir, Open
+  template <class AnyOther>
+  Outlook operator()(const AnyOther&) const { return Outlook::good; }
+
+ private:
+  static Outlook good_if(bool yes) { return yes ? Outlook::good : Outlook::refused; }
+  Outlook has_admin() const {
+    return good_if(world_.capable(task_, Capability::sys_admin, world_[task_.space].owner));
+  }
+  Outlook may_mount() const {
+    return world_.mount_count > mounts_wanted ? Outlook::never : has_admin();
+  }
+  Outlook may_change_second() const {
+    return world_.mount_count < 2 ? Outlook::refused : has_admin();
+  }
+  Outlook has_names() const { return good_if(!world_[task_.root.dentry].children.empty()); }
+
+  const Story& story_;
+  const World& world_;
+  const Task& task_;
+};
+
+struct Redraw {
+  Choices& choices;
+
+  void operator()(Mount& op) const {
+    if (choices.flip(50)) op.type = FilesystemType::ramfs;
+    op.flags.set(static_cast<MountFlag>(choices.below(5)));
+  }
+  void operator()(Bind& op) const { op.recursive = !op.recursive; }
+  void operator()(ChangePropagation& op) const {
+    op.to = static_cast<Propagation>(choices.below(4));
+    op.recursive = choices.flip(50);
+  }
+  void operator()(Remount& op) const {
+    const auto flag = static_cast<MountFlag>(choices.below(5));
+    op.flags.flags.set(flag, !op.flags.flags.has(flag));
+  }
+  void operator()(Umount& op) const {
+    if (op.flags.has(UmountFlag::expire)) return;
+    const auto flag = choices.flip(20) ? UmountFlag::nofollow : UmountFlag::detach;
+    op.flags.set(flag, !op.flags.has(flag));
+  }
+  void operator()(Unshare& op) const { op.kinds = some_kinds(); }
+  void operator()(Setns& op) const { op.kinds = some_kinds(); }
+  void operator()(DropCapabilities& op) const {
+    op.capabilities = Capabilities::from_bits(static_cast<int>(1 + choices.below(7)));
+  }
+  template <class AnyOther>
+  void operator()(AnyOther&) const {}
+
+ private:
+  [[nodiscard]] NamespaceKinds some_kinds() const {
+    return NamespaceKinds::from_bits(static_cast<int>(1 + choices.below(3)));
+  }
+};
+
+// As usual, in the order of prototypes(). Links and expire marks: see Features.
+constexpr std::array<std::uint8_t, verbs_count> usual_weights{
+    14,                      // mkdir
+    3,  5,  2,  5,  4,  2,   // rmdir touch unlink rename symlink chmod
+    14, 12, 8,  8,           // mount bind rbind move
+    5,  2,  4,  2,           // make-shared make-private make-slave make-unbindable
+    3,  2,  3,  1,           // make-rshared make-rprivate make-rslave make-runbindable
+    4,  10,                  // remount umount
+    10, 3,  7,  5,  2,  2,   // pivot_root chroot chdir open fchdir close
+    5,  1,  4,  4,  1,       // spawn exit unshare setns dropcap
+};
+
+}  // namespace
+
+VerbWeights::VerbWeights(std::uint32_t swarm, Features features) {
+  PIVOTCHECK_CHECK(prototypes().size() == verbs_count);
+  static constexpr std::uint32_t factors[] = {1, 1, 3, 0};
+  std::uint64_t bits = swarm * std::uint64_t{0x9E3779B97F4A7C15};
+  for (std::size_t i = 0; i < verbs_count; ++i) {
+    weights_[i] = usual_weights[i] * factors[(bits >> 62) & 3U];
+    bits *= 0xD1342543DE82EF95;
+    bits ^= bits >> 29;
+    if (i == 0) weights_[i] = usual_weights[i];  // nothing happens in a world without directories
+    if (!features.links && std::holds_alternative<Symlink>(prototypes()[i])) weights_[i] = 0;
+    total_ += weights_[i];
+  }
+}
+
+std::size_t VerbWeights::pick(Choices& choices) const {
+  std::uint32_t drawn = choices.below(total_);
+  for (std::size_t i = 0; i < verbs_count; ++i) {
+    if (drawn < weights_[i]) return i;
+    drawn -= weights_[i];
+  }
+  return 0;
+}
+
+void free_step(Story& story, TaskIndex who, const VerbWeights& weights) {
+  constexpr int tries_max = 6;
+  Choices& choices = story.choices();
+  Op op = prototypes()[0];
+  for (int i = 0; i < tries_max; ++i) {
+    const Op& prototype = prototypes()[weights.pick(choices)];
+    const Outlook outlook = std::visit(Forecast(story, who), prototype);
+    if (outlook == Outlook::good || (outlook == Outlook::refused && choices.flip(8))) {
+      op = prototype;
+      break;
+    }
+  }
+  std::visit(Filler(story, who), op);
+  story.perform(who, std::move(op));
+}
+
+void vary(Op& op, Choices& choices) {
+  if (choices.flip(50)) std::visit(Redraw{choices}, op);
+}
+
+}  // namespace pivotcheck::gen

@@ -1,0 +1,673 @@
+// SPDX-License-Identifier: Apache-2.0
+// apply.cc: one function for each operation, in the order of op.h. Each is a list of refusals in the
+// order in which kernels were seen to give them, and behind it what the operation does. Its mirror is
+// kernel/perform.cc, which makes the system calls.
+//
+// A function returns the rule that refuses, or Rule::none when it was done.
+#include "model/apply.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "model/lookup.h"
+#include "model/propagation.h"
+
+namespace pivotcheck::model {
+namespace {
+
+constexpr std::size_t text_bytes_max = 4096;  // PATH_MAX, with the byte that ends it
+
+class Operation {
+ public:
+  Operation(World& world, TaskIndex task) : world_(world), index_(task) {}
+
+  Verdict::Stop stop = Verdict::Stop::no;
+
+  // --- names
+
+  Rule operator()(const Mkdir& op) {
+    ParentResult at;
+    if (const Rule r = place_for_new(op.path, at); r != Rule::none) return r;
+    world_.new_dentry(at.directory.dentry, at.name, Kind::directory, 0755);
+    return Rule::none;
+  }
+
+  Rule operator()(const Rmdir& op) {
+    const ParentResult at = look_up_parent(world_, task(), op.path);
+    if (at.refused != Rule::none) return at.refused;
+    switch (at.last) {
+      case ParentResult::Last::dot: return Rule::rmdir_dot;
+      case ParentResult::Last::dot_dot: return Rule::rmdir_dot_dot;
+      case ParentResult::Last::root: return Rule::rmdir_root;
+      case ParentResult::Last::name: break;
+    }
+    DentryId found;
+    if (const Rule r = existing_name(at, found); r != Rule::none) return r;
+    if (!may_write(world_, task(), at.directory.dentry)) return Rule::directory_write_denied;
+    if (world_[found].kind != Kind::directory) return Rule::rmdir_not_directory;
+    if (is_mount_point_here(found)) return Rule::rmdir_mount_point;
+    if (!world_[found].children.empty()) return Rule::rmdir_not_empty;
+    remove(found);
+    return Rule::none;
+  }
+
+  Rule operator()(const Touch& op) {
+    const ParentResult at = look_up_parent(world_, task(), op.path);
+    if (at.refused != Rule::none) return at.refused;
+    if (at.last != ParentResult::Last::name) return Rule::name_exists;
+    if (at.trailing_slash) return Rule::touch_trailing_slash;
+    if (const Rule r = new_name(at); r != Rule::none) return r;
+    world_.new_dentry(at.directory.dentry, at.name, Kind::file, 0644);
+    return Rule::none;
+  }
+
+  Rule operator()(const Unlink& op) {
+    const ParentResult at = look_up_parent(world_, task(), op.path);
+    if (at.refused != Rule::none) return at.refused;
+    if (at.last != ParentResult::Last::name) return Rule::unlink_directory;
+    DentryId found;
+    if (const Rule r = existing_name(at, found); r != Rule::none) return r;
+    const bool is_directory = world_[found].kind == Kind::directory;
+    if (at.trailing_slash) {
+      return is_directory ? Rule::unlink_directory : Rule::unlink_trailing_slash;
+    }
+    if (!may_write(world_, task(), at.directory.dentry)) return Rule::directory_write_denied;
+    if (is_directory) return Rule::unlink_directory;
+    if (is_mount_point_here(found)) return Rule::unlink_mount_point;
+    remove(found);
+    return Rule::none;
+  }
+
+  Rule operator()(const Rename& op) {
+    const ParentResult from = look_up_parent(world_, task(), op.from);
+    if (from.refused != Rule::none) return from.refused;
+    const ParentResult to = look_up_parent(world_, task(), op.to);
+    if (to.refused != Rule::none) return to.refused;
+    if (from.directory.mount != to.directory.mount) return Rule::rename_other_mount;
+    if (from.last != ParentResult::Last::name || to.last != ParentResult::Last::name) {
+      return Rule::rename_dots;
+    }
+    DentryId source;
+    if (const Rule r = existing_name(from, source); r != Rule::none) return r;
+    const DentryId from_directory = from.directory.dentry;
+    const DentryId to_directory = to.directory.dentry;
+    if (const Rule r = name_can_be(to); r != Rule::none) return r;
+    const DentryId target = world_.child(to_directory, to.name);
+    const bool is_directory = world_[source].kind == Kind::directory;
+    if (!is_directory && (from.trailing_slash || to.trailing_slash)) {
+      return Rule::rename_trailing_slash;
+    }
+    if (from_directory != to_directory) {
+      if (world_.is_below_or_at(to_directory, source)) return Rule::rename_into_itself;
+      if (target.exists() && world_.is_below_or_at(from_directory, target)) {
+        return Rule::rename_onto_ancestor;
+      }
+    }
+    if (source == target) return Rule::none;
+    if (const Rule r = may_replace(source, target, from_directory, to_directory);
+        r != Rule::none) {
+      return r;
+    }
+    if (target.exists()) remove(target);
+    std::erase(world_[from_directory].children, source);
+    world_[to_directory].children.push_back(source);
+    world_[source].parent = to_directory;
+    world_[source].name = to.name;
+    return Rule::none;
+  }
+
+  Rule operator()(const Symlink& op) {
+    if (op.target.text.empty()) return Rule::symlink_target_empty;
+    if (op.target.text.size() >= text_bytes_max) return Rule::symlink_target_too_long;
+    ParentResult at = look_up_parent(world_, task(), op.path);
+    if (at.refused != Rule::none) return at.refused;
+    if (at.last != ParentResult::Last::name) return Rule::name_exists;
+    if (const Rule r = name_can_be(at); r != Rule::none) return r;
+    if (world_.child(at.directory.dentry, at.name).exists()) return Rule::name_exists;
+    if (at.trailing_slash) return Rule::symlink_trailing_slash;
+    if (const Rule r = new_name(at); r != Rule::none) return r;
+    const DentryId link = world_.new_dentry(at.directory.dentry, at.name, Kind::symlink, 0777);
+    world_[link].target = op.target.text;
+    return Rule::none;
+  }
+
+  Rule operator()(const Chmod& op) {
+    const LookupResult at = look_up(world_, task(), op.path);
+    if (at.refused != Rule::none) return at.refused;
+    if (is_read_only(world_, at.at.mount)) return Rule::read_only;
+    world_[at.at.dentry].mode = op.mode.bits;
+    return Rule::none;
+  }
+
+  // --- mounts
+
+  Rule operator()(const pivotcheck::Mount& op) {
+    const LookupResult target = look_up(world_, task(), op.path);
+    if (target.refused != Rule::none) return target.refused;
+    if (!may_mount()) return Rule::mount_no_capability;
+    if (!world_.capable(task(), Capability::sys_admin, task().user)) {
+      return Rule::mount_type_no_capability;
+    }
+    Location at;
+    if (const Rule r = place_for_mount(target.at, at); r != Rule::none) return r;
+    if (world_[at.dentry].kind != Kind::directory) return Rule::mount_kind_mismatch;
+    const bool read_only = op.flags.has(MountFlag::ro);
+    const FilesystemId filesystem = world_.new_filesystem(op.type, read_only, task().user);
+    const MountIndex mount = world_.new_mount(world_[filesystem].root);
+    world_[mount].flags = op.flags;
+    return attach(mount, at);
+  }
+
+  Rule operator()(const Bind& op) {
+    LookupResult source;
+    LookupResult target;
+    if (const Rule r = source_and_target(op.source, op.target, source, target);
+        r != Rule::none) {
+      return r;
+    }
+    Location at;
+    if (const Rule r = place_for_mount(target.at, at); r != Rule::none) return r;
+    const MountIndex from = source.at.mount;
+    if (world_[from].unbindable) return Rule::bind_unbindable;
+    if (world_[from].space != task().space) return Rule::bind_source_foreign;
+    if (!op.recursive && has_locked_children(source.at)) return Rule::bind_locked_children;
+    if (op.recursive && would_leave_out_locked(source.at)) return Rule::bind_locked_unbindable;
+    if (!same_kind(source.at.dentry, at.dentry)) return Rule::mount_kind_mismatch;
+    const MountIndex copy =
+        clone_tree(world_, from, source.at.dentry, {.recursive = op.recursive});
+    world_[copy].locked = false;
+    return attach(copy, at);
+  }
+
+  Rule operator()(const Move& op) {
+    LookupResult source;
+    LookupResult target;
+    if (const Rule r = source_and_target(op.source, op.target, source, target);
+        r != Rule::none) {
+      return r;
+    }
+    if (!world_.is_mount_root(source.at)) return Rule::move_source_not_mount_point;
+    Location at;
+    if (const Rule r = place_for_mount(target.at, at); r != Rule::none) return r;
+    const MountIndex moved = source.at.mount;
+    if (world_[moved].space != task().space) return Rule::move_foreign;
+    if (world_[moved].locked) return Rule::move_locked;
+    if (!same_kind(source.at.dentry, at.dentry)) return Rule::move_kind_mismatch;
+    if (world_.is_shared(world_[moved].parent)) return Rule::move_shared_parent;
+    const std::vector<MountIndex> tree = world_.subtree(moved);
+    const auto is_unbindable = [this](MountIndex m) { return world_[m].unbindable; };
+    if (world_.is_shared(at.mount) && std::ranges::any_of(tree, is_unbindable)) {
+      return Rule::move_unbindable_to_shared;
+    }
+    if (std::ranges::find(tree, at.mount) != tree.end()) return Rule::move_into_itself;
+    return attach(moved, at);
+  }
+
+  Rule operator()(const ChangePropagation& op) {
+    const LookupResult at = look_up(world_, task(), op.path);
+    if (at.refused != Rule::none) return at.refused;
+    if (!may_mount()) return Rule::mount_no_capability;
+    if (!world_.is_mount_root(at.at)) return Rule::propagation_not_mount_point;
+    const NamespaceId space = world_[at.at.mount].space;
+    if (!space.exists()) return Rule::propagation_detached;
+    if (!world_.capable(task(), Capability::sys_admin, world_[space].owner)) {
+      return Rule::propagation_foreign;
+    }
+    change_propagation(world_, at.at.mount, op.to);
+    if (!op.recursive) return Rule::none;
+    for (const MountIndex mount : world_.subtree(at.at.mount)) {
+      if (mount != at.at.mount) change_propagation(world_, mount, op.to);
+    }
+    return Rule::none;
+  }
+
+  Rule operator()(const Remount& op) {
+    const LookupResult at = look_up(world_, task(), op.path);
+    if (at.refused != Rule::none) return at.refused;
+    if (!may_mount()) return Rule::mount_no_capability;
+    Mount& mount = world_[at.at.mount];
+    if (mount.space != task().space) return Rule::remount_foreign;
+    if (!world_.is_mount_root(at.at)) return Rule::remount_not_mount_point;
+    MountFlags wanted = op.flags.flags;
+    // mount(2): a remount that says nothing of atime leaves it as it is.
+    if (mount.flags.has(MountFlag::noatime)) wanted.set(MountFlag::noatime);
+    const bool atime_is_locked = mount.locked_flags.has(MountFlag::noatime);
+    const bool atime_changes =
+        wanted.has(MountFlag::noatime) != mount.flags.has(MountFlag::noatime);
+    if (!wanted.contains(mount.locked_flags.without({MountFlag::noatime})) ||
+        (atime_is_locked && atime_changes)) {
+      return Rule::remount_locked_flag;
+    }
+    mount.flags = wanted;
+    return Rule::none;
+  }
+
+  Rule operator()(const Umount& op) {
+    const LookupResult at =
+        look_up(world_, task(), op.path,
+                {.follow_last = !op.flags.has(UmountFlag::nofollow),
+                 .to_the_top = true, .keep_expiry_mark = true});
+    if (at.refused != Rule::none) return at.refused;
+    if (!may_mount()) return Rule::umount_no_capability;
+    const MountIndex mount = at.at.mount;
+    if (!world_.is_mount_root(at.at)) return Rule::umount_not_mount_point;
+    if (world_[mount].space != task().space) return Rule::umount_foreign;
+    if (world_[mount].locked) return Rule::umount_locked;
+    const bool detach = op.flags.has(UmountFlag::detach);
+    const bool is_own_root = mount == task().root.mount;
+    if (op.flags.has(UmountFlag::expire)) {
+      if (detach) return Rule::umount_expire_with_detach;
+      if (is_own_root) return Rule::umount_expire_root;
+      if (is_busy(mount)) return Rule::umount_expire_busy;
+      if (!std::exchange(world_[mount].expiry_mark, true)) return Rule::umount_expire_marked;
+    }
+    if (is_own_root && !detach) return make_root_read_only(mount);
+    if (!detach) {
+      if (is_busy(mount)) return Rule::umount_busy;
+      if (is_busy_elsewhere(mount)) return Rule::umount_propagation_busy;
+    }
+    umount_tree(world_, mount, {.propagate = true, .lazy = detach});
+    return Rule::none;
+  }
+
+  // --- roots
+
+  Rule operator()(const PivotRoot& op) {
+    if (!may_mount()) return Rule::pivot_no_capability;
+    const LookupResult new_root =
+        look_up(world_, task(), op.new_root, {.want_directory = true});
+    if (new_root.refused != Rule::none) return new_root.refused;
+    const LookupResult put_old = look_up(world_, task(), op.put_old, {.want_directory = true});
+    if (put_old.refused != Rule::none) return put_old.refused;
+    const Location old_at = world_.topmost(put_old.at);  // the old root is mounted on top
+    const Location root = task().root;
+    if (const Rule r = refuse_pivot(new_root.at, old_at, root); r != Rule::none) return r;
+    world_[root.mount].expiry_mark = false;
+
+    Mount& root_mount = world_[root.mount];
+    const MountIndex root_parent = root_mount.parent;
+    const DentryId root_place = root_mount.mount_point;
+    world_.detach_from_parent(new_root.at.mount);
+    world_.detach_from_parent(root.mount);
+    // The lock stays with the place: what is now the lowest mount may not be taken away.
+    if (std::exchange(root_mount.locked, false)) world_[new_root.at.mount].locked = true;
+    world_.attach(root.mount, old_at.mount, old_at.dentry);
+    world_.attach(new_root.at.mount, root_parent, root_place);
+    for (Task& other : world_.tasks) {
+      if (other.root == root) other.root = new_root.at;
+      if (other.current_directory == root) other.current_directory = new_root.at;
+    }
+    return Rule::none;
+  }
+
+  Rule operator()(const Chroot& op) {
+    const LookupResult at = look_up(world_, task(), op.path, {.want_directory = true});
+    if (at.refused != Rule::none) return at.refused;
+    if (!may_search(world_, task(), at.at.dentry)) return Rule::search_denied;
+    if (!world_.capable(task(), Capability::sys_chroot, task().user)) {
+      return Rule::chroot_no_capability;
+    }
+    task().root = at.at;
+    return Rule::none;
+  }
+
+  Rule operator()(const Chdir& op) {
+    const LookupResult at = look_up(world_, task(), op.path, {.want_directory = true});
+    if (at.refused != Rule::none) return at.refused;
+    if (!may_search(world_, task(), at.at.dentry)) return Rule::search_denied;
+    task().current_directory = at.at;
+    return Rule::none;
+  }
+
+  Rule operator()(const Open& op) {
+    const LookupResult at = look_up(world_, task(), op.path);
+    if (at.refused != Rule::none) return at.refused;
+    for (Handle& handle : task().handles) {
+      if (handle.name != op.handle.text) continue;
+      handle.at = at.at;
+      return Rule::none;
+    }
+    task().handles.push_back({op.handle.text, at.at});
+    return Rule::none;
+  }
+
+  Rule operator()(const Fchdir& op) {
+    const Handle* handle = find_handle(task(), op.handle.text);
+    if (handle == nullptr) return Rule::handle_closed;
+    if (world_[handle->at.dentry].kind != Kind::directory) return Rule::fchdir_not_directory;
+    if (!may_search(world_, task(), handle->at.dentry)) return Rule::search_denied;
+    task().current_directory = handle->at;
+    return Rule::none;
+  }
+
+  Rule operator()(const Close& op) {
+    if (find_handle(task(), op.handle.text) == nullptr) return Rule::handle_closed;
+    std::erase_if(task().handles, [&](const Handle& h) { return h.name == op.handle.text; });
+    return Rule::none;
+  }
+
+  // --- tasks
+
+  Rule operator()(const Spawn& op) {
+    Task copy = task();
+    copy.name = op.task.text;
+    world_.tasks.push_back(std::move(copy));
+    return Rule::none;
+  }
+
+  Rule operator()(const Exit&) {
+    task().alive = false;
+    leave_space(task().space);
+    return Rule::none;
+  }
+
+  Rule operator()(const Unshare& op) {
+    const bool user = op.kinds.has(NamespaceKind::user);
+    if (user && task().root != world_.namespace_root(task().space)) {
+      return Rule::unshare_user_chrooted;
+    }
+    if (user && world_[task().user].level >= user_namespace_depth_max) return too_large();
+    if (!user && !world_.capable(task(), Capability::sys_admin, task().user)) {
+      return Rule::unshare_mnt_no_capability;
+    }
+    if (user) enter_new_user_namespace();
+    if (op.kinds.has(NamespaceKind::mnt)) return enter_new_mount_namespace();
+    return Rule::none;
+  }
+
+  Rule operator()(const Setns& op) {
+    const TaskIndex other = world_.find_task(op.task.text);
+    PIVOTCHECK_CHECK(other.exists());
+    const UserNamespaceId user = world_[other].user;
+    const NamespaceId space = world_[other].space;
+    if (user != task().user && !world_.is_below(user, task().user)) {
+      return Rule::setns_may_not_inspect;
+    }
+    const bool enters_user = op.kinds.has(NamespaceKind::user);
+    if (enters_user && user == task().user) return Rule::setns_same_user_namespace;
+    Location root;
+    if (op.kinds.has(NamespaceKind::mnt)) {
+      const UserNamespaceId then = enters_user ? user : task().user;
+      if (!world_.capable(task(), Capability::sys_admin, world_[space].owner) ||
+          !world_.capable(task(), Capability::sys_admin, then) ||
+          !world_.capable(task(), Capability::sys_chroot, then)) {
+        return Rule::setns_mnt_no_capability;
+      }
+      root = world_.namespace_root(space);
+      if (!root.mount.exists()) {
+        stop = Verdict::Stop::leaves_the_world;
+        return Rule::none;
+      }
+    }
+    if (enters_user) {
+      task().user = user;
+      task().capabilities = {Capability::sys_admin, Capability::sys_chroot, Capability::dac};
+    }
+    if (op.kinds.has(NamespaceKind::mnt)) {
+      const NamespaceId left = std::exchange(task().space, space);
+      task().root = task().current_directory = root;
+      leave_space(left);
+    }
+    return Rule::none;
+  }
+
+  Rule operator()(const DropCapabilities& op) {
+    task().capabilities = task().capabilities.without(op.capabilities);
+    return Rule::none;
+  }
+
+ private:
+  Task& task() { return world_[index_]; }
+
+  Rule too_large() {
+    stop = Verdict::Stop::too_large;
+    return Rule::none;
+  }
+
+  // mount_namespaces(7): changing mounts needs CAP_SYS_ADMIN over the owner of one's namespace.
+  bool may_mount() {
+    return world_.capable(task(), Capability::sys_admin, world_[task().space].owner);
+  }
+
+  // The name can be in that directory at all: the directory is there, the name is short enough.
+  Rule name_can_be(const ParentResult& at) {
+    if (world_[at.directory.dentry].removed) return Rule::directory_removed;
+    return at.name.size() > 255 ? Rule::name_too_long : Rule::none;
+  }
+
+  Rule new_name(const ParentResult& at) {
+    if (const Rule r = name_can_be(at); r != Rule::none) return r;
+    if (world_.child(at.directory.dentry, at.name).exists()) return Rule::name_exists;
+    if (is_read_only(world_, at.directory.mount)) return Rule::read_only;
+    if (!may_write(world_, task(), at.directory.dentry)) return Rule::directory_write_denied;
+    return Rule::none;
+  }
+
+  Rule place_for_new(const Path& path, ParentResult& at) {
+    at = look_up_parent(world_, task(), path);
+    if (at.refused != Rule::none) return at.refused;
+    if (at.last != ParentResult::Last::name) return Rule::name_exists;
+    return new_name(at);
+  }
+
+  // A name that is to be removed or renamed. Whether that may be written comes first of all.
+  Rule existing_name(const ParentResult& at, DentryId& found) {
+    if (is_read_only(world_, at.directory.mount)) return Rule::read_only;
+    if (const Rule r = name_can_be(at); r != Rule::none) return r;
+    found = world_.child(at.directory.dentry, at.name);
+    return found.exists() ? Rule::none : Rule::name_missing;
+  }
+
+  Rule may_replace(DentryId source, DentryId target, DentryId from, DentryId to) {
+    if (!may_write(world_, task(), from)) return Rule::directory_write_denied;
+    if (!may_write(world_, task(), to)) return Rule::directory_write_denied;
+    const bool is_directory = world_[source].kind == Kind::directory;
+    if (target.exists()) {
+      const bool onto_directory = world_[target].kind == Kind::directory;
+      if (is_directory && !onto_directory) return Rule::rename_onto_file;
+      if (!is_directory && onto_directory) return Rule::rename_onto_directory;
+    }
+    // Its '..' would change, so it must be writable itself.
+    if (is_directory && from != to && (world_[source].mode & 0200U) == 0 &&
+        !task().capabilities.has(Capability::dac)) {
+      return Rule::directory_write_denied;
+    }
+    if (is_mount_point_here(source) || (target.exists() && is_mount_point_here(target))) {
+      return Rule::rename_mount_point;
+    }
+    if (target.exists() && !world_[target].children.empty()) return Rule::rename_not_empty;
+    return Rule::none;
+  }
+
+  // Something is mounted on it in the task's own namespace, through whichever mount of it.
+  bool is_mount_point_here(DentryId dentry) {
+    return std::ranges::any_of(world_.mounts, [&](const Mount& mount) {
+      return mount.exists && mount.space == task().space && mount.parent.exists() &&
+             mount.mount_point == dentry;
+    });
+  }
+
+  void remove(DentryId dentry) {
+    world_.unlink_dentry(dentry);
+    umount_from_removed(world_, dentry);
+  }
+
+  Rule source_and_target(const Path& source_path, const Path& target_path, LookupResult& source,
+                         LookupResult& target) {
+    if (source_path.text.size() >= text_bytes_max) return Rule::mount_source_too_long;
+    target = look_up(world_, task(), target_path);
+    if (target.refused != Rule::none) return target.refused;
+    if (!may_mount()) return Rule::mount_no_capability;
+    if (source_path.handle.empty() && source_path.text.empty()) return Rule::mount_source_empty;
+    source = look_up(world_, task(), source_path);
+    return source.refused;
+  }
+
+  // Mounting is always done on top of what is mounted there already.
+  Rule place_for_mount(Location target, Location& at) {
+    at = world_.topmost(target);
+    world_[at.mount].expiry_mark = false;
+    if (world_[at.dentry].removed || !world_[at.mount].space.exists()) {
+      return Rule::mount_target_gone;
+    }
+    return world_[at.mount].space == task().space ? Rule::none : Rule::mount_target_foreign;
+  }
+
+  bool same_kind(DentryId one, DentryId other) {
+    return (world_[one].kind == Kind::directory) == (world_[other].kind == Kind::directory);
+  }
+
+  Rule attach(MountIndex mount, Location at) {
+    return attach_tree(world_, mount, at) ? Rule::none : too_large();
+  }
+
+  bool has_locked_children(Location at) {
+    return std::ranges::any_of(world_[at.mount].children, [&](MountIndex child) {
+      return world_[child].locked && world_.is_below_or_at(world_[child].mount_point, at.dentry);
+    });
+  }
+
+  // A copy leaves out what is unbindable, with all below it.
+  bool would_leave_out_locked(Location at) {
+    std::vector<MountIndex> copied{at.mount};
+    for (std::size_t i = 0; i < copied.size(); ++i) {
+      for (const MountIndex child : world_[copied[i]].children) {
+        if (i == 0 && !world_.is_below_or_at(world_[child].mount_point, at.dentry)) continue;
+        if (!world_[child].unbindable) {
+          copied.push_back(child);
+        } else if (world_[child].locked) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  bool is_busy(MountIndex mount) {
+    return !world_[mount].children.empty() || world_.is_referenced(mount);
+  }
+
+  // sharedsubtree.rst, 5d: a receiver's mount that has mounts on it does not count (it stays).
+  bool is_busy_elsewhere(MountIndex mount) {
+    const Mount& m = world_[mount];
+    return std::ranges::any_of(receivers(world_, m.parent), [&](MountIndex receiver) {
+      const MountIndex same = world_.mounted_at(receiver, m.mount_point);
+      if (!same.exists() || !world_.is_referenced(same)) return false;
+      const auto& children = world_[same].children;
+      return children.empty() ||
+             (children.size() == 1 && world_.mounted_at(same, world_[same].root).exists());
+    });
+  }
+
+  Rule make_root_read_only(MountIndex mount) {
+    Filesystem& filesystem = world_[world_[world_[mount].root].filesystem];
+    if (!world_.capable(task(), Capability::sys_admin, filesystem.mounted_in)) {
+      return Rule::umount_root_no_capability;
+    }
+    filesystem.read_only = true;
+    return Rule::none;
+  }
+
+  Rule refuse_pivot(Location new_root, Location put_old, Location root) {
+    const NamespaceId space = task().space;
+    if (world_[put_old.dentry].removed || !world_[put_old.mount].space.exists()) {
+      return Rule::put_old_gone;
+    }
+    if (world_[root.mount].space != space) return Rule::root_mount_foreign;
+    if (world_[new_root.mount].space != space) return Rule::new_root_foreign;
+    if (world_.is_shared(put_old.mount)) return Rule::put_old_mount_shared;
+    if (world_.is_shared(world_[new_root.mount].parent)) return Rule::new_root_parent_shared;
+    if (world_.is_shared(world_[root.mount].parent)) return Rule::root_parent_shared;
+    if (world_[new_root.mount].locked) return Rule::new_root_locked;
+    if (world_[new_root.dentry].removed) return Rule::new_root_removed;
+    if (new_root.mount == root.mount) return Rule::new_root_on_root_mount;
+    if (put_old.mount == root.mount) return Rule::put_old_on_root_mount;
+    if (!world_.is_mount_root(root)) return Rule::root_not_mount_point;
+    if (!world_.is_mount_root(new_root)) return Rule::new_root_not_mount_point;
+    if (!world_.is_reachable(put_old, new_root)) return Rule::put_old_not_under_new_root;
+    if (!world_.is_reachable(new_root, root)) return Rule::new_root_not_under_root;
+    return Rule::none;
+  }
+
+  void leave_space(NamespaceId space) {
+    const bool in_use = std::ranges::any_of(
+        world_.tasks, [space](const Task& t) { return t.alive && t.space == space; });
+    if (!in_use) drop_namespace(world_, space);
+  }
+
+  void enter_new_user_namespace() {
+    const UserNamespaceId id{static_cast<std::uint32_t>(world_.users.size())};
+    world_.users.push_back({.parent = task().user, .level = world_[task().user].level + 1});
+    task().user = id;
+    task().capabilities = {Capability::sys_admin, Capability::sys_chroot, Capability::dac};
+  }
+
+  Rule enter_new_mount_namespace() {
+    const NamespaceId left = task().space;
+    const MountIndex rootfs = world_[left].rootfs;
+    const std::vector<MountIndex> originals = world_.subtree(rootfs);
+    if (static_cast<std::size_t>(world_.mount_count) + originals.size() - 1 > mounts_max) {
+      return too_large();
+    }
+    const bool less_privileged = task().user != world_[left].owner;
+    const NamespaceId entered{static_cast<std::uint32_t>(world_.spaces.size())};
+    const MountIndex copy = clone_tree(
+        world_, rootfs, world_[rootfs].root,
+        {.recursive = true, .keep_unbindable = true, .shared_to_slave = less_privileged});
+    world_.spaces.push_back({.owner = task().user, .rootfs = copy});
+    if (less_privileged) lock_tree(world_, copy);
+    const std::vector<MountIndex> copies = world_.subtree(copy);
+    PIVOTCHECK_CHECK(copies.size() == originals.size());
+    for (std::size_t i = 0; i < copies.size(); ++i) {
+      world_[copies[i]].space = entered;
+      if (task().root.mount == originals[i]) task().root.mount = copies[i];
+      if (task().current_directory.mount == originals[i]) {
+        task().current_directory.mount = copies[i];
+      }
+    }
+    world_.mount_count += static_cast<int>(copies.size()) - 1;
+    task().space = entered;
+    leave_space(left);
+    return Rule::none;
+  }
+
+  World& world_;
+  TaskIndex index_;
+};
+
+// A handle that is not open is refused before anything else is looked at (FORMAT.md).
+bool names_closed_handle(const Task& task, const Op& op) {
+  bool closed = false;
+  const auto look = [&]<class Field>(const Field& field) {
+    if constexpr (std::is_same_v<Field, Path>) {
+      closed = closed ||
+               (!field.handle.empty() && find_handle(task, field.handle) == nullptr);
+    }
+  };
+  std::visit([&](const auto& operation) { operation.fields(operation, look); }, op);
+  return closed;
+}
+
+}  // namespace
+}  // namespace pivotcheck::model
+
+namespace pivotcheck {
+
+Verdict apply(model::World& world, const Step& step) {
+  const model::TaskIndex task = world.find_task(step.task.text);
+  PIVOTCHECK_CHECK(task.exists());
+  Verdict verdict;
+  if (model::names_closed_handle(world[task], step.op)) {
+    verdict.rule = Rule::handle_closed;
+  } else {
+    model::Operation operation(world, task);
+    verdict.rule = std::visit([&](const auto& op) { return operation(op); }, step.op);
+    verdict.stop = operation.stop;
+  }
+  if (verdict.rule != Rule::none) verdict.outcome.error = info(verdict.rule).error;
+  if (verdict.stop == Verdict::Stop::no) model::forget_unused(world);
+  return verdict;
+}
+
+}  // namespace pivotcheck

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// apply.h: the model. It says what an operation answers, by which rule, and what the world is like
+// afterwards.
+//
+//     World world(Privilege::userns, KernelTraits::for_release(release));
+//     Verdict v = apply(world, {{"A"}, PivotRoot{"/new", "/"}});
+//     v.outcome is EBUSY, v.rule is put_old_on_root_mount, the world is as before
+//
+// Read world.h for the state, then lookup.h, then propagation.h, then apply.cc, which has one
+// function for each operation, in the order of op.h and of kernel/perform.cc.
+#pragma once
+
+#include "model/rules.h"
+#include "model/world.h"
+#include "op/op.h"
+#include "op/outcome.h"
+
+namespace pivotcheck {
+
+struct Verdict {
+  // Why a run ends before this step (FORMAT.md): it is then not performed, and the model's world is
+  // not to be used any more.
+  enum class Stop : unsigned char { no, leaves_the_world, too_large };
+
+  Outcome outcome;
+  Rule rule = Rule::none;  // none exactly when the outcome is ok
+  Stop stop = Stop::no;
+  bool operator==(const Verdict&) const = default;
+};
+
+// The task must exist; the parser and the generators see to that.
+Verdict apply(model::World& world, const Step& step);
+
+}  // namespace pivotcheck

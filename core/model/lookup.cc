@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// lookup.cc: the walk that lookup.h describes.
+#include "model/lookup.h"
+
+namespace pivotcheck::model {
+namespace {
+
+constexpr int links_max = 40;             // path_resolution(7)
+constexpr std::size_t name_bytes_max = 255;
+constexpr std::size_t path_bytes_max = 4096;  // with the byte that ends it
+
+using Last = ParentResult::Last;
+
+Last kind_of_last(std::string_view name) {
+  if (name == ".") return Last::dot;
+  if (name == "..") return Last::dot_dot;
+  return Last::name;
+}
+
+// One walk. Refusals are kept in `refused_`, and every function that can be refused returns false then.
+class Walk {
+ public:
+  Walk(World& world, const Task& task) : world_(world), task_(task) {}
+
+  Rule start(const Path& path) {
+    if (!path.handle.empty()) {
+      const Handle* handle = find_handle(task_, path.handle);
+      if (handle == nullptr) return Rule::handle_closed;
+      at_ = handle->at;
+      return Rule::none;
+    }
+    if (path.text.empty()) return Rule::path_empty;
+    if (path.text.size() >= path_bytes_max) return Rule::path_too_long;
+    at_ = path.text.front() == '/' ? task_.root : task_.current_directory;
+    return Rule::none;
+  }
+
+  // Walks all of `text`, a link at its end only if `follow_last` or a slash behind it.
+  bool walk_all(std::string_view text, bool follow_last) {
+    ParentResult parent;
+    if (!walk_to_last(text, parent)) return false;
+    if (parent.last == Last::root) return true;
+    must_be_directory_ = must_be_directory_ || parent.trailing_slash;
+    return step(parent.name, parent.last, follow_last || parent.trailing_slash);
+  }
+
+  // Walks all but the last component. Afterwards at() is the directory it is to be looked for in.
+  bool walk_to_last(std::string_view text, ParentResult& parent) {
+    for (;;) {
+      const std::size_t begin = text.find_first_not_of('/');
+      if (begin == std::string_view::npos) {
+        parent.last = Last::root;
+        return true;
+      }
+      text.remove_prefix(begin);
+      if (!may_search(world_, task_, at_.dentry)) return refuse_here(Rule::search_denied);
+      const std::size_t end = text.find('/');
+      const std::string_view name = text.substr(0, end);
+      const bool is_last = text.find_first_not_of('/', name.size()) == std::string_view::npos;
+      if (is_last) {
+        parent.name = name;
+        parent.last = kind_of_last(name);
+        parent.trailing_slash = end != std::string_view::npos;
+        return true;
+      }
+      if (!step(name, kind_of_last(name), true)) return false;
+      if (world_[at_.dentry].kind != Kind::directory) return refuse(Rule::not_a_directory);
+      text.remove_prefix(end);
+    }
+  }
+
+  [[nodiscard]] Location at() const { return at_; }
+  [[nodiscard]] Rule refused() const { return refused_; }
+  [[nodiscard]] bool must_be_directory() const { return must_be_directory_; }
+
+ private:
+  bool refuse(Rule rule) {
+    refused_ = rule;
+    return false;
+  }
+  // The walk had to look for real where it stands, and gives the reference back.
+  bool refuse_here(Rule rule) {
+    world_[at_.mount].expiry_mark = false;
+    return refuse(rule);
+  }
+
+  bool step(std::string_view name, Last kind, bool follow) {
+    switch (kind) {
+      case Last::root:
+      case Last::dot:
+        return true;
+      case Last::dot_dot:
+        return step_up();
+      case Last::name:
+        return step_down(name, follow);
+    }
+    return true;
+  }
+
+  bool step_up() {
+    Location from = at_;
+    while (from != task_.root && world_.is_mount_root(from)) {
+      const Mount& mount = world_[from.mount];
+      if (!mount.parent.exists()) {
+        from = task_.root;  // nothing below: stays, like at a root
+        break;
+      }
+      from = {mount.parent, mount.mount_point};
+    }
+    if (from == task_.root) {
+      at_ = world_.topmost(at_);
+      return true;
+    }
+    const DentryId parent = world_[from.dentry].parent;
+    const DentryId shown = world_[from.mount].root;
+    const bool shows_whole_filesystem = world_[shown].parent == shown;
+    if (!shows_whole_filesystem && !world_.is_below_or_at(parent, shown)) {
+      return refuse_here(Rule::dot_dot_escaped);
+    }
+    at_ = world_.topmost({from.mount, parent});
+    return true;
+  }
+
+  bool step_down(std::string_view name, bool follow) {
+    if (world_[at_.dentry].removed) return refuse_here(Rule::directory_removed);
+    if (name.size() > name_bytes_max) return refuse_here(Rule::name_too_long);
+    const DentryId found = world_.child(at_.dentry, name);
+    if (!found.exists()) return refuse_here(Rule::name_missing);
+    const Location directory = at_;
+    at_ = world_.topmost({at_.mount, found});
+    if (world_[at_.dentry].kind != Kind::symlink || !follow) return true;
+    if (++links_ > links_max) return refuse_here(Rule::too_many_links);
+    const std::string& target = world_[at_.dentry].target;
+    at_ = target.front() == '/' ? task_.root : directory;
+    return walk_all(target, true);
+  }
+
+  World& world_;
+  const Task& task_;
+  Location at_;
+  Rule refused_ = Rule::none;
+  int links_ = 0;
+  bool must_be_directory_ = false;
+};
+
+// What is behind `@h`: names separated by slashes, relative to the handle.
+bool handle_text_is_bare(const Path& path) { return !path.handle.empty() && path.text.empty(); }
+
+}  // namespace
+
+const Handle* find_handle(const Task& task, std::string_view name) {
+  for (const Handle& handle : task.handles) {
+    if (handle.name == name) return &handle;
+  }
+  return nullptr;
+}
+
+bool may_search(const World& world, const Task& task, DentryId directory) {
+  return (world[directory].mode & 0100U) != 0 || task.capabilities.has(Capability::dac);
+}
+
+bool may_write(const World& world, const Task& task, DentryId directory) {
+  return (world[directory].mode & 0300U) == 0300U || task.capabilities.has(Capability::dac);
+}
+
+bool is_read_only(const World& world, MountIndex mount) {
+  return world[mount].flags.has(MountFlag::ro) ||
+         world[world[world[mount].root].filesystem].read_only;
+}
+
+LookupResult look_up(World& world, const Task& task, const Path& path, LookupOptions options) {
+  Walk walk(world, task);
+  if (const Rule refused = walk.start(path); refused != Rule::none) return {refused, {}};
+  if (!path.handle.empty() && !path.text.empty() &&
+      world[walk.at().dentry].kind != Kind::directory) {
+    return {Rule::not_a_directory, {}};
+  }
+  if (!walk.walk_all(path.text, options.follow_last)) return {walk.refused(), {}};
+  Location at = walk.at();
+  if (options.to_the_top) at = world.topmost(at);
+  if (!options.keep_expiry_mark) world[at.mount].expiry_mark = false;
+  const bool want_directory = options.want_directory || walk.must_be_directory();
+  if (want_directory && world[at.dentry].kind != Kind::directory) {
+    return {Rule::not_a_directory, {}};
+  }
+  return {Rule::none, at};
+}
+
+ParentResult look_up_parent(World& world, const Task& task, const Path& path) {
+  Walk walk(world, task);
+  ParentResult result;
+  result.refused = walk.start(path);
+  if (result.refused != Rule::none) return result;
+  if (handle_text_is_bare(path)) {
+    result.refused = Rule::path_empty;
+    return result;
+  }
+  if (!path.handle.empty() && world[walk.at().dentry].kind != Kind::directory) {
+    result.refused = Rule::not_a_directory;
+    return result;
+  }
+  if (!walk.walk_to_last(path.text, result)) {
+    result.refused = walk.refused();
+    return result;
+  }
+  result.directory = walk.at();
+  world[result.directory.mount].expiry_mark = false;
+  return result;
+}
+
+}  // namespace pivotcheck::model

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+// propagation.cc: mount propagation, the part of mounting that acts at a distance.
+//
+// 1. Who receives. Mounts that are peers of each other (a peer group) show the same mount events; a
+// slave receives from its master group and gives nothing back:
+//
+//       group 1: M, N          mount X on M/d:   N/d gets a copy (peer of X)
+//          |                                     S/d gets a copy (slave of those)
+//       group 2: S, T          mount X on S/d:   T/d gets a copy; M and N get nothing
+//          |
+//          U (slave, not shared)
+//
+// 2. Where it can be received. A mount that shows only /sub of a filesystem receives what is mounted
+// on /sub or below it; what is mounted outside of /sub it never hears of.
+//
+// 3. How the copies are related. Copies form the same picture as the mounts they are put on: copies
+// on one peer group are peers; the copies on a slave group are slaves of the copies on the nearest
+// group above it that got any. Whatever lands on a shared mount becomes shared itself, all of the tree.
+//
+//       M (1) <- X (3)    N (1) <- X' (3)     S (2, slave of 1) <- X'' (4, slave of 3)
+//
+// 4. If the place is taken. A propagated copy that finds its place taken slides in beneath what is
+// there: what people see does not change behind their back.
+//
+// 5. Unmounting runs the same way, from the parent: whoever receives from the parent of the unmounted mount
+// loses what it has in the same place. But nothing may be revealed or lost by that: see `also_unmounted`.
+#include "model/propagation.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/check.h"
+
+namespace pivotcheck::model {
+namespace {
+
+bool contains(const std::vector<MountIndex>& mounts, MountIndex mount) {
+  return std::ranges::find(mounts, mount) != mounts.end();
+}
+
+// All members of `group` and of every group below it, and the slaves that are not shared.
+void add_receivers_of(const World& world, GroupId group, std::vector<MountIndex>& result) {
+  const auto& members = world[group].members;
+  result.insert(result.end(), members.begin(), members.end());
+  for (std::uint32_t i = 0; i < world.mounts.size(); ++i) {
+    if (world.mounts[i].exists && world.mounts[i].own_master == group) result.push_back({i});
+  }
+  for (std::uint32_t i = 0; i < world.groups.size(); ++i) {
+    if (world.groups[i].master == group && !world.groups[i].members.empty()) {
+      add_receivers_of(world, {i}, result);
+    }
+  }
+}
+
+// A copy of one mount that shows `root`, with its relation to peers and masters.
+MountIndex clone_one(World& world, MountIndex original, DentryId root, bool shared_to_slave) {
+  const MountIndex copy = world.new_mount(root);
+  const Mount& from = world[original];
+  Mount& to = world[copy];
+  to.flags = from.flags;
+  to.locked_flags = from.locked_flags;
+  to.locked = from.locked;
+  to.unbindable = from.unbindable;
+  if (!from.group.exists()) {
+    to.own_master = from.own_master;
+  } else if (shared_to_slave) {
+    to.own_master = from.group;
+  } else {
+    world.join_group(copy, from.group);
+  }
+  return copy;
+}
+
+void enter_space(World& world, MountIndex tree, NamespaceId space) {
+  for (const MountIndex mount : world.subtree(tree)) {
+    if (!world[mount].space.exists()) ++world.mount_count;
+    world[mount].space = space;
+  }
+}
+
+void make_shared(World& world, MountIndex mount) {
+  if (world.is_shared(mount)) return;
+  const GroupId group = world.new_group(world[mount].own_master);
+  world.join_group(mount, group);
+}
+
+// The copies of one propagated tree: for each receiving group, the groups of its copies' mounts.
+class PropagatedCopies {
+ public:
+  // `nodes`: the tree that was put on a member of `origin`, all of it shared.
+  PropagatedCopies(World& world, std::vector<MountIndex> nodes, GroupId origin)
+      : world_(world), nodes_(std::move(nodes)) {
+    auto& groups = copies_[origin];
+    for (const MountIndex node : nodes_) groups.push_back(world_[node].group);
+  }
+
+  // A copy of the tree for `receiver`, related to the copies made so far. Receivers must come in the
+  // order in which receivers() has them: those who receive come behind those who give.
+  MountIndex copy_for(MountIndex receiver) {
+    const GroupId receiving = world_[receiver].group;
+    const GroupId giving = nearest_giver(world_.master(receiver));
+    std::vector<MountIndex> clones;
+    for (std::size_t i = 0; i < nodes_.size(); ++i) clones.push_back(clone_plain(i, clones));
+    if (!receiving.exists()) {
+      for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        world_[clones[i]].own_master = copies_.at(giving)[i];
+      }
+      return clones.front();
+    }
+    if (!copies_.contains(receiving)) {
+      std::vector<GroupId> groups;
+      for (const GroupId master : copies_.at(giving)) groups.push_back(world_.new_group(master));
+      copies_.emplace(receiving, std::move(groups));
+    }
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      world_.join_group(clones[i], copies_.at(receiving)[i]);
+    }
+    return clones.front();
+  }
+
+ private:
+  // The nearest of `group` and the groups above it that holds copies; the origin holds one.
+  GroupId nearest_giver(GroupId group) const {
+    while (group.exists() && !copies_.contains(group)) group = world_[group].master;
+    return group;
+  }
+
+  // Node i without peers or master, attached like the original to the clone of its parent.
+  MountIndex clone_plain(std::size_t i, const std::vector<MountIndex>& clones) {
+    const MountIndex original = nodes_[i];
+    const MountIndex clone = world_.new_mount(world_[original].root);
+    world_[clone].flags = world_[original].flags;
+    world_[clone].locked_flags = world_[original].locked_flags;
+    world_[clone].locked = world_[original].locked;
+    if (i > 0) {
+      const auto parent = std::ranges::find(nodes_, world_[original].parent) - nodes_.begin();
+      world_.attach(clone, clones[static_cast<std::size_t>(parent)], world_[original].mount_point);
+    }
+    return clone;
+  }
+
+  World& world_;
+  std::vector<MountIndex> nodes_;
+  std::map<GroupId, std::vector<GroupId>> copies_;
+};
+
+// What was in the place of a propagated copy now sits on the copy.
+void slide_beneath(World& world, MountIndex copy, MountIndex taken) {
+  Location on{copy, world[copy].root};
+  if (world.traits.slides_beneath_whole_stack) on = world.topmost(on);
+  world.detach_from_parent(taken);
+  world.attach(taken, on.mount, on.dentry);
+}
+
+}  // namespace
+
+std::vector<MountIndex> receivers(const World& world, MountIndex mount) {
+  std::vector<MountIndex> result;
+  if (!world.is_shared(mount)) return result;
+  add_receivers_of(world, world[mount].group, result);
+  std::erase(result, mount);
+  return result;
+}
+
+MountIndex clone_tree(World& world, MountIndex source, DentryId root, CloneOptions options) {
+  const MountIndex top = clone_one(world, source, root, options.shared_to_slave);
+  if (!options.recursive) return top;
+  std::vector<std::pair<MountIndex, MountIndex>> pairs{{source, top}};  // original, copy
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const auto [original, copy] = pairs[i];
+    const std::vector<MountIndex> children = world[original].children;
+    for (const MountIndex child : children) {
+      if (child == top) continue;
+      const DentryId mount_point = world[child].mount_point;
+      if (original == source && !world.is_below_or_at(mount_point, root)) continue;
+      if (world[child].unbindable && !options.keep_unbindable) continue;
+      const MountIndex child_copy =
+          clone_one(world, child, world[child].root, options.shared_to_slave);
+      world.attach(child_copy, copy, mount_point);
+      pairs.emplace_back(child, child_copy);
+    }
+  }
+  return top;
+}
+
+bool attach_tree(World& world, MountIndex source, Location at) {
+  const NamespaceId space = world[at.mount].space;
+  const std::vector<MountIndex> nodes = world.subtree(source);
+  std::vector<MountIndex> places = receivers(world, at.mount);
+  std::erase_if(places, [&](MountIndex mount) {
+    return !world[mount].space.exists() || !world.is_below_or_at(at.dentry, world[mount].root);
+  });
+  const bool is_new = !world[source].space.exists();
+  const std::size_t added = nodes.size() * (places.size() + (is_new ? 1 : 0));
+  if (static_cast<std::size_t>(world.mount_count) + added > mounts_max) return false;
+
+  std::vector<std::pair<MountIndex, MountIndex>> copies;  // copy, receiver
+  if (world.is_shared(at.mount)) {
+    for (const MountIndex node : nodes) make_shared(world, node);
+    PropagatedCopies propagation(world, nodes, world[at.mount].group);
+    for (const MountIndex place : places) copies.emplace_back(propagation.copy_for(place), place);
+  }
+  world.detach_from_parent(source);
+  world.attach(source, at.mount, at.dentry);
+  enter_space(world, source, space);
+
+  for (const auto& [copy, place] : copies) {
+    if (world[world[place].space].owner != world[space].owner) lock_tree(world, copy);
+    world[copy].locked = false;
+    const MountIndex taken = world.mounted_at(place, at.dentry);
+    if (taken.exists()) slide_beneath(world, copy, taken);
+    world.attach(copy, place, at.dentry);
+    enter_space(world, copy, world[place].space);
+  }
+  return true;
+}
+
+namespace {
+
+// Which mounts go by propagation when `going` (a mount and all below it) goes. Candidates are what
+// is mounted in the same place on the receivers of each one's parent. Of these the largest set is
+// taken that loses and reveals nothing (propagate_umount.txt; Linux 6.17):
+//   - a mount stays if something that stays is mounted on it or below, anywhere but on its root (what
+//     covers the whole of it can take its place instead);
+//   - a locked mount stays if what it is mounted on stays, as it covers something that its namespace must
+//     not see.
+std::vector<MountIndex> also_unmounted(const World& world, const std::vector<MountIndex>& going) {
+  std::vector<MountIndex> also;
+  for (const MountIndex mount : going) {
+    if (!world.has_parent(mount)) continue;
+    for (const MountIndex receiver : receivers(world, world[mount].parent)) {
+      const MountIndex candidate = world.mounted_at(receiver, world[mount].mount_point);
+      if (candidate.exists() && !contains(going, candidate) && !contains(also, candidate)) {
+        also.push_back(candidate);
+      }
+    }
+  }
+  const auto goes = [&](MountIndex m) { return contains(going, m) || contains(also, m); };
+  const auto must_stay = [&](MountIndex mount) {
+    if (world[mount].locked && !goes(world[mount].parent)) return true;
+    return std::ranges::any_of(world[mount].children, [&](MountIndex child) {
+      return world[child].mount_point != world[mount].root &&
+             !std::ranges::all_of(world.subtree(child), goes);
+    });
+  };
+  while (std::erase_if(also, must_stay) > 0) {
+  }
+  return also;
+}
+
+// What covers an unmounted mount and stays takes the place of the lowest one of the stack that goes.
+void keep_covers(World& world, const std::vector<MountIndex>& also,
+                 const std::vector<MountIndex>& all) {
+  for (const MountIndex mount : also) {
+    const MountIndex cover = world.mounted_at(mount, world[mount].root);
+    if (!cover.exists() || contains(all, cover)) continue;
+    MountIndex lowest = mount;
+    while (contains(all, world[lowest].parent)) lowest = world[lowest].parent;
+    const MountIndex parent = world[lowest].parent;
+    const DentryId place = world[lowest].mount_point;
+    world.detach_from_parent(lowest);  // it is going; the place is free for the cover
+    world.detach_from_parent(cover);
+    world.attach(cover, parent, place);
+  }
+}
+
+}  // namespace
+
+void umount_tree(World& world, MountIndex mount, UmountOptions options) {
+  const std::vector<MountIndex> going = world.subtree(mount);
+  std::vector<MountIndex> all = going;
+  if (options.propagate) {
+    if (world.has_parent(mount)) {
+      for (const MountIndex receiver : receivers(world, world[mount].parent)) {
+        const MountIndex same = world.mounted_at(receiver, world[mount].mount_point);
+        if (same.exists()) world[same].locked = false;
+      }
+    }
+    const std::vector<MountIndex> also = also_unmounted(world, going);
+    all.insert(all.end(), also.begin(), also.end());
+    keep_covers(world, also, all);
+  }
+  for (const MountIndex m : all) {
+    if (world[m].space.exists() && world[world[m].space].rootfs != m) --world.mount_count;
+    world[m].space = {};
+    world[m].unmounted = true;
+    world.leave_group(m);
+    world[m].own_master = {};
+    world[m].unbindable = false;
+  }
+  for (const MountIndex m : all) {
+    const bool stays_connected = options.lazy && world.has_parent(m) &&
+                                 world[world[m].parent].unmounted &&
+                                 (options.stay_connected || world[m].locked);
+    if (!stays_connected) world.detach_from_parent(m);
+  }
+  world.has_unmounted = true;
+}
+
+void umount_from_removed(World& world, DentryId dentry) {
+  for (std::uint32_t i = 0; i < world.mounts.size(); ++i) {
+    const MountIndex mount{i};
+    if (!world[mount].exists || !world.has_parent(mount) || world[mount].mount_point != dentry) {
+      continue;
+    }
+    if (world[mount].unmounted) {
+      world.detach_from_parent(mount);
+    } else {
+      umount_tree(world, mount, {.propagate = false, .lazy = true, .stay_connected = true});
+    }
+  }
+}
+
+void change_propagation(World& world, MountIndex mount, Propagation to) {
+  if (to == Propagation::shared_) {
+    make_shared(world, mount);
+    return;
+  }
+  const GroupId group = world[mount].group;
+  if (group.exists()) {
+    const bool alone = world[group].members.size() == 1;
+    const GroupId master = alone ? world[group].master : group;
+    world.leave_group(mount);
+    world[mount].own_master = master;
+  }
+  if (to == Propagation::slave) return;
+  world[mount].own_master = {};
+  world[mount].unbindable = to == Propagation::unbindable;
+}
+
+void lock_tree(World& world, MountIndex mount) {
+  for (const MountIndex m : world.subtree(mount)) {
+    world[m].locked_flags = world[m].locked_flags.with(world[m].flags);
+    world[m].locked_flags.set(MountFlag::noatime);
+    world[m].locked = true;
+  }
+}
+
+void drop_namespace(World& world, NamespaceId space) {
+  const MountIndex rootfs = world[space].rootfs;
+  umount_tree(world, rootfs, {});
+  world[space].rootfs = {};
+}
+
+void forget_unused(World& world) {
+  if (!world.has_unmounted) return;
+  bool again = true;
+  bool any_left = false;
+  while (again) {
+    again = any_left = false;
+    for (std::uint32_t i = 0; i < world.mounts.size(); ++i) {
+      const MountIndex mount{i};
+      if (!world[mount].exists || !world[mount].unmounted) continue;
+      if (world.has_parent(mount) || world.is_referenced(mount)) {
+        any_left = true;
+        continue;
+      }
+      const std::vector<MountIndex> children = world[mount].children;
+      for (const MountIndex child : children) world.detach_from_parent(child);
+      world.free_mount(mount);
+      again = again || !children.empty();
+    }
+  }
+  world.has_unmounted = any_left;
+}
+
+}  // namespace pivotcheck::model

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// snapshot.cc: what the model's world looks like, in the terms in which the observers read the
+// kernel's; and what must hold in every world.
+#include <algorithm>
+
+#include "model/world.h"
+
+namespace pivotcheck::model {
+namespace {
+
+std::uint64_t number(auto id) { return id.exists() ? std::uint64_t{id.value} + 1 : 0; }
+
+// proc_pid_mountinfo(5), propagate_from: the nearest group above `mount` that has a member in the same
+// namespace that can be reached from its top.
+GroupId receives_from(const World& world, MountIndex mount, const Location& top) {
+  const NamespaceId space = world[mount].space;
+  for (GroupId g = world.master(mount); g.exists(); g = world[g].master) {
+    const bool visible = std::ranges::any_of(world[g].members, [&](MountIndex m) {
+      return world[m].space == space && world.is_reachable({m, world[m].root}, top);
+    });
+    if (visible) return g;
+  }
+  return {};
+}
+
+MountView view_of(const World& world, MountIndex id, const Location& top) {
+  const Mount& mount = world[id];
+  MountView view;
+  view.id = number(id);
+  view.parent = id == top.mount ? 0 : number(mount.parent);
+  view.mount_point = world.path_of({id, mount.root});
+  view.filesystem = number(world[mount.root].filesystem);
+  view.root = world.path_in_filesystem(mount.root);
+  view.root_removed = world[mount.root].removed;
+  view.flags = mount.flags;
+  view.filesystem_read_only = world[world[mount.root].filesystem].read_only;
+  view.peer_group = number(mount.group);
+  view.master_group = number(world.master(id));
+  const GroupId from = receives_from(world, id, top);
+  view.receives_from = from == world.master(id) ? 0 : number(from);
+  view.unbindable = mount.unbindable;
+  return view;
+}
+
+}  // namespace
+
+Snapshot snapshot(const World& world) {
+  Snapshot result;
+  std::vector<NamespaceId> shown;
+  const auto shown_index = [&](NamespaceId space) {
+    return static_cast<std::uint32_t>(std::ranges::find(shown, space) - shown.begin());
+  };
+  for (const Task& task : world.tasks) {
+    if (!task.alive || shown_index(task.space) < shown.size()) continue;
+    shown.push_back(task.space);
+    NamespaceView view;
+    const MountIndex lowest = world.lowest_mount(task.space);
+    if (lowest.exists()) {
+      const Location top{lowest, world[lowest].root};
+      for (const MountIndex m : world.subtree(lowest)) view.mounts.push_back(view_of(world, m, top));
+    }
+    result.namespaces.push_back(std::move(view));
+  }
+  const auto locate = [&](const Location& at) {
+    const bool detached = shown_index(world[at.mount].space) >= shown.size();
+    return pivotcheck::Location{.mount = number(at.mount),
+                                .detached = detached,
+                                .path = world.path_of(at),
+                                .removed = world[at.dentry].removed};
+  };
+  for (const Task& task : world.tasks) {
+    if (!task.alive) continue;
+    TaskView view{.name = task.name,
+                  .mount_namespace = shown_index(task.space),
+                  .root = locate(task.root),
+                  .current_directory = locate(task.current_directory),
+                  .handles = {}};
+    for (const Handle& handle : task.handles) {
+      view.handles.push_back({handle.name, locate(handle.at)});
+    }
+    result.tasks.push_back(std::move(view));
+  }
+  return result;
+}
+
+std::string broken_invariant(const World& world) {
+  for (std::uint32_t i = 0; i < world.mounts.size(); ++i) {
+    const Mount& mount = world.mounts[i];
+    const std::string name = "mount " + std::to_string(i);
+    if (!mount.exists) continue;
+    if (mount.space.exists() == mount.unmounted) return name + " is neither mounted nor unmounted";
+    const bool is_rootfs = mount.space.exists() && world[mount.space].rootfs == MountIndex{i};
+    if (mount.space.exists() && !is_rootfs && !mount.parent.exists()) return name + " has no parent";
+    if (mount.parent.exists()) {
+      const Mount& parent = world[mount.parent];
+      if (parent.space != mount.space) return name + " is in another namespace than its parent";
+      if (std::ranges::count(parent.children, MountIndex{i}) != 1) {
+        return name + " is not a child of its parent";
+      }
+      if (world.mounted_at(mount.parent, mount.mount_point) != MountIndex{i}) {
+        return name + " shares its mount point with another mount";
+      }
+    }
+    if (mount.group.exists() &&
+        std::ranges::count(world[mount.group].members, MountIndex{i}) != 1) {
+      return name + " is not a member of its group";
+    }
+    if (mount.group.exists() && mount.own_master.exists()) return name + " has two masters";
+    if (mount.group.exists() && mount.unbindable) return name + " is shared and unbindable";
+  }
+  for (const Task& task : world.tasks) {
+    if (!task.alive) continue;
+    if (!world[task.root.mount].exists || !world[task.current_directory.mount].exists) {
+      return "task " + task.name + " stands in a mount that is gone";
+    }
+  }
+  return "";
+}
+
+}  // namespace pivotcheck::model

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// traits.cc: which release has which trait.
+#include "model/traits.h"
+
+namespace pivotcheck {
+
+KernelTraits KernelTraits::for_release(const Release& release) {
+  KernelTraits traits;
+  traits.release = release;
+  traits.slides_beneath_whole_stack = release >= Release{{6, 17, 0}};
+  traits.umount_propagation_documented = release >= Release{{6, 17, 0}};
+  return traits;
+}
+
+}  // namespace pivotcheck

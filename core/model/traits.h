@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// traits.h: what the model has to know about the kernel it predicts. It states the contract by
+// itself; a trait is for what changed between versions, and for quirks: places where a kernel
+// departs from the contract, each with an entry in FINDINGS.md. The model reads this and never
+// asks uname itself.
+#pragma once
+
+#include "base/release.h"
+
+namespace pivotcheck {
+
+struct KernelTraits {
+  Release release{{6, 18, 0}};
+
+  // A copy that propagates onto a place which is taken slides beneath what is there. What was there
+  // then sits on top of everything that is stacked on the copy's root; before, directly on that root.
+  bool slides_beneath_whole_stack = true;  // since 6.17
+
+  // The contract of umount propagation as documented since 6.17 (propagate_umount.txt).
+  bool umount_propagation_documented = true;
+
+  static KernelTraits for_release(const Release& release);
+};
+
+}  // namespace pivotcheck

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+// world.cc: the state's own operations: trees of dentries, trees of mounts, membership of groups. No
+// rule is decided here.
+#include "model/world.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace pivotcheck::model {
+
+World::World(Privilege privilege, const KernelTraits& kernel_traits) : traits(kernel_traits) {
+  dentries.reserve(32);
+  mounts.reserve(32);
+  users.push_back({});
+  const UserNamespaceId user{0};
+  spaces.push_back({.owner = user, .rootfs = {}});
+  const NamespaceId space{0};
+
+  const FilesystemId below = new_filesystem(FilesystemType::ramfs, false, user);
+  const MountIndex rootfs = new_mount((*this)[below].root);
+  (*this)[rootfs].space = space;
+  spaces[0].rootfs = rootfs;
+
+  const FilesystemId filesystem = new_filesystem(FilesystemType::tmpfs, false, user);
+  const MountIndex top = new_mount((*this)[filesystem].root);
+  (*this)[top].space = space;
+  (*this)[top].locked = privilege == Privilege::userns;
+  attach(top, rootfs, (*this)[rootfs].root);
+  mount_count = 1;
+
+  Task task;
+  task.name = "A";
+  task.root = task.current_directory = {top, (*this)[top].root};
+  task.space = space;
+  task.user = user;
+  task.capabilities = {Capability::sys_admin, Capability::sys_chroot, Capability::dac};
+  tasks.push_back(std::move(task));
+}
+
+// --- tasks and capabilities
+
+TaskIndex World::find_task(std::string_view name) const {
+  for (std::uint32_t i = 0; i < tasks.size(); ++i) {
+    if (tasks[i].alive && tasks[i].name == name) return {i};
+  }
+  return {};
+}
+
+bool World::is_below(UserNamespaceId lower, UserNamespaceId upper) const {
+  for (UserNamespaceId id = (*this)[lower].parent; id.exists(); id = (*this)[id].parent) {
+    if (id == upper) return true;
+  }
+  return false;
+}
+
+bool World::capable(const Task& task, Capability capability, UserNamespaceId in) const {
+  if (in == task.user) return task.capabilities.has(capability);
+  return is_below(in, task.user);
+}
+
+// --- dentries
+
+FilesystemId World::new_filesystem(FilesystemType type, bool read_only,
+                                   UserNamespaceId mounted_in) {
+  const FilesystemId id{static_cast<std::uint32_t>(filesystems.size())};
+  const DentryId root{static_cast<std::uint32_t>(dentries.size())};
+  filesystems.push_back({.root = root, .read_only = read_only, .mounted_in = mounted_in});
+  Dentry dentry;
+  dentry.filesystem = id;
+  dentry.parent = root;
+  dentry.mode = type == FilesystemType::tmpfs ? 01777 : 0755;
+  dentries.push_back(std::move(dentry));
+  return id;
+}
+
+DentryId World::new_dentry(DentryId parent, std::string_view name, Kind kind, unsigned mode) {
+  const DentryId id{static_cast<std::uint32_t>(dentries.size())};
+  Dentry dentry;
+  dentry.filesystem = (*this)[parent].filesystem;
+  dentry.parent = parent;
+  dentry.name = name;
+  dentry.mode = mode;
+  dentry.kind = kind;
+  dentries.push_back(std::move(dentry));
+  (*this)[parent].children.push_back(id);
+  return id;
+}
+
+DentryId World::child(DentryId directory, std::string_view name) const {
+  for (const DentryId id : (*this)[directory].children) {
+    if ((*this)[id].name == name) return id;
+  }
+  return {};
+}
+
+void World::unlink_dentry(DentryId dentry) {
+  std::erase((*this)[(*this)[dentry].parent].children, dentry);
+  (*this)[dentry].removed = true;
+}
+
+bool World::is_below_or_at(DentryId dentry, DentryId ancestor) const {
+  while (dentry != ancestor) {
+    const DentryId parent = (*this)[dentry].parent;
+    if (parent == dentry) return false;
+    dentry = parent;
+  }
+  return true;
+}
+
+// --- mounts as a tree
+
+MountIndex World::new_mount(DentryId root) {
+  const MountIndex id{static_cast<std::uint32_t>(mounts.size())};
+  mounts.emplace_back();
+  mounts.back().root = root;
+  return id;
+}
+
+MountIndex World::mounted_at(MountIndex parent, DentryId mount_point) const {
+  for (const MountIndex id : (*this)[parent].children) {
+    if ((*this)[id].mount_point == mount_point) return id;
+  }
+  return {};
+}
+
+void World::attach(MountIndex mount, MountIndex parent, DentryId mount_point) {
+  PIVOTCHECK_CHECK(!has_parent(mount));
+  (*this)[mount].parent = parent;
+  (*this)[mount].mount_point = mount_point;
+  (*this)[parent].children.push_back(mount);
+}
+
+void World::detach_from_parent(MountIndex mount) {
+  Mount& m = (*this)[mount];
+  if (!m.parent.exists()) return;
+  std::erase((*this)[m.parent].children, mount);
+  m.parent = {};
+}
+
+void World::free_mount(MountIndex mount) {
+  Mount& m = (*this)[mount];
+  PIVOTCHECK_CHECK(!m.parent.exists() && m.children.empty() && !m.group.exists());
+  m.exists = false;
+  m.space = {};
+}
+
+std::vector<MountIndex> World::subtree(MountIndex mount) const {
+  std::vector<MountIndex> result{mount};
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    const auto& children = (*this)[result[i]].children;
+    result.insert(result.end(), children.begin(), children.end());
+  }
+  return result;
+}
+
+Location World::topmost(Location at) const {
+  for (;;) {
+    const MountIndex above = mounted_at(at.mount, at.dentry);
+    if (!above.exists()) return at;
+    at = {above, (*this)[above].root};
+  }
+}
+
+bool World::is_reachable(Location at, const Location& root) const {
+  while (at.mount != root.mount && has_parent(at.mount)) {
+    at = {(*this)[at.mount].parent, (*this)[at.mount].mount_point};
+  }
+  return at.mount == root.mount && is_below_or_at(at.dentry, root.dentry);
+}
+
+bool World::is_referenced(MountIndex mount) const {
+  return std::ranges::any_of(tasks, [mount](const Task& task) {
+    return task.alive &&
+           (task.root.mount == mount || task.current_directory.mount == mount ||
+            std::ranges::any_of(task.handles,
+                                [mount](const Handle& h) { return h.at.mount == mount; }));
+  });
+}
+
+Location World::namespace_root(NamespaceId space) const {
+  const MountIndex rootfs = (*this)[space].rootfs;
+  const Location top = topmost({rootfs, (*this)[rootfs].root});
+  return top.mount == rootfs ? Location{} : top;
+}
+
+MountIndex World::lowest_mount(NamespaceId space) const {
+  const MountIndex rootfs = (*this)[space].rootfs;
+  const auto& children = (*this)[rootfs].children;
+  return children.empty() ? MountIndex{} : children.front();
+}
+
+// --- propagation as a relation
+
+GroupId World::master(MountIndex mount) const {
+  const Mount& m = (*this)[mount];
+  return m.group.exists() ? (*this)[m.group].master : m.own_master;
+}
+
+GroupId World::new_group(GroupId master) {
+  const GroupId id{static_cast<std::uint32_t>(groups.size())};
+  groups.push_back({.members = {}, .master = master});
+  return id;
+}
+
+void World::join_group(MountIndex mount, GroupId group) {
+  Mount& m = (*this)[mount];
+  PIVOTCHECK_CHECK(!m.group.exists());
+  m.group = group;
+  m.own_master = {};
+  m.unbindable = false;
+  (*this)[group].members.push_back(mount);
+}
+
+void World::leave_group(MountIndex mount) {
+  Mount& m = (*this)[mount];
+  const GroupId left = m.group;
+  if (!left.exists()) return;
+  m.group = {};
+  PeerGroup& group = (*this)[left];
+  std::erase(group.members, mount);
+  if (!group.members.empty()) return;
+  for (PeerGroup& other : groups) {
+    if (other.master == left) other.master = group.master;
+  }
+  for (Mount& other : mounts) {
+    if (other.own_master == left) other.own_master = group.master;
+  }
+}
+
+// --- paths
+
+std::string World::path_in_filesystem(DentryId dentry) const {
+  std::string path;
+  for (; (*this)[dentry].parent != dentry; dentry = (*this)[dentry].parent) {
+    path.insert(0, (*this)[dentry].name);
+    path.insert(0, 1, '/');
+  }
+  return path.empty() ? "/" : path;
+}
+
+std::string World::path_of(Location at) const {
+  std::string path;
+  for (;;) {
+    const Mount& mount = (*this)[at.mount];
+    if (at.dentry == mount.root) {
+      if (!mount.parent.exists()) break;
+      at = {mount.parent, mount.mount_point};
+      continue;
+    }
+    const Dentry& dentry = (*this)[at.dentry];
+    if (dentry.parent == at.dentry) break;  // escaped from what the mount shows: the walk ends here
+    path.insert(0, dentry.name);
+    path.insert(0, 1, '/');
+    at.dentry = dentry.parent;
+  }
+  return path.empty() ? "/" : path;
+}
+
+}  // namespace pivotcheck::model

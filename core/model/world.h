@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// world.h: the state that the model keeps, as plain data.
+//
+//     Filesystem ---- its tree of Dentry objects            a directory exists once, however many
+//         ^                ^        ^                       mounts show it
+//         |  root          |        | mount point
+//       Mount ------------'  Mount -'---- parent: Mount     a Mount shows a Dentry (`root`) and all
+//         |                    |                            below it, and sits on a Dentry of its
+//         |  peer group        |  namespace                 parent mount; at most one Mount on each
+//         v                    v                            (parent, mount point) pair
+//      PeerGroup -- master  Namespace -- owner: UserNamespace
+//
+//       Task: root, current directory, handles (each a Location: a Mount and a Dentry), a Namespace,
+//             a UserNamespace, capabilities
+//
+// Below the lowest mount of each namespace is the kernel's own rootfs. It is a Mount here like any
+// other (so that "has a parent" and "its parent is shared" need no special case) and is never shown.
+//
+// Peer groups. A shared mount is a member of exactly one PeerGroup. The group, not the mount, has a
+// master, because all members of a group receive from the same one; a slave that is not shared has a
+// master of its own.
+//
+// A mount that was unmounted while somebody still stands in it (`unmounted`) has no namespace, and is
+// forgotten when nobody does any more. Such mounts may still hang together: see propagation.h.
+//
+// Not modelled: contents of files, ownership (every task is uid 0 and owns everything), times.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/traits.h"
+#include "op/op.h"
+#include "op/privilege.h"
+#include "view/snapshot.h"
+
+namespace pivotcheck::model {
+
+// An index into one of World's tables; `none` is no object.
+template <class Tag>
+struct Index {
+  std::uint32_t value = UINT32_MAX;
+  [[nodiscard]] constexpr bool exists() const { return value != UINT32_MAX; }
+  auto operator<=>(const Index&) const = default;
+};
+using FilesystemId = Index<struct FilesystemTag>;
+using DentryId = Index<struct DentryTag>;
+using MountIndex = Index<struct MountTag>;
+using GroupId = Index<struct GroupTag>;
+using NamespaceId = Index<struct NamespaceTag>;
+using UserNamespaceId = Index<struct UserNamespaceTag>;
+using TaskIndex = Index<struct TaskTag>;
+template <class T>
+inline constexpr T none{};
+
+struct Filesystem {
+  DentryId root;
+  bool read_only = false;
+  UserNamespaceId mounted_in;  // the user namespace of the task that mounted it
+};
+
+enum class Kind : unsigned char { directory, file, symlink };
+
+struct Dentry {
+  FilesystemId filesystem;
+  DentryId parent;  // the root of a filesystem is its own parent; kept when it is removed
+  std::string name;
+  std::string target;  // of a symlink
+  std::vector<DentryId> children;
+  unsigned mode = 0755;
+  Kind kind = Kind::directory;
+  bool removed = false;
+};
+
+struct Mount {
+  DentryId root;
+  MountIndex parent;    // none: rootfs, or unmounted and disconnected
+  DentryId mount_point; // in the parent
+  std::vector<MountIndex> children;
+  NamespaceId space;    // none: in no namespace (unmounted)
+  GroupId group;        // none: not shared
+  GroupId own_master;   // of a slave that is not shared
+  MountFlags flags;
+  MountFlags locked_flags;  // may not be cleared (noatime: the atime setting may not be changed)
+  bool unbindable = false;
+  bool locked = false;      // may not be separated from what it covers
+  bool expiry_mark = false;
+  bool unmounted = false;
+  bool exists = true;       // false: the index is free
+};
+
+struct PeerGroup {
+  std::vector<MountIndex> members;  // never empty while the group exists
+  GroupId master;
+};
+
+struct Namespace {
+  UserNamespaceId owner;
+  MountIndex rootfs;  // none: the namespace is gone
+};
+
+struct UserNamespace {
+  UserNamespaceId parent;
+  int level = 0;
+};
+
+struct Location {
+  MountIndex mount;
+  DentryId dentry;
+  bool operator==(const Location&) const = default;
+};
+
+struct Handle {
+  std::string name;
+  Location at;
+};
+
+struct Task {
+  std::string name;
+  Location root;
+  Location current_directory;
+  std::vector<Handle> handles;
+  NamespaceId space;
+  UserNamespaceId user;
+  Capabilities capabilities;
+  bool alive = true;
+};
+
+// Limits of the format: a step that would pass them ends the run.
+inline constexpr int mounts_max = 4000;
+inline constexpr int user_namespace_depth_max = 16;
+
+class World {
+ public:
+  World(Privilege privilege, const KernelTraits& kernel_traits);
+
+  KernelTraits traits;
+  std::vector<Filesystem> filesystems;
+  std::vector<Dentry> dentries;
+  std::vector<Mount> mounts;
+  std::vector<PeerGroup> groups;
+  std::vector<Namespace> spaces;
+  std::vector<UserNamespace> users;
+  std::vector<Task> tasks;  // in the order in which they were made
+  int mount_count = 0;      // mounts in namespaces, without each namespace's rootfs
+  bool has_unmounted = false;
+
+  Filesystem& operator[](FilesystemId id) { return filesystems[id.value]; }
+  Dentry& operator[](DentryId id) { return dentries[id.value]; }
+  Mount& operator[](MountIndex id) { return mounts[id.value]; }
+  PeerGroup& operator[](GroupId id) { return groups[id.value]; }
+  Namespace& operator[](NamespaceId id) { return spaces[id.value]; }
+  UserNamespace& operator[](UserNamespaceId id) { return users[id.value]; }
+  Task& operator[](TaskIndex id) { return tasks[id.value]; }
+  const Filesystem& operator[](FilesystemId id) const { return filesystems[id.value]; }
+  const Dentry& operator[](DentryId id) const { return dentries[id.value]; }
+  const Mount& operator[](MountIndex id) const { return mounts[id.value]; }
+  const PeerGroup& operator[](GroupId id) const { return groups[id.value]; }
+  const Namespace& operator[](NamespaceId id) const { return spaces[id.value]; }
+  const UserNamespace& operator[](UserNamespaceId id) const { return users[id.value]; }
+  const Task& operator[](TaskIndex id) const { return tasks[id.value]; }
+
+  // --- tasks and capabilities
+  [[nodiscard]] TaskIndex find_task(std::string_view name) const;  // alive ones only
+  // user_namespaces(7): a task has a capability in its own user namespace if the set has it; in one
+  // below its own it has all of them (every task here has the uid that owns the one below); else none.
+  [[nodiscard]] bool capable(const Task& task, Capability capability, UserNamespaceId in) const;
+  [[nodiscard]] bool is_below(UserNamespaceId lower, UserNamespaceId upper) const;  // strictly
+
+  // --- dentries
+  FilesystemId new_filesystem(FilesystemType type, bool read_only, UserNamespaceId mounted_in);
+  DentryId new_dentry(DentryId parent, std::string_view name, Kind kind, unsigned mode);
+  [[nodiscard]] DentryId child(DentryId directory, std::string_view name) const;
+  void unlink_dentry(DentryId dentry);  // takes its name away; marks it as removed
+  [[nodiscard]] bool is_below_or_at(DentryId dentry, DentryId ancestor) const;
+
+  // --- mounts as a tree
+  MountIndex new_mount(DentryId root);
+  [[nodiscard]] MountIndex mounted_at(MountIndex parent, DentryId mount_point) const;
+  void attach(MountIndex mount, MountIndex parent, DentryId mount_point);
+  void detach_from_parent(MountIndex mount);
+  void free_mount(MountIndex mount);
+  [[nodiscard]] bool has_parent(MountIndex mount) const { return (*this)[mount].parent.exists(); }
+  // The mount and all below it, parents before children.
+  [[nodiscard]] std::vector<MountIndex> subtree(MountIndex mount) const;
+  // Follows whatever is mounted at a location, and on the root of that, to the top.
+  [[nodiscard]] Location topmost(Location at) const;
+  [[nodiscard]] bool is_mount_root(const Location& at) const {
+    return (*this)[at.mount].root == at.dentry;
+  }
+  // `at` is in the part of the tree that hangs below `root`.
+  [[nodiscard]] bool is_reachable(Location at, const Location& root) const;
+  // A root, a current directory or a handle of any task is on this mount.
+  [[nodiscard]] bool is_referenced(MountIndex mount) const;
+  // What is on top at the root of the namespace; mount none if there is nothing but rootfs.
+  [[nodiscard]] Location namespace_root(NamespaceId space) const;
+  [[nodiscard]] MountIndex lowest_mount(NamespaceId space) const;  // none if there is none
+
+  // --- propagation as a relation (the rules are in propagation.h)
+  [[nodiscard]] bool is_shared(MountIndex mount) const { return (*this)[mount].group.exists(); }
+  [[nodiscard]] GroupId master(MountIndex mount) const;
+  GroupId new_group(GroupId master);
+  void join_group(MountIndex mount, GroupId group);
+  // Leaves its group, if it has one, without becoming a slave. A group left by its last member is
+  // dissolved: who received from it receives from its master.
+  void leave_group(MountIndex mount);
+
+  // d_path: the path of a location from the top of the tree its mount is in.
+  [[nodiscard]] std::string path_of(Location at) const;
+  // The path of a dentry from the root of its filesystem.
+  [[nodiscard]] std::string path_in_filesystem(DentryId dentry) const;
+};
+
+// What the world looks like; not canonical.
+Snapshot snapshot(const World& world);
+
+// What must hold in every world; "" or the first thing that does not, for people.
+std::string broken_invariant(const World& world);
+
+}  // namespace pivotcheck::model

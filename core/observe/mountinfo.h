@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// mountinfo.h: a parser of the text of /proc/PID/mountinfo. Pure: text in, mounts out.
+//
+//     36 35 0:41 /dir /a\040b rw,nosuid,relatime shared:3 master:1 - tmpfs none ro,size=4k
+//     |  |  |    |    |       |                  |                   |     |    `- of the filesystem
+//     |  |  |    |    |       |                  optional fields     type  source
+//     |  |  |    |    |       flags of the mount
+//     |  |  |    |    mount point      (both with octal escapes for blank, tab, newline, backslash)
+//     |  |  |    directory shown; ends in "//deleted" when it has been removed
+//     |  |  filesystem
+//     |  parent
+//     id
+//
+// Optional fields and flags that are not known are passed over, as proc_pid_mountinfo(5) asks; anything
+// else that is not as above is an error, with its line.
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "view/snapshot.h"
+
+namespace pivotcheck {
+
+struct MountinfoLine {
+  MountView mount;  // ids as printed; `parent` also where no line has it
+  std::string filesystem_type;
+};
+
+struct MountinfoError {
+  std::size_t line = 0;     // from 1
+  std::string_view reason;  // a literal
+};
+
+std::expected<std::vector<MountinfoLine>, MountinfoError> parse_mountinfo(std::string_view text);
+
+// "major:minor" as one number, for both roads.
+constexpr std::uint64_t filesystem_number(std::uint32_t major, std::uint32_t minor) {
+  return (std::uint64_t{major} << 32U) | minor;
+}
+
+// Takes the "//deleted" off a directory as the kernel prints it, and says whether it was there. No name
+// can contain a slash, so it is never part of one.
+bool take_removed_suffix(std::string& root);
+
+}  // namespace pivotcheck

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// op.h: the vocabulary. Every operation that a task of a scenario can perform is one struct here, and
+// `Op` is any of them. The parser, the printer, the generators, the model and the kernel driver all
+// speak in these, and visit them without a default case: an operation that is new does not compile
+// until each of them handles it.
+//
+//     bind /a /b          Bind{.source = "/a", .target = "/b", .recursive = false}
+//     make-rslave @h/sub  ChangePropagation{.path = {"h", "/sub"}, .to = slave, .recursive = true}
+//
+// `fields(self, visit)` visits the arguments in the order in which the text has them, so that text,
+// wire format and mutation need one implementation for all. What the verb itself says (recursive,
+// which propagation) is not a field; `verb()` and `prototypes()` know it.
+//
+// Source: scenario/FORMAT.md, section "Verbs".
+#pragma once
+
+#include <array>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "op/flags.h"
+#include "op/outcome.h"
+
+namespace pivotcheck {
+
+// A path as a scenario writes it: it starts at handle `handle` if that is not empty (`@h`: text "",
+// `@h/sub`: text "/sub"), otherwise `text` is the path, absolute or relative to the task's current
+// directory; it may be empty. Without a handle, text never begins with '@' (write "./@x").
+struct Path {
+  std::string handle;
+  std::string text;
+
+  Path() = default;
+  Path(std::string plain) : text(std::move(plain)) {}  // NOLINT: a word of a scenario is a path
+  Path(const char* plain) : text(plain) {}             // NOLINT
+  Path(std::string from_handle, std::string rest)
+      : handle(std::move(from_handle)), text(std::move(rest)) {}
+  bool operator==(const Path&) const = default;
+};
+
+struct TaskName {  // [A-Z][A-Z0-9]*
+  std::string text;
+  bool operator==(const TaskName&) const = default;
+};
+
+struct HandleName {  // [a-z][a-z0-9]*
+  std::string text;
+  bool operator==(const HandleName&) const = default;
+};
+
+struct LinkTarget {  // the text of a symbolic link: never a handle
+  std::string text;
+  bool operator==(const LinkTarget&) const = default;
+};
+
+struct Mode {  // permission bits, at most 07777
+  unsigned bits = 0;
+  bool operator==(const Mode&) const = default;
+};
+
+enum class FilesystemType : unsigned char { tmpfs, ramfs };
+template <>
+struct FlagNames<FilesystemType> {
+  static constexpr std::array<std::string_view, 2> names{"tmpfs", "ramfs"};
+};
+
+enum class Propagation : unsigned char { shared_, private_, slave, unbindable };
+template <>
+struct FlagNames<Propagation> {
+  static constexpr std::array<std::string_view, 4> names{"shared", "private", "slave",
+                                                         "unbindable"};
+};
+
+enum class MountFlag : unsigned char { ro, nosuid, nodev, noexec, noatime };
+template <>
+struct FlagNames<MountFlag> {
+  static constexpr std::array<std::string_view, 5> names{"ro", "nosuid", "nodev", "noexec",
+                                                         "noatime"};
+};
+using MountFlags = FlagSet<MountFlag>;
+
+enum class UmountFlag : unsigned char { detach, expire, nofollow };
+template <>
+struct FlagNames<UmountFlag> {
+  static constexpr std::array<std::string_view, 3> names{"detach", "expire", "nofollow"};
+};
+using UmountFlags = FlagSet<UmountFlag>;
+
+enum class NamespaceKind : unsigned char { mnt, user };
+template <>
+struct FlagNames<NamespaceKind> {
+  static constexpr std::array<std::string_view, 2> names{"mnt", "user"};
+};
+using NamespaceKinds = FlagSet<NamespaceKind>;
+
+// `dac` is CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH together.
+enum class Capability : unsigned char { sys_admin, sys_chroot, dac };
+template <>
+struct FlagNames<Capability> {
+  static constexpr std::array<std::string_view, 3> names{"sys_admin", "sys_chroot", "dac"};
+};
+using Capabilities = FlagSet<Capability>;
+
+enum class OpenTreeFlag : unsigned char { clone, recursive };
+template <>
+struct FlagNames<OpenTreeFlag> {
+  static constexpr std::array<std::string_view, 2> names{"clone", "recursive"};
+};
+using OpenTreeFlags = FlagSet<OpenTreeFlag>;
+
+enum class MoveMountFlag : unsigned char { beneath, set_group };
+template <>
+struct FlagNames<MoveMountFlag> {
+  static constexpr std::array<std::string_view, 2> names{"beneath", "set_group"};
+};
+using MoveMountFlags = FlagSet<MoveMountFlag>;
+
+// What mount_setattr changes: `+ro,-nosuid,shared`. No flag is in both sets.
+struct AttributeChange {
+  MountFlags set;
+  MountFlags clear;
+  std::optional<Propagation> propagation;
+  bool operator==(const AttributeChange&) const = default;
+};
+
+// Wrappers that tell the text apart from flags of the same kind.
+struct RemountFlags {  // never left out; "rw" for none
+  MountFlags flags;
+  bool operator==(const RemountFlags&) const = default;
+};
+struct RecursiveWord {  // the optional word "recursive"
+  bool on = false;
+  bool operator==(const RecursiveWord&) const = default;
+};
+
+#define PIVOTCHECK_OP(Name, ...)                             \
+  template <class Self, class Visit>                         \
+  static constexpr void fields(Self& self, Visit&& visit) {  \
+    (void)self;                                              \
+    (void)visit;                                             \
+    __VA_ARGS__;                                             \
+  }                                                          \
+  bool operator==(const Name&) const = default
+
+// clang-format off
+struct Mkdir   { Path path;               PIVOTCHECK_OP(Mkdir, visit(self.path)); };
+struct Rmdir   { Path path;               PIVOTCHECK_OP(Rmdir, visit(self.path)); };
+struct Touch   { Path path;               PIVOTCHECK_OP(Touch, visit(self.path)); };
+struct Unlink  { Path path;               PIVOTCHECK_OP(Unlink, visit(self.path)); };
+struct Rename  { Path from; Path to;      PIVOTCHECK_OP(Rename, visit(self.from), visit(self.to)); };
+struct Symlink { LinkTarget target; Path path;
+                 PIVOTCHECK_OP(Symlink, visit(self.target), visit(self.path)); };
+struct Chmod   { Path path; Mode mode;    PIVOTCHECK_OP(Chmod, visit(self.path), visit(self.mode)); };
+
+struct Mount   { FilesystemType type = FilesystemType::tmpfs; Path path; MountFlags flags;
+                 PIVOTCHECK_OP(Mount, visit(self.type), visit(self.path), visit(self.flags)); };
+struct Bind    { Path source; Path target; bool recursive = false;
+                 PIVOTCHECK_OP(Bind, visit(self.source), visit(self.target)); };
+struct Move    { Path source; Path target;
+                 PIVOTCHECK_OP(Move, visit(self.source), visit(self.target)); };
+struct ChangePropagation { Path path; Propagation to = Propagation::private_; bool recursive = false;
+                 PIVOTCHECK_OP(ChangePropagation, visit(self.path)); };
+struct Remount { Path path; RemountFlags flags;
+                 PIVOTCHECK_OP(Remount, visit(self.path), visit(self.flags)); };
+struct Umount  { Path path; UmountFlags flags;
+                 PIVOTCHECK_OP(Umount, visit(self.path), visit(self.flags)); };
+
+struct PivotRoot { Path new_root; Path put_old;
+                   PIVOTCHECK_OP(PivotRoot, visit(self.new_root), visit(self.put_old)); };
+struct Chroot  { Path path;               PIVOTCHECK_OP(Chroot, visit(self.path)); };
+struct Chdir   { Path path;               PIVOTCHECK_OP(Chdir, visit(self.path)); };
+struct Open    { HandleName handle; Path path;
+                 PIVOTCHECK_OP(Open, visit(self.handle), visit(self.path)); };
+struct Fchdir  { HandleName handle;       PIVOTCHECK_OP(Fchdir, visit(self.handle)); };
+struct Close   { HandleName handle;       PIVOTCHECK_OP(Close, visit(self.handle)); };
+
+struct Spawn   { TaskName task;           PIVOTCHECK_OP(Spawn, visit(self.task)); };
+struct Exit    {                          PIVOTCHECK_OP(Exit, (void)0); };
+struct Unshare { NamespaceKinds kinds;    PIVOTCHECK_OP(Unshare, visit(self.kinds)); };
+struct Setns   { TaskName task; NamespaceKinds kinds;
+                 PIVOTCHECK_OP(Setns, visit(self.task), visit(self.kinds)); };
+struct DropCapabilities { Capabilities capabilities;
+                 PIVOTCHECK_OP(DropCapabilities, visit(self.capabilities)); };
+// clang-format on
+
+using Op = std::variant<Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, Mount, Bind, Move,
+                        ChangePropagation, Remount, Umount, PivotRoot, Chroot, Chdir, Open, Fchdir,
+                        Close, Spawn, Exit, Unshare, Setns, DropCapabilities>;
+// The descriptor-based mount API (open_tree, move_mount, mount_setattr, fsmount) goes here, behind
+// DropCapabilities: its flag sets above are ready, its verbs are not in prototypes() yet.
+
+// One operation performed by one task.
+struct Step {
+  TaskName task{"A"};
+  Op op;
+  bool operator==(const Step&) const = default;
+};
+
+// "make-rslave"; never "".
+std::string_view verb(const Op& op);
+// One Op for each verb, its arguments empty, its verb-coded members set. Ordered as the format has them.
+std::span<const Op> prototypes();
+
+template <class... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+
+}  // namespace pivotcheck

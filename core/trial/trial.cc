@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+// trial.cc: see trial.h. Trial::run is the story, what stands above it are its sentences.
+#include "trial/trial.h"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "base/check.h"
+#include "compare/compare.h"
+
+namespace pivotcheck {
+namespace {
+
+std::string condition_text(const KernelCondition& condition) {
+  static constexpr std::array<std::string_view, 5> relations{"<", "<=", "=", ">=", ">"};
+  const auto& parts = condition.release.parts;
+  std::string text = fmt::format("{}{}.{}", relations[static_cast<std::size_t>(condition.relation)],
+                                 parts[0], parts[1]);
+  if (condition.parts > 2) text += fmt::format(".{}", parts[2]);
+  return text;
+}
+
+TrialResult without_a_world(TrialResult::Kind kind, std::string reason) {
+  TrialResult result;
+  result.kind = kind;
+  result.reason = std::move(reason);
+  return result;
+}
+
+void fail_with(TrialResult& result, const Failure& failure) {
+  result.kind = TrialResult::Kind::failed;
+  result.reason = failure.what;
+}
+
+// mountinfo shows all of a namespace to a task that stands at the root of its lowest mount. What the
+// lowest mount is, is taken from the other observer: mountinfo itself can't tell what it does not see.
+bool mountinfo_sees_all(const Snapshot& listmount) {
+  std::vector<bool> seen(listmount.namespaces.size(), false);
+  for (const TaskView& task : listmount.tasks) {
+    const auto& mounts = listmount.namespaces[task.mount_namespace].mounts;
+    const bool at_lowest = !mounts.empty() && !task.root.detached && !task.root.removed &&
+                           task.root.mount == mounts.front().id && task.root.path == "/";
+    if (at_lowest) seen[task.mount_namespace] = true;
+  }
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    if (listmount.namespaces[i].mounts.empty()) seen[i] = true;
+  }
+  return std::ranges::all_of(seen, [](bool yes) { return yes; });
+}
+
+// What is stated behind `=>` holds for kernel and model, and for the rule.
+bool holds_as_stated(const StatedOutcome& stated, const Verdict& verdict) {
+  if (stated.outcome != verdict.outcome) return false;
+  if (stated.rule.empty()) return true;
+  return verdict.rule != Rule::none && info(verdict.rule).name == stated.rule;
+}
+
+void set_step(TrialResult& result, std::size_t step, Outcome kernel, const Verdict& model) {
+  result.step = step;
+  result.kernel = kernel;
+  result.model = model.outcome;
+  result.rule = model.rule;
+}
+
+// Kernel and model agree with each other; do they with what the scenario states?
+void judge_stated(const Scenario& scenario, TrialResult& result) {
+  for (std::size_t i = 0; i < result.verdicts.size(); ++i) {
+    const auto& stated = scenario.steps[i].stated;
+    const Verdict& verdict = result.verdicts[i];
+    if (!stated || holds_as_stated(*stated, verdict)) continue;
+    result.kind = TrialResult::Kind::unmet;
+    set_step(result, i + 1, verdict.outcome, verdict);
+    const bool unknown = !stated->rule.empty() && find_rule(stated->rule) == Rule::none;
+    result.reason = fmt::format("step {}: {}{}{} is stated{}", i + 1, to_string(stated->outcome),
+                                stated->rule.empty() ? "" : " ", stated->rule,
+                                unknown ? ", but there is no rule of that name" : "");
+    return;
+  }
+}
+
+}  // namespace
+
+std::string_view name(TrialResult::Kind kind) {
+  switch (kind) {
+    case TrialResult::Kind::agree: return "agree";
+    case TrialResult::Kind::disagree: return "disagree";
+    case TrialResult::Kind::unmet: return "unmet";
+    case TrialResult::Kind::skipped: return "skipped";
+    case TrialResult::Kind::failed: return "failed";
+  }
+  return "";
+}
+
+std::string_view reason(Verdict::Stop stop) {
+  switch (stop) {
+    case Verdict::Stop::no: return "";
+    case Verdict::Stop::leaves_the_world: return "leaves-the-world";
+    case Verdict::Stop::too_large: return "too-large";
+  }
+  return "";
+}
+
+Release running_release() {
+  utsname name{};
+  PIVOTCHECK_CHECK(::uname(&name) == 0);
+  return leading_release(name.release);
+}
+
+Prediction predict(const Scenario& scenario, const KernelTraits& traits, std::size_t count) {
+  Prediction prediction{.steps = {},
+                        .verdicts = {},
+                        .outcomes = {},
+                        .stop = Verdict::Stop::no,
+                        .world = model::World(scenario.effective_privilege(), traits)};
+  for (std::size_t i = 0; i < count; ++i) {
+    const Step& step = scenario.steps[i].step;
+    const Verdict verdict = apply(prediction.world, step);
+    if (verdict.stop != Verdict::Stop::no) {
+      // The world is of no use behind a stop: make it anew without that step.
+      Prediction before = predict(scenario, traits, i);
+      before.stop = verdict.stop;
+      return before;
+    }
+    prediction.steps.push_back(step);
+    prediction.verdicts.push_back(verdict);
+    prediction.outcomes.push_back(verdict.outcome);
+  }
+  return prediction;
+}
+
+// One scenario on its way through run().
+struct Trial::Case {
+  const Scenario& scenario;
+  const TrialOptions& options;
+  Laboratory& laboratory;
+};
+
+Trial::Trial(TrialSettings settings, Observer observer)
+    : running_(running_release()),
+      observer_(std::move(observer)),
+      cross_check_every_(std::max(settings.cross_check_every, 1)) {
+  traits_ = settings.traits.value_or(KernelTraits::for_release(running_));
+}
+
+Expected<Trial> Trial::make(TrialSettings settings) {
+  auto observer = Observer::make();
+  if (!observer) return std::unexpected(observer.error());
+  return Trial(std::move(settings), std::move(*observer));
+}
+
+Expected<void> Trial::start(Privilege privilege) {
+  auto& laboratory = laboratories_[static_cast<std::size_t>(privilege)];
+  if (laboratory) return {};
+  if (privilege == Privilege::root && ::geteuid() != 0) {
+    return fail("privilege: root needs root", Failure::Kind::cannot_run);
+  }
+  auto started = Laboratory::start(privilege);
+  if (!started) return std::unexpected(started.error());
+  spdlog::debug("a laboratory for privilege: {} runs", static_cast<int>(privilege));
+  laboratory.emplace(std::move(*started));
+  return {};
+}
+
+std::string Trial::condition_not_met(const Scenario& scenario) const {
+  for (const KernelCondition& condition : scenario.kernel) {
+    if (holds(condition, running_)) continue;
+    return fmt::format("kernel {} wanted, running {}", condition_text(condition),
+                       to_string(running_));
+  }
+  return {};
+}
+
+// Reads the state by listmount where the kernel has it, and by mountinfo as well when it is its turn.
+Expected<Observation> Trial::observe(std::span<const LiveTask> tasks, TrialResult& result) {
+  const bool both = observations_++ % static_cast<unsigned>(cross_check_every_) == 0;
+  if (!observer_.has(Road::listmount)) {
+    auto seen = observer_.observe(tasks, Road::mountinfo);
+    if (!seen) return seen;
+    result.state_unseen = !seen->complete;
+    seen->snapshot = canonical(std::move(seen->snapshot));
+    return seen;
+  }
+  auto seen = observer_.observe(tasks, Road::listmount);
+  if (!seen) return seen;
+  seen->snapshot = canonical(std::move(seen->snapshot));
+  if (!both || !mountinfo_sees_all(seen->snapshot)) return seen;
+  auto other = observer_.observe(tasks, Road::mountinfo);
+  if (!other) return other;
+  const Snapshot by_mountinfo = canonical(std::move(other->snapshot));
+  if (by_mountinfo == seen->snapshot) {
+    result.cross_checked = true;
+    return seen;
+  }
+  result.differences = differences(seen->snapshot, by_mountinfo);
+  result.kernel_view = seen->snapshot;
+  return fail("the observers disagree about the same world (below, \"kernel\" is listmount, \"model\" "
+              "is mountinfo)");
+}
+
+// Performs what was predicted in a fresh world, compares each outcome, and the state at the end.
+TrialResult Trial::compare(const Case& one, Prediction predicted) {
+  TrialResult result;
+  result.verdicts = std::move(predicted.verdicts);
+  const std::string broken = broken_invariant(predicted.world);
+  if (!broken.empty()) {
+    fail_with(result, {Failure::Kind::broke, "the model's own world is broken: " + broken});
+    return result;
+  }
+  const auto performance =
+      one.laboratory.perform(predicted.steps, predicted.outcomes, one.options.limit);
+  if (!performance) {
+    fail_with(result, performance.error());
+    return result;
+  }
+  const std::vector<Outcome>& outcomes = performance->outcomes;
+  result.steps = outcomes.size();
+  const auto [kernel, model] = std::ranges::mismatch(outcomes, predicted.outcomes);
+  if (kernel != outcomes.end()) {
+    const auto at = static_cast<std::size_t>(kernel - outcomes.begin());
+    result.kind = TrialResult::Kind::disagree;
+    set_step(result, at + 1, *kernel, result.verdicts[at]);
+    result.verdicts.resize(at + 1);
+    return result;
+  }
+  if (outcomes.size() != predicted.steps.size()) {
+    fail_with(result, {Failure::Kind::broke, "the laboratory stopped without a reason"});
+    return result;
+  }
+  auto seen = observe(performance->tasks, result);
+  if (!seen) {
+    fail_with(result, seen.error());
+    return result;
+  }
+  result.kernel_view = std::move(seen->snapshot);
+  result.model_view = canonical(snapshot(predicted.world));
+  if (result.state_unseen || result.kernel_view == result.model_view) return result;
+  result.differences = differences(result.kernel_view, result.model_view);
+  if (outcomes.empty()) {
+    fail_with(result, {Failure::Kind::broke, "the fresh world is not as the format describes it"});
+    return result;
+  }
+  result.kind = TrialResult::Kind::disagree;
+  set_step(result, outcomes.size(), outcomes.back(), result.verdicts.back());
+  return result;
+}
+
+// The shortest prefix that does not agree, of at most `count` steps; the agreement on all if all do.
+TrialResult Trial::first_difference(const Case& one, std::size_t count) {
+  for (std::size_t length = 0; length < count; ++length) {
+    TrialResult result = compare(one, predict(one.scenario, traits_, length));
+    if (result.kind != TrialResult::Kind::agree) return result;
+  }
+  return compare(one, predict(one.scenario, traits_, count));
+}
+
+// Something differed. Where did it begin? States may have differed long before an outcome did.
+TrialResult Trial::trace_back(const Case& one, TrialResult late) {
+  const bool by_outcome = late.differences.empty();
+  TrialResult early = first_difference(one, by_outcome ? late.step - 1 : late.step);
+  switch (early.kind) {
+    case TrialResult::Kind::disagree:
+      if (by_outcome) {
+        early.reason = fmt::format("later, at step {}, the kernel answers {} and the model {}",
+                                   late.step, to_string(*late.kernel), to_string(*late.model));
+      }
+      early.steps = late.steps;
+      return early;
+    case TrialResult::Kind::agree:
+      if (by_outcome) {  // for the drawing: what both have before that step
+        late.kernel_view = std::move(early.kernel_view);
+        late.model_view = std::move(early.model_view);
+      } else {
+        late.reason = "the states differed once, and not when the same was done again";
+      }
+      return late;
+    default:
+      late.reason = "looking for the first step that differs failed: " + early.reason;
+      return late;
+  }
+}
+
+TrialResult Trial::run(const Scenario& scenario, const TrialOptions& options) {
+  if (std::string unmet = condition_not_met(scenario); !unmet.empty()) {
+    return without_a_world(TrialResult::Kind::skipped, std::move(unmet));
+  }
+  const Privilege privilege = scenario.effective_privilege();
+  if (const auto started = start(privilege); !started) {
+    const bool cannot_run = started.error().kind == Failure::Kind::cannot_run;
+    auto result = without_a_world(
+        cannot_run ? TrialResult::Kind::skipped : TrialResult::Kind::failed, started.error().what);
+    result.cannot_run = cannot_run;
+    return result;
+  }
+  const Case one{scenario, options, *laboratories_[static_cast<std::size_t>(privilege)]};
+
+  Prediction whole = predict(scenario, traits_, scenario.steps.size());
+  const Verdict::Stop stop = whole.stop;
+  TrialResult result = options.every_step ? first_difference(one, whole.steps.size())
+                                          : compare(one, std::move(whole));
+  if (result.kind == TrialResult::Kind::disagree && !options.every_step) {
+    result = trace_back(one, std::move(result));
+  }
+  if (result.kind != TrialResult::Kind::agree) return result;
+
+  judge_stated(scenario, result);
+  if (result.kind == TrialResult::Kind::agree && stop != Verdict::Stop::no) {
+    result.kind = TrialResult::Kind::skipped;
+    result.reason = reason(stop);
+  }
+  return result;
+}
+
+}  // namespace pivotcheck

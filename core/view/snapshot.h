@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// snapshot.h: what a world looks like. The model and both observers of the kernel give the same
+// Snapshot, compare/ says where two differ, draw.h draws one. No system calls here, and no opinion
+// on which side is real.
+//
+// A Snapshot comes in two forms. As it is read, its ids are whatever the source calls things (mount
+// ids, st_dev, peer group numbers). canonical() renames them, so that two worlds which nobody inside
+// could tell apart become equal:
+//   - namespaces are ordered by the earliest-made task that is in them now;
+//   - mounts are ordered by where they are: depth first from the top of their namespace, the
+//     children of one mount by mount point; the first is 1;
+//   - peer groups are numbered by their first member in that order, then those without a member in
+//     any namespace by first use (mounts in order: shared, master, propagate_from);
+//   - filesystems by first use: mounts in order, then detached locations in order;
+//   - detached mounts by first use: tasks in order, each its root, its current directory, its
+//     handles by name.
+//
+// Not in it: contents of directories, what else hangs in a detached tree, rootfs, sizes, times.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "op/op.h"
+
+namespace pivotcheck {
+
+using MountId = std::uint64_t;  // 0: none
+
+struct MountView {
+  MountId id = 0;
+  MountId parent = 0;             // 0: the top of its namespace (its parent is rootfs, no part of it)
+  std::string mount_point;        // the whole path from the top of the namespace, "/" for the top; as
+                                  // d_path has it, unescaped
+  std::uint64_t filesystem = 0;   // which superblock
+  std::string root;               // the directory (or file) of that filesystem which it shows; "/" for
+                                  // all of it
+  bool root_removed = false;      // that directory has been removed (mountinfo says //deleted)
+  MountFlags flags;               // of the mount itself
+  bool filesystem_read_only = false;
+  std::uint64_t peer_group = 0;   // 0: not shared
+  std::uint64_t master_group = 0; // 0: no slave
+  std::uint64_t receives_from = 0;// where that is not master_group itself: the nearest group above it
+                                  // that has a member visible from the top of this namespace; 0: none
+  bool unbindable = false;
+  bool operator==(const MountView&) const = default;
+};
+
+struct NamespaceView {
+  std::vector<MountView> mounts;  // canonical: in the order above. May be empty
+  bool operator==(const NamespaceView&) const = default;
+};
+
+// A place at which a root, a current directory or a handle stands. Readers that hold only a
+// descriptor learn two things about it: which mount, and the path that d_path gives.
+struct Location {
+  MountId mount = 0;         // an id of a MountView, or of a detached mount
+  bool detached = false;     // the mount is in no namespace of the snapshot's (canonical: its number is
+                             // among the detached ones)
+  std::string path;          // as d_path has it from the top of the tree it is in (of the namespace, or
+                             // of the detached tree), without the suffix of a removed one
+  bool removed = false;      // the directory or file itself has been removed
+  bool operator==(const Location&) const = default;
+};
+
+struct HandleView {
+  std::string name;
+  Location location;
+  bool operator==(const HandleView&) const = default;
+};
+
+struct TaskView {
+  std::string name;
+  std::uint32_t mount_namespace = 0;  // index into Snapshot::namespaces
+  Location root;
+  Location current_directory;
+  std::vector<HandleView> handles;    // canonical: by name
+  bool operator==(const TaskView&) const = default;
+};
+
+struct Snapshot {
+  std::vector<NamespaceView> namespaces;  // those that still have a task
+  std::vector<TaskView> tasks;            // in the order in which they were made; the ended ones are gone
+  bool operator==(const Snapshot&) const = default;
+};
+
+// The canonical form as described above. Idempotent.
+Snapshot canonical(Snapshot snapshot);
+
+}  // namespace pivotcheck

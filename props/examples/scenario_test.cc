@@ -1,0 +1,598 @@
+// SPDX-License-Identifier: Apache-2.0
+// scenario_test.cc: the scenario format by example: what a text means, what is refused and where,
+// and that every scenario reads back from its own text. Also the small things below it: names of
+// errnos and of verbs, releases of kernels.
+#include "scenario/scenario.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/release.h"
+#include "op/op.h"
+#include "op/outcome.h"
+
+namespace pivotcheck {
+namespace {
+
+Scenario parsed(std::string_view text) {
+  const auto result = parse(text);
+  if (result) return *result;
+  FAIL("does not parse: ", std::string(text), " at ", result.error().line, ":",
+       result.error().column, ": ", result.error().what);
+  return {};
+}
+
+// The only step of a text, or the last one.
+ScenarioStep parsed_step(std::string_view text) {
+  const Scenario scenario = parsed(text);
+  REQUIRE(!scenario.steps.empty());
+  return scenario.steps.back();
+}
+
+// "LINE:COLUMN" of what is wrong with a text, "fine" where nothing is.
+std::string where_wrong(std::string_view text) {
+  const auto result = parse(text);
+  if (result) return "fine";
+  CHECK(!result.error().what.empty());
+  CHECK(std::ranges::all_of(result.error().what, [](char c) { return c >= 0x20 && c < 0x7F; }));
+  return std::to_string(result.error().line) + ":" + std::to_string(result.error().column);
+}
+
+TEST_CASE("a scenario is headers, then steps, with comments and blank lines anywhere") {
+  const Scenario scenario = parsed(
+      "# a comment\n"
+      "title: put_old on the root mount is refused   # and this is part of the title\n"
+      "about: first\n"
+      "\n"
+      "about:\n"
+      "privilege:\troot\r\n"
+      "kernel: >=6.1 <7.0\n"
+      "kernel: =6.12\n"
+      "mkdir /new   # a comment\n"
+      "  spawn B\n"
+      "B:\tchdir \"/n\\x65w\"\n"
+      "pivot_root /new / => EBUSY put-old-on-root-mount");
+  CHECK(scenario.title == "put_old on the root mount is refused   # and this is part of the title");
+  CHECK(scenario.about == std::vector<std::string>{"first", ""});
+  CHECK(scenario.privilege == Privilege::root);
+  using Relation = KernelCondition::Relation;
+  CHECK(scenario.kernel ==
+        std::vector<KernelCondition>{
+            {.relation = Relation::greater_or_equal, .release = {{6, 1, 0}}, .parts = 2},
+            {.relation = Relation::less, .release = {{7, 0, 0}}, .parts = 2},
+            {.relation = Relation::equal, .release = {{6, 12, 0}}, .parts = 2}});
+  REQUIRE(scenario.steps.size() == 4);
+  CHECK(scenario.steps[0] ==
+        ScenarioStep{.step = {.task = {"A"}, .op = Mkdir{"/new"}}, .stated = {}});
+  CHECK(scenario.steps[2].step == Step{.task = {"B"}, .op = Chdir{"/new"}});
+  CHECK(scenario.steps[3].stated == StatedOutcome{{EBUSY}, "put-old-on-root-mount"});
+}
+
+TEST_CASE("a scenario prints with its headers in order and its conditions on one line") {
+  CHECK(print(parsed("kernel: >=6.1\nabout: why\nabout:\ntitle:  x \nkernel:  <7.0.3 \n"
+                     "privilege: userns\nA: mkdir   /x=>ok\n")) ==
+        "title: x\nabout: why\nabout:\nprivilege: userns\nkernel: >=6.1 <7.0.3\nmkdir /x => ok\n");
+  CHECK(print(Scenario{}).empty());
+  CHECK(parsed("") == Scenario{});
+  CHECK(parsed("\n\r\n  \t\n# nothing") == Scenario{});
+}
+
+TEST_CASE("the outcome mark ends a word, and quotes hide it") {
+  CHECK(parsed_step("mkdir /a=>ENOENT").step.op == Op{Mkdir{"/a"}});
+  CHECK(parsed_step("mkdir /a=>ENOENT").stated == StatedOutcome{{ENOENT}, ""});
+  CHECK(parsed_step("mkdir \"/a\"=>ok").stated == StatedOutcome{});
+  CHECK(parsed_step("mkdir \"/a=>ok\"").step.op == Op{Mkdir{"/a=>ok"}});
+  CHECK(parsed_step("mkdir /a=b>c=").step.op == Op{Mkdir{"/a=b>c="}});
+  CHECK(parsed_step("exit=>ok").stated == StatedOutcome{});
+  CHECK(parsed_step("mkdir /a => EWOULDBLOCK").stated == StatedOutcome{{EAGAIN}, ""});
+}
+
+TEST_CASE("a comment begins at a '#' at the start of a line or behind a blank, and not in quotes") {
+  CHECK(parsed_step("mkdir /a#b").step.op == Op{Mkdir{"/a#b"}});
+  CHECK(parsed_step("mkdir /a #b").step.op == Op{Mkdir{"/a"}});
+  CHECK(parsed_step("mkdir \"/a #b\"").step.op == Op{Mkdir{"/a #b"}});
+  CHECK(parsed_step("mkdir /a => ok # => ENOENT").stated == StatedOutcome{});
+}
+
+TEST_CASE("a path is a word taken as it is, or a quoted string with escapes") {
+  CHECK(parsed_step("chdir a\\n\"b").step.op == Op{Chdir{"a\\n\"b"}});
+  CHECK(parsed_step(R"(chdir "\"\\\n\t\x7f\xFf ")").step.op == Op{Chdir{"\"\\\n\t\x7f\xff "}});
+  CHECK(parsed_step("chdir \"\"").step.op == Op{Chdir{""}});
+  CHECK(parsed_step("chdir /a\r\n").step.op == Op{Chdir{"/a"}});
+  CHECK(parsed_step("chdir /a\r").step.op == Op{Chdir{"/a\r"}});
+}
+
+TEST_CASE("a path that begins with '@' starts at a handle, quoted or not") {
+  CHECK(parsed_step("chdir @h1").step.op == Op{Chdir{Path("h1", "")}});
+  CHECK(parsed_step("bind @h/sub/ \"@g/a b\"").step.op ==
+        Op{Bind{.source = {"h", "/sub/"}, .target = {"g", "/a b"}, .recursive = false}});
+  CHECK(parsed_step("chdir \"\\x40h\"").step.op == Op{Chdir{Path("h", "")}});
+  CHECK(parsed_step("chdir ./@h").step.op == Op{Chdir{"./@h"}});
+  CHECK(parsed_step("symlink @H /l").step.op == Op{Symlink{.target = {"@H"}, .path = "/l"}});
+  CHECK(print(Path("h", "")) == "@h");
+  CHECK(print(Path("h", "/a b")) == "\"@h/a b\"");
+  CHECK(print(Path("")) == "\"\"");
+  CHECK(print(Path("#x")) == "\"#x\"");
+  CHECK(print(Path("/x#")) == "/x#");
+  CHECK(print(Path("/\xc3\xa9")) == "\"/\\xC3\\xA9\"");
+}
+
+TEST_CASE("options are comma-separated, in any order, and may be left out") {
+  CHECK(parsed_step("mount ramfs /m").step.op ==
+        Op{Mount{.type = FilesystemType::ramfs, .path = "/m", .flags = {}}});
+  CHECK(parsed_step("mount tmpfs /m noatime,ro,ro").step.op ==
+        Op{Mount{.path = "/m", .flags = {MountFlag::ro, MountFlag::noatime}}});
+  CHECK(parsed_step("umount /m expire,detach => EINVAL").step.op ==
+        Op{Umount{.path = "/m", .flags = {UmountFlag::detach, UmountFlag::expire}}});
+  CHECK(parsed_step("remount /m rw").step.op == Op{Remount{.path = "/m", .flags = {}}});
+  CHECK(parsed_step("remount /m nodev").step.op ==
+        Op{Remount{.path = "/m", .flags = {.flags = {MountFlag::nodev}}}});
+  CHECK(parsed_step("setns A user,mnt").step.op ==
+        Op{Setns{.task = {"A"}, .kinds = {NamespaceKind::mnt, NamespaceKind::user}}});
+}
+
+TEST_CASE("a mode is octal digits") {
+  CHECK(parsed_step("chmod /a 0").step.op == Op{Chmod{.path = "/a", .mode = {0}}});
+  CHECK(parsed_step("chmod /a 755").step.op == Op{Chmod{.path = "/a", .mode = {0755}}});
+  CHECK(parsed_step("chmod /a 07777").step.op == Op{Chmod{.path = "/a", .mode = {07777}}});
+  CHECK(print(parsed("chmod /a 755")) == "chmod /a 0755\n");
+}
+
+struct Malformed {
+  std::string_view text;
+  std::string_view where;
+};
+
+TEST_CASE("what is wrong in a header is reported where it stands") {
+  const Malformed table[] = {
+      {"Title: x\n", "1:1"},
+      {"colour: red\n", "1:1"},
+      {"mkdir: /x\n", "1:1"},
+      {"b: mkdir /x\n", "1:1"},
+      {"title:x\n", "1:7"},
+      {"title: x\ntitle: y\n", "2:1"},
+      {"mkdir /x\n\n  title: y\n", "3:3"},
+      {"privilege: userns\nprivilege: userns\n", "2:1"},
+      {"privilege:  nobody\n", "1:13"},
+      {"privilege: root # really\n", "1:12"},
+      {"privilege:\n", "1:11"},
+      {"privilege:  \r\n", "1:13"},
+      {"kernel:\n", "1:8"},
+      {"kernel: 6.1\n", "1:9"},
+      {"kernel: >=6.1 \t<7\n", "1:16"},
+      {"kernel: >=6.1.2.3\n", "1:9"},
+      {"kernel: >= 6.1\n", "1:9"},
+      {"kernel: =>6.1\n", "1:9"},
+      {"kernel: ==6.1\n", "1:9"},
+      {"kernel: >=6.1 # or so\n", "1:15"},
+      {"kernel: >=6.-1\n", "1:9"},
+      {"kernel: >=6.1-rc1\n", "1:9"},
+      {"kernel: <99999999999.1\n", "1:9"},
+  };
+  for (const Malformed& each : table) {
+    CAPTURE(each.text);
+    CHECK(where_wrong(each.text) == each.where);
+  }
+}
+
+TEST_CASE(
+    "a step's unknown verb, wrong argument and superfluous argument are reported where they "
+    "begin") {
+  const Malformed table[] = {
+      {"mkdirr /x\n", "1:1"},
+      {"MKDIR /x\n", "1:1"},
+      {"\"mkdir\" /x\n", "1:1"},
+      {"#\n\n  frob\n", "3:3"},
+      {": mkdir /x\n", "1:1"},
+      {"A:mkdir /x\n", "1:3"},
+      {"A:# comment\n", "1:3"},
+      {"open_tree h /x\n", "1:1"},
+      {"move_mount /x /y\n", "1:1"},
+      {"mount_setattr /x +ro\n", "1:1"},
+      {"fsmount h tmpfs\n", "1:1"},
+      {"mkdir /x /y\n", "1:10"},
+      {"mkdir /x \"/y\" => ok\n", "1:10"},
+      {"exit now\n", "1:6"},
+      {"mkdir @\n", "1:7"},
+      {"mkdir @H/x\n", "1:7"},
+      {"mkdir \"@h x\"\n", "1:7"},
+      {"bind /a @h_\n", "1:9"},
+      {"open @h /x\n", "1:6"},
+      {"open \"h\" /x\n", "1:6"},
+      {"close H\n", "1:7"},
+      {"chmod /x 0788\n", "1:10"},
+      {"chmod /x 10000\n", "1:10"},
+      {"chmod /x 77777777777777777777777\n", "1:10"},
+      {"chmod /x u+x\n", "1:10"},
+      {"mount ext4 /x\n", "1:7"},
+      {"mount tmpfs /x ro,rw\n", "1:19"},
+      {"mount tmpfs /x ro,\n", "1:19"},
+      {"mount tmpfs /x ,ro\n", "1:16"},
+      {"mount tmpfs /x ro,,nodev\n", "1:19"},
+      {"mount tmpfs /x \"ro\"\n", "1:16"},
+      {"mount tmpfs /x ro nodev\n", "1:19"},
+      {"remount /x ro,rw\n", "1:15"},
+      {"remount /x rw,ro\n", "1:15"},
+      {"remount /x rx\n", "1:12"},
+      {"umount /x detach,force\n", "1:18"},
+      {"unshare mnt,pid\n", "1:13"},
+      {"dropcap sys_admin,chown\n", "1:19"},
+      {"setns A net\n", "1:9"},
+      {"spawn b\n", "1:7"},
+      {"spawn @B\n", "1:7"},
+  };
+  for (const Malformed& each : table) {
+    CAPTURE(each.text);
+    CHECK(where_wrong(each.text) == each.where);
+  }
+}
+
+TEST_CASE("what is missing is one past the end of its line") {
+  const Malformed table[] = {
+      {"mkdir", "1:6"},
+      {"mkdir\r\n", "1:6"},
+      {"mkdir  \n", "1:8"},
+      {"mkdir # no path\n", "1:16"},
+      {"mkdir => ok\n", "1:12"},
+      {"=> ok\n", "1:6"},
+      {"A:\n", "1:3"},
+      {"A: # nothing\n", "1:13"},
+      {"\nbind /a\n", "2:8"},
+      {"mount tmpfs\n", "1:12"},
+      {"remount /x\n", "1:11"},
+      {"unshare\n", "1:8"},
+      {"setns A\n", "1:8"},
+      {"symlink\n", "1:8"},
+      {"mkdir /x =>\n", "1:12"},
+      {"mkdir /x => \n", "1:13"},
+      {"mkdir \"/x\n", "1:10"},
+      {"mkdir \"/x\\\n", "1:11"},
+      {"mkdir \"/x\\n\n", "1:12"},
+      {"mkdir \"/x\\x4\n", "1:13"},
+  };
+  for (const Malformed& each : table) {
+    CAPTURE(each.text);
+    CHECK(where_wrong(each.text) == each.where);
+  }
+}
+
+TEST_CASE("a faulty quoted string, zero byte or outcome is reported at its byte") {
+  using namespace std::string_view_literals;
+  const Malformed table[] = {
+      {"mkdir \"/x\"y\n", "1:11"},
+      {"mkdir \"/x\"# c\n", "1:11"},
+      {"mkdir \"\"\"\"\n", "1:9"},
+      {R"(mkdir "/x\q")", "1:10"},
+      {R"(mkdir "/x\x0g")", "1:10"},
+      {R"(mkdir "/x\x4")", "1:10"},
+      {R"(mkdir "/\n\x00")", "1:11"},
+      {"mkdir /x\n# a\0b\n"sv, "2:4"},
+      {"title: \0\n"sv, "1:8"},
+      {"frob /x\0"sv, "1:8"},
+      {"mkdir \"\0\""sv, "1:8"},
+      {"mkdir /x => EFROB\n", "1:13"},
+      {"mkdir /x => OK\n", "1:13"},
+      {"mkdir /x => \"ok\"\n", "1:13"},
+      {"mkdir /x => 22\n", "1:13"},
+      {"mkdir /x =>#\n", "1:12"},
+      {"mkdir /x => => ok\n", "1:13"},
+      {"mkdir /x => ok => ok\n", "1:16"},
+      {"mkdir /x => ok fine\n", "1:16"},
+      {"mkdir /x => EPERM Rule\n", "1:19"},
+      {"mkdir /x => EPERM -r\n", "1:19"},
+      {"mkdir /x => EPERM \"rule\"\n", "1:19"},
+      {"mkdir /x => EPERM rule more\n", "1:24"},
+      {"mkdir /x => EPERM rule=>ok\n", "1:23"},
+  };
+  for (const Malformed& each : table) {
+    CAPTURE(each.text);
+    CHECK(where_wrong(each.text) == each.where);
+  }
+}
+
+TEST_CASE("a task is named only between its spawn and its exit, and its name is given once") {
+  const Malformed table[] = {
+      {"  B: mkdir /x\nspawn B\n", "1:3"},
+      {"setns B mnt\n", "1:7"},
+      {"spawn A\n", "1:7"},
+      {"spawn B\nspawn B\n", "2:7"},
+      {"spawn B\nB: exit\nB: mkdir /x\n", "3:1"},
+      {"spawn B\nB: exit\nsetns B mnt\n", "3:7"},
+      {"spawn B\nB: exit\nspawn B\n", "3:7"},
+      {"B: spawn B\n", "1:1"},
+      {"spawn B\nexit\n mkdir /x\n", "3:2"},
+      {"spawn B\nexit\nB: mkdir /x\nA: mkdir /x\n", "4:1"},
+      {"spawn B\nB: spawn C1\nB: exit\nC1: setns C1 mnt\nC1: setns A mnt\n", "fine"},
+  };
+  for (const Malformed& each : table) {
+    CAPTURE(each.text);
+    CHECK(where_wrong(each.text) == each.where);
+  }
+}
+
+TEST_CASE("each verb names one prototype, and its name is in the format's table") {
+  const std::vector<std::string_view> expected{"mkdir",
+                                               "rmdir",
+                                               "touch",
+                                               "unlink",
+                                               "rename",
+                                               "symlink",
+                                               "chmod",
+                                               "mount",
+                                               "bind",
+                                               "rbind",
+                                               "move",
+                                               "make-shared",
+                                               "make-private",
+                                               "make-slave",
+                                               "make-unbindable",
+                                               "make-rshared",
+                                               "make-rprivate",
+                                               "make-rslave",
+                                               "make-runbindable",
+                                               "remount",
+                                               "umount",
+                                               "pivot_root",
+                                               "chroot",
+                                               "chdir",
+                                               "open",
+                                               "fchdir",
+                                               "close",
+                                               "spawn",
+                                               "exit",
+                                               "unshare",
+                                               "setns",
+                                               "dropcap"};
+  std::vector<std::string_view> actual;
+  for (const Op& each : prototypes()) actual.push_back(verb(each));
+  CHECK(actual == expected);
+}
+
+// Random scenarios that hold the invariants of scenario.h.
+class Dice {
+ public:
+  explicit Dice(std::uint64_t seed) : engine_(seed) {}
+  std::size_t below(std::size_t limit) { return static_cast<std::size_t>(engine_() % limit); }
+  bool flip() { return below(2) == 0; }
+  template <class Container>
+  auto pick(const Container& from) {
+    return from[below(std::size(from))];
+  }
+
+  // Bytes that the syntax gives a meaning to, and any others, but no zero byte.
+  std::string awkward_text() {
+    static constexpr std::string_view awkward = " \t\"\\#=>@:/,.\n\r\x7f\x01\x1f\x80\xff ax";
+    std::string text;
+    for (std::size_t left = below(6); left > 0; --left) {
+      text += flip() ? pick(awkward) : static_cast<char>(1 + below(255));
+    }
+    return text;
+  }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+void fill(Dice& dice, Path& path) {
+  path.text = dice.awkward_text();
+  if (dice.flip()) {
+    path.handle = dice.flip() ? "h" : "h2x";
+    if (dice.flip()) path.text.clear();
+    if (!path.text.empty()) path.text.insert(0, "/");
+  } else if (path.text.starts_with('@')) {
+    path.text.insert(0, "./");
+  }
+}
+void fill(Dice& dice, LinkTarget& target) { target.text = dice.awkward_text(); }
+void fill(Dice& dice, Mode& mode) { mode.bits = static_cast<unsigned>(dice.below(010000)); }
+void fill(Dice& dice, FilesystemType& type) { type = static_cast<FilesystemType>(dice.below(2)); }
+void fill(Dice& dice, HandleName& handle) { handle.text = dice.flip() ? "h" : "h2x"; }
+void fill(Dice&, TaskName& task) { task.text = "A"; }
+template <class Enum>
+void fill(Dice& dice, FlagSet<Enum>& flags) {
+  flags.set(static_cast<Enum>(dice.below(FlagNames<Enum>::names.size())));
+  flags.set(static_cast<Enum>(dice.below(FlagNames<Enum>::names.size())));
+}
+void fill(Dice& dice, RemountFlags& remount) {
+  if (dice.flip()) fill(dice, remount.flags);
+}
+
+Op random_op(Dice& dice, const Op& prototype) {
+  Op op = prototype;
+  std::visit(
+      [&dice]<class Typed>(Typed& typed) {
+        Typed::fields(typed, [&dice](auto& argument) { fill(dice, argument); });
+      },
+      op);
+  if (auto* const mount = std::get_if<Mount>(&op); mount && dice.flip()) mount->flags = {};
+  if (auto* const umount = std::get_if<Umount>(&op); umount && dice.flip()) umount->flags = {};
+  return op;
+}
+
+// A header's value: without LF, without blanks at its ends.
+std::string random_value(Dice& dice) {
+  std::string value = dice.awkward_text();
+  std::ranges::replace(value, '\n', '\r');
+  const std::size_t first = value.find_first_not_of(" \t");
+  if (first == std::string::npos) return {};
+  return value.substr(first, value.find_last_not_of(" \t") + 1 - first);
+}
+
+Scenario random_scenario(Dice& dice) {
+  Scenario scenario;
+  if (dice.flip()) scenario.title = random_value(dice);
+  while (dice.flip()) scenario.about.push_back(random_value(dice));
+  if (dice.flip()) scenario.privilege = dice.flip() ? Privilege::root : Privilege::userns;
+  while (dice.flip()) {
+    KernelCondition condition;
+    condition.relation = static_cast<KernelCondition::Relation>(dice.below(5));
+    condition.parts = dice.flip() ? 2 : 3;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(condition.parts); ++i) {
+      condition.release.parts[i] = static_cast<int>(dice.below(100));
+    }
+    scenario.kernel.push_back(condition);
+  }
+  std::vector<std::string> alive{"A"};
+  for (std::size_t left = dice.below(20); left > 0 && !alive.empty(); --left) {
+    ScenarioStep& each = scenario.steps.emplace_back();
+    each.step.task.text = dice.pick(alive);
+    each.step.op = random_op(dice, prototypes()[dice.below(prototypes().size())]);
+    if (auto* const spawn = std::get_if<Spawn>(&each.step.op)) {
+      spawn->task.text = "B" + std::to_string(left);
+      alive.push_back(spawn->task.text);
+    }
+    if (auto* const setns = std::get_if<Setns>(&each.step.op)) setns->task.text = dice.pick(alive);
+    if (std::holds_alternative<Exit>(each.step.op)) std::erase(alive, each.step.task.text);
+    if (dice.flip()) each.stated.emplace();
+    if (each.stated && dice.flip()) each.stated->outcome.error = dice.flip() ? EINVAL : EPERM;
+    if (each.stated && !each.stated->outcome.ok() && dice.flip()) each.stated->rule = "a-rule-2";
+  }
+  return scenario;
+}
+
+TEST_CASE("a step of each verb reads back from its text, whatever bytes its paths have") {
+  Dice dice(1);
+  for (const Op& prototype : prototypes()) {
+    for (int round = 0; round < 300; ++round) {
+      const ScenarioStep step{.step = {.task = {"A"}, .op = random_op(dice, prototype)},
+                              .stated = {}};
+      if (std::holds_alternative<Spawn>(step.step.op)) continue;  // A can't be spawned again
+      const std::string text = print(step.step);
+      CAPTURE(text);
+      REQUIRE(parsed_step(text) == step);
+      REQUIRE(parsed_step(text + " => EPERM x\r\n").step == step.step);
+    }
+  }
+  CHECK(print(parsed("spawn B => ok\nB: exit\n")) == "spawn B => ok\nB: exit\n");
+}
+
+TEST_CASE("each byte but zero may stand in a path and in the text of a link") {
+  for (int byte = 1; byte < 256; ++byte) {
+    for (const std::string around : {"", "/", "x", "=", ">"}) {
+      const std::string text = around + static_cast<char>(byte) + around;
+      const Step link{.task = {"A"}, .op = Symlink{.target = {text}, .path = "/" + text}};
+      CAPTURE(print(link));
+      REQUIRE(parsed_step(print(link)).step == link);
+    }
+  }
+}
+
+TEST_CASE("every scenario reads back from its text") {
+  Dice dice(2);
+  for (int round = 0; round < 5000; ++round) {
+    const Scenario scenario = random_scenario(dice);
+    const std::string text = print(scenario);
+    CAPTURE(text);
+    REQUIRE(parsed(text) == scenario);
+  }
+}
+
+// What a text means, it still means when printed; an error lies inside the text.
+void check_any_text(const std::string& text) {
+  CAPTURE(text);
+  const auto result = parse(text);
+  if (result) {
+    REQUIRE(parsed(print(*result)) == *result);
+    return;
+  }
+  const auto lines = static_cast<int>(std::ranges::count(text, '\n')) + 1;
+  REQUIRE(result.error().line >= 1);
+  REQUIRE(result.error().line <= lines);
+  REQUIRE(result.error().column >= 1);
+  REQUIRE(result.error().column <= static_cast<int>(text.size()) + 1);
+}
+
+TEST_CASE("any bytes at all are read or refused") {
+  Dice dice(3);
+  for (int round = 0; round < 20000; ++round) {
+    std::string text;
+    for (std::size_t left = dice.below(40); left > 0; --left) {
+      text += static_cast<char>(dice.below(256));
+    }
+    check_any_text(text);
+  }
+}
+
+TEST_CASE("a valid text with any bytes changed is read or refused") {
+  static constexpr std::string_view awkward = " \t\"\\#=>@:/,.\n\r\0AaBx0";
+  Dice dice(4);
+  for (int round = 0; round < 20000; ++round) {
+    std::string text = print(random_scenario(dice));
+    for (std::size_t left = 1 + dice.below(3); left > 0 && !text.empty(); --left) {
+      const std::size_t at = dice.below(text.size());
+      switch (dice.below(4)) {
+        case 0: text.erase(at, 1 + dice.below(4)); break;
+        case 1: text.insert(at, 1, dice.pick(awkward)); break;
+        case 2: text.insert(at, text.substr(dice.below(text.size()), dice.below(12))); break;
+        default: text[at] = static_cast<char>(dice.below(256)); break;
+      }
+    }
+    check_any_text(text);
+  }
+}
+
+TEST_CASE(
+    "a condition on the kernel compares leading numbers, and '=N.N' means every patch of it") {
+  const auto holds_on = [](const std::string& condition, std::string_view running) {
+    return holds(parsed("kernel: " + condition).kernel.at(0), leading_release(running));
+  };
+  CHECK(holds_on(">=6.1", "6.1.0-13-amd64"));
+  CHECK(holds_on(">=6.1", "6.12.3"));
+  CHECK_FALSE(holds_on(">=6.1", "5.19"));
+  CHECK(holds_on("=6.12", "6.12.117-cloud"));
+  CHECK_FALSE(holds_on("=6.12", "6.13.0"));
+  CHECK_FALSE(holds_on("=6.12.0", "6.12.117"));
+  CHECK(holds_on(">6.12", "6.12.1"));
+  CHECK_FALSE(holds_on(">6.12", "6.12.0"));
+  CHECK_FALSE(holds_on("<=6.12", "6.12.1"));
+  CHECK(holds_on("<=6.18", "6.18-rc2"));
+  CHECK(holds_on("<7.0", "6.99.99"));
+  CHECK_FALSE(holds_on("<7.0", "7.0.0"));
+}
+
+TEST_CASE("a release is its leading numbers, and a missing one is 0") {
+  CHECK(leading_release("6.12.117-cloud") == Release{{6, 12, 117}});
+  CHECK(leading_release("6.18-rc2") == Release{{6, 18, 0}});
+  CHECK(leading_release("6.1.2.3") == Release{{6, 1, 2}});
+  CHECK(leading_release("linux") == Release{});
+  CHECK(to_string(leading_release("6.18-rc2")) == "6.18.0");
+  CHECK(parse_release("6.12") == Release{{6, 12, 0}});
+  CHECK(parse_release("6.12.3") == Release{{6, 12, 3}});
+  for (const char* const other : {"", "6", "6.", "6.1.", "6.1.2.", "6.1.2.3", "6.1-rc1", "-6.1",
+                                  "6.+1", " 6.1", "6..1", "6.99999999999"}) {
+    CAPTURE(other);
+    CHECK_FALSE(parse_release(other).has_value());
+  }
+}
+
+TEST_CASE("an errno goes by its name, both ways") {
+  CHECK(errno_name(EINVAL) == "EINVAL");
+  CHECK(errno_name(EAGAIN) == "EAGAIN");
+  CHECK(errno_name(EHWPOISON) == "EHWPOISON");
+  CHECK(errno_name(4242) == "errno 4242");
+  CHECK(errno_name(41) == "errno 41");
+  CHECK(errno_name(-1) == "errno -1");
+  CHECK(to_string(Outcome{}) == "ok");
+  CHECK(to_string(Outcome{ELOOP}) == "ELOOP");
+  CHECK(errno_number("ENOTSUP") == EOPNOTSUPP);
+  CHECK_FALSE(errno_number("").has_value());
+  CHECK_FALSE(errno_number("einval").has_value());
+  CHECK_FALSE(errno_number("errno 41").has_value());
+  int named = 0;
+  for (int error = 1; error < 200; ++error) {
+    const std::optional<int> back = errno_number(errno_name(error));
+    if (!back) continue;
+    ++named;
+    CHECK(*back == error);
+  }
+  CHECK(named == 131);  // 1 to 133, but 41 and 58
+}
+
+}  // namespace
+}  // namespace pivotcheck
