@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// compare.cc: see compare.h. Mounts are matched by namespace and place, not by number (view/places.h),
-// so that one mount that only one side has is one difference, not one for every number behind it:
+// compare.cc: see compare.h. Mounts are matched by namespace and place, not by number
+// (view/places.h), so that one mount that only one side has is one difference, not one for every
+// number behind it:
 //
 //     namespace 1: mount /new: kernel shared 1, model private
 //     namespace 1: mount /new/x: only the kernel has it (fs-2:/, slave of 1)
 //     task B: current directory: kernel /new/x on /new, model /new/x on /
 //
-// Groups and filesystems are called after their first mount; numbers are those that the kernel's side has
-// for the same thing.
+// Groups and filesystems are called after their first mount; numbers are those that the kernel's
+// side has for the same thing.
 #include "compare/compare.h"
 
 #include <algorithm>
@@ -157,7 +158,8 @@ class Comparison {
     const std::string thing = "task " + kernel.name + ": ";
     note(thing + "mount namespace", std::to_string(kernel.mount_namespace + 1),
          std::to_string(model.mount_namespace + 1));
-    const auto compare = [&](const std::string& which, const Location& left, const Location& right) {
+    const auto compare = [&](const std::string& which, const Location& left,
+                             const Location& right) {
       note(thing + which, kernel_.location(left, kernel.mount_namespace),
            model_.location(right, model.mount_namespace));
     };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // compare.h: two snapshots in, a list of differences out. Each is one line for a person, says which
-// thing differs and what both sides have: "namespace 1: mount /new: kernel shared 1, model private".
-// Nothing is left out of the comparison here; what is never in a Snapshot is listed in view/snapshot.h.
+// thing differs and what both sides have: "namespace 1: mount /new: kernel shared 1, model
+// private". Nothing is left out of the comparison here; what is never in a Snapshot is listed in
+// view/snapshot.h.
 #pragma once
 
 #include <string>

@@ -2,6 +2,7 @@
 // free_step.cc: one function for each operation, in the order of op.h.
 #include "gen/free_step.h"
 
+#include <algorithm>
 #include <iterator>
 #include <span>
 #include <utility>
@@ -12,6 +13,7 @@
 namespace pivotcheck::gen {
 namespace {
 
+using model::DentryId;
 using model::Kind;
 using model::MountIndex;
 using model::Task;
@@ -22,6 +24,8 @@ using model::World;
 // be seen, and recursive binds of shared trees double at every step.
 constexpr int mounts_wanted = 24;
 
+constexpr std::uint32_t careless_percent = 30;
+
 std::uint32_t count(std::size_t n) { return static_cast<std::uint32_t>(n); }
 
 // Fills in the arguments of one operation.
@@ -29,22 +33,26 @@ class Filler {
  public:
   Filler(const Story& story, TaskIndex who)
       : story_(story), choices_(story.choices()), world_(story.world()), task_(world_[who]),
-        places_(story, who) {}
+        places_(story, who), careless_(choices_.flip(careless_percent)) {}
 
   void operator()(Mkdir& op) { op.path = new_name(Kind::directory); }
   void operator()(Rmdir& op) {
-    Spot spot = places_.directory();
-    // An empty one that nothing is mounted on, if two tries find it.
-    if (!removable(spot)) spot = places_.directory();
-    op.path = places_.spelled(spot);
+    const Spot spot = choose([&] { return places_.directory(); },
+                             [&](const Spot& s) { return removable(s); });
+    op.path = existing_name(spot);
   }
   void operator()(Touch& op) { op.path = new_name(Kind::file); }
-  void operator()(Unlink& op) { op.path = existing_name(places_.anything()); }
+  void operator()(Unlink& op) {
+    op.path = existing_name(choose([&] { return places_.anything(); }, [&](const Spot& s) {
+      return places_.kind(s) != Kind::directory && !world_.is_mount_root(s.at);
+    }));
+  }
   void operator()(Rename& op) {
-    Spot from = places_.anything();
-    if (places_.kind(from) == Kind::directory && from.text.empty()) from = places_.anything();
-    Spot to = places_.directory();
-    if (to.at.mount != from.at.mount) to = places_.directory();
+    const Spot from = choose([&] { return places_.anything(); },
+                             [&](const Spot& s) { return !world_.is_mount_root(s.at); });
+    const Spot to = choose([&] { return places_.directory(); }, [&](const Spot& s) {
+      return s.at.mount == from.at.mount && !world_.is_below_or_at(s.at.dentry, from.at.dentry);
+    });
     op.from = existing_name(from);
     op.to = places_.spelled(to, places_.free_name(to, some_kind(from)));
     if (choices_.flip(15)) op.to = existing_name(places_.anything());
@@ -62,7 +70,7 @@ class Filler {
   }
 
   void operator()(Mount& op) {
-    op.path = places_.spelled(places_.directory());
+    op.path = places_.spelled(careless_ ? places_.anything() : places_.directory());
     if (choices_.flip(25)) op.type = FilesystemType::ramfs;
     if (choices_.flip(20)) op.flags = some_flags();
   }
@@ -71,14 +79,17 @@ class Filler {
     Spot target = places_.directory();
     if (choices_.flip(8)) source = places_.file();
     if (places_.kind(source) == Kind::file) target = places_.file();
+    if (careless_) target = places_.anything();
     op.source = places_.spelled(source);
     op.target = places_.spelled(target);
   }
   void operator()(Move& op) {
-    Spot source = places_.mount_root();
-    if (source.at.mount == task_.root.mount) source = places_.mount_root();
-    Spot target = places_.directory();
-    if (world_.is_reachable(target.at, source.at)) target = places_.directory();
+    const Spot source = choose([&] { return places_.mount_root(); }, [&](const Spot& s) {
+      return s.at.mount != task_.root.mount && separable(s.at.mount);
+    });
+    const Spot target = choose([&] { return places_.directory(); }, [&](const Spot& s) {
+      return !world_.is_reachable(world_.topmost(s.at), source.at);
+    });
     op.source = places_.spelled(source);
     op.target = places_.spelled(target);
   }
@@ -92,8 +103,8 @@ class Filler {
     op.flags.flags.set(flag, !op.flags.flags.has(flag));
   }
   void operator()(Umount& op) {
-    Spot spot = usually_mount_root();
-    if (!umountable(spot)) spot = usually_mount_root();
+    const Spot spot = choose([&] { return usually_mount_root(); },
+                             [&](const Spot& s) { return umountable(s); });
     op.path = places_.spelled(spot);
     if (choices_.flip(35)) op.flags.set(UmountFlag::detach);
     if (choices_.flip(10)) op.flags.set(UmountFlag::nofollow);
@@ -104,11 +115,14 @@ class Filler {
   }
 
   void operator()(PivotRoot& op) {
-    Spot new_root = places_.mount_root();
-    if (new_root.at.mount == task_.root.mount) new_root = places_.mount_root();
-    if (choices_.flip(10)) new_root = places_.directory();
-    Spot put_old = places_.below(new_root, 2);
-    if (choices_.flip(10)) put_old = places_.directory();
+    Spot new_root = choose([&] { return places_.mount_root(); }, [&](const Spot& s) {
+      return s.at.mount != task_.root.mount && separable(s.at.mount);
+    });
+    if (choices_.flip(5)) new_root = places_.directory();
+    Spot put_old = choose([&] { return places_.below(new_root, 2); }, [&](const Spot& s) {
+      return !world_.is_shared(s.at.mount);
+    });
+    if (choices_.flip(8)) put_old = places_.directory();
     op.new_root = places_.spelled(new_root);
     op.put_old = places_.spelled(put_old);
     if (new_root.at == task_.current_directory && choices_.flip(60)) {
@@ -147,7 +161,7 @@ class Filler {
  private:
   Path new_name(Kind kind) {
     const Spot directory = places_.directory();
-    if (choices_.flip(4)) return places_.spelled(places_.anything());
+    if (careless_) return places_.spelled(places_.anything());
     return places_.spelled(directory, places_.free_name(directory, kind));
   }
   // For calls that act on the name itself: the last component stays a plain name.
@@ -159,17 +173,30 @@ class Filler {
   Kind some_kind(const Spot& from) {
     return choices_.flip(10) ? static_cast<Kind>(choices_.below(3)) : places_.kind(from);
   }
+  // Draws until it is good, three times at most; a careless step takes what comes first.
+  Spot choose(auto draw, auto is_good) {
+    Spot spot = draw();
+    for (int i = 1; i < 3 && !careless_ && !is_good(spot); ++i) spot = draw();
+    return spot;
+  }
+
   bool removable(const Spot& spot) const {
     return world_[spot.at.dentry].children.empty() && !world_.is_mount_root(spot.at);
+  }
+  // May be moved, or become a root: not locked, and what it is mounted on is not shared.
+  bool separable(MountIndex mount) const {
+    const model::Mount& m = world_[mount];
+    return !m.locked && m.parent.exists() && !world_.is_shared(m.parent);
   }
   bool umountable(const Spot& spot) const {
     const model::Mount& mount = world_[spot.at.mount];
     return mount.children.empty() && !mount.locked && !world_.is_referenced(spot.at.mount);
   }
   Spot usually_mount_root() {
-    return choices_.flip(5) ? places_.directory() : places_.mount_root();
+    return choices_.flip(careless_ ? 30 : 3) ? places_.anything() : places_.mount_root();
   }
   Spot some_directory() {
+    if (careless_) return places_.anything();
     return choices_.flip(35) ? places_.mount_root() : places_.directory();
   }
   std::string some_handle() {
@@ -190,6 +217,7 @@ class Filler {
   const World& world_;
   const Task& task_;
   Places places_;
+  bool careless_;
 };
 
 // What an operation needs before it can succeed, as far as it can be told without its arguments.
@@ -206,11 +234,11 @@ class Forecast {
 
   Outlook operator()(const Mount&) const { return may_mount(); }
   Outlook operator()(const Bind&) const { return may_mount(); }
-  Outlook operator()(const Move&) const { return may_change_second(); }
+  Outlook operator()(const Move&) const { return may_change_another(); }
   Outlook operator()(const ChangePropagation&) const { return has_admin(); }
   Outlook operator()(const Remount&) const { return has_admin(); }
-  Outlook operator()(const Umount&) const { return may_change_second(); }
-  Outlook operator()(const PivotRoot&) const { return may_change_second(); }
+  Outlook operator()(const Umount&) const { return may_change_another(); }
+  Outlook operator()(const PivotRoot&) const { return may_change_another(); }
   Outlook operator()(const Chroot&) const {
     return good_if(task_.capabilities.has(Capability::sys_chroot));
   }
@@ -228,15 +256,18 @@ class Forecast {
   }
   Outlook operator()(const Setns&) const { return good_if(story_.tasks_alive() > 1); }
   Outlook operator()(const Rmdir&) const { return has_names(); }
-  Outlook operator()(const Unlink&) const { return has_names(); }
+  Outlook operator()(const Unlink&) const { return has_files(); }
   Outlook operator()(const Rename&) const { return has_names(); }
   Outlook operator()(const DropCapabilities&) const {
     // Early on it would make all the rest of the scenario refusals.
     return good_if(world_.tasks.size() > 1);
   }
-  // Mkdir, Touch, Symlink, Chmod, Chdir, Open
-  template <class AnyOther>
-  Outlook operator()(const AnyOther&) const { return Outlook::good; }
+  Outlook operator()(const Mkdir&) const { return Outlook::good; }
+  Outlook operator()(const Touch&) const { return Outlook::good; }
+  Outlook operator()(const Symlink&) const { return Outlook::good; }
+  Outlook operator()(const Chmod&) const { return Outlook::good; }
+  Outlook operator()(const Chdir&) const { return Outlook::good; }
+  Outlook operator()(const Open&) const { return Outlook::good; }
 
  private:
   static Outlook good_if(bool yes) { return yes ? Outlook::good : Outlook::refused; }
@@ -246,10 +277,21 @@ class Forecast {
   Outlook may_mount() const {
     return world_.mount_count > mounts_wanted ? Outlook::never : has_admin();
   }
-  Outlook may_change_second() const {
-    return world_.mount_count < 2 ? Outlook::refused : has_admin();
+  Outlook may_change_another() const {
+    for (std::uint32_t i = 0; i < world_.mounts.size(); ++i) {
+      const model::Mount& mount = world_.mounts[i];
+      const bool is_another = mount.exists && mount.space == task_.space && !mount.locked &&
+                              mount.parent.exists() && i != task_.root.mount.value;
+      if (is_another) return has_admin();
+    }
+    return Outlook::refused;
   }
   Outlook has_names() const { return good_if(!world_[task_.root.dentry].children.empty()); }
+  Outlook has_files() const {
+    return good_if(std::ranges::any_of(world_[task_.root.dentry].children, [&](DentryId child) {
+      return world_[child].kind != Kind::directory;
+    }));
+  }
 
   const Story& story_;
   const World& world_;
@@ -282,8 +324,23 @@ struct Redraw {
   void operator()(DropCapabilities& op) const {
     op.capabilities = Capabilities::from_bits(static_cast<int>(1 + choices.below(7)));
   }
-  template <class AnyOther>
-  void operator()(AnyOther&) const {}
+  // Nothing but paths and names.
+  void operator()(Mkdir&) const {}
+  void operator()(Rmdir&) const {}
+  void operator()(Touch&) const {}
+  void operator()(Unlink&) const {}
+  void operator()(Rename&) const {}
+  void operator()(Symlink&) const {}
+  void operator()(Chmod&) const {}
+  void operator()(Move&) const {}
+  void operator()(PivotRoot&) const {}
+  void operator()(Chroot&) const {}
+  void operator()(Chdir&) const {}
+  void operator()(Open&) const {}
+  void operator()(Fchdir&) const {}
+  void operator()(Close&) const {}
+  void operator()(Spawn&) const {}
+  void operator()(Exit&) const {}
 
  private:
   [[nodiscard]] NamespaceKinds some_kinds() const {
@@ -293,13 +350,13 @@ struct Redraw {
 
 // As usual, in the order of prototypes(). Links and expire marks: see Features.
 constexpr std::array<std::uint8_t, verbs_count> usual_weights{
-    14,                      // mkdir
+    10,                      // mkdir
     3,  5,  2,  5,  4,  2,   // rmdir touch unlink rename symlink chmod
     14, 12, 8,  8,           // mount bind rbind move
     5,  2,  4,  2,           // make-shared make-private make-slave make-unbindable
     3,  2,  3,  1,           // make-rshared make-rprivate make-rslave make-runbindable
     4,  10,                  // remount umount
-    10, 3,  7,  5,  2,  2,   // pivot_root chroot chdir open fchdir close
+    12, 3,  7,  6,  3,  2,   // pivot_root chroot chdir open fchdir close
     5,  1,  4,  4,  1,       // spawn exit unshare setns dropcap
 };
 
@@ -335,7 +392,7 @@ void free_step(Story& story, TaskIndex who, const VerbWeights& weights) {
   for (int i = 0; i < tries_max; ++i) {
     const Op& prototype = prototypes()[weights.pick(choices)];
     const Outlook outlook = std::visit(Forecast(story, who), prototype);
-    if (outlook == Outlook::good || (outlook == Outlook::refused && choices.flip(8))) {
+    if (outlook == Outlook::good || (outlook == Outlook::refused && choices.flip(12))) {
       op = prototype;
       break;
     }

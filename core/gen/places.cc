@@ -43,7 +43,7 @@ Spot Places::walk(Spot from, int deepest, Want want) const {
   for (int depth = 0; depth < deepest; ++depth) {
     if (world_[from.at.dentry].kind != Kind::directory) break;
     if (world_[from.at.dentry].children.empty()) break;
-    if (!choices_.flip(want == Want::directory ? 55 : 80)) break;
+    if (!choices_.flip(want == Want::directory ? 70 : 80)) break;
     const DentryId child = some_child(from.at.dentry, want);
     if (!child.exists()) break;
     from.text += '/';

@@ -13,6 +13,7 @@ namespace pivotcheck::gen {
 bool Story::perform(model::TaskIndex who, Op op) {
   if (ended()) return false;
   Step step{TaskName{world_[who].name}, std::move(op)};
+  const bool is_unshare = std::holds_alternative<Unshare>(step.op);
   const Verdict verdict = apply(world_, step);
   if (verdict.stop != Verdict::Stop::no) {
     stopped_ = true;
@@ -20,7 +21,13 @@ bool Story::perform(model::TaskIndex who, Op op) {
   }
   steps_.push_back(std::move(step));
   verdicts_.push_back(verdict);
+  if (is_unshare) namespaces_max_ = std::max(namespaces_max_, namespaces_alive());
   return verdict.outcome.ok();
+}
+
+int Story::namespaces_alive() const {
+  return static_cast<int>(std::ranges::count_if(
+      world_.spaces, [](const model::Namespace& space) { return space.rootfs.exists(); }));
 }
 
 std::size_t Story::tasks_alive() const {

@@ -45,6 +45,8 @@ class Story {
   // world is not to be used any more.
   [[nodiscard]] bool stopped() const { return stopped_; }
 
+  [[nodiscard]] int namespaces_max() const { return namespaces_max_; }  // mount namespaces, at one time
+
   [[nodiscard]] Choices& choices() const { return choices_; }
   [[nodiscard]] const model::World& world() const { return world_; }
   [[nodiscard]] const Features& features() const { return features_; }
@@ -55,12 +57,15 @@ class Story {
   [[nodiscard]] std::string_view next_name() const;  // of the next of them
 
  private:
+  [[nodiscard]] int namespaces_alive() const;
+
   Choices& choices_;
   model::World& world_;
   std::vector<Step>& steps_;
   std::vector<Verdict>& verdicts_;
   std::size_t steps_max_;
   Features features_;
+  int namespaces_max_ = 1;
   bool stopped_ = false;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// capabilities.h: the capability sets of the calling task, by the raw system calls: three sets of 64
-// bits do not need a library.
+// capabilities.h: the capability sets of the calling task, by the raw system calls: three sets of
+// 64 bits do not need a library.
 //
 // Source: capabilities(7), capget(2).
 #pragma once

@@ -12,20 +12,21 @@
 
 namespace pivotcheck::kernel {
 
-// Tasks in one list of steps, A included. Each is a process that waits; scenarios have two or three.
+// Tasks in one list of steps, A included. Each is a process that waits; scenarios have two or
+// three.
 inline constexpr std::size_t tasks_max = 64;
 
 struct Cast {
   std::vector<std::string> names;  // by number
   std::vector<int> performer;      // for each step, who performs it
-  std::vector<int> subject;        // for each step, whom it spawns or whose namespaces it enters; or -1
+  std::vector<int> subject;        // for each step, whom it spawns or enters by setns; or -1
   // The executor can't play A itself: A ends, or takes on credentials that the executor can't put
   // off again.
   bool first_is_forked = false;
 };
 
-// Failure::Kind::broke if a step names a task that does not exist then, or spawns one whose name was
-// used: the parser refuses such a list, a generator must not make it.
+// Failure::Kind::broke if a step names a task that does not exist then, or spawns one whose name
+// was used: the parser refuses such a list, a generator must not make it.
 Expected<Cast> make_cast(std::span<const Step> steps);
 
 }  // namespace pivotcheck::kernel

@@ -9,8 +9,8 @@
 //     4 template_root  the root directory of the template's tmpfs, for reading
 //     5...             handles of the scenario
 //
-// None of them holds a reference to a mount of a world, which would change its answers (EBUSY from a
-// plain umount): `proc` is a mount of the executor's own first namespace, `template_root` is the
+// None of them holds a reference to a mount of a world, which would change its answers (EBUSY from
+// a plain umount): `proc` is a mount of the executor's own first namespace, `template_root` is the
 // template's mount, of which a world has a copy.
 #pragma once
 

@@ -6,7 +6,7 @@
 //
 //     owner (fuzzer, test, command)        executor, pid 1 of its own PID namespace
 //       Laboratory::start(privilege)  -->    [user namespace,] mount namespace, template world
-//       perform(steps, predicted)     -->    setns(template), unshare(mnt), clean; then plays task A,
+//       perform(steps, predicted)     -->    setns(template), unshare(mnt), clean; plays task A,
 //                                            forks B, C...; they take turns on shared memory
 //                                     <--    one outcome per step performed; all tasks stand still
 //       observe/ reads /proc/PID of the tasks (LiveTask), from outside
@@ -33,24 +33,27 @@ namespace pivotcheck {
 struct Performance {
   std::vector<Outcome> outcomes;  // of the steps performed, in order; shorter than the list when it
                                   // stopped at the first step that did not answer as predicted
-  std::vector<LiveTask> tasks;    // those alive at the end, in the order in which they were made. They
+  std::vector<LiveTask> tasks;    // those alive at the end, in the order of their making. They
                                   // stand still until the next call on this Laboratory
 };
 
 class Laboratory {
  public:
   // Starts the executor. Failure::Kind::cannot_run with the call, the errno and what to change when
-  // this machine can't do it (user namespaces forbidden, not root for Privilege::root, ...).
+  // this machine can't do it (user namespaces forbidden, not root for Privilege::root, ...). The
+  // thread that starts it, here or again in perform(), must outlive it: the kernel sends PDEATHSIG
+  // when that thread ends. A fork of the owner has no say: perform() fails there.
   static Expected<Laboratory> start(Privilege privilege);
 
   Laboratory(Laboratory&&) noexcept;
   Laboratory& operator=(Laboratory&&) noexcept;
   ~Laboratory();  // ends the executor and everything in it, and reaps it
 
-  // Performs the steps in a fresh world. `predicted`, where not empty, holds an outcome per step: the
-  // executor stops behind the first step whose answer is another, so that nothing is done in a world
-  // that is not as it was thought to be. Failure::Kind::deadline when `limit` passes, broke when the
-  // executor died; it has been ended and reaped then, and a later call starts a new one by itself.
+  // Performs the steps in a fresh world. `predicted`, where not empty, holds an outcome per step:
+  // the executor stops behind the first step whose answer is another, so that nothing is done in a
+  // world that is not as it was thought to be. Failure::Kind::deadline when `limit` passes, broke
+  // when the executor died; it has been ended and reaped then, and a later call starts a new one by
+  // itself.
   Expected<Performance> perform(std::span<const Step> steps, std::span<const Outcome> predicted,
                                 std::chrono::milliseconds limit);
 

@@ -24,7 +24,8 @@ struct Errand {
 };
 
 // Ends by returning, not by _exit: so every frame on the helper's stack is left in order, which
-// AddressSanitizer, for which that stack is just memory, would otherwise hold against the next helper.
+// AddressSanitizer, for which that stack is just memory, would otherwise hold against the next
+// helper.
 int run_errand(void* raw) {
   auto* errand = static_cast<Errand*>(raw);
   errand->arrived = ::fchdir(errand->directory) == 0;

@@ -24,7 +24,8 @@
 namespace pivotcheck::kernel {
 namespace {
 
-// --- flags as the kernel has them -----------------------------------------------------------------
+// --- flags as the kernel has them
+// -----------------------------------------------------------------
 
 unsigned long mount_bits(MountFlags flags) {
   unsigned long bits = 0;
@@ -59,10 +60,13 @@ int namespace_bits(NamespaceKinds kinds) {
          (kinds.has(NamespaceKind::user) ? CLONE_NEWUSER : 0);
 }
 
-// --- files and directories ------------------------------------------------------------------------
+// --- files and directories
+// ------------------------------------------------------------------------
 
 Answer perform(Actor& actor, const Mkdir& op) {
-  return call_at(actor, op.path, [](int at, const char* path) { return ::mkdirat(at, path, 0755); });
+  return call_at(actor, op.path, [](int at, const char* path) {
+    return ::mkdirat(at, path, 0755);
+  });
 }
 
 Answer perform(Actor& actor, const Rmdir& op) {
@@ -99,7 +103,8 @@ Answer perform(Actor& actor, const Chmod& op) {
                    [mode = op.mode.bits](const char* path) { return ::chmod(path, mode); });
 }
 
-// --- mounts ---------------------------------------------------------------------------------------
+// --- mounts
+// ---------------------------------------------------------------------------------------
 
 Answer perform(Actor& actor, const Mount& op) {
   const char* type = op.type == FilesystemType::tmpfs ? "tmpfs" : "ramfs";
@@ -109,7 +114,8 @@ Answer perform(Actor& actor, const Mount& op) {
 }
 
 Answer perform(Actor& actor, const Bind& op) {
-  const unsigned long flags = MS_BIND | (op.recursive ? MS_REC : 0UL);
+  unsigned long flags = MS_BIND;
+  if (op.recursive) flags |= MS_REC;
   return call_paths(actor, op.source, op.target, [flags](const char* source, const char* target) {
     return ::mount(source, target, nullptr, flags, nullptr);
   });
@@ -122,7 +128,8 @@ Answer perform(Actor& actor, const Move& op) {
 }
 
 Answer perform(Actor& actor, const ChangePropagation& op) {
-  const unsigned long flags = propagation_bits(op.to) | (op.recursive ? MS_REC : 0UL);
+  unsigned long flags = propagation_bits(op.to);
+  if (op.recursive) flags |= MS_REC;
   return call_path(actor, op.path, [flags](const char* path) {
     return ::mount("none", path, nullptr, flags, nullptr);
   });
@@ -142,7 +149,8 @@ Answer perform(Actor& actor, const Umount& op) {
   return call_path(actor, op.path, [flags](const char* path) { return ::umount2(path, flags); });
 }
 
-// --- roots and directories ------------------------------------------------------------------------
+// --- roots and directories
+// ------------------------------------------------------------------------
 
 Answer perform(Actor& actor, const PivotRoot& op) {
   return call_paths(actor, op.new_root, op.put_old, [](const char* new_root, const char* put_old) {
@@ -177,9 +185,9 @@ Trouble go_back_to(const UniqueFd& directory) {
   return back && restored ? no_trouble : trouble("returning to the current directory");
 }
 
-// chroot takes no descriptor, and no helper can call it in the task's stead: it is about the root of
-// its caller. So the task goes there and returns. The errors come in chroot's own order: lookup, then
-// ENOTDIR and EACCES from fchdir, then what chroot(".") says.
+// chroot takes no descriptor, and no helper can call it in the task's stead: it is about the root
+// of its caller. So the task goes there and returns. The errors come in chroot's own order: lookup,
+// then ENOTDIR and EACCES from fchdir, then what chroot(".") says.
 Answer chroot_from_handle(const Actor& actor, const Path& path) {
   const UniqueFd target = open_path(actor, path);
   if (!target) return answer_of(-1);
@@ -233,7 +241,8 @@ Answer perform(Actor& actor, const Close& op) {
   return answer_of(::close(fd));
 }
 
-// --- tasks ----------------------------------------------------------------------------------------
+// --- tasks
+// ----------------------------------------------------------------------------------------
 
 Answer perform_spawn(Actor& actor, int subject) {
   return broken(fork_task(actor, subject, false));  // no trouble, no errno: ok
@@ -250,9 +259,9 @@ Answer perform(Actor&, const Unshare& op) {
   return broken(map_ids(0, 0));
 }
 
-// Where the root mount is not locked, a namespace may be left without it, and setns would lead to the
-// kernel's own rootfs, which belongs to the machine. Scenarios don't do that; should one, this is where
-// it ends, before anything is done there.
+// Where the root mount is not locked, a namespace may be left without it, and setns would lead to
+// the kernel's own rootfs, which belongs to the machine. Scenarios don't do that; should one, this
+// is where it ends, before anything is done there.
 bool stands_in_rootfs(const Actor& actor) {
   struct stat root {};
   return actor.rootfs && (::stat("/", &root) != 0 || root.st_dev == *actor.rootfs);

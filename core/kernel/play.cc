@@ -14,13 +14,6 @@
 namespace pivotcheck::kernel {
 namespace {
 
-// The calling process' pid as the machine's /proc has it; 0 if /proc does not know it.
-pid_t outer_pid() {
-  std::array<char, 16> text{};
-  const ssize_t size = ::readlinkat(desk::proc, "self", text.data(), text.size() - 1);
-  return size <= 0 ? 0 : std::atoi(text.data());
-}
-
 [[noreturn]] void stand_still() {
   for (;;) ::pause();  // until the executor kills it
 }
@@ -56,6 +49,12 @@ void see_off(Actor& actor) {
 }
 
 }  // namespace
+
+pid_t outer_pid() {
+  std::array<char, 16> text{};
+  const ssize_t size = ::readlinkat(desk::proc, "self", text.data(), text.size() - 1);
+  return size <= 0 ? 0 : std::atoi(text.data());
+}
 
 void play(Actor& actor) {
   Stage& stage = *actor.stage;

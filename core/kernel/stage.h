@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// stage.h: the memory that the tasks of a world share, and the turns they take on it. All of them hold
-// the same list of steps; only what happens is here.
+// stage.h: the memory that the tasks of a world share, and the turns they take on it. All of them
+// hold the same list of steps; only what happens is here.
 //
-//          step            0        1         2        3         4
-//          performed by    A        A         B        A         B exit
-//     A    performs 0, performs 1, rings B, waits .. performs 3, rings B, waits
-//     B    waits ......................... performs 2, rings A, waits ... "I am leaving", ends
-//     executor                                                             reaps B; the list is over
+//     step          0     1     2            3            4 exit
+//     A             does  does  .            does         .
+//     B             .     .     does         .            "I am leaving", ends
+//     executor      .     .     .            .            reaps B, the list is over
+//     rings                  A rings B  B rings A   A rings B  B rings the executor
 //
-// Each task has a bell, a futex: it sleeps there until somebody changed something that it waits for.
-// Steps of one task that follow each other need no ringing, so most scenarios need none at all.
+// Each task has a bell, a futex: it sleeps there until somebody changed something that it waits
+// for. Steps of one task that follow each other need no ringing, so most scenarios need none at
+// all.
 #pragma once
 
 #include <array>
@@ -27,8 +28,8 @@ namespace pivotcheck::kernel {
 // What a task has to say of a step.
 struct Answer {
   Outcome outcome;
-  int detail = 0;   // of an `open`: the descriptor
-  Trouble trouble;  // if set, there is no outcome: the harness could not do its work
+  int detail = 0;     // of an `open`: the descriptor
+  Trouble trouble{};  // if set, there is no outcome: the harness could not do its work
 };
 
 // Everything that is known before the first step is performed.
@@ -67,8 +68,8 @@ class Stage {
   [[nodiscard]] Report report() const;
 
   void ring(int number);
-  // Sleeps at the bell of `number` until `ready()`. With `watch`, what only the executor can do: false
-  // if a task has died meanwhile though nobody asked it to.
+  // Sleeps at the bell of `number` until `ready()`. With `watch`, what only the executor can do:
+  // false if a task has died meanwhile though nobody asked it to.
   template <class Ready>
   bool await(int number, bool watch, Ready ready) {
     for (;;) {
@@ -108,7 +109,7 @@ class Stage {
   std::uint32_t tasks_ = 0;
   int executor_ = no_part;
   Trouble trouble_;                    // its text is a literal: at one address in every fork
-  std::atomic<std::uint32_t> step_ = 0;  // the step whose turn it is; at the end, how many were performed
+  std::atomic<std::uint32_t> step_ = 0;  // whose turn it is; at the end, how many were performed
   std::atomic<std::uint32_t> over_ = 0;
   std::atomic<int> leaving_ = -1;
   std::array<Slot, tasks_max + 1> slots_{};

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// wire.cc: the codec that wire.h describes. Writer and Reader have one function per type of field, in
-// the same order.
+// wire.cc: the codec that wire.h describes. Writer and Reader have one function per type of field,
+// in the same order.
 #include "kernel/wire.h"
 
 #include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "base/check.h"
 
@@ -116,7 +117,8 @@ std::uint8_t verb_index(const Op& op) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (all[i].index() == op.index() && verb(all[i]) == name) return static_cast<std::uint8_t>(i);
   }
-  PIVOTCHECK_CHECK(!"an operation without a prototype");
+  constexpr bool has_a_prototype = false;
+  PIVOTCHECK_CHECK(has_a_prototype);
   return 0;
 }
 

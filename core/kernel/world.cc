@@ -8,7 +8,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,8 +26,8 @@ namespace {
 
 constexpr mode_t root_mode = S_IFDIR | 01777;
 
-// To the root of the mount namespace the caller is in already: root and current directory become the
-// topmost mount at the lowest mount's root, wherever they were.
+// To the root of the mount namespace the caller is in already: root and current directory become
+// the topmost mount at the lowest mount's root, wherever they were.
 Trouble go_to_namespace_root() {
   const UniqueFd own(::openat(desk::proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC));
   if (!own) return trouble("opening /proc/self/ns/mnt");
@@ -114,10 +114,10 @@ bool remove_all(int directory, int depth) {
 
 // The filesystem itself, apart from what is in it, is as it was made.
 bool filesystem_is_pristine() {
-  struct statfs filesystem {};
+  struct statvfs filesystem {};
   struct stat root {};
-  return ::fstatfs(desk::template_root, &filesystem) == 0 &&
-         ::fstat(desk::template_root, &root) == 0 && (filesystem.f_flags & ST_RDONLY) == 0 &&
+  return ::fstatvfs(desk::template_root, &filesystem) == 0 &&
+         ::fstat(desk::template_root, &root) == 0 && (filesystem.f_flag & ST_RDONLY) == 0 &&
          root.st_mode == root_mode;
 }
 
@@ -179,7 +179,7 @@ Trouble find_rootfs(dev_t& device) {
   const ssize_t size = ::read(reading.get(), &found, sizeof(found));
   ::waitpid(child, nullptr, 0);
   if (size != sizeof(found)) return trouble("asking for rootfs");
-  if (found.error != 0) return {"umount of the root mount, to see rootfs", found.error};
+  if (found.error != 0) return {"umount of the root mount (it is locked in a user namespace)", found.error};
   device = found.device;
   return no_trouble;
 }

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // world.h: the world a scenario starts in, and how the executor comes by a fresh one.
 //
-//     rootfs (the kernel's own, in a copy)           template: a mount namespace with these two mounts,
+//     rootfs (the kernel's own, in a copy)           template: a mount namespace with two mounts,
 //       `-- tmpfs, private, empty, mode 1777         in which the executor stands between cases
 //
-//     world = unshare(CLONE_NEWNS) in the template   a copy of two mounts: 20 us; mounts made in it are
-//                                                    gone with it
+//     world = unshare(CLONE_NEWNS) in the template   a copy of two mounts: 20 us; what is mounted in
+//                                                    it is gone when its last task is
 //     back  = setns(template)                        root and current directory are the tmpfs again
 //
-// Template and worlds share one tmpfs, so what a case does to the *filesystem* outlives it: files and
-// directories, the root's mode, and the superblock's read-only state (a plain umount of a task's root
-// sets that, through any mount of the filesystem). clean() looks at all three. It removes files one by
-// one; for anything else, or for more files than a scenario leaves, it mounts a new tmpfs in place of
-// the old one, which costs as much as two cases.
+// Template and worlds share one tmpfs, so what a case does to the *filesystem* outlives it: files
+// and directories, the root's mode, and the superblock's read-only state (a plain umount of a
+// task's root sets that, through any mount of the filesystem). return_to_template() looks at all
+// three. It removes files one by one; for anything else, and for very deep directories, it mounts
+// a new tmpfs in place of the old one, which costs as much as two cases.
 //
-// What can't outlive a case: mounts (the template is private, and no task can get at its namespace),
-// mount flags and propagation (of the copy), tasks (reaped before), user namespaces (of tasks).
+// What can't outlive a case: mounts (the template is private, and no task can get at its
+// namespace), mount flags and propagation (they are the copy's), tasks (reaped before), user
+// namespaces (they are the tasks').
 #pragma once
 
 #include <sys/types.h>
@@ -24,12 +25,13 @@
 
 namespace pivotcheck::kernel {
 
-// Once, in a fresh mount namespace with uid 0 mapped: makes the template, moves the caller into it and
-// puts template_ns and template_root on the desk. Wherever the caller's root is (a container's, a
-// chroot's, the initramfs), it ends up on the namespace's own lowest mount.
+// Once, in a fresh mount namespace with uid 0 mapped: makes the template, moves the caller into it
+// and puts template_ns and template_root on the desk. Wherever the caller's root is (a container's,
+// a chroot's, the initramfs), it ends up on the namespace's own lowest mount.
 Trouble make_template();
 
-// Moves the caller back to the template and cleans it. Every other task of the world must be reaped.
+// Moves the caller back to the template and cleans it. Every other task of the world must be
+// reaped.
 Trouble return_to_template();
 
 // From the template to a fresh world.

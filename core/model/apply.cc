@@ -174,6 +174,7 @@ class Operation {
     if (!op.recursive && has_locked_children(source.at)) return Rule::bind_locked_children;
     if (op.recursive && would_leave_out_locked(source.at)) return Rule::bind_locked_unbindable;
     if (!same_kind(source.at.dentry, at.dentry)) return Rule::mount_kind_mismatch;
+    if (world_[source.at.dentry].removed) return Rule::mount_source_removed;
     const MountIndex copy =
         clone_tree(world_, from, source.at.dentry, {.recursive = op.recursive});
     world_[copy].locked = false;
@@ -201,6 +202,7 @@ class Operation {
       return Rule::move_unbindable_to_shared;
     }
     if (std::ranges::find(tree, at.mount) != tree.end()) return Rule::move_into_itself;
+    if (world_[source.at.dentry].removed) return Rule::mount_source_removed;
     return attach(moved, at);
   }
 
@@ -282,8 +284,8 @@ class Operation {
     if (put_old.refused != Rule::none) return put_old.refused;
     const Location old_at = world_.topmost(put_old.at);  // the old root is mounted on top
     const Location root = task().root;
+    world_[old_at.mount].expiry_mark = world_[root.mount].expiry_mark = false;
     if (const Rule r = refuse_pivot(new_root.at, old_at, root); r != Rule::none) return r;
-    world_[root.mount].expiry_mark = false;
 
     Mount& root_mount = world_[root.mount];
     const MountIndex root_parent = root_mount.parent;

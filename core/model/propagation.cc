@@ -61,7 +61,7 @@ MountIndex clone_one(World& world, MountIndex original, DentryId root, bool shar
   to.flags = from.flags;
   to.locked_flags = from.locked_flags;
   to.locked = from.locked;
-  to.unbindable = from.unbindable;
+  to.unbindable = from.unbindable && !world.traits.namespace_copy_loses_unbindable;
   if (!from.group.exists()) {
     to.own_master = from.own_master;
   } else if (shared_to_slave) {
@@ -85,6 +85,14 @@ void make_shared(World& world, MountIndex mount) {
   world.join_group(mount, group);
 }
 
+// What a receiver was before the tree was put in place. It may be a mount of that very tree, which
+// becomes shared only by arriving.
+struct Receiver {
+  MountIndex mount;
+  GroupId group;
+  GroupId master;
+};
+
 // The copies of one propagated tree: for each receiving group, the groups of its copies' mounts.
 class PropagatedCopies {
  public:
@@ -95,11 +103,11 @@ class PropagatedCopies {
     for (const MountIndex node : nodes_) groups.push_back(world_[node].group);
   }
 
-  // A copy of the tree for `receiver`, related to the copies made so far. Receivers must come in the
+  // A copy of the tree for a receiver, related to the copies made so far. Receivers must come in the
   // order in which receivers() has them: those who receive come behind those who give.
-  MountIndex copy_for(MountIndex receiver) {
-    const GroupId receiving = world_[receiver].group;
-    const GroupId giving = nearest_giver(world_.master(receiver));
+  MountIndex copy_for(const Receiver& receiver) {
+    const GroupId receiving = receiver.group;
+    const GroupId giving = nearest_giver(receiver.master);
     std::vector<MountIndex> clones;
     for (std::size_t i = 0; i < nodes_.size(); ++i) clones.push_back(clone_plain(i, clones));
     if (!receiving.exists()) {
@@ -187,10 +195,11 @@ MountIndex clone_tree(World& world, MountIndex source, DentryId root, CloneOptio
 bool attach_tree(World& world, MountIndex source, Location at) {
   const NamespaceId space = world[at.mount].space;
   const std::vector<MountIndex> nodes = world.subtree(source);
-  std::vector<MountIndex> places = receivers(world, at.mount);
-  std::erase_if(places, [&](MountIndex mount) {
-    return !world[mount].space.exists() || !world.is_below_or_at(at.dentry, world[mount].root);
-  });
+  std::vector<Receiver> places;
+  for (const MountIndex mount : receivers(world, at.mount)) {
+    if (!world[mount].space.exists() || !world.is_below_or_at(at.dentry, world[mount].root)) continue;
+    places.push_back({mount, world[mount].group, world.master(mount)});
+  }
   const bool is_new = !world[source].space.exists();
   const std::size_t added = nodes.size() * (places.size() + (is_new ? 1 : 0));
   if (static_cast<std::size_t>(world.mount_count) + added > mounts_max) return false;
@@ -199,7 +208,9 @@ bool attach_tree(World& world, MountIndex source, Location at) {
   if (world.is_shared(at.mount)) {
     for (const MountIndex node : nodes) make_shared(world, node);
     PropagatedCopies propagation(world, nodes, world[at.mount].group);
-    for (const MountIndex place : places) copies.emplace_back(propagation.copy_for(place), place);
+    for (const Receiver& place : places) {
+      copies.emplace_back(propagation.copy_for(place), place.mount);
+    }
   }
   world.detach_from_parent(source);
   world.attach(source, at.mount, at.dentry);

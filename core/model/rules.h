@@ -156,6 +156,9 @@ namespace pivotcheck {
   X(move_into_itself, "move-into-itself", "mount", ELOOP,                                          \
     "the place to move to is in the tree that is to be moved", "mount(2), ELOOP for MS_MOVE",      \
     "always")                                                                                      \
+  X(mount_source_removed, "mount-source-removed", "mount", ENOENT,                                 \
+    "the directory or file to be bound, or that the moved mount shows, has been removed",          \
+    "observed; mount(2) is silent", "always")                                                      \
   X(propagation_not_mount_point, "propagation-not-mount-point", "mount", EINVAL,                   \
     "the propagation of something that is not the root of a mount is to be changed",               \
     "mount(2), EINVAL; observed", "always")                                                        \

@@ -28,7 +28,7 @@ MountView view_of(const World& world, MountIndex id, const Location& top) {
   MountView view;
   view.id = number(id);
   view.parent = id == top.mount ? 0 : number(mount.parent);
-  view.mount_point = world.path_of({id, mount.root});
+  view.mount_point = world.mount_point_path(id);
   view.filesystem = number(world[mount.root].filesystem);
   view.root = world.path_in_filesystem(mount.root);
   view.root_removed = world[mount.root].removed;

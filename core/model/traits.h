@@ -19,6 +19,9 @@ struct KernelTraits {
   // The contract of umount propagation as documented since 6.17 (propagate_umount.txt).
   bool umount_propagation_documented = true;
 
+  // Quirk (FINDINGS.md, "A new mount namespace forgets that a mount is unbindable").
+  bool namespace_copy_loses_unbindable = true;  // since 6.17, seen on 6.18
+
   static KernelTraits for_release(const Release& release);
 };
 

@@ -239,22 +239,32 @@ std::string World::path_in_filesystem(DentryId dentry) const {
   return path.empty() ? "/" : path;
 }
 
-std::string World::path_of(Location at) const {
-  std::string path;
-  for (;;) {
-    const Mount& mount = (*this)[at.mount];
-    if (at.dentry == mount.root) {
-      if (!mount.parent.exists()) break;
-      at = {mount.parent, mount.mount_point};
-      continue;
-    }
+bool World::prepend_path_in_mount(Location at, std::string& path) const {
+  while (at.dentry != (*this)[at.mount].root) {
     const Dentry& dentry = (*this)[at.dentry];
-    if (dentry.parent == at.dentry) break;  // escaped from what the mount shows: the walk ends here
+    if (dentry.parent == at.dentry) return false;
     path.insert(0, dentry.name);
     path.insert(0, 1, '/');
     at.dentry = dentry.parent;
   }
+  return true;
+}
+
+std::string World::mount_point_path(MountIndex mount) const {
+  std::string path;
+  for (; has_parent(mount); mount = (*this)[mount].parent) {
+    if (!prepend_path_in_mount({(*this)[mount].parent, (*this)[mount].mount_point}, path)) return "";
+  }
   return path.empty() ? "/" : path;
+}
+
+std::string World::path_of(Location at) const {
+  std::string below;
+  if (!prepend_path_in_mount(at, below)) return "/";
+  const std::string mount_point = mount_point_path(at.mount);
+  if (mount_point.empty()) return "/";
+  if (below.empty()) return mount_point;
+  return mount_point == "/" ? below : mount_point + below;
 }
 
 }  // namespace pivotcheck::model

@@ -208,8 +208,13 @@ class World {
   // dissolved: who received from it receives from its master.
   void leave_group(MountIndex mount);
 
-  // d_path: the path of a location from the top of the tree its mount is in.
+  // d_path: the path of a location from the top of the tree its mount is in; "/" for one that was
+  // renamed out of what its mount shows, as kernels have it.
   [[nodiscard]] std::string path_of(Location at) const;
+  // The same of a mount's own root: its mount point. "" where that was renamed out of what is shown.
+  [[nodiscard]] std::string mount_point_path(MountIndex mount) const;
+  // Puts the path of `at` from the root of its mount before `path`; false if it is not below that.
+  bool prepend_path_in_mount(Location at, std::string& path) const;
   // The path of a dentry from the root of its filesystem.
   [[nodiscard]] std::string path_in_filesystem(DentryId dentry) const;
 };

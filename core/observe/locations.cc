@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // locations.cc: see locations.h.
 //
-// readlink appends " (deleted)" to the path of what has been removed, but a name may end so as well:
-// the number of links, which is 0 exactly for what has been removed, tells the two apart. (On tmpfs and
-// ramfs, of which worlds are made, and without hard links, which scenarios cannot make.)
+// readlink appends " (deleted)" to the path of what has been removed, but a name may end so as
+// well: the number of links, which is 0 exactly for what has been removed, tells the two apart. (On
+// tmpfs and ramfs, of which worlds are made, and without hard links, which scenarios cannot make.)
 #include "observe/locations.h"
 
 #include <fcntl.h>
@@ -11,25 +11,29 @@
 
 #include <array>
 #include <charconv>
-#include <cstring>
+#include <string_view>
 
-#include "observe/proc.h"
 #include "observe/statmount_api.h"
 
 namespace pivotcheck {
-namespace {
 
-Expected<Location> locate(int task_directory, const char* link, MountIdKind kind) {
-  const unsigned which = kind == MountIdKind::unique ? statmount_api::statx_mount_id_unique
-                                                     : statmount_api::statx_mount_id;
-  struct statx status;
-  if (statx(task_directory, link, AT_NO_AUTOMOUNT, STATX_NLINK | which, &status) != 0) {
-    return fail_with_errno("statx of /proc/PID, link", link);
+Expected<Location> Locator::locate(TaskFiles& files, std::string_view link) {
+  const unsigned which = kind_ == MountIdKind::unique ? statmount_api::statx_mount_id_unique
+                                                      : statmount_api::statx_mount_id;
+  const unsigned mask = STATX_TYPE | STATX_INO | STATX_NLINK | which;
+  struct statx status {};
+  if (statx(files.proc(), files.path(link), AT_NO_AUTOMOUNT, mask, &status) != 0) {
+    return fail_with_errno("statx in /proc:", files.path(link));
   }
   if ((status.stx_mask & which) == 0) {
     return fail("statx does not tell mount ids: Linux 5.8 is needed", Failure::Kind::cannot_run);
   }
-  Expected<std::string> path = read_link(task_directory, link);
+  for (const Known& known : known_) {
+    if (known.inode == status.stx_ino && known.location.mount == status.stx_mnt_id) {
+      return known.location;
+    }
+  }
+  Expected<std::string> path = files.read_link(link);
   if (!path) return std::unexpected(std::move(path.error()));
   Location location{.mount = status.stx_mnt_id,
                     .detached = false,
@@ -39,25 +43,24 @@ Expected<Location> locate(int task_directory, const char* link, MountIdKind kind
   if (location.removed && location.path.ends_with(suffix)) {
     location.path.resize(location.path.size() - suffix.size());
   }
+  if (S_ISDIR(status.stx_mode)) known_.push_back({status.stx_ino, location});
   return location;
 }
 
-}  // namespace
-
-Expected<TaskView> locate_task(const LiveTask& task, int task_directory, MountIdKind kind) {
+Expected<TaskView> Locator::locate_task(const LiveTask& task, TaskFiles& files) {
   TaskView view;
   view.name = task.name;
-  Expected<Location> root = locate(task_directory, "root", kind);
+  Expected<Location> root = locate(files, "root");
   if (!root) return std::unexpected(std::move(root.error()));
   view.root = std::move(*root);
-  Expected<Location> current = locate(task_directory, "cwd", kind);
+  Expected<Location> current = locate(files, "cwd");
   if (!current) return std::unexpected(std::move(current.error()));
   view.current_directory = std::move(*current);
   view.handles.reserve(task.handles.size());
   for (const auto& [name, descriptor] : task.handles) {
     std::array<char, 16> link{'f', 'd', '/'};
-    std::to_chars(link.data() + 3, link.data() + link.size() - 1, descriptor);
-    Expected<Location> location = locate(task_directory, link.data(), kind);
+    const char* end = std::to_chars(link.data() + 3, link.data() + link.size(), descriptor).ptr;
+    Expected<Location> location = locate(files, std::string_view(link.data(), end));
     if (!location) return std::unexpected(std::move(location.error()));
     view.handles.push_back({name, std::move(*location)});
   }

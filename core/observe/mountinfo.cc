@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// mountinfo.cc: see mountinfo.h. It reads what the kernel wrote, but also whatever a fuzzer writes: it
-// looks at no byte outside the text and trusts no number.
+// mountinfo.cc: see mountinfo.h. It reads what the kernel wrote, but also whatever a fuzzer writes:
+// it looks at no byte outside the text and trusts no number.
 //
 // Source: proc_pid_mountinfo(5); Documentation/filesystems/proc.rst, section 3.5.
 #include "observe/mountinfo.h"
@@ -56,7 +56,8 @@ bool read_device(std::string_view text, std::uint64_t& filesystem) {
 }
 
 // Not each begins with a slash: nsfs shows "net:[4026531840]" as its directory.
-// "\040" is one byte; the kernel escapes every backslash, so one without three octal digits is wrong.
+// "\040" is one byte; the kernel escapes every backslash, so one without three octal digits is
+// wrong.
 bool read_path(std::string_view text, std::string& path) {
   path.clear();
   path.reserve(text.size());
@@ -114,7 +115,9 @@ std::string_view read_line(std::string_view text, MountinfoLine& line) {
   if (!read_path(next(), mount.root)) return "the directory shown is no path";
   mount.root_removed = take_removed_suffix(mount.root);
   if (mount.root.empty()) return "the directory shown is no path";
-  if (!read_path(next(), mount.mount_point) || !mount.mount_point.starts_with('/')) return "the mount point is no path";
+  if (!read_path(next(), mount.mount_point) || !mount.mount_point.starts_with('/')) {
+    return "the mount point is no path";
+  }
   if (!read_options(next(), mount.flags)) return "the mount's flags don't begin with ro or rw";
   while (true) {
     const std::optional<std::string_view> word = words.next();

@@ -2,7 +2,8 @@
 // mountinfo.h: a parser of the text of /proc/PID/mountinfo. Pure: text in, mounts out.
 //
 //     36 35 0:41 /dir /a\040b rw,nosuid,relatime shared:3 master:1 - tmpfs none ro,size=4k
-//     |  |  |    |    |       |                  |                   |     |    `- of the filesystem
+//     |  |  |    |    |       |                  |                   |     |    |
+//     |  |  |    |    |       |                  |                   |     |    the filesystem's
 //     |  |  |    |    |       |                  optional fields     type  source
 //     |  |  |    |    |       flags of the mount
 //     |  |  |    |    mount point      (both with octal escapes for blank, tab, newline, backslash)
@@ -11,8 +12,8 @@
 //     |  parent
 //     id
 //
-// Optional fields and flags that are not known are passed over, as proc_pid_mountinfo(5) asks; anything
-// else that is not as above is an error, with its line.
+// Optional fields and flags that are not known are passed over, as proc_pid_mountinfo(5) asks;
+// anything else that is not as above is an error, with its line.
 #pragma once
 
 #include <cstddef>
@@ -42,8 +43,8 @@ constexpr std::uint64_t filesystem_number(std::uint32_t major, std::uint32_t min
   return (std::uint64_t{major} << 32U) | minor;
 }
 
-// Takes the "//deleted" off a directory as the kernel prints it, and says whether it was there. No name
-// can contain a slash, so it is never part of one.
+// Takes the "//deleted" off a directory as the kernel prints it, and says whether it was there. No
+// name can contain a slash, so it is never part of one.
 bool take_removed_suffix(std::string& root);
 
 }  // namespace pivotcheck

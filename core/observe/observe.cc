@@ -5,14 +5,15 @@
 //     2. mounts     of each namespace, by one road
 //     3. detached   a location whose mount is in none of the namespaces
 //
-// The roads differ in how mounts are called (unique ids against those of mountinfo), so locations are
-// read with the ids of the road. Nothing here changes the world but the marks of MNT_EXPIRE.
+// The roads differ in how mounts are called (unique ids against those of mountinfo), so locations
+// are read with the ids of the road. Nothing here changes the world but the marks of MNT_EXPIRE.
 #include "observe/observe.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 
 #include "observe/locations.h"
@@ -31,48 +32,69 @@ struct Found {
 };
 
 struct Survey {
-  std::vector<Found> namespaces;      // as in the Snapshot
-  std::vector<UniqueFd> directories;  // /proc/PID of each task
+  std::vector<Found> namespaces;  // as in the Snapshot
+  std::vector<TaskFiles> files;   // of each task
   std::vector<TaskView> tasks;
 };
 
-Expected<std::uint32_t> find_namespace(Survey& survey, int task_directory, bool identify) {
-  const UniqueFd descriptor(openat(task_directory, "ns/mnt", O_RDONLY | O_CLOEXEC));
-  if (!descriptor) return fail_with_errno("open of /proc/PID, link", "ns/mnt");
-  struct stat status {};
-  if (fstat(descriptor.get(), &status) != 0) return fail_with_errno("fstat of", "ns/mnt");
-  const auto known = std::ranges::find(survey.namespaces, status.st_ino, &Found::inode);
-  const auto index = static_cast<std::uint32_t>(known - survey.namespaces.begin());
-  if (known == survey.namespaces.end()) {
-    survey.namespaces.push_back({.inode = status.st_ino, .identity{}, .tasks{}});
-    if (identify) survey.namespaces.back().identity = identify_namespace(descriptor.get());
-  }
-  return index;
+// "mnt:[4026531841]"
+std::optional<ino_t> inode_in(std::string_view link) {
+  const std::size_t open = link.find('[');
+  ino_t inode = 0;
+  if (open == std::string_view::npos) return std::nullopt;
+  const char* end = link.data() + link.size();
+  const auto [stop, error] = std::from_chars(link.data() + open + 1, end, inode);
+  return error == std::errc{} && stop != end && *stop == ']' ? std::optional(inode) : std::nullopt;
 }
 
+// The index of a task's namespace. Opening it costs twice what reading the link does, so that is
+// left for namespaces that are new.
+Expected<std::uint32_t> find_namespace(Survey& survey, TaskFiles& files, bool identify) {
+  static constexpr std::string_view link_name = "ns/mnt";
+  if (!survey.namespaces.empty() || !identify) {
+    const Expected<std::string> link = files.read_link(link_name);
+    if (!link) return std::unexpected(link.error());
+    const std::optional<ino_t> inode = inode_in(*link);
+    if (!inode) return fail("/proc/PID/ns/mnt points at " + *link);
+    const auto known = std::ranges::find(survey.namespaces, *inode, &Found::inode);
+    const auto index = static_cast<std::uint32_t>(known - survey.namespaces.begin());
+    if (known != survey.namespaces.end()) return index;
+    survey.namespaces.push_back({.inode = *inode, .identity{}, .tasks{}});
+    if (!identify) return index;
+  } else {
+    survey.namespaces.push_back({});
+  }
+  const Expected<UniqueFd> descriptor = files.open(link_name);
+  if (!descriptor) return std::unexpected(descriptor.error());
+  struct stat status {};
+  if (fstat(descriptor->get(), &status) != 0) return fail_with_errno("fstat of", link_name);
+  survey.namespaces.back().inode = status.st_ino;
+  survey.namespaces.back().identity = identify_namespace(descriptor->get());
+  return static_cast<std::uint32_t>(survey.namespaces.size() - 1);
+}
+
+// `identify`: the kernel can tell a namespace's id and how many mounts it has.
 Expected<Survey> survey_tasks(int proc, std::span<const LiveTask> tasks, Road road, bool identify) {
-  const MountIdKind kind = road == Road::listmount ? MountIdKind::unique : MountIdKind::mountinfo;
+  Locator locator(road == Road::listmount ? MountIdKind::unique : MountIdKind::mountinfo);
   Survey survey;
-  survey.directories.reserve(tasks.size());
+  survey.files.reserve(tasks.size());
   survey.tasks.reserve(tasks.size());
   for (const LiveTask& task : tasks) {
-    Expected<UniqueFd> directory = open_task_directory(proc, task.pid);
-    if (!directory) return std::unexpected(std::move(directory.error()));
-    const Expected<std::uint32_t> index = find_namespace(survey, directory->get(), identify);
+    TaskFiles& files = survey.files.emplace_back(proc, task.pid);
+    const Expected<std::uint32_t> index = find_namespace(survey, files, identify);
     if (!index) return std::unexpected(index.error());
-    Expected<TaskView> view = locate_task(task, directory->get(), kind);
+    Expected<TaskView> view = locator.locate_task(task, files);
     if (!view) return std::unexpected(std::move(view.error()));
     view->mount_namespace = *index;
     survey.namespaces[*index].tasks.push_back(survey.tasks.size());
     survey.tasks.push_back(std::move(*view));
-    survey.directories.push_back(std::move(*directory));
   }
   return survey;
 }
 
-// The largest of the mountinfos of a namespace's tasks: what is below a root is below every root that
-// is below that one. Tasks with the same root are read once.
-Expected<std::vector<MountinfoLine>> read_mountinfo(const Survey& survey, const Found& found,
+// The largest of the mountinfos of a namespace's tasks: what is below a root is below every root
+// that is below that one. Tasks with the same root are read once.
+Expected<std::vector<MountinfoLine>> read_mountinfo(Survey& survey, const Found& found,
                                                     std::string& text) {
   std::vector<MountinfoLine> largest;
   for (std::size_t i = 0; i < found.tasks.size(); ++i) {
@@ -84,7 +106,7 @@ Expected<std::vector<MountinfoLine>> read_mountinfo(const Survey& survey, const 
                     same_root)) {
       continue;
     }
-    const Expected<void> read = read_file(survey.directories[task].get(), "mountinfo", text);
+    const Expected<void> read = survey.files[task].read_file("mountinfo", text);
     if (!read) return std::unexpected(read.error());
     auto lines = parse_mountinfo(text);
     if (!lines) {
@@ -110,7 +132,7 @@ void cut_parents(std::vector<MountView>& mounts) {
 }
 
 // What mountinfo shows of one namespace, and whether that is all of it.
-Expected<bool> view_by_mountinfo(const Survey& survey, const Found& found, std::string& text,
+Expected<bool> view_by_mountinfo(Survey& survey, const Found& found, std::string& text,
                                  NamespaceView& view) {
   auto lines = read_mountinfo(survey, found, text);
   if (!lines) return std::unexpected(std::move(lines.error()));
@@ -118,7 +140,7 @@ Expected<bool> view_by_mountinfo(const Survey& survey, const Found& found, std::
   for (MountinfoLine& line : *lines) view.mounts.push_back(std::move(line.mount));
   cut_parents(view.mounts);
   if (found.identity.id != 0) {
-    if (view.mounts.size() + 1 == found.identity.mounts) return true;
+    if (view.mounts.size() == found.identity.mounts) return true;
     // More of the kernel's own mounts than one below the top, or something hidden: listmount knows.
     const Expected<ListedNamespace> listed = list_mounts(found.identity);
     return listed && listed->complete && listed->mounts.size() == view.mounts.size();
@@ -173,10 +195,10 @@ std::optional<std::uint64_t> receives_from(const MountView& mount, std::uint32_t
   return 0;
 }
 
-// statmount can't give receives_from (statmount.h). It follows from the groups; where those lead out of
-// what is listed (a group whose members are in a detached tree), mountinfo is asked, which answers for
-// the root of a task. False where that leaves it open.
-Expected<bool> fill_receives_from(const Survey& survey, std::span<const ListedNamespace> listed,
+// statmount can't give receives_from (statmount.h). It follows from the groups; where those lead
+// out of what is listed (a group whose members are in a detached tree), mountinfo is asked, which
+// answers for the root of a task. False where that leaves it open.
+Expected<bool> fill_receives_from(Survey& survey, std::span<const ListedNamespace> listed,
                                   std::vector<NamespaceView>& views) {
   const std::vector<Member> members = members_of_groups(views);
   bool complete = true;
@@ -273,9 +295,10 @@ Expected<Observer> Observer::make() {
   Observer observer;
   observer.proc_.reset(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!observer.proc_) return fail_with_errno("open", "/proc", Failure::Kind::cannot_run);
-  Expected<UniqueFd> self = open_task_directory(observer.proc_.get(), getpid());
+  const Expected<std::string> self =
+      TaskFiles(observer.proc_.get(), getpid()).read_link("ns/mnt");
   if (!self) {
-    return fail("/proc belongs to another PID namespace: " + self.error().what,
+    return fail("/proc is not that of this PID namespace: " + self.error().what,
                 Failure::Kind::cannot_run);
   }
   observer.listmount_ = listmount_works();

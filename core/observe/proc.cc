@@ -5,11 +5,11 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <climits>
 
+#include "base/check.h"
 #include "op/outcome.h"
 
 namespace pivotcheck {
@@ -22,31 +22,42 @@ std::unexpected<Failure> fail_with_errno(std::string_view call, std::string_view
   return fail(std::move(text), kind);
 }
 
-Expected<UniqueFd> open_task_directory(int proc, pid_t pid) {
-  std::array<char, 16> name{};
-  std::to_chars(name.data(), name.data() + name.size() - 1, pid);
-  UniqueFd directory(openat(proc, name.data(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) return fail_with_errno("open of /proc/PID, PID", name.data());
-  return directory;
+TaskFiles::TaskFiles(int proc, pid_t pid) : proc_(proc) {
+  char* end = std::to_chars(path_.data(), path_.data() + 11, pid).ptr;
+  *end++ = '/';
+  prefix_ = static_cast<std::size_t>(end - path_.data());
 }
 
-Expected<std::string> read_link(int task_directory, const char* name) {
+const char* TaskFiles::path(std::string_view name) {
+  PIVOTCHECK_CHECK(prefix_ + name.size() < path_.size());
+  *std::ranges::copy(name, path_.begin() + static_cast<std::ptrdiff_t>(prefix_)).out = '\0';
+  return path_.data();
+}
+
+Expected<UniqueFd> TaskFiles::open(std::string_view name) {
+  UniqueFd file(openat(proc_, path(name), O_RDONLY | O_CLOEXEC));
+  if (!file) return fail_with_errno("open in /proc:", path(name));
+  return file;
+}
+
+Expected<std::string> TaskFiles::read_link(std::string_view name) {
   std::array<char, PATH_MAX> target;  // a page is what the kernel prints at most
-  const ssize_t length = readlinkat(task_directory, name, target.data(), target.size());
-  if (length < 0) return fail_with_errno("readlink of /proc/PID, link", name);
+  const ssize_t length = readlinkat(proc_, path(name), target.data(), target.size());
+  if (length < 0) return fail_with_errno("readlink in /proc:", path(name));
   return std::string(target.data(), static_cast<std::size_t>(length));
 }
 
-Expected<void> read_file(int task_directory, const char* name, std::string& text) {
+Expected<void> TaskFiles::read_file(std::string_view name, std::string& text) {
   static constexpr std::size_t room_min = 4096;  // the kernel hands out about a page at a time
-  const UniqueFd file(openat(task_directory, name, O_RDONLY | O_CLOEXEC));
-  if (!file) return fail_with_errno("open of /proc/PID, file", name);
+  const Expected<UniqueFd> file = open(name);
+  if (!file) return std::unexpected(file.error());
   std::size_t used = 0;
+  text.resize(text.capacity());
   while (true) {
     if (text.size() - used < room_min) text.resize(std::max(text.size() * 2, 4 * room_min));
-    const ssize_t length = read(file.get(), text.data() + used, text.size() - used);
+    const ssize_t length = read(file->get(), text.data() + used, text.size() - used);
     if (length < 0 && errno == EINTR) continue;
-    if (length < 0) return fail_with_errno("read of /proc/PID, file", name);
+    if (length < 0) return fail_with_errno("read in /proc:", path(name));
     if (length == 0) break;
     used += static_cast<std::size_t>(length);
   }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // statmount.cc: see statmount.h.
 //
-//     rootfs       parent of itself                  never listed: listmount starts at the mount on it
-//     `-- top      what tasks see at "/"             parent 0 in the view
+//     rootfs       parent of itself         never listed: listmount starts at the mount on it
+//     `-- top      what tasks see at "/"    parent 0 in the view
 //         `-- ...
 //
 // A kernel may have more than one mount of its own below the top (rootfs on an empty filesystem);
 // whatever is of type "rootfs" at the bottom is left out as well.
 //
-// Some kernels (6.12) start at the mount with the second-lowest id, which is not the top any more
-// after pivot_root. That shows in the count: ListedNamespace::complete.
+// The first kernels that have it start at the mount with the second-lowest id, which is not the top
+// any more after pivot_root. That shows in the count: ListedNamespace::complete.
 #include "observe/statmount.h"
 
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <span>
+#include <string_view>
 
 #include "observe/mountinfo.h"
 #include "observe/proc.h"
@@ -100,7 +100,7 @@ MountView view_of(const ReplyBuffer& buffer, const api::Reply& reply) {
 
 // The ids of all mounts, in batches: a full batch means that there may be more.
 Expected<std::vector<MountId>> list_ids(const NamespaceIdentity& which) {
-  std::vector<MountId> ids(std::max<std::size_t>(which.mounts, 1));
+  std::vector<MountId> ids(std::size_t{which.mounts} + 1);  // so that it is not full at once
   std::size_t used = 0;
   while (true) {
     const api::Request request{.mount = api::root_of_namespace,
@@ -146,12 +146,12 @@ NamespaceIdentity identify_namespace(int namespace_descriptor) {
 
 Expected<ListedNamespace> list_mounts(const NamespaceIdentity& which) {
   ListedNamespace listed;
-  if (which.mounts <= 1) return listed;  // nothing but rootfs: listmount would answer ENOENT
+  if (which.mounts == 0) return listed;  // nothing but rootfs: listmount would answer ENOENT
   Expected<std::vector<MountId>> ids = list_ids(which);
   if (!ids) return std::unexpected(std::move(ids.error()));
   listed.mounts.reserve(ids->size());
   listed.mountinfo_ids.reserve(ids->size());
-  listed.complete = ids->size() + 1 >= which.mounts;
+  listed.complete = ids->size() >= which.mounts;
   ReplyBuffer buffer;
   std::vector<bool> rootfs;
   bool any_rootfs = false;

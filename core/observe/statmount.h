@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// statmount.h: the mounts of a namespace by listmount(2) and statmount(2), from outside of it. They show
-// every mount, covered or not, whatever the root of any task is.
+// statmount.h: the mounts of a namespace by listmount(2) and statmount(2), from outside of it. They
+// show every mount, covered or not, whatever the root of any task is.
 //
-// The one field they cannot give is MountView::receives_from: the kernel computes it from the root of
-// the process that asks, which here is in another namespace, so it would always be 0. observe.cc works
-// it out from the groups.
+// The one field they cannot give is MountView::receives_from: the kernel computes it from the root
+// of the process that asks, which here is in another namespace, so it would always be 0. observe.cc
+// works it out from the groups.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace pivotcheck {
 // A mount namespace as its descriptor (of /proc/PID/ns/mnt) tells.
 struct NamespaceIdentity {
   std::uint64_t id = 0;      // for listmount and statmount
-  std::uint32_t mounts = 0;  // how many it has, the kernel's rootfs included
+  std::uint32_t mounts = 0;  // how many it has; the lowest, rootfs, is not counted
 };
 
 // id 0 where the kernel can't tell: older than Linux 6.12.

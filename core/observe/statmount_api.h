@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// statmount_api.h: what listmount(2), statmount(2) and the ioctls of mount namespaces look like on the
-// wire. It is declared here because the headers of the systems pivotcheck is built on may be older than
-// the kernel it runs on. Only what observe/ uses; names of our own, so that newer headers don't clash.
+// statmount_api.h: what listmount(2), statmount(2) and the ioctls of mount namespaces look like on
+// the wire. It is declared here because the headers of the systems pivotcheck is built on may be
+// older than the kernel it runs on. Only what observe/ uses; names of our own, so that newer
+// headers don't clash.
 //
-// Source: Linux, include/uapi/linux/mount.h, include/uapi/linux/nsfs.h, include/uapi/linux/stat.h and
-// scripts/syscall.tbl; listmount(2), statmount(2).
+// Source: Linux, include/uapi/linux/mount.h, include/uapi/linux/nsfs.h, include/uapi/linux/stat.h
+// and scripts/syscall.tbl; listmount(2), statmount(2).
 #pragma once
 
 #include <sys/ioctl.h>
@@ -14,7 +15,7 @@
 
 namespace pivotcheck::statmount_api {
 
-// The same on every architecture that has them.
+// The same on every architecture but alpha.
 inline constexpr long statmount_number = 457;
 inline constexpr long listmount_number = 458;
 
@@ -77,7 +78,7 @@ inline constexpr std::uint64_t propagation_unbindable = std::uint64_t{1} << 17U;
 // struct mnt_ns_info, MNT_NS_INFO_SIZE_VER0: Linux 6.12.
 struct NamespaceInfo {
   std::uint32_t size = 16;
-  std::uint32_t mounts = 0;  // all of them, the kernel's rootfs included
+  std::uint32_t mounts = 0;  // all of them but the lowest
   std::uint64_t id = 0;
 };
 static_assert(sizeof(NamespaceInfo) == 16);

@@ -33,6 +33,14 @@ TrialResult without_a_world(TrialResult::Kind kind, std::string reason) {
   return result;
 }
 
+TrialResult no_laboratory(const Failure& failure) {
+  const bool cannot_run = failure.kind == Failure::Kind::cannot_run;
+  TrialResult result = without_a_world(
+      cannot_run ? TrialResult::Kind::skipped : TrialResult::Kind::failed, failure.what);
+  result.cannot_run = cannot_run;
+  return result;
+}
+
 void fail_with(TrialResult& result, const Failure& failure) {
   result.kind = TrialResult::Kind::failed;
   result.reason = failure.what;
@@ -155,16 +163,20 @@ Expected<Trial> Trial::make(TrialSettings settings) {
 }
 
 Expected<void> Trial::start(Privilege privilege) {
-  auto& laboratory = laboratories_[static_cast<std::size_t>(privilege)];
-  if (laboratory) return {};
-  if (privilege == Privilege::root && ::geteuid() != 0) {
-    return fail("privilege: root needs root", Failure::Kind::cannot_run);
+  const auto index = static_cast<std::size_t>(privilege);
+  if (laboratories_[index]) return {};
+  if (!refusals_[index]) {
+    if (privilege == Privilege::root && ::geteuid() != 0) {
+      refusals_[index] = {Failure::Kind::cannot_run, "privilege: root needs root"};
+    } else if (auto started = Laboratory::start(privilege); started) {
+      laboratories_[index].emplace(std::move(*started));
+      spdlog::debug("a laboratory runs, its root mount is {}", index == 0 ? "locked" : "not locked");
+      return {};
+    } else {
+      refusals_[index] = started.error();
+    }
   }
-  auto started = Laboratory::start(privilege);
-  if (!started) return std::unexpected(started.error());
-  spdlog::debug("a laboratory for privilege: {} runs", static_cast<int>(privilege));
-  laboratory.emplace(std::move(*started));
-  return {};
+  return std::unexpected(*refusals_[index]);
 }
 
 std::string Trial::condition_not_met(const Scenario& scenario) const {
@@ -189,7 +201,9 @@ Expected<Observation> Trial::observe(std::span<const LiveTask> tasks, TrialResul
   auto seen = observer_.observe(tasks, Road::listmount);
   if (!seen) return seen;
   seen->snapshot = canonical(std::move(seen->snapshot));
-  if (!both || !mountinfo_sees_all(seen->snapshot)) return seen;
+  if (!both) return seen;
+  result.mountinfo_incomplete = !mountinfo_sees_all(seen->snapshot);
+  if (result.mountinfo_incomplete) return seen;
   auto other = observer_.observe(tasks, Road::mountinfo);
   if (!other) return other;
   const Snapshot by_mountinfo = canonical(std::move(other->snapshot));
@@ -204,7 +218,8 @@ Expected<Observation> Trial::observe(std::span<const LiveTask> tasks, TrialResul
 }
 
 // Performs what was predicted in a fresh world, compares each outcome, and the state at the end.
-TrialResult Trial::compare(const Case& one, Prediction predicted) {
+TrialResult Trial::compare(Laboratory& laboratory, Prediction predicted,
+                           const TrialOptions& options) {
   TrialResult result;
   result.verdicts = std::move(predicted.verdicts);
   const std::string broken = broken_invariant(predicted.world);
@@ -213,7 +228,7 @@ TrialResult Trial::compare(const Case& one, Prediction predicted) {
     return result;
   }
   const auto performance =
-      one.laboratory.perform(predicted.steps, predicted.outcomes, one.options.limit);
+      laboratory.perform(predicted.steps, predicted.outcomes, options.limit);
   if (!performance) {
     fail_with(result, performance.error());
     return result;
@@ -253,10 +268,11 @@ TrialResult Trial::compare(const Case& one, Prediction predicted) {
 // The shortest prefix that does not agree, of at most `count` steps; the agreement on all if all do.
 TrialResult Trial::first_difference(const Case& one, std::size_t count) {
   for (std::size_t length = 0; length < count; ++length) {
-    TrialResult result = compare(one, predict(one.scenario, traits_, length));
+    TrialResult result =
+        compare(one.laboratory, predict(one.scenario, traits_, length), one.options);
     if (result.kind != TrialResult::Kind::agree) return result;
   }
-  return compare(one, predict(one.scenario, traits_, count));
+  return compare(one.laboratory, predict(one.scenario, traits_, count), one.options);
 }
 
 // Something differed. Where did it begin? States may have differed long before an outcome did.
@@ -285,24 +301,24 @@ TrialResult Trial::trace_back(const Case& one, TrialResult late) {
   }
 }
 
+TrialResult Trial::run_predicted(Privilege privilege, Prediction predicted,
+                                 const TrialOptions& options) {
+  if (const auto started = start(privilege); !started) return no_laboratory(started.error());
+  return compare(*laboratories_[static_cast<std::size_t>(privilege)], std::move(predicted), options);
+}
+
 TrialResult Trial::run(const Scenario& scenario, const TrialOptions& options) {
   if (std::string unmet = condition_not_met(scenario); !unmet.empty()) {
     return without_a_world(TrialResult::Kind::skipped, std::move(unmet));
   }
   const Privilege privilege = scenario.effective_privilege();
-  if (const auto started = start(privilege); !started) {
-    const bool cannot_run = started.error().kind == Failure::Kind::cannot_run;
-    auto result = without_a_world(
-        cannot_run ? TrialResult::Kind::skipped : TrialResult::Kind::failed, started.error().what);
-    result.cannot_run = cannot_run;
-    return result;
-  }
+  if (const auto started = start(privilege); !started) return no_laboratory(started.error());
   const Case one{scenario, options, *laboratories_[static_cast<std::size_t>(privilege)]};
 
   Prediction whole = predict(scenario, traits_, scenario.steps.size());
   const Verdict::Stop stop = whole.stop;
   TrialResult result = options.every_step ? first_difference(one, whole.steps.size())
-                                          : compare(one, std::move(whole));
+                                          : compare(one.laboratory, std::move(whole), options);
   if (result.kind == TrialResult::Kind::disagree && !options.every_step) {
     result = trace_back(one, std::move(result));
   }

@@ -73,6 +73,8 @@ struct TrialResult {
 
   bool cannot_run = false;    // skipped because this machine can't run any such scenario
   bool state_unseen = false;  // mountinfo did not see all and there is no listmount
+  bool mountinfo_incomplete = false;  // both roads were wanted, but mountinfo can't see all: listmount
+                                      // decided
   bool cross_checked = false; // both roads were read and gave the same
 
   std::vector<Verdict> verdicts;  // the model's, of the steps performed
@@ -108,6 +110,11 @@ class Trial {
   Expected<void> start(Privilege privilege);
 
   TrialResult run(const Scenario& scenario, const TrialOptions& options = {});
+  // For whoever has predicted the whole scenario already, with the same traits: one world, one
+  // comparison of the outcomes and of the state behind the last step. It does not look for the step at
+  // which a difference began: that is what run() is for.
+  TrialResult run_predicted(Privilege privilege, Prediction predicted,
+                            const TrialOptions& options = {});
 
   [[nodiscard]] const KernelTraits& traits() const { return traits_; }
   [[nodiscard]] const Release& running() const { return running_; }
@@ -117,7 +124,7 @@ class Trial {
   struct Case;  // one scenario on its way through run()
 
   Trial(TrialSettings settings, Observer observer);
-  TrialResult compare(const Case& one, Prediction predicted);
+  TrialResult compare(Laboratory& laboratory, Prediction predicted, const TrialOptions& options);
   TrialResult first_difference(const Case& one, std::size_t count);
   TrialResult trace_back(const Case& one, TrialResult late);
   Expected<Observation> observe(std::span<const LiveTask> tasks, TrialResult& result);
@@ -129,6 +136,7 @@ class Trial {
   int cross_check_every_;
   unsigned observations_ = 0;
   std::array<std::optional<Laboratory>, 2> laboratories_;  // by Privilege
+  std::array<std::optional<Failure>, 2> refusals_;         // why there is none; asked once only
 };
 
 }  // namespace pivotcheck

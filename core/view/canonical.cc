@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// canonical.cc: the canonical form of a snapshot. Ids become numbers that depend on nothing but what
-// can be seen from inside:
+// canonical.cc: the canonical form of a snapshot. Ids become numbers that depend on nothing but
+// what can be seen from inside:
 //
 //     as read                                   canonical
 //     44  parent 39  /b    shared 118           1  parent 0  /     
 //     39  parent 0   /                     ->   2  parent 1  /a    shared 1
 //     41  parent 39  /a    shared 118           3  parent 1  /b    shared 1
 //
-// This runs once or twice per case of a fuzzer, so it works on small sorted vectors and moves mounts
-// instead of copying them. The numbering of mounts goes on from one namespace to the next, because a
-// handle may stand on a mount of another namespace than its task's.
+// This runs once or twice per case of a fuzzer, so it works on small sorted vectors and moves
+// mounts instead of copying them. The numbering of mounts goes on from one namespace to the next,
+// because a handle may stand on a mount of another namespace than its task's.
 //
-// A parent that is not listed, a loop of parents or a location on an unknown mount are no worlds: these
-// are assertions.
+// A parent that is not listed, a loop of parents or a location on an unknown mount are no worlds:
+// these are assertions.
 #include <algorithm>
 #include <limits>
 #include <span>
@@ -80,7 +80,8 @@ std::vector<Branch> branches(std::span<const MountView> mounts) {
     result.push_back({parent, i});
   }
   // Only mounts without a path can tie on the mount point (a directory above their mount point was
-  // renamed out of what the parent shows); the rest of the key makes their order independent of ids.
+  // renamed out of what the parent shows); the rest of the key makes their order independent of
+  // ids.
   const auto key = [&mounts](std::uint32_t index) {
     const MountView& mount = mounts[index];
     return std::tie(mount.mount_point, mount.root, mount.root_removed, mount.filesystem_read_only,

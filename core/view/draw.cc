@@ -10,12 +10,12 @@
 //        @h detached #1 /sub (removed)
 //
 // from left to right: mount point, number, filesystem and the directory of it that is shown, flags,
-// propagation (nothing for private), `fs-ro` for a read-only filesystem. Columns are aligned up to a
-// width, so that one long path does not widen every other line.
+// propagation (nothing for private), `fs-ro` for a read-only filesystem. Columns are aligned up to
+// a width, so that one long path does not widen every other line.
 //
-// In a difference the numbers of the second drawing are those of the first wherever both mean the same
-// thing (view/places.h); what only the second has gets numbers of its own. Otherwise one mount more
-// would change every line below it.
+// In a difference the numbers of the second drawing are those of the first wherever both mean the
+// same thing (view/places.h); what only the second has gets numbers of its own. Otherwise one mount
+// more would change every line below it.
 #include "view/draw.h"
 
 #include <algorithm>
@@ -171,7 +171,8 @@ void append_diff(std::string& out, std::span<const std::string> first,
     for (std::size_t j = second.size(); j-- > 0;) {
       common[i * width + j] = first[i] == second[j]
                                   ? common[(i + 1) * width + j + 1] + 1
-                                  : std::max(common[(i + 1) * width + j], common[i * width + j + 1]);
+                                  : std::max(common[(i + 1) * width + j],
+                                             common[i * width + j + 1]);
     }
   }
   const auto add = [&out](std::string_view mark, const std::string& line) {
@@ -212,7 +213,8 @@ std::string draw_difference(const Snapshot& first, std::string_view first_name,
   const std::vector<std::string> right = render(second_lines, widths);
   std::string out = "- ";
   out.append(first_name).append("\n+ ").append(second_name).append("\n");
-  // The table of append_diff grows with the square of the lines: what is equal at both ends stays out.
+  // The table of append_diff grows with the square of the lines: what is equal at both ends stays
+  // out.
   std::size_t head = 0;
   const std::size_t shorter = std::min(left.size(), right.size());
   while (head < shorter && left[head] == right[head]) ++head;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// places.h: what people call the mounts of a canonical snapshot. A canonical number says where a mount
-// stands in the order of one snapshot, so one mount more shifts all that follow; two snapshots are
-// therefore told apart by place:
+// places.h: what people call the mounts of a canonical snapshot. A canonical number says where a
+// mount stands in the order of one snapshot, so one mount more shifts all that follow; two
+// snapshots are therefore told apart by place:
 //
 //     /new        the lowest mount at /new          ("/new" is the mount point)
 //     /new [2]    the one that is mounted over it, /new [3] the one over that
@@ -21,8 +21,9 @@
 
 namespace pivotcheck {
 
-// A path that can be shown on any terminal and pasted into a scenario: printable ASCII stays, all else
-// is escaped as the scenario format has it, and the whole is quoted where the format would need it.
+// A path that can be shown on any terminal and pasted into a scenario: printable ASCII stays, all
+// else is escaped as the scenario format has it, and the whole is quoted where the format would
+// need it.
 std::string printable_path(std::string_view path);
 
 // One place per mount, in the order of the mounts. Two mounts of a namespace never share one.
@@ -38,8 +39,9 @@ struct Names {
 };
 Names names(const Snapshot& snapshot);
 
-// `second` with the numbers of `first` wherever both have the same name for a thing, and with numbers
-// that `first` has not for the rest. No longer canonical, but equal numbers mean equal things then.
+// `second` with the numbers of `first` wherever both have the same name for a thing, and with
+// numbers that `first` has not for the rest. No longer canonical, but equal numbers mean equal
+// things then.
 Snapshot numbered_like(const Snapshot& first, Snapshot second);
 
 // "shared 1, slave of 2, receives from 3", "unbindable"; "" for private.

@@ -131,16 +131,16 @@ TEST_CASE("canonical form: no mounts, and a stack of thousands") {
 TEST_CASE("drawing: a tree for each namespace, tasks below it") {
   const std::vector<std::string> expected{
       "namespace 1: A",
-      "/            #1  fs-1:/",
-      "|-- /a       #2  fs-2:/  ro,nosuid  shared 1  fs-ro",
-      "|   `-- /a   #3  fs-1:/  slave of 3, receives from 2",
-      "`-- /b       #4  fs-3:/  shared 2",
+      "/           #1  fs-1:/",
+      "|-- /a      #2  fs-2:/  ro,nosuid  shared 1  fs-ro",
+      "|   `-- /a  #3  fs-1:/  slave of 3, receives from 2",
+      "`-- /b      #4  fs-3:/  shared 2",
       "A  root #1 /  cwd detached #1 /",
       "   @h #5 \"/x y\"",
       "   @k detached #1 /",
       "   @z detached #2 /sub (removed)",
       "namespace 2: B",
-      "/            #5  fs-1:/  unbindable",
+      "/           #5  fs-1:/  unbindable",
       "B  root #5 /  cwd detached #2 /sub (removed)",
   };
   const std::vector<std::string> drawn = draw(canonical(example()));
@@ -161,7 +161,8 @@ TEST_CASE("drawing: a namespace may be empty, and names are made printable") {
 TEST_CASE("difference of drawings: one mount more is one line more") {
   Snapshot second = example();
   second.namespaces[1].mounts.push_back(mount(95, 30, "/aa", 77));
-  const std::string diff = draw_difference(canonical(example()), "kernel", canonical(second), "model");
+  const Snapshot first = canonical(example());
+  const std::string diff = draw_difference(first, "kernel", canonical(second), "model");
   CHECK(diff.starts_with("- kernel\n+ model\n  namespace 1: A\n"));
   std::size_t changed = 0;
   for (std::size_t at = diff.find('\n'); at != std::string::npos; at = diff.find('\n', at + 1)) {

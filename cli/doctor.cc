@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+// doctor.cc: `pivotcheck doctor`: what can run on this machine and what can't: which call is refused,
+// with which errno, and what to change. Every line comes from trying, but for the sysctls, which only
+// explain. Calls are tried in children, in the order in which a world is made:
+//
+//     unshare(CLONE_NEWUSER)   /proc/self/uid_map   unshare(CLONE_NEWPID)   unshare(CLONE_NEWNS)
+//     mount(MS_PRIVATE)        mount(tmpfs)         pivot_root
+//
+// What follows one that is refused is not tried.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "commands.h"
+#include "json.h"
+#include "observe/observe.h"
+#include "output.h"
+#include "trial/kernel_log.h"
+#include "trial/trial.h"
+
+namespace pivotcheck::cli {
+namespace {
+
+// One line of the answer. Keys that don't apply are empty.
+struct Check {
+  std::string name;
+  bool ok = true;
+  std::string what;    // what was found, in words
+  std::string call;    // that was refused
+  std::string error;   // its errno's name
+  std::string change;  // what to change
+};
+
+std::optional<std::string> first_line(const std::string& file) {
+  std::ifstream stream(file);
+  std::string line;
+  if (!std::getline(stream, line)) return std::nullopt;
+  return line;
+}
+
+// --- sysctls and filters, which explain refusals ---------------------------------------------------
+
+struct Sysctl {
+  std::string_view name;
+  std::string_view file;
+  char bad;  // the value that forbids what is needed
+  std::string_view change;
+};
+
+constexpr std::array sysctls{
+    Sysctl{"user.max_user_namespaces", "/proc/sys/user/max_user_namespaces", '0',
+           "sysctl -w user.max_user_namespaces=15000"},
+    Sysctl{"user.max_mnt_namespaces", "/proc/sys/user/max_mnt_namespaces", '0',
+           "sysctl -w user.max_mnt_namespaces=15000"},
+    Sysctl{"user.max_pid_namespaces", "/proc/sys/user/max_pid_namespaces", '0',
+           "sysctl -w user.max_pid_namespaces=15000"},
+    Sysctl{"kernel.unprivileged_userns_clone", "/proc/sys/kernel/unprivileged_userns_clone", '0',
+           "sysctl -w kernel.unprivileged_userns_clone=1"},
+    Sysctl{"kernel.apparmor_restrict_unprivileged_userns",
+           "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1',
+           "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
+};
+
+bool forbids(const Sysctl& sysctl) {
+  const auto value = first_line(std::string(sysctl.file));
+  return value && value->size() == 1 && value->front() == sysctl.bad;
+}
+
+bool has_seccomp_filter() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("Seccomp:")) return line.ends_with('2');
+  }
+  return false;
+}
+
+std::string what_to_change(int error) {
+  std::string advice;
+  for (const Sysctl& sysctl : sysctls) {
+    if (!forbids(sysctl)) continue;
+    // Limits answer ENOSPC, prohibitions EPERM or EACCES.
+    const bool limit = sysctl.name.starts_with("user.");
+    if (limit == (error == ENOSPC)) return std::string(sysctl.change);
+  }
+  switch (error) {
+    case ENOSPC:
+    case EUSERS: return "raise /proc/sys/user/max_*_namespaces, also in the namespaces around this one";
+    case EINVAL: return "a kernel with CONFIG_USER_NS and CONFIG_PID_NS";
+    case ENOSYS: return "a kernel that has this call, or a seccomp filter that lets it through";
+    default: break;
+  }
+  if (has_seccomp_filter()) {
+    return "the seccomp filter (for a container: --security-opt seccomp=unconfined, or --privileged)";
+  }
+  return "a security module, a chroot, or missing capabilities stand in the way";
+}
+
+std::vector<Check> explanations() {
+  std::vector<Check> checks;
+  for (const Sysctl& sysctl : sysctls) {
+    const auto value = first_line(std::string(sysctl.file));
+    Check check{.name = std::string(sysctl.name),
+                .ok = !forbids(sysctl),
+                .what = value.value_or("not on this kernel"),
+                .call = {},
+                .error = {},
+                .change = {}};
+    if (!check.ok) check.change = sysctl.change;
+    checks.push_back(std::move(check));
+  }
+  checks.push_back({.name = "seccomp filter",
+                    .ok = true,
+                    .what = has_seccomp_filter() ? "there is one" : "none",
+                    .call = {},
+                    .error = {},
+                    .change = {}});
+  return checks;
+}
+
+// --- the calls, tried in a child --------------------------------------------------------------------
+
+struct Refusal {
+  const char* call = nullptr;  // a literal, so it means the same in parent and child; nullptr: none
+  int error = 0;
+};
+
+bool write_text(const char* file, const std::string& text) {
+  const UniqueFd fd(::open(file, O_WRONLY | O_CLOEXEC));
+  return fd && ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+Refusal try_calls(Privilege privilege) {
+  const auto refused = [](const char* call) { return Refusal{call, errno}; };
+  const uid_t uid = ::geteuid();
+  if (privilege == Privilege::userns) {
+    if (::unshare(CLONE_NEWUSER) != 0) return refused("unshare(CLONE_NEWUSER)");
+    if (!write_text("/proc/self/uid_map", fmt::format("0 {} 1", uid))) {
+      return refused("write to /proc/self/uid_map");
+    }
+  }
+  if (::unshare(CLONE_NEWPID) != 0) return refused("unshare(CLONE_NEWPID)");
+  if (::unshare(CLONE_NEWNS) != 0) return refused("unshare(CLONE_NEWNS)");
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+    return refused("mount(MS_REC|MS_PRIVATE)");
+  }
+  if (::mount("none", "/", "tmpfs", 0, nullptr) != 0) return refused("mount of a tmpfs");
+  // Out of the covered root and into the tmpfs that covers it.
+  if (::chdir("/..") != 0) return refused("chdir");
+  if (::syscall(SYS_pivot_root, ".", ".") != 0) return refused("pivot_root");
+  return {};
+}
+
+Refusal try_in_child(Privilege privilege) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return {"pipe2", errno};
+  const UniqueFd read_end(ends[0]);
+  UniqueFd write_end(ends[1]);
+  const pid_t child = ::fork();
+  if (child < 0) return {"fork", errno};
+  if (child == 0) {
+    const Refusal refusal = try_calls(privilege);
+    ::_exit(::write(write_end.get(), &refusal, sizeof refusal) == sizeof refusal ? 0 : 1);
+  }
+  write_end.reset();
+  Refusal refusal{"the child that tried died", 0};
+  Refusal heard;
+  if (::read(read_end.get(), &heard, sizeof heard) == sizeof heard) refusal = heard;
+  ::waitpid(child, nullptr, 0);
+  return refusal;
+}
+
+// What a Laboratory of this privilege says, and where it can't, which call is in its way.
+Check privilege_check(Privilege privilege) {
+  Check check{.name = privilege == Privilege::root ? "privilege: root" : "privilege: userns",
+              .ok = true,
+              .what = "scenarios can run",
+              .call = {},
+              .error = {},
+              .change = {}};
+  if (privilege == Privilege::root && ::geteuid() != 0) {
+    check.ok = false;
+    check.what = "the caller is not root";
+    check.change = "run as root";
+    return check;
+  }
+  auto laboratory = Laboratory::start(privilege);
+  if (laboratory) {
+    const std::array<Step, 1> steps{Step{{"A"}, Mkdir{"/a"}}};
+    const auto performance = laboratory->perform(steps, {}, std::chrono::seconds(10));
+    if (performance && performance->outcomes == std::vector{Outcome{}}) return check;
+    check.what = performance ? "a first mkdir is refused" : performance.error().what;
+  } else {
+    check.what = laboratory.error().what;
+  }
+  check.ok = false;
+  const Refusal refusal = try_in_child(privilege);
+  if (refusal.call != nullptr) {
+    check.call = refusal.call;
+    check.error = refusal.error == 0 ? "" : errno_name(refusal.error);
+    check.change = what_to_change(refusal.error);
+  }
+  return check;
+}
+
+// --- observers, kernel, log --------------------------------------------------------------------------
+
+Check kernel_check() {
+  utsname name{};
+  ::uname(&name);
+  Check check{.name = "kernel", .ok = true, .what = name.release, .call = {}, .error = {},
+              .change = {}};
+  constexpr Release oldest_tried{{6, 1, 0}};
+  if (leading_release(name.release) < oldest_tried) {
+    check.ok = false;
+    check.what += ": older than every kernel the model was tried on";
+    check.change = "Linux " + to_string(oldest_tried) + " or newer";
+  }
+  return check;
+}
+
+Check listmount_check() {
+  // An empty request: EINVAL where the call exists and is let through.
+  constexpr long listmount_number = 458;  // on every architecture
+  Check check{.name = "observer: listmount", .ok = true, .what = "sees every mount", .call = {},
+              .error = {}, .change = {}};
+  const auto observer = Observer::make();
+  if (observer && observer->has(Road::listmount)) return check;
+  check.ok = false;
+  check.what = "not there; mountinfo observes alone, and where it can't see all, that is counted";
+  ::syscall(listmount_number, nullptr, nullptr, 0UL, 0U);
+  check.call = "listmount";
+  check.error = errno == ENOSYS || errno == EPERM ? errno_name(errno) : "";
+  check.change = "Linux 6.11 or newer, and no seccomp filter against it";
+  return check;
+}
+
+Check mountinfo_check() {
+  Check check{.name = "observer: mountinfo", .ok = true, .what = "readable", .call = {}, .error = {},
+              .change = {}};
+  const UniqueFd file(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
+  if (file) return check;
+  check.ok = false;
+  check.what = "can't be read";
+  check.call = "open /proc/self/mountinfo";
+  check.error = errno_name(errno);
+  check.change = "mount a proc filesystem at /proc";
+  return check;
+}
+
+Check log_check() {
+  const KernelLog log = KernelLog::open();
+  Check check{.name = "kernel log", .ok = log.readable(), .what = "watched for alarms", .call = {},
+              .error = {}, .change = {}};
+  if (log.readable()) return check;
+  check.what = "not watched: " + log.unreadable_because();
+  check.change = "run with CAP_SYSLOG, or sysctl -w kernel.dmesg_restrict=0";
+  return check;
+}
+
+// --- the answer ---------------------------------------------------------------------------------------
+
+void print_check(const Check& check, bool json) {
+  if (json) {
+    nlohmann::ordered_json object{{"check", check.name}, {"ok", check.ok}, {"what", check.what}};
+    if (!check.call.empty()) object["call"] = check.call;
+    if (!check.error.empty()) object["errno"] = check.error;
+    if (!check.change.empty()) object["change"] = check.change;
+    print(line(object));
+    return;
+  }
+  std::string text = fmt::format("{:3} {}: {}", check.ok ? "ok" : "NO", check.name, check.what);
+  if (!check.call.empty()) text += "; refused: " + check.call;
+  if (!check.error.empty()) text += ": " + check.error;
+  if (!check.change.empty()) text += "; to change: " + check.change;
+  print(text + "\n");
+}
+
+ExitStatus doctor(bool json) {
+  print_check(kernel_check(), json);
+  bool something_runs = false;
+  for (const Privilege privilege : {Privilege::userns, Privilege::root}) {
+    const Check check = privilege_check(privilege);
+    something_runs = something_runs || check.ok;
+    print_check(check, json);
+  }
+  const Check mountinfo = mountinfo_check();
+  something_runs = something_runs && mountinfo.ok;
+  print_check(mountinfo, json);
+  print_check(listmount_check(), json);
+  print_check(log_check(), json);
+  for (const Check& check : explanations()) print_check(check, json);
+  if (something_runs) return ExitStatus::agreed;
+  complain("nothing can run here");
+  return ExitStatus::nothing_ran;
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, ExitStatus& status) {
+  auto json = std::make_shared<bool>(false);
+  CLI::App* command = app.add_subcommand(
+      "doctor", "Say what can run on this machine, and what to change where something can't");
+  command->add_flag("--json", *json, "print one JSON object a line for each check");
+  command->callback([json, &status] { status = doctor(*json); });
+  command->footer("Exit status: 0 something can run, 4 nothing can.");
+}
+
+}  // namespace pivotcheck::cli

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// draw.cc: `pivotcheck draw`: what the model says a scenario's world looks like, at its end or after
+// every step. Nothing is performed, so any machine can draw any scenario; the model predicts the
+// running kernel's release.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "commands.h"
+#include "files.h"
+#include "model/apply.h"
+#include "model/world.h"
+#include "output.h"
+#include "trial/trial.h"
+#include "view/draw.h"
+
+namespace pivotcheck::cli {
+namespace {
+
+void draw_world(const model::World& world) {
+  for (const std::string& line : pivotcheck::draw(canonical(snapshot(world)))) print(line + "\n");
+}
+
+// "3. pivot_root /new /old => EINVAL new-root-shared"
+std::string numbered(std::size_t number, const ScenarioStep& step, const Verdict& verdict) {
+  const std::string_view rule =
+      verdict.rule == Rule::none ? std::string_view() : info(verdict.rule).name;
+  return fmt::format("{}. {} => {}{}{}\n", number, pivotcheck::print(step.step),
+                     to_string(verdict.outcome), rule.empty() ? "" : " ", rule);
+}
+
+ExitStatus draw_scenario(const ScenarioFile& file, bool every_step) {
+  const KernelTraits traits = KernelTraits::for_release(running_release());
+  const Prediction all = predict(file.scenario, traits, file.scenario.steps.size());
+  if (every_step) {
+    print("0. the fresh world\n");
+    draw_world(predict(file.scenario, traits, 0).world);
+    for (std::size_t i = 0; i < all.steps.size(); ++i) {
+      print("\n" + numbered(i + 1, file.scenario.steps[i], all.verdicts[i]));
+      draw_world(predict(file.scenario, traits, i + 1).world);
+    }
+  } else {
+    draw_world(all.world);
+  }
+  if (all.stop != Verdict::Stop::no) {
+    complain(fmt::format("{}: ends before step {}: {}", file.name, all.steps.size() + 1,
+                         reason(all.stop)));
+  }
+  return ExitStatus::agreed;
+}
+
+ExitStatus draw_file(const std::string& name, bool every_step) {
+  const Files files = read_files({name});
+  for (const BadFile& bad : files.bad) std::fprintf(stderr, "%s\n", to_string(bad).c_str());
+  if (!files.bad.empty()) return ExitStatus::bad_usage;
+  for (const ScenarioFile& file : files.good) {
+    if (files.good.size() > 1) print(file.name + "\n");
+    draw_scenario(file, every_step);
+    if (files.good.size() > 1) print("\n");
+  }
+  return ExitStatus::agreed;
+}
+
+struct DrawOptions {
+  std::string file;
+  bool every_step = false;
+};
+
+}  // namespace
+
+void add_draw(CLI::App& app, ExitStatus& status) {
+  auto options = std::make_shared<DrawOptions>();
+  CLI::App* command = app.add_subcommand(
+      "draw", "Draw the mounts and tasks of a scenario's end, as the model has them");
+  command->add_flag("--every-step", options->every_step, "draw them after every step");
+  command->add_option("FILE", options->file, "a scenario, or a folder of them")->required();
+  command->callback([options, &status] { status = draw_file(options->file, options->every_step); });
+}
+
+}  // namespace pivotcheck::cli

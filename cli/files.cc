@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// files.cc: see files.h.
+#include "files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <expected>
+#include <filesystem>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "base/unique_fd.h"
+#include "op/outcome.h"
+
+namespace pivotcheck::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// No scenario is anywhere near; a device that never ends must not fill the memory.
+constexpr std::size_t file_bytes_max = 64UL << 20;
+
+std::expected<std::string, std::string> read_file(const std::string& name) {
+  const UniqueFd file(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!file) return std::unexpected("can't be opened: " + errno_name(errno));
+  std::string text;
+  std::array<char, 1 << 16> buffer;
+  for (;;) {
+    const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
+    if (count == 0) return text;
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return std::unexpected("can't be read: " + errno_name(errno));
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+    if (text.size() > file_bytes_max) return std::unexpected("is longer than 64 MiB");
+  }
+}
+
+void add_file(Files& files, const std::string& name) {
+  const auto text = read_file(name);
+  if (!text) {
+    files.bad.push_back({.name = name, .line = 0, .column = 0, .what = text.error()});
+    return;
+  }
+  auto scenario = parse(*text);
+  if (!scenario) {
+    const ParseError& error = scenario.error();
+    files.bad.push_back(
+        {.name = name, .line = error.line, .column = error.column, .what = error.what});
+    return;
+  }
+  files.good.push_back({.name = name, .scenario = std::move(*scenario)});
+}
+
+void add_folder(Files& files, const std::string& name) {
+  std::vector<std::string> found;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(name, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().extension() == ".scn" && !entry->is_directory(error)) {
+      found.push_back(entry->path().native());
+    }
+  }
+  if (error) {
+    files.bad.push_back({.name = name,
+                         .line = 0,
+                         .column = 0,
+                         .what = "can't be walked: " + errno_name(error.value())});
+    return;
+  }
+  if (found.empty()) {
+    files.bad.push_back({.name = name, .line = 0, .column = 0, .what = "no *.scn file is in it"});
+    return;
+  }
+  std::ranges::sort(found);
+  for (const std::string& file : found) {
+    if (fs::is_other(file, error)) {  // opening a pipe would wait for its other end
+      files.bad.push_back({.name = file, .line = 0, .column = 0, .what = "is no regular file"});
+    } else {
+      add_file(files, file);
+    }
+  }
+}
+
+}  // namespace
+
+std::string to_string(const BadFile& bad) {
+  if (bad.line == 0) return fmt::format("{}: {}", bad.name, bad.what);
+  return fmt::format("{}:{}:{}: {}", bad.name, bad.line, bad.column, bad.what);
+}
+
+Files read_files(const std::vector<std::string>& arguments) {
+  Files files;
+  for (const std::string& argument : arguments) {
+    struct stat status {};
+    if (::stat(argument.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+      add_folder(files, argument);
+    } else {
+      add_file(files, argument);
+    }
+  }
+  return files;
+}
+
+}  // namespace pivotcheck::cli

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// output.cc: see output.h.
+#include "output.h"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
+
+#include "op/outcome.h"
+
+namespace pivotcheck::cli {
+namespace {
+
+constexpr auto progress_starts = std::chrono::seconds(2);
+constexpr auto progress_interval = std::chrono::milliseconds(200);
+
+int output_error = 0;  // the first errno of a write to standard output
+
+}  // namespace
+
+void set_up_log(CLI::App& app) {
+  spdlog::set_default_logger(spdlog::stderr_logger_st("pivotcheck"));
+  spdlog::set_pattern("%n: %l: %v");
+  spdlog::set_level(spdlog::level::warn);
+  app.add_flag_callback(
+      "-v,--verbose", [] { spdlog::set_level(spdlog::level::debug); },
+      "say more on standard error about what is done");
+}
+
+void print(std::string_view text) {
+  if (output_error != 0) return;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) output_error = errno;
+}
+
+void flush() {
+  if (std::fflush(stdout) != 0 && output_error == 0) output_error = errno;
+}
+
+void complain(std::string_view text) {
+  flush();
+  std::fprintf(stderr, "pivotcheck: %.*s\n", static_cast<int>(text.size()), text.data());
+}
+
+ExitStatus finish_output(ExitStatus status) {
+  flush();
+  if (output_error == 0) return status;
+  complain("can't write to standard output: " + errno_name(output_error));
+  return status == ExitStatus::disagreed ? status : ExitStatus::harness;
+}
+
+Progress::Progress() : next_(Clock::now() + progress_starts), terminal_(::isatty(STDERR_FILENO)) {}
+
+bool Progress::is_due() const { return terminal_ && Clock::now() >= next_; }
+
+void Progress::show(std::string_view text) {
+  std::fprintf(stderr, "\r\033[K%.*s", static_cast<int>(text.size()), text.data());
+  std::fflush(stderr);
+  shown_ = true;
+  next_ = Clock::now() + progress_interval;
+}
+
+void Progress::clear() {
+  if (!shown_) return;
+  std::fputs("\r\033[K", stderr);
+  std::fflush(stderr);
+  shown_ = false;
+}
+
+}  // namespace pivotcheck::cli

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// rules.cc: `pivotcheck rules`: the table of every reason for which an operation is refused.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "json.h"
+#include "model/rules.h"
+#include "op/outcome.h"
+#include "output.h"
+
+namespace pivotcheck::cli {
+namespace {
+
+ExitStatus rules(bool json) {
+  std::size_t name_width = 0;
+  std::size_t call_width = 0;
+  for (const RuleInfo& rule : rule_table()) {
+    name_width = std::max(name_width, rule.name.size());
+    call_width = std::max(call_width, rule.syscall.size());
+  }
+  for (const RuleInfo& rule : rule_table()) {
+    const std::string error = errno_name(rule.error);
+    if (json) {
+      print(line({{"name", rule.name},
+                  {"syscall", rule.syscall},
+                  {"errno", error},
+                  {"reason", rule.reason},
+                  {"source", rule.source},
+                  {"since", rule.since}}));
+    } else {
+      print(fmt::format("{:{}}  {:{}}  {:12}  {} [{}; since: {}]\n", rule.name, name_width,
+                        rule.syscall, call_width, error, rule.reason, rule.source, rule.since));
+    }
+  }
+  return ExitStatus::agreed;
+}
+
+}  // namespace
+
+void add_rules(CLI::App& app, ExitStatus& status) {
+  auto json = std::make_shared<bool>(false);
+  CLI::App* command = app.add_subcommand(
+      "rules", "List every reason for which the model refuses an operation, one line each");
+  command->add_flag("--json", *json, "print one JSON object a line");
+  command->callback([json, &status] { status = rules(*json); });
+}
+
+}  // namespace pivotcheck::cli

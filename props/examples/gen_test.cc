@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// gen_test.cc: what the generators promise. Only the model is asked here, never a kernel.
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gen/bytes.h"
+#include "gen/odometer.h"
+#include "gen/recipes.h"
+#include "gen/scenario_generator.h"
+#include "gen/seeded.h"
+#include "gen/tally.h"
+#include "model/apply.h"
+
+namespace pivotcheck {
+namespace {
+
+constexpr std::uint64_t seed = 20240229;
+
+Generated generated(std::uint64_t number, Privilege privilege = Privilege::userns) {
+  const ScenarioGenerator generator({.privilege = privilege});
+  SeededChoices choices(seed, number);
+  return generator.generate(choices);
+}
+
+// Says 0 to everything.
+class ZeroChoices final : public Choices {
+ public:
+  std::uint32_t below(std::uint32_t) override { return 0; }
+};
+
+TEST_CASE("the same seed and case number give the same scenario") {
+  for (std::uint64_t number = 0; number < 200; ++number) {
+    CHECK(generated(number).steps == generated(number).steps);
+  }
+  CHECK(generated(1).steps != generated(2).steps);
+}
+
+TEST_CASE("seeded choices are the same on every machine") {
+  SeededChoices choices(1, 2);
+  std::vector<std::uint32_t> drawn;
+  for (int i = 0; i < 6; ++i) drawn.push_back(choices.below(1000));
+  MESSAGE(drawn[0],drawn[1],drawn[2],drawn[3],drawn[4],drawn[5]);
+}
+
+TEST_CASE("choices that are all zero give the simplest scenario, the empty one") {
+  ZeroChoices zero;
+  CHECK(ScenarioGenerator({}).generate(zero).steps.empty());
+  ByteChoices dry({});
+  CHECK(ScenarioGenerator({}).generate(dry).steps.empty());
+}
+
+TEST_CASE("a scenario is made again by predicting it again") {
+  for (std::uint64_t number = 0; number < 2000; ++number) {
+    const Generated g = generated(number, number % 2 == 0 ? Privilege::userns : Privilege::root);
+    model::World world(g.privilege, {});
+    REQUIRE(g.verdicts.size() == g.steps.size());
+    for (std::size_t i = 0; i < g.steps.size(); ++i) {
+      REQUIRE(apply(world, g.steps[i]) == g.verdicts[i]);
+    }
+    CHECK(snapshot(world) == snapshot(g.world));
+  }
+}
+
+TEST_CASE("no generated scenario ends before its end") {
+  for (std::uint64_t number = 0; number < 5000; ++number) {
+    for (const Verdict& verdict : generated(number, Privilege::root).verdicts) {
+      CHECK(verdict.stop == Verdict::Stop::no);
+    }
+  }
+}
+
+TEST_CASE("a generated scenario is text and comes back from it") {
+  for (std::uint64_t number = 0; number < 5000; ++number) {
+    const Scenario scenario = generated(number).scenario();
+    const auto parsed = parse(print(scenario));
+    REQUIRE_MESSAGE(parsed.has_value(), print(scenario));
+    CHECK(*parsed == scenario);
+  }
+}
+
+TEST_CASE("worlds of generated scenarios hold the model's invariants") {
+  for (std::uint64_t number = 0; number < 5000; ++number) {
+    const Generated g = generated(number);
+    const std::string broken = broken_invariant(g.world);
+    REQUIRE_MESSAGE(broken.empty(), broken, " after\n", print(g.scenario()));
+  }
+}
+
+TEST_CASE("no scenario has both symbolic links and expire marks") {
+  for (std::uint64_t number = 0; number < 5000; ++number) {
+    bool links = false;
+    bool expire = false;
+    for (const Step& step : generated(number).steps) {
+      links = links || std::holds_alternative<Symlink>(step.op);
+      const auto* umount = std::get_if<Umount>(&step.op);
+      expire = expire || (umount != nullptr && umount->flags.has(UmountFlag::expire));
+    }
+    CHECK_FALSE((links && expire));
+  }
+}
+
+TEST_CASE("any bytes give a scenario, and a shorter prefix of them no longer one") {
+  SeededChoices random(seed);
+  for (int i = 0; i < 300; ++i) {
+    std::array<std::uint8_t, 256> bytes{};
+    for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random.below(256));
+    ByteChoices all(bytes);
+    ByteChoices half(std::span<const std::uint8_t>(bytes).first(bytes.size() / 2));
+    const ScenarioGenerator generator({});
+    CHECK(generator.generate(half).steps.size() <= generator.generate(all).steps.size());
+  }
+}
+
+TEST_CASE("the odometer gives every sequence of choices once") {
+  // Two digits of a base that the first one decides.
+  Odometer choices;
+  std::set<std::vector<std::uint32_t>> seen;
+  int count = 0;
+  do {
+    const std::uint32_t base = 1 + choices.below(3);
+    seen.insert({base, choices.below(base), choices.below(2)});
+    ++count;
+  } while (choices.advance());
+  CHECK(count == (1 + 2 + 3) * 2);
+  CHECK(seen.size() == static_cast<std::size_t>(count));
+}
+
+TEST_CASE("a recipe in a fresh world has the outcomes that it states") {
+  for (const gen::Recipe& recipe : gen::recipes()) {
+    ZeroChoices zero;
+    model::World world(Privilege::userns, {});
+    std::vector<Step> steps;
+    std::vector<Verdict> verdicts;
+    const gen::Features features{.links = recipe.needs_links, .expire = recipe.needs_expire};
+    gen::Story story(zero, world, steps, verdicts, 100, features);
+    perform(story, {0}, recipe, gen::VerbWeights(0, features));
+
+    std::vector<const gen::Recipe::Line*> performed;
+    for (const auto& line : recipe.lines) {
+      if (line.option == 0) performed.push_back(&line);
+    }
+    CHECK_MESSAGE(verdicts.size() == performed.size(), recipe.name);
+    for (std::size_t i = 0; i < verdicts.size(); ++i) {
+      const auto& stated = performed[i]->step.stated;
+      const Rule rule = stated ? find_rule(stated->rule) : Rule::none;
+      CHECK_MESSAGE(verdicts[i].rule == rule, recipe.name, ": ", print(steps[i]), ": ",
+                    verdicts[i].rule == Rule::none ? "ok" : info(verdicts[i].rule).name);
+    }
+  }
+}
+
+TEST_CASE("scenarios have the shares that make them worth running") {
+  for (const Privilege privilege : {Privilege::userns, Privilege::root}) {
+    gen::Tally tally;
+    for (std::uint64_t number = 0; number < 20'000; ++number) {
+      tally.add(generated(number, privilege));
+    }
+    MESSAGE(tally.summary());
+    CHECK(tally.percent_of_steps(tally.steps_ok) >= 60);
+    CHECK(tally.percent_of_scenarios(tally.with_pivot) >= 20);
+    CHECK(tally.percent_of_scenarios(tally.with_two_tasks) >= 30);
+    CHECK(tally.percent_of_scenarios(tally.with_two_namespaces) >= 20);
+    CHECK(tally.percent_of_scenarios(tally.with_user_namespace) >= 10);
+  }
+}
+
+TEST_CASE("every rule is reached") {
+  gen::Tally tally;
+  for (std::uint64_t number = 0; number < 100'000; ++number) {
+    tally.add(generated(number, number % 2 == 0 ? Privilege::userns : Privilege::root));
+  }
+  for (const RuleInfo& rule : rule_table()) {
+    CHECK_MESSAGE(tally.rules[static_cast<std::size_t>(rule.rule)] > 0, rule.name);
+  }
+}
+
+TEST_CASE("every verb is used, and succeeds") {
+  gen::Tally tally;
+  for (std::uint64_t number = 0; number < 20'000; ++number) tally.add(generated(number));
+  for (std::size_t i = 0; i < prototypes().size(); ++i) {
+    CHECK_MESSAGE(tally.succeeded[i] > 0, verb(prototypes()[i]));
+    CHECK_MESSAGE(tally.attempted[i] > tally.succeeded[i] / 2, verb(prototypes()[i]));
+  }
+}
+
+}  // namespace
+}  // namespace pivotcheck

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// trial_test.cc: what a trial says, by example. Disagreements are made by giving the model a planted
+// fault, because a trial that can't find one proves nothing.
+#include "trial/trial.h"
+
+#include <doctest/doctest.h>
+
+#include <cerrno>
+#include <string>
+#include <string_view>
+
+#include "trial/kernel_log.h"
+#include "trial/report.h"
+
+namespace pivotcheck {
+namespace {
+
+using Kind = TrialResult::Kind;
+
+Scenario scenario_of(std::string_view text) {
+  const auto scenario = parse(text);
+  REQUIRE(scenario);
+  return *scenario;
+}
+
+// False, with a word on it, on a machine that can't run any scenario: command/forbidden_test.sh is
+// what holds there.
+bool runs_here(Trial& trial) {
+  const auto started = trial.start(Privilege::userns);
+  if (!started) MESSAGE("not run: ", started.error().what);
+  return started.has_value();
+}
+
+TrialResult run(std::string_view text, const TrialOptions& options = {},
+                const TrialSettings& settings = {}) {
+  auto trial = Trial::make(settings);
+  REQUIRE(trial);
+  return trial->run(scenario_of(text), options);
+}
+
+#define NEEDS_WORLDS()                            \
+  do {                                            \
+    auto trial_here = Trial::make();              \
+    if (!trial_here || !runs_here(*trial_here)) return; \
+  } while (false)
+
+// A model that holds the kernel for an older one, which put a propagated mount elsewhere in a stack.
+TrialSettings planted_fault() {
+  KernelTraits traits = KernelTraits::for_release(running_release());
+  traits.slides_beneath_whole_stack = !traits.slides_beneath_whole_stack;
+  return {.traits = traits, .cross_check_every = 1};
+}
+
+// What propagates to /s/d is two mounts, one on the root of the other, and it meets a third one there.
+constexpr std::string_view sensitive_to_the_fault =
+    "mkdir /a\n"
+    "mount tmpfs /a\n"
+    "chdir /a\n"
+    "mount ramfs /a\n"
+    "mkdir /m\n"
+    "mount tmpfs /m\n"
+    "make-shared /m\n"
+    "mkdir /m/d\n"
+    "mkdir /s\n"
+    "bind /m /s\n"
+    "make-slave /s\n"
+    "mount tmpfs /s/d\n"
+    "rbind . /m/d\n"
+    "mkdir /last\n";
+
+TEST_CASE("a scenario that kernel and model see alike agrees") {
+  NEEDS_WORLDS();
+  const TrialResult result = run("mkdir /new\nmount tmpfs /new\npivot_root /new /new\n");
+  CHECK(result.kind == Kind::agree);
+  CHECK(result.steps == 3);
+  CHECK(result.verdicts.size() == 3);
+  CHECK(result.kernel_view == result.model_view);
+  CHECK(run("").kind == Kind::agree);
+}
+
+TEST_CASE("a condition on the kernel that does not hold skips, and says what runs") {
+  const TrialResult result = run("kernel: <2.6.12\nmkdir /new\n");
+  CHECK(result.kind == Kind::skipped);
+  CHECK(result.steps == 0);
+  CHECK(result.reason == "kernel <2.6.12 wanted, running " + to_string(running_release()));
+}
+
+TEST_CASE("a stated outcome or rule that does not hold is unmet, at the first such step") {
+  NEEDS_WORLDS();
+  const TrialResult outcome = run("mkdir /a => ok\nmkdir /a => EPERM\nmkdir /b => EPERM\n");
+  CHECK(outcome.kind == Kind::unmet);
+  CHECK(outcome.step == 2);
+  CHECK(outcome.model == Outcome{EEXIST});
+  CHECK(outcome.rule == Rule::name_exists);
+  CHECK(run("mkdir /a/b => ENOENT path-empty\n").kind == Kind::unmet);
+  CHECK(run("mkdir /a/b => ENOENT name-missing\n").kind == Kind::agree);
+  const TrialResult unknown = run("mkdir /a/b => ENOENT no-such-rule\n");
+  CHECK(unknown.kind == Kind::unmet);
+  CHECK(unknown.reason.ends_with("there is no rule of that name"));
+}
+
+TEST_CASE("a run that would leave the world or grow too large ends before that step") {
+  NEEDS_WORLDS();
+  std::string text = "make-shared /\n";  // every bind of / onto a directory of it doubles the mounts
+  text += "mkdir /a\nmkdir /b\n";
+  for (int i = 0; i < 30; ++i) text += i % 2 == 0 ? "rbind / /a\n" : "rbind / /b\n";
+  const TrialResult large = run(text);
+  CHECK(large.kind == Kind::skipped);
+  CHECK(large.reason == "too-large");
+  CHECK(large.steps == large.verdicts.size());
+  CHECK(large.steps > 3);
+  // What was performed before is still held to what is stated of it, and what was not is not.
+  CHECK(run("mkdir /a => EPERM\n" + text.substr(0, 14) + text.substr(14 + 9)).kind == Kind::unmet);
+  CHECK(run(text + "mkdir /z => EPERM\n").kind == Kind::skipped);
+}
+
+TEST_CASE("a model with a planted fault is caught, at the first step after which states differ") {
+  NEEDS_WORLDS();
+  REQUIRE(run(sensitive_to_the_fault).kind == Kind::agree);
+  for (const bool every_step : {false, true}) {
+    const TrialResult result =
+        run(sensitive_to_the_fault, {.every_step = every_step}, planted_fault());
+    CHECK(result.kind == Kind::disagree);
+    CHECK(result.step == 13);
+    CHECK(result.kernel == Outcome{});
+    CHECK(result.model == Outcome{});
+    CHECK(!result.differences.empty());
+    CHECK(result.kernel_view != result.model_view);
+  }
+}
+
+TEST_CASE("a report is a scenario that can be replayed") {
+  NEEDS_WORLDS();
+  const Scenario scenario = scenario_of(sensitive_to_the_fault);
+  auto trial = Trial::make(planted_fault());
+  REQUIRE(trial);
+  const std::string text = report("fault.scn", scenario, trial->run(scenario));
+  CHECK(text.starts_with("# fault.scn: disagree at step 13 of 14\n"));
+  CHECK(scenario_of(text) == scenario);
+}
+
+TEST_CASE("the kernel's own alarming lines are told from harmless ones and from programs'") {
+  CHECK(alarm_of_record("4,1043,812104216,-;WARNING: CPU: 0 PID: 7 at fs/namespace.c:1\n K=V\n") ==
+        "[  812.104216] WARNING: CPU: 0 PID: 7 at fs/namespace.c:1");
+  CHECK(alarm_of_record("3,1,2000001,-;rcu: INFO: rcu_sched self-detected stall on CPU") ==
+        "[    2.000001] rcu: INFO: rcu_sched self-detected stall on CPU");
+  CHECK(alarm_of_record("6,1,2,-;tmpfs: mounted").empty());
+  CHECK(alarm_of_record("12,1,2,-;WARNING: a program wrote this").empty());
+  CHECK(alarm_of_record("").empty());
+  CHECK(alarm_of_record("4,1;WARNING:").empty());
+}
+
+}  // namespace
+}  // namespace pivotcheck
