@@ -4,6 +4,7 @@
 // kernel's log, and says what was found. What a worker does is in explore_worker.cc.
 #include "explore.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>

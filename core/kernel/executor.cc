@@ -7,7 +7,7 @@
 // The go-between is there because the clone has to be the bare system call, which is safe only in a
 // process with one thread, while the owner may have several: after the C library's fork() there is
 // one. The executor is a fork without an exec, so it has the memory of the owner at that moment
-// (start it early), and it must not return into the owner's code: it ends by _exit.
+// (start it early), and it must not return into the owner's code: it ends by sys_exit.
 //
 //     setting up   die with the owner; own session; the desk; ids; the template     -> first Report
 //     living       an Order -> end the last world, play the steps in a fresh one    -> Report
@@ -98,7 +98,7 @@ Trouble set_up(const Birthright& born, Actor& actor) {
   // Both behind every change of ids, which undoes them.
   ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return trouble("prctl PR_SET_PDEATHSIG");
-  if (owner_is_gone()) ::_exit(0);
+  if (owner_is_gone()) sys_exit(0);
   if (const Trouble refused = make_template()) return refused;
   return born.privilege == Privilege::root ? find_rootfs(actor.rootfs.emplace()) : no_trouble;
 }
@@ -153,7 +153,7 @@ Report obey(Actor& actor, const Bytes& body) {
   if (actor.stage->capacity() < script.order.steps.size()) {
     Stage::unmake(actor.stage);
     actor.stage = Stage::make(script.order.steps.size());
-    if (actor.stage == nullptr) ::_exit(1);
+    if (actor.stage == nullptr) sys_exit(1);
   }
   return perform_order(actor, script);
 }
@@ -172,7 +172,7 @@ Report obey(Actor& actor, const Bytes& body) {
          receive_frame(owner, body, {}) == Passage::through) {
     report = obey(actor, body);
   }
-  ::_exit(0);
+  sys_exit(0);
 }
 
 // --- in the go-between
@@ -190,7 +190,7 @@ struct Birth {
   if (birth.pid == 0) run_executor(born);
   if (birth.pid < 0) birth.error = errno;
   const bool told = ::write(tell, &birth, sizeof(birth)) == sizeof(birth);
-  ::_exit(told ? 0 : 1);
+  sys_exit(told ? 0 : 1);
 }
 
 // --- in the owner

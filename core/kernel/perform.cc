@@ -250,7 +250,7 @@ Answer perform_spawn(Actor& actor, int subject) {
 
 [[noreturn]] void perform_exit(Actor& actor) {
   actor.stage->leave(actor.number);
-  ::_exit(0);
+  sys_exit(0);
 }
 
 Answer perform(Actor&, const Unshare& op) {

@@ -173,15 +173,17 @@ Trouble find_rootfs(dev_t& device) {
   if (child == 0) {
     found.error = visit_rootfs(found.device);
     const bool told = ::write(writing.get(), &found, sizeof(found)) == sizeof(found);
-    ::_exit(told ? 0 : 1);
+    sys_exit(told ? 0 : 1);
   }
   writing.reset();
   const ssize_t size = ::read(reading.get(), &found, sizeof(found));
   ::waitpid(child, nullptr, 0);
   if (size != sizeof(found)) return trouble("asking for rootfs");
-  if (found.error != 0) return {"umount of the root mount (it is locked in a user namespace)", found.error};
-  device = found.device;
-  return no_trouble;
+  if (found.error == 0) {
+    device = found.device;
+    return no_trouble;
+  }
+  return {"umount of the root mount (it is locked in a user namespace)", found.error};
 }
 
 Trouble map_ids(uid_t uid, gid_t gid) {

@@ -4,7 +4,7 @@
 //     rootfs (the kernel's own, in a copy)           template: a mount namespace with two mounts,
 //       `-- tmpfs, private, empty, mode 1777         in which the executor stands between cases
 //
-//     world = unshare(CLONE_NEWNS) in the template   a copy of two mounts: 20 us; what is mounted in
+//     world = unshare(CLONE_NEWNS) in the template   a copy of two mounts; what is mounted in
 //                                                    it is gone when its last task is
 //     back  = setns(template)                        root and current directory are the tmpfs again
 //

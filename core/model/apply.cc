@@ -174,7 +174,7 @@ class Operation {
     if (!op.recursive && has_locked_children(source.at)) return Rule::bind_locked_children;
     if (op.recursive && would_leave_out_locked(source.at)) return Rule::bind_locked_unbindable;
     if (!same_kind(source.at.dentry, at.dentry)) return Rule::mount_kind_mismatch;
-    if (world_[source.at.dentry].removed) return Rule::mount_source_removed;
+    if (shows_removed(source.at, op.recursive)) return Rule::mount_source_removed;
     const MountIndex copy =
         clone_tree(world_, from, source.at.dentry, {.recursive = op.recursive});
     world_[copy].locked = false;
@@ -202,7 +202,7 @@ class Operation {
       return Rule::move_unbindable_to_shared;
     }
     if (std::ranges::find(tree, at.mount) != tree.end()) return Rule::move_into_itself;
-    if (world_[source.at.dentry].removed) return Rule::mount_source_removed;
+    if (shows_removed(source.at, true)) return Rule::mount_source_removed;
     return attach(moved, at);
   }
 
@@ -546,6 +546,18 @@ class Operation {
     return false;
   }
 
+  // What is to be mounted shows something removed; of a stack (all of it moves, or is copied but for
+  // what is unbindable) the topmost one counts since the kernel has to find a place on top of it.
+  bool shows_removed(Location at, bool with_stack) {
+    with_stack = with_stack && world_.traits.slides_beneath_whole_stack;
+    for (MountIndex above = world_.mounted_at(at.mount, at.dentry);
+         with_stack && above.exists() && !world_[above].unbindable;
+         above = world_.mounted_at(at.mount, at.dentry)) {
+      at = {above, world_[above].root};
+    }
+    return world_[at.dentry].removed;
+  }
+
   bool is_busy(MountIndex mount) {
     return !world_[mount].children.empty() || world_.is_referenced(mount);
   }
@@ -562,10 +574,28 @@ class Operation {
     });
   }
 
+  // Something that was removed from the filesystem of `dentry` is still shown or stood in.
+  bool removed_in_use(DentryId dentry) {
+    const auto is_such = [&](DentryId other) {
+      return world_[other].removed && world_[other].filesystem == world_[dentry].filesystem;
+    };
+    const auto stands_in_such = [&](const Task& t) {
+      return t.alive && (is_such(t.root.dentry) || is_such(t.current_directory.dentry) ||
+                         std::ranges::any_of(t.handles,
+                                             [&](const Handle& h) { return is_such(h.at.dentry); }));
+    };
+    return std::ranges::any_of(world_.tasks, stands_in_such) ||
+           std::ranges::any_of(world_.mounts,
+                               [&](const Mount& m) { return m.exists && is_such(m.root); });
+  }
+
   Rule make_root_read_only(MountIndex mount) {
     Filesystem& filesystem = world_[world_[world_[mount].root].filesystem];
     if (!world_.capable(task(), Capability::sys_admin, filesystem.mounted_in)) {
       return Rule::umount_root_no_capability;
+    }
+    if (!filesystem.read_only && removed_in_use(world_[mount].root)) {
+      return Rule::umount_root_removed_in_use;
     }
     filesystem.read_only = true;
     return Rule::none;

@@ -201,6 +201,10 @@ namespace pivotcheck {
     "a plain umount of the task's own root makes its filesystem read-only, and the task has no "   \
     "CAP_SYS_ADMIN in the user namespace in which that was mounted",                               \
     "observed; umount(2) is silent", "always")                                                     \
+  X(umount_root_removed_in_use, "umount-root-removed-in-use", "umount", EBUSY,                     \
+    "a plain umount of the task's own root makes its filesystem read-only, and a directory or file "\
+    "that was removed from it is still in use",                                                    \
+    "observed; umount(2) is silent", "always")                                                     \
   X(umount_busy, "umount-busy", "umount", EBUSY,                                                   \
     "something is mounted on the mount, or a root, a current directory or a handle is on it",      \
     "umount(2), EBUSY", "always")                                                                  \

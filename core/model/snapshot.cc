@@ -10,6 +10,13 @@ namespace {
 
 std::uint64_t number(auto id) { return id.exists() ? std::uint64_t{id.value} + 1 : 0; }
 
+// A mount on a directory that was renamed out of what the lowest mount shows is still in its
+// namespace, but nobody can be told where: no list of mounts has it, nor what is on it.
+bool is_visible(const World& world, MountIndex mount) {
+  const MountIndex lowest = world.lowest_mount(world[mount].space);
+  return world.is_reachable({mount, world[mount].root}, {lowest, world[lowest].root});
+}
+
 // proc_pid_mountinfo(5), propagate_from: the nearest group above `mount` that has a member in the same
 // namespace that can be reached from its top.
 GroupId receives_from(const World& world, MountIndex mount, const Location& top) {
@@ -57,12 +64,15 @@ Snapshot snapshot(const World& world) {
     const MountIndex lowest = world.lowest_mount(task.space);
     if (lowest.exists()) {
       const Location top{lowest, world[lowest].root};
-      for (const MountIndex m : world.subtree(lowest)) view.mounts.push_back(view_of(world, m, top));
+      for (const MountIndex m : world.subtree(lowest)) {
+        if (is_visible(world, m)) view.mounts.push_back(view_of(world, m, top));
+      }
     }
     result.namespaces.push_back(std::move(view));
   }
   const auto locate = [&](const Location& at) {
-    const bool detached = shown_index(world[at.mount].space) >= shown.size();
+    const bool detached =
+        shown_index(world[at.mount].space) >= shown.size() || !is_visible(world, at.mount);
     return pivotcheck::Location{.mount = number(at.mount),
                                 .detached = detached,
                                 .path = world.path_of(at),

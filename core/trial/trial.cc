@@ -57,7 +57,11 @@ bool mountinfo_sees_all(const Snapshot& listmount) {
     if (at_lowest) seen[task.mount_namespace] = true;
   }
   for (std::size_t i = 0; i < seen.size(); ++i) {
-    if (listmount.namespaces[i].mounts.empty()) seen[i] = true;
+    const auto& mounts = listmount.namespaces[i].mounts;
+    if (mounts.empty()) seen[i] = true;
+    // A mount without a path is one that mountinfo leaves out (view/snapshot.h).
+    const auto has_no_path = [](const MountView& mount) { return mount.mount_point.empty(); };
+    if (std::ranges::any_of(mounts, has_no_path)) seen[i] = false;
   }
   return std::ranges::all_of(seen, [](bool yes) { return yes; });
 }

@@ -15,7 +15,9 @@
 //   - detached mounts by first use: tasks in order, each its root, its current directory, its
 //     handles by name.
 //
-// Not in it: contents of directories, what else hangs in a detached tree, rootfs, sizes, times.
+// Not in it: contents of directories, what else hangs in a detached tree, rootfs, sizes, times; and a
+// mount on a directory that was renamed out of what the lowest mount of its namespace shows, with all
+// that is on it: no call of the kernel lists it.
 #pragma once
 
 #include <cstdint>
