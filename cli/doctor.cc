@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// doctor.cc: `pivotcheck doctor`: what can run on this machine and what can't: which call is refused,
-// with which errno, and what to change. Every line comes from trying, but for the sysctls, which only
-// explain. Calls are tried in children, in the order in which a world is made:
+// doctor.cc: `pivotcheck doctor`: what can run on this machine and what can't: which call is
+// refused, with which errno, and what to change. Every line comes from trying, but for the sysctls,
+// which only explain. Calls are tried in children, in the order in which a world is made:
 //
 //     unshare(CLONE_NEWUSER)   /proc/self/uid_map   unshare(CLONE_NEWPID)   unshare(CLONE_NEWNS)
 //     mount(MS_PRIVATE)        mount(tmpfs)         pivot_root
@@ -53,7 +53,8 @@ std::optional<std::string> first_line(const std::string& file) {
   return line;
 }
 
-// --- sysctls and filters, which explain refusals ---------------------------------------------------
+// --- sysctls and filters, which explain refusals
+// ---------------------------------------------------
 
 struct Sysctl {
   std::string_view name;
@@ -99,13 +100,15 @@ std::string what_to_change(int error) {
   }
   switch (error) {
     case ENOSPC:
-    case EUSERS: return "raise /proc/sys/user/max_*_namespaces, also in the namespaces around this one";
+    case EUSERS:
+      return "raise /proc/sys/user/max_*_namespaces, also in the namespaces around this one";
     case EINVAL: return "a kernel with CONFIG_USER_NS and CONFIG_PID_NS";
     case ENOSYS: return "a kernel that has this call, or a seccomp filter that lets it through";
     default: break;
   }
   if (has_seccomp_filter()) {
-    return "the seccomp filter (for a container: --security-opt seccomp=unconfined, or --privileged)";
+    return "the seccomp filter (for a container: --security-opt seccomp=unconfined, or "
+           "--privileged)";
   }
   return "a security module, a chroot, or missing capabilities stand in the way";
 }
@@ -132,7 +135,8 @@ std::vector<Check> explanations() {
   return checks;
 }
 
-// --- the calls, tried in a child --------------------------------------------------------------------
+// --- the calls, tried in a child
+// --------------------------------------------------------------------
 
 struct Refusal {
   const char* call = nullptr;  // a literal, so it means the same in parent and child; nullptr: none
@@ -213,17 +217,20 @@ Check privilege_check(Privilege privilege) {
     check.call = refusal.call;
     check.error = refusal.error == 0 ? "" : errno_name(refusal.error);
     check.change = what_to_change(refusal.error);
+  } else if (privilege == Privilege::root) {
+    check.change = "run as root of the machine's own user namespace, with every capability";
   }
   return check;
 }
 
-// --- observers, kernel, log --------------------------------------------------------------------------
+// --- observers, kernel, log
+// --------------------------------------------------------------------------
 
 Check kernel_check() {
   utsname name{};
   ::uname(&name);
-  Check check{.name = "kernel", .ok = true, .what = name.release, .call = {}, .error = {},
-              .change = {}};
+  Check check{
+      .name = "kernel", .ok = true, .what = name.release, .call = {}, .error = {}, .change = {}};
   constexpr Release oldest_tried{{6, 1, 0}};
   if (leading_release(name.release) < oldest_tried) {
     check.ok = false;
@@ -236,8 +243,12 @@ Check kernel_check() {
 Check listmount_check() {
   // An empty request: EINVAL where the call exists and is let through.
   constexpr long listmount_number = 458;  // on every architecture
-  Check check{.name = "observer: listmount", .ok = true, .what = "sees every mount", .call = {},
-              .error = {}, .change = {}};
+  Check check{.name = "observer: listmount",
+              .ok = true,
+              .what = "sees every mount",
+              .call = {},
+              .error = {},
+              .change = {}};
   const auto observer = Observer::make();
   if (observer && observer->has(Road::listmount)) return check;
   check.ok = false;
@@ -250,7 +261,11 @@ Check listmount_check() {
 }
 
 Check mountinfo_check() {
-  Check check{.name = "observer: mountinfo", .ok = true, .what = "readable", .call = {}, .error = {},
+  Check check{.name = "observer: mountinfo",
+              .ok = true,
+              .what = "readable",
+              .call = {},
+              .error = {},
               .change = {}};
   const UniqueFd file(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
   if (file) return check;
@@ -264,15 +279,20 @@ Check mountinfo_check() {
 
 Check log_check() {
   const KernelLog log = KernelLog::open();
-  Check check{.name = "kernel log", .ok = log.readable(), .what = "watched for alarms", .call = {},
-              .error = {}, .change = {}};
+  Check check{.name = "kernel log",
+              .ok = log.readable(),
+              .what = "watched for alarms",
+              .call = {},
+              .error = {},
+              .change = {}};
   if (log.readable()) return check;
   check.what = "not watched: " + log.unreadable_because();
   check.change = "run with CAP_SYSLOG, or sysctl -w kernel.dmesg_restrict=0";
   return check;
 }
 
-// --- the answer ---------------------------------------------------------------------------------------
+// --- the answer
+// ---------------------------------------------------------------------------------------
 
 void print_check(const Check& check, bool json) {
   if (json) {

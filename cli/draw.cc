@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// draw.cc: `pivotcheck draw`: what the model says a scenario's world looks like, at its end or after
-// every step. Nothing is performed, so any machine can draw any scenario; the model predicts the
-// running kernel's release.
+// draw.cc: `pivotcheck draw`: what the model says a scenario's world looks like, at its end or
+// after every step. Nothing is performed, so any machine can draw any scenario; the model predicts
+// the running kernel's release.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

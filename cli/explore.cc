@@ -337,6 +337,7 @@ void Explore::summary() {
   line("observers_cross_checked", sum(&Slot::cross_checked));
   line("mountinfo_incomplete", sum(&Slot::mountinfo_incomplete));
   line("state_unseen", sum(&Slot::state_unseen));
+  line("refused_by_chance", sum(&Slot::chance_refusals));
   line("kernel_log_alarms", log_.readable() ? std::to_string(alarms_)
                                             : "not watched, " + log_.unreadable_because());
   line("disagreements", shared_->disagreements.load());

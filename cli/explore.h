@@ -51,6 +51,7 @@ struct Slot {
   std::uint64_t cross_checked = 0;
   std::uint64_t mountinfo_incomplete = 0;
   std::uint64_t state_unseen = 0;
+  std::uint64_t chance_refusals = 0;  // FINDINGS.md
   std::array<RecentCase, recent_cases> recent{};
   std::atomic<std::uint64_t> finished{0};  // how many entries of `recent` were ever written
 };

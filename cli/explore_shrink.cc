@@ -29,7 +29,8 @@ std::string kind_of(const Scenario& scenario, const TrialResult& result) {
   if (result.step == 0) return "state fresh";
   const std::string_view name = verb(scenario.steps[result.step - 1].step.op);
   if (!result.differences.empty()) return fmt::format("{} state", name);
-  return fmt::format("{} {} {} {}", name, to_string(*result.kernel), to_string(*result.model),
+  return fmt::format("{} {} {}{}{}", name, to_string(*result.kernel), to_string(*result.model),
+                     result.rule == Rule::none ? "" : " ",
                      result.rule == Rule::none ? "" : info(result.rule).name);
 }
 

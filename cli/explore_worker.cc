@@ -36,9 +36,8 @@ void send(int pipe, Message::Kind kind, std::string text) {
   (void)!::write(pipe, text.data(), text.size());
 }
 
-// Counts a disagreement of that kind; true if it is to be shown: the first of its kind.
+// True for the first of its kind, as long as there are not too many kinds.
 bool is_new(Shared& shared, const std::string& kind) {
-  ++shared.disagreements;
   const std::uint64_t hash = std::hash<std::string>{}(kind) | 1U;
   for (Distinct& distinct : shared.distinct) {
     std::uint64_t expected = 0;
@@ -54,7 +53,6 @@ std::string file_name(const std::string& kind, std::uint64_t number) {
   for (char& c : name) {
     if (c == ' ') c = '-';
   }
-  while (name.ends_with('-')) name.pop_back();
   return fmt::format("{}-case-{}.scn", name, number);
 }
 
@@ -94,6 +92,7 @@ class Worker {
     slot_.cross_checked += result.cross_checked ? 1 : 0;
     slot_.mountinfo_incomplete += result.mountinfo_incomplete ? 1 : 0;
     slot_.state_unseen += result.state_unseen ? 1 : 0;
+    slot_.chance_refusals += static_cast<std::uint64_t>(result.chance_refusals);
     switch (result.kind) {
       case TrialResult::Kind::agree:
         slot_.tally.add(once);
@@ -116,6 +115,7 @@ class Worker {
     const bool again = result.kind == TrialResult::Kind::disagree;
     if (!again) result = first;
     const std::string kind = kind_of(whole, result);
+    ++shared_.disagreements;
     if (!is_new(shared_, kind)) return;
     Scenario small = again ? shrink(trial_, whole, result) : whole;
     slot_.alive_ms = now_ms();
@@ -135,8 +135,20 @@ class Worker {
     }
   }
 
+  // What the harness could not do; kept like a disagreement, to be tried again.
   void failure(std::uint64_t number, const TrialResult& result) {
-    send(pipe_, Message::Kind::failure, fmt::format("case {}: {}", number, result.reason));
+    std::string words = fmt::format("case {}: {}", number, result.reason);
+    if (is_new(shared_, result.reason)) {
+      Scenario scenario = job_.source.make(number).scenario();
+      scenario.title = "a harness failure";
+      scenario.about = {fmt::format("kernel {}", job_.release),
+                        fmt::format("seed {} case {}", job_.source.seed, number)};
+      const std::string path = fmt::format("{}/failed-case-{}.scn", job_.artifacts, number);
+      const bool written = write_file(path, report(path, scenario, result));
+      words += written ? " (" + path + ")"
+                       : fmt::format(" ({} can't be written: {})", path, errno_name(errno));
+    }
+    send(pipe_, Message::Kind::failure, std::move(words));
   }
 
   const ExploreJob& job_;

@@ -25,8 +25,9 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
 
 int main(int argc, char** argv) {
   namespace cli = pivotcheck::cli;
-  CLI::App app("pivotcheck: an executable model of mounts, namespaces and pivot_root, compared with "
-               "the running kernel");
+  CLI::App app(
+      "pivotcheck: an executable model of mounts, namespaces and pivot_root, compared with "
+      "the running kernel");
   app.set_version_flag("--version", cli::version_text);
   app.require_subcommand(1);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// output.h: how the command talks. Results go to standard output, everything about the work itself to
-// standard error: messages, the log (--verbose), and progress where that is a terminal.
+// output.h: how the command talks. Results go to standard output, everything about the work itself
+// to standard error: messages, the log (--verbose), and progress where that is a terminal.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// run.cc: `pivotcheck run`: replays scenarios on the running kernel and compares each with the model.
+// run.cc: `pivotcheck run`: replays scenarios on the running kernel and compares them with
+// the model.
 //
 //     read and parse all files        one that is malformed: exit 2, and nothing is run
 //     a Trial for each                here, or in --jobs worker processes
@@ -65,7 +66,8 @@ class LogWatch {
 
   [[nodiscard]] bool alarmed() const { return alarmed_; }
   [[nodiscard]] std::string words() const {
-    if (log_.readable()) return alarmed_ ? "the kernel's log has alarms" : "the kernel's log is quiet";
+    if (log_.readable() && alarmed_) return "the kernel's log has alarms";
+    if (log_.readable()) return "the kernel's log is quiet";
     return "the kernel's log was not watched (" + log_.unreadable_because() + ")";
   }
 
@@ -127,16 +129,16 @@ Perform Run::begin() const {
     none.kind = TrialResult::Kind::skipped;
     none.cannot_run = true;
     none.reason = trial->error().what;
-    return Finished{.kind = none.kind,
-                    .cannot_run = true,
-                    .state_unseen = false,
-                    .text = options_.json ? json_line(files_[item].name, none)
-                                          : text_of(files_[item], none),
-                    .reason = none.reason};
+    return Finished{
+        .kind = none.kind,
+        .cannot_run = true,
+        .state_unseen = false,
+        .text = options_.json ? json_line(files_[item].name, none) : text_of(files_[item], none),
+        .reason = none.reason};
   };
 }
 
-// That this machine can't run a scenario is a reason to skip it only as long as it could not run any.
+// That this machine can't run a scenario is a reason to skip it only as long as none ran.
 void Run::accept(std::size_t item, Finished finished) {
   const ScenarioFile& file = files_[item];
   bool& runs_here = runs_here_[static_cast<std::size_t>(file.scenario.effective_privilege())];
@@ -269,14 +271,14 @@ void add_run(CLI::App& app, ExitStatus& status) {
   command->add_option("--jobs", options->jobs, "how many worker processes share the files")
       ->check(CLI::Range(std::size_t{1}, jobs_max))
       ->capture_default_str();
-  command->add_option("FILE|DIR", options->paths,
-                      "scenarios, and folders that are walked for *.scn")
+  command
+      ->add_option("FILE|DIR", options->paths, "scenarios, and folders that are walked for *.scn")
       ->required();
   command->callback([options, &status] { status = run(*options); });
   command->footer(
-      "Exit status: 0 all that ran agreed, 1 a disagreement or a stated outcome that did not hold,\n"
-      "2 bad usage or a malformed file (nothing was run), 3 the harness could not do its work,\n"
-      "4 nothing ran.");
+      "Exit status: 0 all that ran agreed, 1 a disagreement or a stated outcome that did not\n"
+      "hold, 2 bad usage or a malformed file (nothing was run), 3 the harness could not do its\n"
+      "work, 4 nothing ran.");
 }
 
 }  // namespace pivotcheck::cli

@@ -140,8 +140,8 @@ void receive_all(std::vector<Worker>& running, const Workers& workers) {
 }  // namespace
 
 Expected<void> run_in_workers(const Workers& workers) {
-  void* memory = ::mmap(nullptr, sizeof(Counter), PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* memory =
+      ::mmap(nullptr, sizeof(Counter), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return fail("mmap: " + errno_name(errno));
   Counter& next = *new (memory) Counter(0);
   std::vector<Worker> running;

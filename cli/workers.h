@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// workers.h: `run --jobs N`: N forked processes, each with a Trial of its own, take the files in turn.
+// workers.h: `run --jobs N`: N forked processes, each with a Trial of its own, share the files.
 //
-//     parent  <-- pipe -- worker 0: file 0, file 2, file 3 ...     who is free takes the next number,
-//             <-- pipe -- worker 1: file 1, file 4 ...             from a counter in shared memory
+//     parent  <-- pipe -- worker 0: file 0, file 2, file 3 ...   who is free takes the next number,
+//             <-- pipe -- worker 1: file 1, file 4 ...           from a counter in shared memory
 //
 // A worker that dies loses the file it was at; the others go on.
 #pragma once
@@ -31,8 +31,8 @@ using Perform = std::function<Finished(std::size_t item)>;
 
 struct Workers {
   std::size_t jobs = 1;
-  std::size_t count = 0;          // items [0, count)
-  std::function<Perform()> begin; // called once in each process, to make what it needs
+  std::size_t count = 0;           // items [0, count)
+  std::function<Perform()> begin;  // called once in each process, to make what it needs
   std::function<void(std::size_t item, Finished)> done;  // called here, in the order of finishing
   std::function<void()> idle;                            // called here, a few times a second
 };

@@ -43,8 +43,7 @@ struct Birthright {
   gid_t gid = ::getegid();
 };
 
-// --- in the executor: setting up
-// ------------------------------------------------------------------
+// --- in the executor: setting up -----------------------------------------------------------------
 
 void forget_signal_handlers() {
   for (int number = 1; number <= SIGRTMAX; ++number) std::signal(number, SIG_DFL);
@@ -95,16 +94,16 @@ Trouble set_up(const Birthright& born, Actor& actor) {
     if (const Trouble refused = map_ids(born.uid, born.gid)) return refused;
   }
   if (!sys_become_root()) return trouble("setresgid or setresuid");
-  // Both behind every change of ids, which undoes them.
+  // Both behind every change of ids, which undoes them (a new user namespace does not).
   ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return trouble("prctl PR_SET_PDEATHSIG");
   if (owner_is_gone()) sys_exit(0);
-  if (const Trouble refused = make_template()) return refused;
+  const bool locked = born.privilege == Privilege::userns;
+  if (const Trouble refused = make_template(locked)) return refused;
   return born.privilege == Privilege::root ? find_rootfs(actor.rootfs.emplace()) : no_trouble;
 }
 
-// --- in the executor: one order
-// -------------------------------------------------------------------
+// --- in the executor: one order ------------------------------------------------------------------
 
 // Ends what is left of the last world: tasks, descriptors, and the world itself with them.
 Trouble end_world(const Stage& stage) {
@@ -175,8 +174,7 @@ Report obey(Actor& actor, const Bytes& body) {
   sys_exit(0);
 }
 
-// --- in the go-between
-// ----------------------------------------------------------------------------
+// --- in the go-between ---------------------------------------------------------------------------
 
 struct Birth {
   pid_t pid;
@@ -193,8 +191,7 @@ struct Birth {
   sys_exit(told ? 0 : 1);
 }
 
-// --- in the owner
-// ---------------------------------------------------------------------------------
+// --- in the owner --------------------------------------------------------------------------------
 
 std::unexpected<Failure> cannot_run(std::string what) {
   return fail(std::move(what), Failure::Kind::cannot_run);

@@ -12,7 +12,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstdio>
+#include <utility>
 
 #include "base/unique_fd.h"
 #include "kernel/actor.h"
@@ -24,8 +27,7 @@
 namespace pivotcheck::kernel {
 namespace {
 
-// --- flags as the kernel has them
-// -----------------------------------------------------------------
+// --- flags as the kernel has them ----------------------------------------------------------------
 
 unsigned long mount_bits(MountFlags flags) {
   unsigned long bits = 0;
@@ -60,8 +62,7 @@ int namespace_bits(NamespaceKinds kinds) {
          (kinds.has(NamespaceKind::user) ? CLONE_NEWUSER : 0);
 }
 
-// --- files and directories
-// ------------------------------------------------------------------------
+// --- files and directories -----------------------------------------------------------------------
 
 Answer perform(Actor& actor, const Mkdir& op) {
   return call_at(actor, op.path, [](int at, const char* path) {
@@ -103,8 +104,7 @@ Answer perform(Actor& actor, const Chmod& op) {
                    [mode = op.mode.bits](const char* path) { return ::chmod(path, mode); });
 }
 
-// --- mounts
-// ---------------------------------------------------------------------------------------
+// --- mounts --------------------------------------------------------------------------------------
 
 Answer perform(Actor& actor, const Mount& op) {
   const char* type = op.type == FilesystemType::tmpfs ? "tmpfs" : "ramfs";
@@ -149,8 +149,7 @@ Answer perform(Actor& actor, const Umount& op) {
   return call_path(actor, op.path, [flags](const char* path) { return ::umount2(path, flags); });
 }
 
-// --- roots and directories
-// ------------------------------------------------------------------------
+// --- roots and directories -----------------------------------------------------------------------
 
 Answer perform(Actor& actor, const PivotRoot& op) {
   return call_paths(actor, op.new_root, op.put_old, [](const char* new_root, const char* put_old) {
@@ -241,8 +240,7 @@ Answer perform(Actor& actor, const Close& op) {
   return answer_of(::close(fd));
 }
 
-// --- tasks
-// ----------------------------------------------------------------------------------------
+// --- tasks ---------------------------------------------------------------------------------------
 
 Answer perform_spawn(Actor& actor, int subject) {
   return broken(fork_task(actor, subject, false));  // no trouble, no errno: ok

@@ -30,7 +30,7 @@ constexpr mode_t root_mode = S_IFDIR | 01777;
 // the topmost mount at the lowest mount's root, wherever they were.
 Trouble go_to_namespace_root() {
   const UniqueFd own(::openat(desk::proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC));
-  if (!own) return trouble("opening /proc/self/ns/mnt");
+  if (!own) return trouble("opening /proc/self/ns/mnt (is /proc mounted?)");
   if (::setns(own.get(), CLONE_NEWNS) != 0) return trouble("setns to the own mount namespace");
   return no_trouble;
 }
@@ -44,25 +44,27 @@ Trouble put(int fd, int place) {
   return moved ? no_trouble : trouble("dup3");
 }
 
-// A new tmpfs becomes the lowest visible mount, in place of the current root.
-Trouble replace_root() {
+// A new tmpfs becomes the lowest visible mount in place of the current root, and is locked if that
+// was. `in_place` is false if there was none to replace: the root is rootfs itself, an initramfs.
+Trouble replace_root(bool& in_place) {
   if (::mount("none", "/", "tmpfs", 0, "mode=1777") != 0) return trouble("mount of a tmpfs");
   // "/" still is the mount below; its ".." goes no further down, but up to what is mounted on it.
   if (::chdir("/..") != 0) return trouble("chdir to the new tmpfs");
-  if (sys_pivot_root(".", ".") == 0) {
+  in_place = sys_pivot_root(".", ".") == 0;
+  if (in_place) {
     // The old root lies on top of the new one now.
     if (::umount2(".", MNT_DETACH) != 0) return trouble("umount of the old root");
   } else if (errno != EINVAL) {
     return trouble("pivot_root");
   } else if (const Trouble refused = go_to_namespace_root()) {
-    // The root is rootfs itself (an initramfs), which has no parent to pivot on. Then the tmpfs
-    // lies directly on rootfs already, and only the root directory has to follow.
+    // rootfs has no parent to pivot on. The tmpfs lies directly on it already, and only the root
+    // directory has to follow.
     return refused;
   }
   return put(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), desk::template_root);
 }
 
-// --- cleaning -----------------------------------------------------------------------------------
+// --- cleaning ------------------------------------------------------------------------------------
 
 // As getdents64(2) returns them.
 struct Entry {
@@ -121,7 +123,7 @@ bool filesystem_is_pristine() {
          root.st_mode == root_mode;
 }
 
-// --- ids ----------------------------------------------------------------------------------------
+// --- ids -----------------------------------------------------------------------------------------
 
 bool write_file(const char* path, const std::string& text) {
   const UniqueFd file(::openat(desk::proc, path, O_WRONLY | O_CLOEXEC));
@@ -140,19 +142,28 @@ int visit_rootfs(dev_t& device) {
 
 }  // namespace
 
-Trouble make_template() {
+Trouble make_template(bool locked) {
   if (const Trouble refused = go_to_namespace_root()) return refused;
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     return trouble("making every mount private");
   }
-  if (const Trouble refused = replace_root()) return refused;
+  bool in_place = false;
+  if (const Trouble refused = replace_root(in_place)) return refused;
+  if (locked && !in_place) {
+    // Mounts are locked when a new user namespace gets a copy of them, and there was none to
+    // inherit that from. So once more; and replaced again, for a copy's flags are locked as well.
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return trouble("unshare, to lock the root");
+    if (const Trouble refused = map_ids(0, 0)) return refused;
+    if (const Trouble refused = replace_root(in_place)) return refused;
+  }
   return put(::openat(desk::proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC), desk::template_ns);
 }
 
 Trouble return_to_template() {
   if (::setns(desk::template_ns, CLONE_NEWNS) != 0) return trouble("setns to the template");
   if (filesystem_is_pristine() && remove_all(desk::template_root, 0)) return no_trouble;
-  return replace_root();
+  bool in_place = false;
+  return replace_root(in_place);
 }
 
 Trouble enter_fresh_world() {

@@ -28,7 +28,8 @@ namespace pivotcheck::kernel {
 // Once, in a fresh mount namespace with uid 0 mapped: makes the template, moves the caller into it
 // and puts template_ns and template_root on the desk. Wherever the caller's root is (a container's,
 // a chroot's, the initramfs), it ends up on the namespace's own lowest mount.
-Trouble make_template();
+// With `locked`, as in a new user namespace, the root mount of the worlds is locked; else not.
+Trouble make_template(bool locked);
 
 // Moves the caller back to the template and cleans it. Every other task of the world must be
 // reaped.

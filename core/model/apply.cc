@@ -188,13 +188,19 @@ class Operation {
         r != Rule::none) {
       return r;
     }
-    if (!world_.is_mount_root(source.at)) return Rule::move_source_not_mount_point;
+    const bool is_root = world_.is_mount_root(source.at);
+    const bool fits = same_kind(source.at.dentry, target.at.dentry);
+    if (world_.traits.move_looks_at_shapes_first) {
+      if (!is_root) return Rule::move_source_not_mount_point;
+      if (!fits) return Rule::move_kind_mismatch;
+    }
     Location at;
     if (const Rule r = place_for_mount(target.at, at); r != Rule::none) return r;
     const MountIndex moved = source.at.mount;
     if (world_[moved].space != task().space) return Rule::move_foreign;
     if (world_[moved].locked) return Rule::move_locked;
-    if (!same_kind(source.at.dentry, at.dentry)) return Rule::move_kind_mismatch;
+    if (!is_root) return Rule::move_source_not_mount_point;
+    if (!fits) return Rule::move_kind_mismatch;
     if (world_.is_shared(world_[moved].parent)) return Rule::move_shared_parent;
     const std::vector<MountIndex> tree = world_.subtree(moved);
     const auto is_unbindable = [this](MountIndex m) { return world_[m].unbindable; };
@@ -690,6 +696,7 @@ Verdict apply(model::World& world, const Step& step) {
   const model::TaskIndex task = world.find_task(step.task.text);
   PIVOTCHECK_CHECK(task.exists());
   Verdict verdict;
+  world.met_many_links = false;
   if (model::names_closed_handle(world[task], step.op)) {
     verdict.rule = Rule::handle_closed;
   } else {
@@ -697,6 +704,7 @@ Verdict apply(model::World& world, const Step& step) {
     verdict.rule = std::visit([&](const auto& op) { return operation(op); }, step.op);
     verdict.stop = operation.stop;
   }
+  verdict.may_be_too_many_links = world.met_many_links && verdict.rule != Rule::too_many_links;
   if (verdict.rule != Rule::none) verdict.outcome.error = info(verdict.rule).error;
   if (verdict.stop == Verdict::Stop::no) model::forget_unused(world);
   return verdict;

@@ -130,6 +130,7 @@ class Walk {
     at_ = world_.topmost({at_.mount, found});
     if (world_[at_.dentry].kind != Kind::symlink || !follow) return true;
     if (++links_ > links_max) return refuse_here(Rule::too_many_links);
+    if (links_ > links_max / 2) world_.met_many_links = true;
     const std::string& target = world_[at_.dentry].target;
     at_ = target.front() == '/' ? task_.root : directory;
     return walk_all(target, true);

@@ -118,6 +118,9 @@ namespace pivotcheck {
     "the source of a bind or move is the empty string", "mount(2), EINVAL; observed", "always")    \
   X(move_source_not_mount_point, "move-source-not-mount-point", "mount", EINVAL,                   \
     "what is to be moved is not the root of a mount", "mount(2), EINVAL for MS_MOVE", "always")    \
+  X(move_kind_mismatch, "move-kind-mismatch", "mount", EINVAL,                                     \
+    "a directory can be moved only onto a directory, a file only onto a file", "observed",         \
+    "always")                                                                                      \
   X(mount_target_gone, "mount-target-gone", "mount", ENOENT,                                       \
     "the directory to mount on has been removed, or the mount it is on has been detached",         \
     "mount(2), ENOENT; observed", "always")                                                        \
@@ -144,9 +147,6 @@ namespace pivotcheck {
   X(move_locked, "move-locked", "mount", EINVAL,                                                   \
     "the mount to be moved is locked: it was inherited from a more privileged mount namespace",    \
     "mount_namespaces(7), Restrictions: may not be separated", "always")                           \
-  X(move_kind_mismatch, "move-kind-mismatch", "mount", EINVAL,                                     \
-    "a directory can be moved only onto a directory, a file only onto a file", "observed",         \
-    "always")                                                                                      \
   X(move_shared_parent, "move-shared-parent", "mount", EINVAL,                                     \
     "the mount on which the moved one is mounted is shared", "mount(2), EINVAL for MS_MOVE",       \
     "always")                                                                                      \

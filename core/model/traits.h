@@ -16,6 +16,10 @@ struct KernelTraits {
   // then sits on top of everything that is stacked on the copy's root; before, directly on that root.
   bool slides_beneath_whole_stack = true;  // since 6.17
 
+  // A move asks what the two places are (the root of a mount; both a directory, or neither) before it
+  // asks whether the target can be mounted on; before, behind that.
+  bool move_looks_at_shapes_first = true;  // since 6.17
+
   // The contract of umount propagation as documented since 6.17 (propagate_umount.txt).
   bool umount_propagation_documented = true;
 

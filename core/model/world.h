@@ -147,6 +147,7 @@ class World {
   std::vector<Task> tasks;  // in the order in which they were made
   int mount_count = 0;      // mounts in namespaces, without each namespace's rootfs
   bool has_unmounted = false;
+  bool met_many_links = false;  // some lookup met so many links that it could not afford to start again
 
   Filesystem& operator[](FilesystemId id) { return filesystems[id.value]; }
   Dentry& operator[](DentryId id) { return dentries[id.value]; }

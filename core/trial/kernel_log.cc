@@ -2,7 +2,7 @@
 // kernel_log.cc: reads /dev/kmsg, one record for each read(2):
 //
 //     4,1043,812104216,-;WARNING: CPU: 0 PID: 4711 at fs/namespace.c:1234 ...
-//     |  |    |                                                          \n KEY=value lines, ignored
+//     |  |    |           the message             and behind it " KEY=value" lines, ignored
 //     |  |    microseconds since boot
 //     |  sequence number
 //     level and facility * 8: facility 0 is the kernel's own
@@ -40,7 +40,7 @@ constexpr std::array<std::string_view, 14> alarming{
     "possible recursive locking",
     "possible circular locking",
     "suspicious RCU usage",
-    "detected stall",       // rcu: INFO: rcu_sched self-detected stall on CPU
+    "detected stall",         // rcu: INFO: rcu_sched self-detected stall on CPU
     "blocked for more than",  // INFO: task ...: the hung task detector
     "refcount_t:",
 };

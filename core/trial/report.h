@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// report.h: what a trial found, for people. All that is not the scenario itself stands behind '#', so a
-// report is a scenario: save it, and `pivotcheck run` replays it.
+// report.h: what a trial found, for people. All that is not the scenario itself stands behind '#',
+// so a report is a scenario: save it, and `pivotcheck run` replays it.
 //
 //     # pivot.scn: disagree at step 3 of 4
 //     mkdir /new

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// trial.h: the story, read it first. A trial takes one scenario, asks the model and the running kernel
-// what happens, and says whether they agree.
+// trial.h: the story, read it first. A trial takes one scenario, asks the model and the running
+// kernel what happens, and says whether they agree.
 //
 //     scenario --+--> predict: model::apply, step by step ----> verdicts (outcome, rule), a World
 //                |                                                  |                       |
@@ -24,8 +24,8 @@
 // where something differs, each prefix of the scenario is performed anew in a world of its own, and
 // the shortest one that differs is what the result tells about.
 //
-// Not compared: see view/snapshot.h. Where mountinfo can't see all and the kernel has no listmount, the
-// state is not compared either; those trials say so (`state_unseen`) and are counted.
+// Not compared: see view/snapshot.h. Where mountinfo can't see all and the kernel has no listmount,
+// the state is not compared either; those trials say so (`state_unseen`) and are counted.
 #pragma once
 
 #include <array>
@@ -71,11 +71,12 @@ struct TrialResult {
   std::vector<std::string> differences;  // of the state after that step
   std::string reason;                    // of anything but an agreement: one line
 
-  bool cannot_run = false;    // skipped because this machine can't run any such scenario
-  bool state_unseen = false;  // mountinfo did not see all and there is no listmount
-  bool mountinfo_incomplete = false;  // both roads were wanted, but mountinfo can't see all: listmount
-                                      // decided
-  bool cross_checked = false; // both roads were read and gave the same
+  bool cannot_run = false;            // skipped because this machine can't run any such scenario
+  bool state_unseen = false;          // mountinfo did not see all and there is no listmount
+  bool mountinfo_incomplete = false;  // both roads were wanted, but mountinfo can't see all:
+                                      // listmount decided
+  int chance_refusals = 0;  // worlds made anew since a lookup was refused by chance (FINDINGS.md)
+  bool cross_checked = false;  // both roads were read and gave the same
 
   std::vector<Verdict> verdicts;  // the model's, of the steps performed
   Snapshot kernel_view;           // canonical. At the end; where states differ, after `step`; where
@@ -86,11 +87,11 @@ std::string_view name(TrialResult::Kind kind);
 
 // What the model says about the first `count` steps of a scenario.
 struct Prediction {
-  std::vector<Step> steps;         // those that may be performed: all before a stop
-  std::vector<Verdict> verdicts;   // one for each of them
-  std::vector<Outcome> outcomes;   // the same, as Laboratory wants them
+  std::vector<Step> steps;        // those that may be performed: all before a stop
+  std::vector<Verdict> verdicts;  // one for each of them
+  std::vector<Outcome> outcomes;  // the same, as Laboratory wants them
   Verdict::Stop stop = Verdict::Stop::no;
-  model::World world;              // behind the last of them
+  model::World world;  // behind the last of them
 };
 Prediction predict(const Scenario& scenario, const KernelTraits& traits, std::size_t count);
 
@@ -105,14 +106,14 @@ class Trial {
   // cannot_run where this machine offers no way to read a world's state.
   static Expected<Trial> make(TrialSettings settings = {});
 
-  // Starts the Laboratory for this privilege, unless it runs already. run() does it by itself; a caller
-  // who wants to know beforehand whether the machine can asks here.
+  // Starts the Laboratory for this privilege, unless it runs already. run() does it by itself; a
+  // caller who wants to know beforehand whether the machine can asks here.
   Expected<void> start(Privilege privilege);
 
   TrialResult run(const Scenario& scenario, const TrialOptions& options = {});
   // For whoever has predicted the whole scenario already, with the same traits: one world, one
-  // comparison of the outcomes and of the state behind the last step. It does not look for the step at
-  // which a difference began: that is what run() is for.
+  // comparison of the outcomes and of the state behind the last step. It does not look for the step
+  // at which a difference began: that is what run() is for.
   TrialResult run_predicted(Privilege privilege, Prediction predicted,
                             const TrialOptions& options = {});
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# common.sh: what the tests of the command share. PIVOTCHECK is the command, SOURCE the checkout; each
-# test works in a folder of its own, which goes when it ends.
+# common.sh: what the tests of the command share. PIVOTCHECK is the command, SOURCE the checkout;
+# each test works in a folder of its own, which goes when it ends.
 set -euo pipefail
 : "${PIVOTCHECK:?the command to test}" "${SOURCE:?the checkout}"
 
@@ -26,7 +26,7 @@ expect() {
 has() { grep -qF -- "$2" "$1" || die "not in $1: $2"; }
 has_not() { ! grep -qF -- "$2" "$1" || die "should not be in $1: $2"; }
 
-# The tests of exit status 0 need a machine on which something runs; a machine that forbids it is what
+# The tests of exit status 0 need a machine on which something runs; one that forbids it is what
 # forbidden_test.sh is about.
 needs_worlds() {
   "$PIVOTCHECK" doctor >/dev/null 2>&1 || { echo "SKIPPED: no scenario can run here"; exit 77; }

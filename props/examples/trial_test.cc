@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// trial_test.cc: what a trial says, by example. Disagreements are made by giving the model a planted
-// fault, because a trial that can't find one proves nothing.
+// trial_test.cc: what a trial says, by example. Disagreements are made by giving the model a
+// planted fault, because a trial that can't find one proves nothing.
 #include "trial/trial.h"
 
 #include <doctest/doctest.h>
@@ -38,9 +38,9 @@ TrialResult run(std::string_view text, const TrialOptions& options = {},
   return trial->run(scenario_of(text), options);
 }
 
-#define NEEDS_WORLDS()                            \
-  do {                                            \
-    auto trial_here = Trial::make();              \
+#define NEEDS_WORLDS()                                  \
+  do {                                                  \
+    auto trial_here = Trial::make();                    \
     if (!trial_here || !runs_here(*trial_here)) return; \
   } while (false)
 
@@ -92,7 +92,8 @@ TEST_CASE("a stated outcome or rule that does not hold is unmet, at the first su
 
 TEST_CASE("a run that would leave the world or grow too large ends before that step") {
   NEEDS_WORLDS();
-  std::string text = "make-shared /\n";  // every bind of / onto a directory of it doubles the mounts
+  std::string text =
+      "make-shared /\n";  // every bind of / onto a directory of it doubles the mounts
   text += "mkdir /a\nmkdir /b\n";
   for (int i = 0; i < 30; ++i) text += i % 2 == 0 ? "rbind / /a\n" : "rbind / /b\n";
   const TrialResult large = run(text);
