@@ -279,8 +279,8 @@ mkdir $x; mkdir $x/a; mkdir $y; bind $x/a $y; rmdir $x/a
 | mkdir $y/b => ENOENT directory-removed
 | mount tmpfs $y => ENOENT mount-target-gone
 | umount $y
-| mkdir $z; bind $y $z
-| mkdir $z; move $y $z
+| mkdir $z; bind $y $z => ENOENT mount-source-removed
+| mkdir $z; move $y $z => ENOENT mount-source-removed
 | chdir $y; umount . detach
 | make-shared $y; unshare mnt
 )"},
@@ -290,7 +290,7 @@ mkdir $x; mkdir $x/a; chdir $x/a; rmdir $x/a
 | mkdir ../b
 | mount tmpfs . => ENOENT mount-target-gone
 | chdir ..
-| bind . $x
+| bind . $x => ENOENT mount-source-removed
 | open h .; chdir @h/..
 | chdir . ; chroot .
 | spawn B; B: chdir ..
@@ -467,7 +467,8 @@ mkdir $x; mount tmpfs $x; mkdir $x/a; mkdir $y
 mkdir $x; mount tmpfs $x; mkdir $x/a; mkdir $y; spawn B
 | B: unshare user,mnt; B: bind / $y => EINVAL bind-locked-children
 | B: unshare user,mnt; B: rbind / $y; B: umount $y detach
-| make-unbindable $x; B: unshare user,mnt; B: rbind / $y => EPERM bind-locked-unbindable
+| B: unshare user,mnt; B: make-unbindable $x; B: rbind / $y => EPERM bind-locked-unbindable
+| make-unbindable $x; B: unshare user,mnt; B: rbind / $y
 | B: unshare user,mnt; B: move $x $y => EINVAL move-locked
 | B: unshare user,mnt; B: umount $x => EINVAL umount-locked
 | B: unshare user,mnt; B: umount $x detach => EINVAL umount-locked

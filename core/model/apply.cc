@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "model/faults.h"
 #include "model/lookup.h"
 #include "model/propagation.h"
 
@@ -169,15 +170,19 @@ class Operation {
     Location at;
     if (const Rule r = place_for_mount(target.at, at); r != Rule::none) return r;
     const MountIndex from = source.at.mount;
-    if (world_[from].unbindable) return Rule::bind_unbindable;
+    if (world_[from].unbindable && !planted(Fault::bind_of_unbindable)) {
+      return Rule::bind_unbindable;
+    }
     if (world_[from].space != task().space) return Rule::bind_source_foreign;
-    if (!op.recursive && has_locked_children(source.at)) return Rule::bind_locked_children;
+    if (!op.recursive && has_locked_children(source.at) && !planted(Fault::bind_reveals)) {
+      return Rule::bind_locked_children;
+    }
     if (op.recursive && would_leave_out_locked(source.at)) return Rule::bind_locked_unbindable;
     if (!same_kind(source.at.dentry, at.dentry)) return Rule::mount_kind_mismatch;
     if (shows_removed(source.at, op.recursive)) return Rule::mount_source_removed;
     const MountIndex copy =
         clone_tree(world_, from, source.at.dentry, {.recursive = op.recursive});
-    world_[copy].locked = false;
+    world_[copy].locked = planted(Fault::bind_stays_locked) && world_[copy].locked;
     return attach(copy, at);
   }
 
@@ -198,13 +203,16 @@ class Operation {
     if (const Rule r = place_for_mount(target.at, at); r != Rule::none) return r;
     const MountIndex moved = source.at.mount;
     if (world_[moved].space != task().space) return Rule::move_foreign;
-    if (world_[moved].locked) return Rule::move_locked;
+    if (world_[moved].locked && !planted(Fault::move_of_locked)) return Rule::move_locked;
     if (!is_root) return Rule::move_source_not_mount_point;
     if (!fits) return Rule::move_kind_mismatch;
-    if (world_.is_shared(world_[moved].parent)) return Rule::move_shared_parent;
+    if (world_.is_shared(world_[moved].parent) && !planted(Fault::move_from_shared)) {
+      return Rule::move_shared_parent;
+    }
     const std::vector<MountIndex> tree = world_.subtree(moved);
     const auto is_unbindable = [this](MountIndex m) { return world_[m].unbindable; };
-    if (world_.is_shared(at.mount) && std::ranges::any_of(tree, is_unbindable)) {
+    if (world_.is_shared(at.mount) && std::ranges::any_of(tree, is_unbindable) &&
+        !planted(Fault::move_unbindable_to_shared)) {
       return Rule::move_unbindable_to_shared;
     }
     if (std::ranges::find(tree, at.mount) != tree.end()) return Rule::move_into_itself;
@@ -223,7 +231,7 @@ class Operation {
       return Rule::propagation_foreign;
     }
     change_propagation(world_, at.at.mount, op.to);
-    if (!op.recursive) return Rule::none;
+    if (!op.recursive || planted(Fault::recursive_change_stops)) return Rule::none;
     for (const MountIndex mount : world_.subtree(at.at.mount)) {
       if (mount != at.at.mount) change_propagation(world_, mount, op.to);
     }
@@ -239,7 +247,9 @@ class Operation {
     if (!world_.is_mount_root(at.at)) return Rule::remount_not_mount_point;
     MountFlags wanted = op.flags.flags;
     // mount(2): a remount that says nothing of atime leaves it as it is.
-    if (mount.flags.has(MountFlag::noatime)) wanted.set(MountFlag::noatime);
+    if (mount.flags.has(MountFlag::noatime) && !planted(Fault::remount_forgets_noatime)) {
+      wanted.set(MountFlag::noatime);
+    }
     const bool atime_is_locked = mount.locked_flags.has(MountFlag::noatime);
     const bool atime_changes =
         wanted.has(MountFlag::noatime) != mount.flags.has(MountFlag::noatime);
@@ -254,40 +264,51 @@ class Operation {
   Rule operator()(const Umount& op) {
     const LookupResult at =
         look_up(world_, task(), op.path,
-                {.follow_last = !op.flags.has(UmountFlag::nofollow),
+                {.follow_last = !op.flags.has(UmountFlag::nofollow) || planted(Fault::umount_follows),
                  .to_the_top = true, .keep_expiry_mark = true});
     if (at.refused != Rule::none) return at.refused;
     if (!may_mount()) return Rule::umount_no_capability;
     const MountIndex mount = at.at.mount;
     if (!world_.is_mount_root(at.at)) return Rule::umount_not_mount_point;
-    if (world_[mount].space != task().space) return Rule::umount_foreign;
-    if (world_[mount].locked) return Rule::umount_locked;
+    if (world_[mount].space != task().space &&
+        !(planted(Fault::umount_foreign_mount) && world_.has_parent(mount))) {
+      return Rule::umount_foreign;
+    }
+    if (world_[mount].locked && !planted(Fault::umount_locked_root)) return Rule::umount_locked;
     const bool detach = op.flags.has(UmountFlag::detach);
     const bool is_own_root = mount == task().root.mount;
     if (op.flags.has(UmountFlag::expire)) {
-      if (detach) return Rule::umount_expire_with_detach;
-      if (is_own_root) return Rule::umount_expire_root;
-      if (is_busy(mount)) return Rule::umount_expire_busy;
-      if (!std::exchange(world_[mount].expiry_mark, true)) return Rule::umount_expire_marked;
+      if (detach && !planted(Fault::expire_with_detach)) return Rule::umount_expire_with_detach;
+      if (is_own_root && !planted(Fault::expire_of_root)) return Rule::umount_expire_root;
+      if (is_busy(mount) && !planted(Fault::expire_of_busy)) return Rule::umount_expire_busy;
+      if (!std::exchange(world_[mount].expiry_mark, !planted(Fault::expire_never_marks))) {
+        return Rule::umount_expire_marked;
+      }
     }
     if (is_own_root && !detach) return make_root_read_only(mount);
     if (!detach) {
       if (is_busy(mount)) return Rule::umount_busy;
-      if (is_busy_elsewhere(mount)) return Rule::umount_propagation_busy;
+      if (is_busy_elsewhere(mount) && !planted(Fault::umount_ignores_elsewhere)) {
+        return Rule::umount_propagation_busy;
+      }
     }
-    umount_tree(world_, mount, {.propagate = true, .lazy = detach});
+    umount_tree(world_, mount,
+                {.propagate = !planted(Fault::umount_stays_here), .lazy = detach});
     return Rule::none;
   }
 
   // --- roots
 
   Rule operator()(const PivotRoot& op) {
-    if (!may_mount()) return Rule::pivot_no_capability;
+    const bool paths_first = planted(Fault::pivot_paths_before_capability);
+    const bool allowed = may_mount() || planted(Fault::pivot_without_capability);
+    if (!allowed && !paths_first) return Rule::pivot_no_capability;
     const LookupResult new_root =
         look_up(world_, task(), op.new_root, {.want_directory = true});
     if (new_root.refused != Rule::none) return new_root.refused;
     const LookupResult put_old = look_up(world_, task(), op.put_old, {.want_directory = true});
     if (put_old.refused != Rule::none) return put_old.refused;
+    if (!allowed) return Rule::pivot_no_capability;
     const Location old_at = world_.topmost(put_old.at);  // the old root is mounted on top
     const Location root = task().root;
     world_[old_at.mount].expiry_mark = world_[root.mount].expiry_mark = false;
@@ -299,12 +320,14 @@ class Operation {
     world_.detach_from_parent(new_root.at.mount);
     world_.detach_from_parent(root.mount);
     // The lock stays with the place: what is now the lowest mount may not be taken away.
-    if (std::exchange(root_mount.locked, false)) world_[new_root.at.mount].locked = true;
+    if (std::exchange(root_mount.locked, planted(Fault::pivot_lock_kept) && root_mount.locked)) {
+      world_[new_root.at.mount].locked = !planted(Fault::pivot_lock_lost);
+    }
     world_.attach(root.mount, old_at.mount, old_at.dentry);
     world_.attach(new_root.at.mount, root_parent, root_place);
     for (Task& other : world_.tasks) {
-      if (other.root == root) other.root = new_root.at;
-      if (other.current_directory == root) other.current_directory = new_root.at;
+      if (moves_root(other, root)) other.root = new_root.at;
+      if (moves_directory(other, root)) other.current_directory = new_root.at;
     }
     return Rule::none;
   }
@@ -313,7 +336,8 @@ class Operation {
     const LookupResult at = look_up(world_, task(), op.path, {.want_directory = true});
     if (at.refused != Rule::none) return at.refused;
     if (!may_search(world_, task(), at.at.dentry)) return Rule::search_denied;
-    if (!world_.capable(task(), Capability::sys_chroot, task().user)) {
+    if (!world_.capable(task(), Capability::sys_chroot, task().user) &&
+        !planted(Fault::chroot_without_capability)) {
       return Rule::chroot_no_capability;
     }
     task().root = at.at;
@@ -333,7 +357,7 @@ class Operation {
     if (at.refused != Rule::none) return at.refused;
     for (Handle& handle : task().handles) {
       if (handle.name != op.handle.text) continue;
-      handle.at = at.at;
+      if (!planted(Fault::open_keeps_old)) handle.at = at.at;
       return Rule::none;
     }
     task().handles.push_back({op.handle.text, at.at});
@@ -372,7 +396,8 @@ class Operation {
 
   Rule operator()(const Unshare& op) {
     const bool user = op.kinds.has(NamespaceKind::user);
-    if (user && task().root != world_.namespace_root(task().space)) {
+    if (user && task().root != world_.namespace_root(task().space) &&
+        !planted(Fault::unshare_user_anywhere)) {
       return Rule::unshare_user_chrooted;
     }
     if (user && world_[task().user].level >= user_namespace_depth_max) return too_large();
@@ -399,7 +424,8 @@ class Operation {
       const UserNamespaceId then = enters_user ? user : task().user;
       if (!world_.capable(task(), Capability::sys_admin, world_[space].owner) ||
           !world_.capable(task(), Capability::sys_admin, then) ||
-          !world_.capable(task(), Capability::sys_chroot, then)) {
+          !(world_.capable(task(), Capability::sys_chroot, then) ||
+            planted(Fault::setns_without_chroot))) {
         return Rule::setns_mnt_no_capability;
       }
       root = world_.namespace_root(space);
@@ -414,7 +440,9 @@ class Operation {
     }
     if (op.kinds.has(NamespaceKind::mnt)) {
       const NamespaceId left = std::exchange(task().space, space);
-      task().root = task().current_directory = root;
+      if (planted(Fault::setns_below_covers)) root = lowest_root(space);
+      task().root = root;
+      if (!planted(Fault::setns_keeps_cwd)) task().current_directory = root;
       leave_space(left);
     }
     return Rule::none;
@@ -446,8 +474,10 @@ class Operation {
 
   Rule new_name(const ParentResult& at) {
     if (const Rule r = name_can_be(at); r != Rule::none) return r;
+    const bool read_only = is_read_only(world_, at.directory.mount);
+    if (planted(Fault::read_only_first) && read_only) return Rule::read_only;
     if (world_.child(at.directory.dentry, at.name).exists()) return Rule::name_exists;
-    if (is_read_only(world_, at.directory.mount)) return Rule::read_only;
+    if (read_only) return Rule::read_only;
     if (!may_write(world_, task(), at.directory.dentry)) return Rule::directory_write_denied;
     return Rule::none;
   }
@@ -459,11 +489,18 @@ class Operation {
     return new_name(at);
   }
 
+  Location lowest_root(NamespaceId space) {
+    const MountIndex lowest = world_.lowest_mount(space);
+    return {lowest, world_[lowest].root};
+  }
+
   // A name that is to be removed or renamed. Whether that may be written comes first of all.
   Rule existing_name(const ParentResult& at, DentryId& found) {
-    if (is_read_only(world_, at.directory.mount)) return Rule::read_only;
+    const bool read_only = is_read_only(world_, at.directory.mount);
+    if (read_only && !planted(Fault::missing_before_read_only)) return Rule::read_only;
     if (const Rule r = name_can_be(at); r != Rule::none) return r;
     found = world_.child(at.directory.dentry, at.name);
+    if (found.exists() && read_only) return Rule::read_only;
     return found.exists() ? Rule::none : Rule::name_missing;
   }
 
@@ -481,6 +518,7 @@ class Operation {
         !task().capabilities.has(Capability::dac)) {
       return Rule::directory_write_denied;
     }
+    if (planted(Fault::rename_takes_mounts)) return Rule::none;
     if (is_mount_point_here(source) || (target.exists() && is_mount_point_here(target))) {
       return Rule::rename_mount_point;
     }
@@ -491,8 +529,12 @@ class Operation {
   // Something is mounted on it in the task's own namespace, through whichever mount of it.
   bool is_mount_point_here(DentryId dentry) {
     return std::ranges::any_of(world_.mounts, [&](const Mount& mount) {
-      return mount.exists && mount.space == task().space && mount.parent.exists() &&
-             mount.mount_point == dentry;
+      if (planted(Fault::rmdir_sees_whole_only) && mount.parent.exists() &&
+          world_[world_[mount.parent].root].parent != world_[mount.parent].root) {
+        return false;
+      }
+      return mount.exists && mount.parent.exists() && mount.mount_point == dentry &&
+             (mount.space == task().space || planted(Fault::rmdir_sees_all_namespaces));
     });
   }
 
@@ -506,7 +548,7 @@ class Operation {
     if (source_path.text.size() >= text_bytes_max) return Rule::mount_source_too_long;
     target = look_up(world_, task(), target_path);
     if (target.refused != Rule::none) return target.refused;
-    if (!may_mount()) return Rule::mount_no_capability;
+    if (!may_mount() && !planted(Fault::mount_without_capability)) return Rule::mount_no_capability;
     if (source_path.handle.empty() && source_path.text.empty()) return Rule::mount_source_empty;
     source = look_up(world_, task(), source_path);
     return source.refused;
@@ -516,10 +558,15 @@ class Operation {
   Rule place_for_mount(Location target, Location& at) {
     at = world_.topmost(target);
     world_[at.mount].expiry_mark = false;
-    if (world_[at.dentry].removed || !world_[at.mount].space.exists()) {
+    if (is_gone(at)) {
       return Rule::mount_target_gone;
     }
     return world_[at.mount].space == task().space ? Rule::none : Rule::mount_target_foreign;
+  }
+
+  bool is_gone(Location place) {
+    return world_[place.dentry].removed ||
+           (world_.traits.detached_target_is_gone && !world_[place.mount].space.exists());
   }
 
   bool same_kind(DentryId one, DentryId other) {
@@ -565,7 +612,8 @@ class Operation {
   }
 
   bool is_busy(MountIndex mount) {
-    return !world_[mount].children.empty() || world_.is_referenced(mount);
+    if (!world_[mount].children.empty()) return !planted(Fault::umount_with_children);
+    return world_.is_referenced(mount) && !planted(Fault::umount_in_use);
   }
 
   // sharedsubtree.rst, 5d: a receiver's mount that has mounts on it does not count (it stays).
@@ -575,7 +623,7 @@ class Operation {
       const MountIndex same = world_.mounted_at(receiver, m.mount_point);
       if (!same.exists() || !world_.is_referenced(same)) return false;
       const auto& children = world_[same].children;
-      return children.empty() ||
+      return children.empty() || planted(Fault::umount_busy_parents_elsewhere) ||
              (children.size() == 1 && world_.mounted_at(same, world_[same].root).exists());
     });
   }
@@ -603,35 +651,86 @@ class Operation {
     if (!filesystem.read_only && removed_in_use(world_[mount].root)) {
       return Rule::umount_root_removed_in_use;
     }
-    filesystem.read_only = true;
+    filesystem.read_only = filesystem.read_only || !planted(Fault::umount_root_keeps_writable);
     return Rule::none;
   }
 
   Rule refuse_pivot(Location new_root, Location put_old, Location root) {
-    const NamespaceId space = task().space;
-    if (world_[put_old.dentry].removed || !world_[put_old.mount].space.exists()) {
-      return Rule::put_old_gone;
+    if (const Rule r = refuse_pivot_mounts(new_root, put_old, root); r != Rule::none) return r;
+    const bool shapes_first = planted(Fault::pivot_shapes_before_busy);
+    if (shapes_first && !world_.is_mount_root(root)) return Rule::root_not_mount_point;
+    // Without this check that of the mount points refuses what is not at the root, with EINVAL.
+    if (new_root.mount == root.mount &&
+        !(planted(Fault::pivot_new_root_on_root) && new_root != root)) {
+      return Rule::new_root_on_root_mount;
     }
-    if (world_[root.mount].space != space) return Rule::root_mount_foreign;
-    if (world_[new_root.mount].space != space) return Rule::new_root_foreign;
-    if (world_.is_shared(put_old.mount)) return Rule::put_old_mount_shared;
-    if (world_.is_shared(world_[new_root.mount].parent)) return Rule::new_root_parent_shared;
-    if (world_.is_shared(world_[root.mount].parent)) return Rule::root_parent_shared;
-    if (world_[new_root.mount].locked) return Rule::new_root_locked;
-    if (world_[new_root.dentry].removed) return Rule::new_root_removed;
-    if (new_root.mount == root.mount) return Rule::new_root_on_root_mount;
-    if (put_old.mount == root.mount) return Rule::put_old_on_root_mount;
-    if (!world_.is_mount_root(root)) return Rule::root_not_mount_point;
-    if (!world_.is_mount_root(new_root)) return Rule::new_root_not_mount_point;
-    if (!world_.is_reachable(put_old, new_root)) return Rule::put_old_not_under_new_root;
-    if (!world_.is_reachable(new_root, root)) return Rule::new_root_not_under_root;
+    if (put_old.mount == root.mount && !planted(Fault::pivot_put_old_on_root)) {
+      return Rule::put_old_on_root_mount;
+    }
+    if (!world_.is_mount_root(root) && !planted(Fault::pivot_root_no_mount)) {
+      return Rule::root_not_mount_point;
+    }
+    if (!world_.is_mount_root(new_root) && !planted(Fault::pivot_new_root_no_mount)) {
+      return Rule::new_root_not_mount_point;
+    }
+    if (!world_.is_reachable(put_old, new_root) ||
+        (planted(Fault::pivot_onto_itself) && put_old == new_root)) {
+      return Rule::put_old_not_under_new_root;
+    }
+    if (!world_.is_reachable(new_root, root) &&
+        !(planted(Fault::pivot_unreachable) && !world_.is_reachable(root, new_root))) {
+      return Rule::new_root_not_under_root;
+    }
     return Rule::none;
+  }
+
+  // What the mounts of a pivot are, each by itself.
+  Rule refuse_pivot_mounts(Location new_root, Location put_old, Location root) {
+    const auto is_foreign = [this](MountIndex mount) {
+      return world_[mount].space != task().space &&
+             !(planted(Fault::pivot_foreign) && world_.has_parent(mount));
+    };
+    if (is_gone(put_old) && !planted(Fault::pivot_put_old_gone)) return Rule::put_old_gone;
+    if (is_foreign(root.mount)) return Rule::root_mount_foreign;
+    if (is_foreign(new_root.mount)) return Rule::new_root_foreign;
+    if (world_.is_shared(put_old.mount) && !planted(Fault::pivot_shared_put_old)) {
+      return Rule::put_old_mount_shared;
+    }
+    if (world_.is_shared(world_[new_root.mount].parent) &&
+        !planted(Fault::pivot_shared_new_root_parent)) {
+      return Rule::new_root_parent_shared;
+    }
+    if (world_.is_shared(world_[root.mount].parent) && !planted(Fault::pivot_shared_root_parent)) {
+      return Rule::root_parent_shared;
+    }
+    if (world_[new_root.mount].locked && !planted(Fault::pivot_locked_new_root)) {
+      return Rule::new_root_locked;
+    }
+    if (world_[new_root.dentry].removed && !planted(Fault::pivot_removed_new_root)) {
+      return Rule::new_root_removed;
+    }
+    return Rule::none;
+  }
+
+  // pivot_root(2): every task whose root or current directory is the old root gets the new one.
+  bool moves_root(const Task& other, Location old_root) {
+    const bool own = &other == &task();
+    if (planted(own ? Fault::pivot_forgets_own_root : Fault::pivot_forgets_other_roots)) return false;
+    if (planted(Fault::pivot_moves_roots_elsewhere)) return other.root.mount == old_root.mount;
+    return other.root == old_root;
+  }
+  bool moves_directory(const Task& other, Location old_root) {
+    const bool own = &other == &task();
+    if (planted(own ? Fault::pivot_forgets_own_cwd : Fault::pivot_forgets_other_cwds)) return false;
+    const Location at = other.current_directory;
+    if (planted(Fault::pivot_moves_cwds_elsewhere)) return at.mount == old_root.mount;
+    return at == old_root;
   }
 
   void leave_space(NamespaceId space) {
     const bool in_use = std::ranges::any_of(
         world_.tasks, [space](const Task& t) { return t.alive && t.space == space; });
-    if (!in_use) drop_namespace(world_, space);
+    if (!in_use && !planted(Fault::namespace_never_dies)) drop_namespace(world_, space);
   }
 
   void enter_new_user_namespace() {
@@ -652,15 +751,17 @@ class Operation {
     const NamespaceId entered{static_cast<std::uint32_t>(world_.spaces.size())};
     const MountIndex copy = clone_tree(
         world_, rootfs, world_[rootfs].root,
-        {.recursive = true, .keep_unbindable = true, .shared_to_slave = less_privileged});
+        {.recursive = true, .keep_unbindable = true, .shared_to_slave = less_privileged && !planted(Fault::namespace_copy_peer)});
     world_.spaces.push_back({.owner = task().user, .rootfs = copy});
-    if (less_privileged) lock_tree(world_, copy);
+    if (less_privileged && !planted(Fault::namespace_copy_unlocked)) lock_tree(world_, copy);
     const std::vector<MountIndex> copies = world_.subtree(copy);
     PIVOTCHECK_CHECK(copies.size() == originals.size());
     for (std::size_t i = 0; i < copies.size(); ++i) {
       world_[copies[i]].space = entered;
-      if (task().root.mount == originals[i]) task().root.mount = copies[i];
-      if (task().current_directory.mount == originals[i]) {
+      if (task().root.mount == originals[i] && !planted(Fault::unshare_keeps_root)) {
+        task().root.mount = copies[i];
+      }
+      if (task().current_directory.mount == originals[i] && !planted(Fault::unshare_keeps_cwd)) {
         task().current_directory.mount = copies[i];
       }
     }

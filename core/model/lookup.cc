@@ -2,6 +2,8 @@
 // lookup.cc: the walk that lookup.h describes.
 #include "model/lookup.h"
 
+#include "model/faults.h"
+
 namespace pivotcheck::model {
 namespace {
 
@@ -99,7 +101,9 @@ class Walk {
 
   bool step_up() {
     Location from = at_;
-    while (from != task_.root && world_.is_mount_root(from)) {
+    bool one_more = true;
+    while (from != task_.root && world_.is_mount_root(from) && one_more) {
+      one_more = !planted(Fault::dot_dot_one_mount);
       const Mount& mount = world_[from.mount];
       if (!mount.parent.exists()) {
         from = task_.root;  // nothing below: stays, like at a root
@@ -108,7 +112,7 @@ class Walk {
       from = {mount.parent, mount.mount_point};
     }
     if (from == task_.root) {
-      at_ = world_.topmost(at_);
+      if (!planted(Fault::dot_dot_below_cover)) at_ = world_.topmost(at_);
       return true;
     }
     const DentryId parent = world_[from.dentry].parent;
@@ -127,13 +131,20 @@ class Walk {
     const DentryId found = world_.child(at_.dentry, name);
     if (!found.exists()) return refuse_here(Rule::name_missing);
     const Location directory = at_;
-    at_ = world_.topmost({at_.mount, found});
+    at_ = planted(Fault::name_enters_one_mount) ? one_up({at_.mount, found})
+                                                : world_.topmost({at_.mount, found});
     if (world_[at_.dentry].kind != Kind::symlink || !follow) return true;
-    if (++links_ > links_max) return refuse_here(Rule::too_many_links);
+    if (++links_ > links_max - (planted(Fault::link_counted_too_soon) ? 1 : 0)) return refuse_here(Rule::too_many_links);
     if (links_ > links_max / 2) world_.met_many_links = true;
     const std::string& target = world_[at_.dentry].target;
-    at_ = target.front() == '/' ? task_.root : directory;
+    const bool absolute = target.front() == '/' && !planted(Fault::absolute_link_stays);
+    at_ = absolute ? task_.root : directory;
     return walk_all(target, true);
+  }
+
+  Location one_up(Location at) const {
+    const MountIndex above = world_.mounted_at(at.mount, at.dentry);
+    return above.exists() ? Location{above, world_[above].root} : at;
   }
 
   World& world_;
@@ -166,7 +177,8 @@ bool may_write(const World& world, const Task& task, DentryId directory) {
 
 bool is_read_only(const World& world, MountIndex mount) {
   return world[mount].flags.has(MountFlag::ro) ||
-         world[world[world[mount].root].filesystem].read_only;
+         (world[world[world[mount].root].filesystem].read_only &&
+          !planted(Fault::read_only_filesystem));
 }
 
 LookupResult look_up(World& world, const Task& task, const Path& path, LookupOptions options) {
@@ -179,7 +191,9 @@ LookupResult look_up(World& world, const Task& task, const Path& path, LookupOpt
   if (!walk.walk_all(path.text, options.follow_last)) return {walk.refused(), {}};
   Location at = walk.at();
   if (options.to_the_top) at = world.topmost(at);
-  if (!options.keep_expiry_mark) world[at.mount].expiry_mark = false;
+  if (!options.keep_expiry_mark && !planted(Fault::expire_mark_survives_lookup)) {
+    world[at.mount].expiry_mark = false;
+  }
   const bool want_directory = options.want_directory || walk.must_be_directory();
   if (want_directory && world[at.dentry].kind != Kind::directory) {
     return {Rule::not_a_directory, {}};
@@ -204,8 +218,12 @@ ParentResult look_up_parent(World& world, const Task& task, const Path& path) {
     result.refused = walk.refused();
     return result;
   }
+  // `@h/` names no name in h: it is h itself, as `./` is the current directory.
+  if (!path.handle.empty() && result.last == Last::root) result.last = Last::dot;
   result.directory = walk.at();
-  world[result.directory.mount].expiry_mark = false;
+  if (!planted(Fault::expire_mark_survives_making)) {
+    world[result.directory.mount].expiry_mark = false;
+  }
   return result;
 }
 

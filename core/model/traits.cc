@@ -9,6 +9,7 @@ KernelTraits KernelTraits::for_release(const Release& release) {
   traits.release = release;
   traits.slides_beneath_whole_stack = release >= Release{{6, 17, 0}};
   traits.move_looks_at_shapes_first = release >= Release{{6, 17, 0}};
+  traits.detached_target_is_gone = release >= Release{{6, 2, 0}};
   traits.umount_propagation_documented = release >= Release{{6, 17, 0}};
   traits.namespace_copy_loses_unbindable = release >= Release{{6, 17, 0}};
   return traits;

@@ -13,8 +13,12 @@ struct KernelTraits {
   Release release{{6, 18, 0}};
 
   // A copy that propagates onto a place which is taken slides beneath what is there. What was there
-  // then sits on top of everything that is stacked on the copy's root; before, directly on that root.
+  // then sits on top of everything that is stacked on the copy's root; before, directly on that root,
+  // so that two mounts have the same mount point and only the newer one is found.
   bool slides_beneath_whole_stack = true;  // since 6.17
+
+  // A place on a detached mount is refused as one that is gone (ENOENT); before, as a foreign one (EINVAL).
+  bool detached_target_is_gone = true;  // seen on 6.12, not on 6.1
 
   // A move asks what the two places are (the root of a mount; both a directory, or neither) before it
   // asks whether the target can be mounted on; before, behind that.

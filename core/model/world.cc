@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "model/faults.h"
 
 namespace pivotcheck::model {
 
@@ -56,7 +57,7 @@ bool World::is_below(UserNamespaceId lower, UserNamespaceId upper) const {
 
 bool World::capable(const Task& task, Capability capability, UserNamespaceId in) const {
   if (in == task.user) return task.capabilities.has(capability);
-  return is_below(in, task.user);
+  return is_below(in, task.user) && !planted(Fault::no_power_below);
 }
 
 // --- dentries
@@ -118,8 +119,9 @@ MountIndex World::new_mount(DentryId root) {
 }
 
 MountIndex World::mounted_at(MountIndex parent, DentryId mount_point) const {
-  for (const MountIndex id : (*this)[parent].children) {
-    if ((*this)[id].mount_point == mount_point) return id;
+  const auto& children = (*this)[parent].children;
+  for (std::size_t i = children.size(); i-- > 0;) {  // the newest first (traits.h, whole stack)
+    if ((*this)[children[i]].mount_point == mount_point) return children[i];
   }
   return {};
 }
@@ -219,7 +221,7 @@ void World::leave_group(MountIndex mount) {
   m.group = {};
   PeerGroup& group = (*this)[left];
   std::erase(group.members, mount);
-  if (!group.members.empty()) return;
+  if (!group.members.empty() || planted(Fault::orphans_keep_master)) return;
   for (PeerGroup& other : groups) {
     if (other.master == left) other.master = group.master;
   }

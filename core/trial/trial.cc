@@ -216,8 +216,9 @@ Expected<Observation> Trial::observe(std::span<const LiveTask> tasks, TrialResul
   }
   auto seen = observer_.observe(tasks, Road::listmount);
   if (!seen) return seen;
+  result.state_unseen = !seen->complete;
   seen->snapshot = canonical(std::move(seen->snapshot));
-  if (!both) return seen;
+  if (!both || result.state_unseen) return seen;
   result.mountinfo_incomplete = !mountinfo_sees_all(seen->snapshot);
   if (result.mountinfo_incomplete) return seen;
   auto other = observer_.observe(tasks, Road::mountinfo);
@@ -275,6 +276,11 @@ TrialResult Trial::compare(Laboratory& laboratory, Prediction predicted,
   }
   result.kernel_view = std::move(seen->snapshot);
   result.model_view = canonical(snapshot(predicted.world));
+  // Older kernels don't say whether mountinfo hides something. Where the model says that no task stands
+  // at the root of the lowest mount, it does.
+  if (!observer_.has(Road::listmount) && !mountinfo_sees_all(result.model_view)) {
+    result.state_unseen = true;
+  }
   if (result.state_unseen || result.kernel_view == result.model_view) return result;
   result.differences = differences(result.kernel_view, result.model_view);
   if (outcomes.empty()) {

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// replay_main.cc: a main for the targets where the compiler has no libFuzzer, so that they are built
+// and run in every ordinary build, and don't rot.
+//
+//     fuzz_trial -runs=0 corpus              each file below the folder, once, in byte order
+//     fuzz_trial -runs=1000 -seed=1 corpus   then mutations of these, without any coverage to guide
+//
+// It understands the same arguments as libFuzzer as far as these go; other flags are passed over. An
+// input that fails is printed, and the process aborts as it does under libFuzzer.
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gen/seeded.h"
+
+extern "C" {
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+__attribute__((weak)) int LLVMFuzzerInitialize(int* argc, char*** argv);
+__attribute__((weak)) std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                                          std::size_t size_max, unsigned seed);
+}
+
+namespace {
+
+constexpr std::size_t bytes_max = 16384;
+
+struct Input {
+  std::string name;
+  std::string bytes;
+};
+Input now;
+
+int run(Input input) {
+  now = std::move(input);
+  return LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(now.bytes.data()),
+                                now.bytes.size());
+}
+
+void show_input(int) {
+  const auto show = [](std::string_view text) { (void)!::write(2, text.data(), text.size()); };
+  show("# input: " + now.name + "\n");
+  show(now.bytes);
+  std::signal(SIGABRT, SIG_DFL);
+}
+
+std::string mutated(const std::string& bytes, unsigned seed) {
+  std::string result = bytes.substr(0, bytes_max);
+  const std::size_t size = result.size();
+  result.resize(bytes_max);
+  auto* data = reinterpret_cast<std::uint8_t*>(result.data());
+  result.resize(LLVMFuzzerCustomMutator(data, size, bytes_max, seed));
+  return result;
+}
+
+std::string contents(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The files of a folder, or the file itself.
+std::vector<std::string> files_at(const std::string& path) {
+  if (!std::filesystem::is_directory(path)) return {path};
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
+    if (entry.is_regular_file()) files.push_back(entry.path().string());
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+unsigned number_behind(std::string_view argument, std::string_view flag) {
+  unsigned number = 0;
+  argument.remove_prefix(flag.size());
+  std::from_chars(argument.data(), argument.data() + argument.size(), number);
+  return number;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGABRT, show_input);
+  if (LLVMFuzzerInitialize != nullptr) LLVMFuzzerInitialize(&argc, &argv);
+  unsigned runs = 0;
+  unsigned seed = 0;
+  std::vector<std::string> corpus;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument.starts_with("-runs=")) runs = number_behind(argument, "-runs=");
+    if (argument.starts_with("-seed=")) seed = number_behind(argument, "-seed=");
+    if (argument.starts_with('-')) continue;
+    if (!std::filesystem::exists(argument)) {
+      std::fprintf(stderr, "%s: there is no such file\n", argv[i]);
+      return 2;
+    }
+    for (const std::string& path : files_at(argv[i])) {
+      corpus.push_back(contents(path));
+      run({path, corpus.back()});
+    }
+  }
+  const std::size_t files = corpus.size();
+  // A mutation of a file, or of an earlier mutation that was of use: what coverage would tell about
+  // is not known here, so the oldest give way.
+  constexpr std::size_t kept_max = 4096;
+  pivotcheck::SeededChoices choices(seed, 1);
+  if (corpus.empty()) corpus.emplace_back();
+  for (unsigned i = 0; i < runs && LLVMFuzzerCustomMutator != nullptr; ++i) {
+    const auto at = choices.below(static_cast<std::uint32_t>(corpus.size()));
+    const std::string bytes = mutated(corpus[at], choices.below(UINT32_MAX));
+    if (run({"run " + std::to_string(i), bytes}) != 0) continue;
+    if (corpus.size() < kept_max) corpus.push_back(bytes);
+    else corpus[files + i % (kept_max - std::min(files, kept_max - 1))] = bytes;
+  }
+  std::fprintf(stderr, "%zu files, %u runs\n", files, runs);
+  return 0;
+}

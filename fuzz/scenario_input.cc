@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// scenario_input.cc: see scenario_input.h.
+#include "scenario_input.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <variant>
+
+#include "gen/tally.h"
+
+namespace pivotcheck::fuzz {
+namespace {
+
+// Rows: refused by that rule, or that verb succeeded. Columns: the verb that had succeeded before,
+// of whichever task. libFuzzer takes a counter that is not 0 for a feature, and its power of two.
+constexpr std::size_t rows = gen::rules_count + 1 + gen::verbs_count;
+constexpr std::size_t columns = gen::verbs_count + 1;  // the last: none yet
+__attribute__((section("__libfuzzer_extra_counters"), used))
+std::array<std::uint8_t, rows * columns> counters;
+
+bool has_links_and_marks(const Scenario& scenario) {
+  bool links = false;
+  bool marks = false;
+  for (const ScenarioStep& each : scenario.steps) {
+    links = links || std::holds_alternative<Symlink>(each.step.op);
+    const auto* umount = std::get_if<Umount>(&each.step.op);
+    marks = marks || (umount != nullptr && umount->flags.has(UmountFlag::expire));
+  }
+  return links && marks;
+}
+
+}  // namespace
+
+std::optional<Scenario> read_scenario(const std::uint8_t* data, std::size_t size) {
+  auto scenario = parse({reinterpret_cast<const char*>(data), size});
+  if (!scenario || scenario->steps.empty() || scenario->steps.size() > steps_max) return {};
+  if (has_links_and_marks(*scenario)) return {};
+  if (::geteuid() != 0) scenario->privilege = Privilege::userns;
+  return std::move(*scenario);
+}
+
+bool note_features(std::span<const Step> steps, std::span<const Verdict> verdicts,
+                   const model::World& world) {
+  if (world.mount_count > mounts_max) return false;
+  std::size_t before = gen::verbs_count;
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    const bool ok = verdicts[i].outcome.ok();
+    const std::size_t verb = gen::verb_index(steps[i].op);
+    const std::size_t row =
+        ok ? gen::rules_count + 1 + verb : static_cast<std::size_t>(verdicts[i].rule);
+    std::uint8_t& counter = counters[row * columns + before];
+    if (counter < UINT8_MAX) ++counter;
+    if (ok) before = verb;
+  }
+  return true;
+}
+
+void found(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fputc('\n', stderr);
+  std::fflush(nullptr);
+  std::abort();
+}
+
+}  // namespace pivotcheck::fuzz

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// scenario_input.h: what the targets that take scenarios have in common. An input is the text of a
+// scenario, so that one which fails is a scenario that `pivotcheck run` replays, as it lies there.
+//
+//     bytes --> read_scenario --> predict (the model, instrumented) --> note_features --> the target
+//                  |                                                       |
+//                  '-- nothing: not of use                                 '-- false: not of use
+//
+// A target answers `not_of_use` for those: libFuzzer then keeps no such input in its corpus.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "model/apply.h"
+#include "scenario/scenario.h"
+
+namespace pivotcheck::fuzz {
+
+inline constexpr int not_of_use = -1;
+
+// More steps than this say nothing that fewer don't, and take longer.
+inline constexpr std::size_t steps_max = 48;
+// Likewise mounts: recursive binds of shared trees double at every step.
+inline constexpr int mounts_max = 96;
+
+// The scenario, without what it states: it is the model that is asked. Nothing for text that is no
+// scenario, for one that is too long, and for one that has both symbolic links and expire marks,
+// whose outcome depends on the clock (Features in gen/story.h). Without root, a scenario of
+// privilege root is performed as userns.
+std::optional<Scenario> read_scenario(const std::uint8_t* data, std::size_t size);
+
+// Tells libFuzzer what was reached: each rule, and each verb that succeeded, together with the verb
+// that had succeeded before it. Branches alone would not tell `pivot_root behind bind` from
+// `pivot_root behind move`. False if the world is larger than is of use.
+bool note_features(std::span<const Step> steps, std::span<const Verdict> verdicts,
+                   const model::World& world);
+
+// A target has found something: prints it, and aborts, upon which libFuzzer keeps the input.
+[[noreturn]] void found(std::string_view text);
+
+}  // namespace pivotcheck::fuzz

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// property.h: what a property is. Its name is a sentence, its check is a few lines, and all of them
+// together are the specification (`properties --list`).
+//
+//     scenario --> check(Case&) --+--> case.met()       the situation it is about came up
+//                                 '--> case.require()   throws Broken where the sentence is not true
+//
+// A check that never met what it is about has proved nothing. Such a case is discarded, and a property
+// that finds too few others fails: none of them can be true because nothing happened.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "kernel/laboratory.h"
+#include "scenario/scenario.h"
+#include "trial/trial.h"
+
+namespace pivotcheck::props {
+
+// The sentence is not true of this scenario.
+struct Broken : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+// The harness could not do its work (base/failure.h); says nothing about the sentence.
+struct HarnessBroke : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// What the text properties check, by name, so that a test can put something wrong in its place.
+struct Text {
+  std::string (*print)(const Scenario&) = pivotcheck::print;
+  Snapshot (*canonical)(Snapshot) = pivotcheck::canonical;
+};
+
+// The running kernel, for the properties that need it. Both ways to it are started once.
+class Kernel {
+ public:
+  // Failure::Kind::cannot_run where this machine can't.
+  static Expected<Kernel> make();
+
+  // The result of a trial; throws HarnessBroke where it failed.
+  TrialResult ask(const Scenario& scenario, const TrialOptions& options = {});
+  // The same world as both roads show it, canonical; nullopt where mountinfo can't see all.
+  struct BothRoads {
+    Snapshot listmount;
+    Snapshot mountinfo;
+  };
+  std::optional<BothRoads> look(const Scenario& scenario);
+
+  [[nodiscard]] bool has_root() const { return has_root_; }
+  [[nodiscard]] bool has_listmount() const { return trial_.observer().has(Road::listmount); }
+  [[nodiscard]] const KernelTraits& traits() const { return trial_.traits(); }
+
+ private:
+  explicit Kernel(Trial trial) : trial_(std::move(trial)) {}
+  Trial trial_;
+  bool has_root_ = false;
+  std::array<std::optional<Laboratory>, 2> laboratories_;  // by Privilege; for look()
+};
+
+// One scenario on its way through one check.
+class Case {
+ public:
+  Case(const Scenario& one, const Text& functions, Kernel* running)
+      : scenario(one), text(functions), kernel_(running) {}
+
+  const Scenario& scenario;
+  const Text& text;
+
+  void met() { ++times_met_; }
+  void require(bool holds, std::string_view what) const {
+    if (!holds) throw Broken(std::string(what));
+  }
+  [[nodiscard]] std::uint64_t times_met() const { return times_met_; }
+  [[nodiscard]] Kernel& kernel() const { return *kernel_; }  // where Property::needs says so
+  // Those of the running kernel where it is asked, else those of the newest kernel that is known.
+  [[nodiscard]] KernelTraits traits() const { return kernel_ ? kernel_->traits() : KernelTraits{}; }
+
+ private:
+  Kernel* kernel_;
+  std::uint64_t times_met_ = 0;
+};
+
+struct Property {
+  enum class Needs : unsigned char { model, text, kernel };
+  std::string_view sentence;
+  Needs needs;
+  void (*check)(Case&);
+};
+
+// In the order in which --list has them.
+std::span<const Property> model_properties();
+std::span<const Property> text_properties();
+std::span<const Property> kernel_properties();
+
+}  // namespace pivotcheck::props
