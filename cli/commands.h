@@ -26,6 +26,10 @@ void add_draw(CLI::App& app, ExitStatus& status);
 void add_rules(CLI::App& app, ExitStatus& status);
 void add_doctor(CLI::App& app, ExitStatus& status);
 void add_explore(CLI::App& app, ExitStatus& status);
+void add_minimize(CLI::App& app, ExitStatus& status);
+#ifdef PIVOTCHECK_PLANTED_FAULTS
+void add_faults(CLI::App& app, ExitStatus& status);
+#endif
 
 // "pivotcheck 0.1.0 (commit 1234567890ab)"
 std::string version_text();

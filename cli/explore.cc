@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// explore.cc: `pivotcheck explore`: random scenarios on the running kernel against the model, in many
-// processes, until the time is up. This is the parent: it starts workers, watches them and the
-// kernel's log, and says what was found. What a worker does is in explore_worker.cc.
+// explore.cc: `pivotcheck explore`: random scenarios on the running kernel against the model,
+// in many processes, until the time is up. This is the parent: it starts workers, watches them
+// and the kernel's log, and says what was found. What a worker does is in explore_worker.cc.
 #include "explore.h"
 
 #include <fcntl.h>
@@ -41,7 +41,7 @@ namespace {
 
 constexpr std::size_t jobs_per_core = 6;  // a reset waits for RCU most of its time
 constexpr std::size_t jobs_max = 1024;
-constexpr std::int64_t hang_ms = 120'000;     // longer than any deadline inside a case, and a shrink
+constexpr std::int64_t hang_ms = 120'000;     // longer than any deadline in a case, or minimizing
 constexpr std::int64_t farewell_ms = 15'000;  // for a case under way when it is time to stop
 constexpr int poll_ms = 100;
 constexpr std::size_t failures_shown_max = 10;
@@ -55,6 +55,7 @@ struct ExploreOptions {
   std::optional<std::uint64_t> cases;
   std::string privilege;  // "": whatever runs here
   std::string artifacts = "artifacts";
+  bool until_found = false;
 };
 
 volatile std::sig_atomic_t interrupted = 0;
@@ -126,6 +127,7 @@ class Explore {
   std::int64_t next_progress_ms_ = 0;
   std::set<std::string> failures_;  // that were shown
   std::uint64_t failure_count_ = 0;
+  bool any_found_ = false;
   std::uint64_t losses_ = 0;
   std::uint64_t alarms_ = 0;
 };
@@ -181,6 +183,7 @@ void Explore::receive() {
 }
 
 void Explore::found(const std::string& path) {
+  any_found_ = true;
   progress_.clear();
   std::ostringstream text;
   text << std::ifstream(path).rdbuf();
@@ -361,7 +364,8 @@ void Explore::watch() {
       options_.seconds ? started_ms_ + static_cast<std::int64_t>(*options_.seconds) * 1000
                        : INT64_MAX;
   bool working = true;
-  while (working && interrupted == 0 && now_ms() < end_ms) {
+  while (working && interrupted == 0 && now_ms() < end_ms &&
+         !(options_.until_found && any_found_)) {
     receive();
     watch_log();
     working = false;
@@ -419,7 +423,8 @@ std::vector<Privilege> wanted(const ExploreOptions& options) {
 }
 
 // Those of the wanted privileges for which a world can be made. Says why not for the others.
-std::vector<Privilege> runnable(const ExploreOptions& options, std::optional<KernelTraits>& traits) {
+std::vector<Privilege> runnable(const ExploreOptions& options,
+                                std::optional<KernelTraits>& traits) {
   auto trial = Trial::make();
   if (!trial) {
     complain(trial.error().what);
@@ -476,9 +481,11 @@ void add_explore(CLI::App& app, ExitStatus& status) {
       ->check(CLI::IsMember({"userns", "root", "both"}));
   command->add_option("--artifacts", options->artifacts, "folder for what was found")
       ->capture_default_str();
+  command->add_flag("--until-found", options->until_found,
+                    "end as soon as one disagreement was found and minimized");
   command->callback([options, &status] { status = explore(*options); });
   command->footer(
-      "Every disagreement is shrunk, printed and kept in the folder; pivotcheck run replays it.\n"
+      "Every disagreement is minimized, printed and kept in the folder; run replays it.\n"
       "Ends with lines 'key: value'. Exit status: 0 all agreed, 1 a disagreement, 3 the harness\n"
       "could not do its work or the kernel's log has alarms, 4 nothing can run here.");
 }

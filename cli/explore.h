@@ -3,7 +3,7 @@
 //
 //     parent (explore.cc)                      workers (explore_worker.cc), forked, 6 for each core
 //       starts and replaces workers              take the next case number: from shared memory
-//       progress, the kernel's log      <----    numbers for the summary: in a slot of shared memory
+//       progress, the kernel's log      <----    numbers for the summary: in shared memory
 //       prints what was found           <----    one short message for each thing found: a pipe
 //       summary, exit status                     the finding itself: a file in the artifacts folder
 //
@@ -25,7 +25,7 @@ namespace pivotcheck::cli {
 
 inline constexpr std::uint64_t no_case = UINT64_MAX;
 inline constexpr std::size_t recent_cases = 4096;   // per worker: more than it can do in a second
-inline constexpr std::size_t distinct_max = 20;     // disagreements that are shrunk and shown
+inline constexpr std::size_t distinct_max = 20;     // disagreements that are minimized and shown
 inline constexpr std::size_t message_bytes = 512;   // below PIPE_BUF: written whole or not at all
 
 // What the cases of a run are made from.
@@ -76,7 +76,8 @@ struct ExploreJob {
   std::string release;  // of the kernel, as uname has it
 };
 
-// One message of a worker. The first byte says which: a path of a new finding, or words of a failure.
+// One message of a worker. The first byte says which: a path of a new finding, or words of a
+// failure.
 struct Message {
   enum class Kind : char { finding = 'D', failure = 'F' };
   Kind kind;
@@ -87,14 +88,6 @@ struct Message {
 void work(const ExploreJob& job, Shared& shared, Slot& slot, int pipe);
 
 std::int64_t now_ms();  // of the monotonic clock
-
-// Two disagreements are of the same kind if they are about the same verb, the same pair of answers and
-// the same rule, or both about the state behind the same verb.
-std::string kind_of(const Scenario& scenario, const TrialResult& result);
-
-// Drops steps while a disagreement of the same kind remains. `result` is that of the scenario, before
-// and after.
-Scenario shrink(Trial& trial, Scenario scenario, TrialResult& result);
 
 // Writes a file whole; false with errno set if that was not possible.
 bool write_file(const std::string& path, std::string_view text);

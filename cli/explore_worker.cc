@@ -2,7 +2,7 @@
 // explore_worker.cc: one worker of `pivotcheck explore`. The loop that matters is case_by_case():
 //
 //     generate, which predicts --> perform and compare in a fresh world --> count
-//                                        '--> where it differs: once more, slowly; shrink; write
+//                                        '--> where it differs: once more, slowly; minimize; write
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -17,6 +17,7 @@
 #include "explore.h"
 #include "gen/seeded.h"
 #include "op/outcome.h"
+#include "trial/minimize.h"
 #include "trial/report.h"
 
 namespace pivotcheck::cli {
@@ -24,6 +25,9 @@ namespace {
 
 // Reading both roads costs as much as all the rest of a case, so it is not done every time.
 constexpr int cross_check_every = 16;
+
+constexpr std::int64_t minimize_ms = 30'000;  // well below what the parent takes for a hang
+constexpr std::int64_t farewell_ms = 5'000;   // and below its patience with who is to end
 
 void send(int pipe, Message::Kind kind, std::string text) {
   text.insert(0, 1, static_cast<char>(kind));
@@ -117,7 +121,12 @@ class Worker {
     const std::string kind = kind_of(whole, result);
     ++shared_.disagreements;
     if (!is_new(shared_, kind)) return;
-    Scenario small = again ? shrink(trial_, whole, result) : whole;
+    Scenario small = whole;
+    if (again) {
+      Minimized minimized = minimize(trial_, whole, result, {.stop = patience()});
+      small = std::move(minimized.scenario);
+      result = std::move(minimized.result);
+    }
     slot_.alive_ms = now_ms();
     small.title = "disagreement: " + kind;
     small.about = {fmt::format("kernel {}", job_.release),
@@ -133,6 +142,13 @@ class Worker {
            fmt::format("case {} disagrees ({}), but {} can't be written: {}", number, kind, path,
                        errno_name(errno)));
     }
+  }
+
+  // What takes too long is shown as small as it got; so is what is found as the run ends.
+  [[nodiscard]] std::function<bool()> patience() const {
+    return [this, start_ms = now_ms()] {
+      return now_ms() > start_ms + (shared_.stop ? farewell_ms : minimize_ms);
+    };
   }
 
   // What the harness could not do; kept like a disagreement, to be tried again.

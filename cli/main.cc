@@ -35,9 +35,13 @@ int main(int argc, char** argv) {
   cli::set_up_log(app);
   cli::add_run(app, status);      // replay scenarios: kernel against model
   cli::add_explore(app, status);  // make up scenarios and do the same
+  cli::add_minimize(app, status); // what a scenario comes down to
   cli::add_draw(app, status);     // what a scenario's world looks like
   cli::add_rules(app, status);    // every reason to refuse
   cli::add_doctor(app, status);   // what this machine can run
+#ifdef PIVOTCHECK_PLANTED_FAULTS
+  cli::add_faults(app, status);   // a model that is wrong on purpose
+#endif
 
   try {
     app.parse(argc, argv);

@@ -6,7 +6,11 @@
 namespace pivotcheck::cli {
 
 std::string version_text() {
-  return "pivotcheck " PIVOTCHECK_VERSION " (commit " PIVOTCHECK_COMMIT ")";
+  std::string text = "pivotcheck " PIVOTCHECK_VERSION " (commit " PIVOTCHECK_COMMIT ")";
+#ifdef PIVOTCHECK_PLANTED_FAULTS
+  text += " with planted faults: for testing the harness only";
+#endif
+  return text;
 }
 
 }  // namespace pivotcheck::cli

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "model/faults.h"
 #include "scenario_input.h"
 #include "trial/report.h"
 
@@ -23,6 +24,17 @@ constexpr int failures_max = 8;
   std::fprintf(stderr, "%s\n", failure.what.c_str());
   std::fflush(nullptr);
   std::_Exit(failure.kind == Failure::Kind::cannot_run ? 4 : 3);
+}
+
+// A build that knows planted faults (model/faults.h) plants the one that the environment names.
+void plant_fault() {
+#ifdef PIVOTCHECK_PLANTED_FAULTS
+  const char* name = std::getenv("PIVOTCHECK_PLANT");
+  if (name != nullptr && !plant(name)) {
+    std::fprintf(stderr, "PIVOTCHECK_PLANT: there is no fault %s\n", name);
+    std::_Exit(2);
+  }
+#endif
 }
 
 // The harness could not do its work. Where that happens again with the same scenario (the observers
@@ -43,6 +55,7 @@ void failed(const Scenario& scenario, const TrialResult& first) {
 
 Trial& laboratory() {
   static Trial trial = [] {
+    plant_fault();
     auto made = Trial::make({.traits = {}, .cross_check_every = cross_check_every});
     if (!made) nothing_runs(made.error());
     const auto started = made->start(Privilege::userns);

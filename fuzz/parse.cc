@@ -11,14 +11,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto scenario = parse(text);
   if (!scenario) {
     const ParseError& error = scenario.error();
-    if (error.line < 1 || error.column < 1 || error.what.empty()) fuzz::found("no place, no words");
-    if (error.what.find('\n') != std::string::npos) fuzz::found("more than one line: " + error.what);
+    if (error.line < 1 || error.column < 1 || error.what.empty()) fuzz::found("no place");
+    if (error.what.find('\n') != std::string::npos) fuzz::found("lines: " + error.what);
     return 0;
   }
   const std::string printed = print(*scenario);
   const auto again = parse(printed);
   if (!again) fuzz::found(printed + "# does not parse: " + again.error().what);
   if (*again != *scenario) fuzz::found(printed + "# is another scenario than was read");
-  if (print(*again) != printed) fuzz::found(printed + "# is printed in another way the second time");
+  if (print(*again) != printed) fuzz::found(printed + "# is printed in another way again");
   return 0;
 }

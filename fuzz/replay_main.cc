@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// replay_main.cc: a main for the targets where the compiler has no libFuzzer, so that they are built
-// and run in every ordinary build, and don't rot.
+// replay_main.cc: a main for the targets where the compiler has no libFuzzer, so that they are
+// built and run in every ordinary build, and don't rot.
 //
 //     fuzz_trial -runs=0 corpus              each file below the folder, once, in byte order
 //     fuzz_trial -runs=1000 -seed=1 corpus   then mutations of these, without any coverage to guide
 //
-// It understands the same arguments as libFuzzer as far as these go; other flags are passed over. An
-// input that fails is printed, and the process aborts as it does under libFuzzer.
+// It understands the same arguments as libFuzzer as far as these go; other flags are passed
+// over. An input that fails is printed, and the process aborts as it does under libFuzzer.
 #include <unistd.h>
 
 #include <algorithm>

@@ -2,9 +2,9 @@
 // scenario_input.h: what the targets that take scenarios have in common. An input is the text of a
 // scenario, so that one which fails is a scenario that `pivotcheck run` replays, as it lies there.
 //
-//     bytes --> read_scenario --> predict (the model, instrumented) --> note_features --> the target
-//                  |                                                       |
-//                  '-- nothing: not of use                                 '-- false: not of use
+//     bytes --> read_scenario --> predict (the model) --> note_features --> the target
+//                  |                                         |
+//                  '-- nothing: not of use                   '-- false: not of use
 //
 // A target answers `not_of_use` for those: libFuzzer then keeps no such input in its corpus.
 #pragma once

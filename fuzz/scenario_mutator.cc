@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// scenario_mutator.cc: see scenario_mutator.h. First what a change needs, then one function for each
-// kind of change, then the table of them.
+// scenario_mutator.cc: see scenario_mutator.h. First what a change needs, then one function for
+// each kind of change, then the table of them.
 #include "scenario_mutator.h"
 
 #include <unistd.h>
@@ -257,7 +257,11 @@ void copy_path(Draft& draft) {
   replace_path(draft.steps[draft.some_step()].op, path, draft.choices);
 }
 
-void all_anew(Draft& draft) { draft = draft_of(fresh(draft.choices), draft.choices); }
+void all_anew(Draft& draft) {
+  Draft anew = draft_of(fresh(draft.choices), draft.choices);
+  draft.privilege = anew.privilege;
+  draft.steps = std::move(anew.steps);
+}
 
 // --- which of them how often
 
@@ -265,8 +269,8 @@ struct Change {
   std::uint32_t weight;
   void (*change)(Draft&);
 };
-// What adds to a scenario first: it is what finds new things. all_anew makes a part of every run the
-// seeded generator's, so that a corpus never is all there is to try.
+// What adds to a scenario first: it is what finds new things. all_anew makes a part of every
+// run the seeded generator's, so that a corpus never is all there is to try.
 constexpr std::array<Change, 13> changes{{
     {28, insert_steps},
     {14, another_end},

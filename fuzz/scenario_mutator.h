@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// scenario_mutator.h: from one scenario to another one close to it. A fuzzer that changes bytes of a
-// scenario gets text that does not parse; this one changes steps, with an eye on the world:
+// scenario_mutator.h: from one scenario to another one close to it. A fuzzer that changes bytes
+// of a scenario gets text that does not parse; this one changes steps, with an eye on the
+// world:
 //
-//     mkdir /a                    mkdir /a
-//     mount tmpfs /a       -->    mount tmpfs /a
-//     pivot_root /a /a            spawn B                <- drawn by gen/, in the world as the model
-//                                 B: chdir /a               has it here, so that it mostly succeeds
-//                                 pivot_root /a /a
+//     mkdir /a                  mkdir /a
+//     mount tmpfs /a     -->    mount tmpfs /a
+//     pivot_root /a /a          spawn B            <- drawn by gen/, in the world as the model
+//                               B: chdir /a           has it here, so that it mostly succeeds
+//                               pivot_root /a /a
 //
-// What comes out always parses: tasks are renamed A, B, C, D in the order of their making, and steps
-// of tasks that are not there go to one that is. Headers, but the privilege, and what is stated are
-// left out. The same choices give the same scenario.
+// What comes out always parses: tasks are renamed A, B, C, D in the order of their making, and
+// steps of tasks that are not there go to one that is. Headers, but the privilege, and what is
+// stated are left out. The same choices give the same scenario.
 #pragma once
 
 #include <cstddef>

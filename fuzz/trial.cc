@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// trial: does the running kernel do what the model says? The input is a scenario; the model predicts
-// it in this process, which is instrumented, and the kernel performs it in a fresh world.
+// trial: does the running kernel do what the model says? The input is a scenario; the model
+// predicts it in this process, which is instrumented, and the kernel performs it in a fresh
+// world.
 #include "differential.h"
 #include "scenario_input.h"
 

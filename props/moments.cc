@@ -17,14 +17,14 @@ using model::World;
 
 const Task& Moment::actor() const { return before[before.find_task(step.task.text)]; }
 
-void for_each_moment(const Scenario& scenario, const KernelTraits& traits,
-                     const std::function<void(const Moment&)>& see) {
-  World world(scenario.effective_privilege(), traits);
-  for (std::size_t i = 0; i < scenario.steps.size(); ++i) {
+void for_each_moment(const Case& one, const std::function<void(const Moment&)>& see) {
+  World world(one.scenario.effective_privilege(), one.traits());
+  for (std::size_t i = 0; i < one.scenario.steps.size(); ++i) {
     const World before = world;
-    const Step& step = scenario.steps[i].step;
+    const Step& step = one.scenario.steps[i].step;
     const Verdict verdict = apply(world, step);
     if (verdict.stop != Verdict::Stop::no) return;
+    one.subjects.behind_step(world, step, verdict);
     see({.before = before, .after = world, .step = step, .number = i, .verdict = verdict});
   }
 }
@@ -49,7 +49,9 @@ std::optional<Arrival> arrival(const Moment& moment) {
   const auto place = where(moment.before, moment.step.task.text, *target);
   if (!place) return std::nullopt;
   const Location at = moment.before.topmost(*place);
-  return Arrival{.mount = moment.after.mounted_at(at.mount, at.dentry),
+  const MountIndex mount = moment.after.mounted_at(at.mount, at.dentry);
+  if (!mount.exists()) throw Broken("what was mounted is not in its place");
+  return Arrival{.mount = mount,
                  .at = at,
                  .group = moment.before[at.mount].group};
 }
@@ -153,15 +155,17 @@ std::string changed(const World& before, const World& after) {
   return "";
 }
 
+std::string place_name(std::size_t number) { return "place" + std::to_string(number); }
+
 Verdict apply_at(World& world, const std::string& task, const std::vector<Location>& places,
                  const Op& op) {
-  auto& handles = world[world.find_task(task)].handles;
-  const auto own = std::exchange(handles, {});
+  const auto handles = [&]() -> auto& { return world[world.find_task(task)].handles; };
+  const std::size_t own = handles().size();
   for (std::size_t i = 0; i < places.size(); ++i) {
-    handles.push_back({std::string(1, static_cast<char>('a' + i)), places[i]});
+    handles().push_back({place_name(i), places[i]});
   }
   const Verdict verdict = apply(world, {TaskName{task}, op});
-  world[world.find_task(task)].handles = own;
+  handles().resize(own);
   return verdict;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // moments.h: what the properties of the model look at: one step, with the world before and behind it.
 //
-//     for_each<PivotRoot>(scenario, traits, [&](const Moment& moment, const PivotRoot& op) { ... });
+//     for_each<PivotRoot>(one, [&](const Moment& moment, const PivotRoot& op) { ... });
 //
 // The helpers here say what the documentation means by "peer", "shows", "leads to" in their own words,
 // from World's plain data. They don't ask the model's propagation, which is what they check.
@@ -15,7 +15,7 @@
 
 #include "model/apply.h"
 #include "model/world.h"
-#include "scenario/scenario.h"
+#include "property.h"
 
 namespace pivotcheck::props {
 
@@ -31,12 +31,11 @@ struct Moment {
 };
 
 // Until the scenario ends or has to stop.
-void for_each_moment(const Scenario& scenario, const KernelTraits& traits,
-                     const std::function<void(const Moment&)>& see);
+void for_each_moment(const Case& one, const std::function<void(const Moment&)>& see);
 
 template <class WantedOp, class See>
-void for_each(const Scenario& scenario, const KernelTraits& traits, const See& see) {
-  for_each_moment(scenario, traits, [&](const Moment& moment) {
+void for_each(const Case& one, const See& see) {
+  for_each_moment(one, [&](const Moment& moment) {
     if (const auto* op = std::get_if<WantedOp>(&moment.step.op)) see(moment, *op);
   });
 }
@@ -73,8 +72,9 @@ std::string changed(const model::World& before, const model::World& after);
 // The same about one mount: its place, its relations and its flags.
 bool same_mount(const model::World& before, const model::World& after, model::MountIndex mount);
 
-// Performs one more step as that task, with handles on these places (named a, b, ...) that are not
-// there any more behind it. No path is looked up, so nothing can cover the way.
+// Performs one more step as that task, with handles on these places that are not there any more
+// behind it. No path is looked up, so nothing can cover the way.
+std::string place_name(std::size_t number);  // what the handle on places[number] is called
 Verdict apply_at(model::World& world, const std::string& task,
                  const std::vector<model::Location>& places, const Op& op);
 

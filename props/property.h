@@ -9,6 +9,7 @@
 // that finds too few others fails: none of them can be true because nothing happened.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -31,10 +32,14 @@ struct HarnessBroke : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// What the text properties check, by name, so that a test can put something wrong in its place.
-struct Text {
+// What the properties look at, so that a test can put something wrong in its place and see that they
+// notice. The model itself has faults of its own for that (model/faults.h).
+struct Subjects {
   std::string (*print)(const Scenario&) = pivotcheck::print;
   Snapshot (*canonical)(Snapshot) = pivotcheck::canonical;
+  void (*behind_step)(model::World&, const Step&, const Verdict&) =
+      [](model::World&, const Step&, const Verdict&) {};
+  void (*seen_by_mountinfo)(Snapshot&) = [](Snapshot&) {};
 };
 
 // The running kernel, for the properties that need it. Both ways to it are started once.
@@ -66,11 +71,11 @@ class Kernel {
 // One scenario on its way through one check.
 class Case {
  public:
-  Case(const Scenario& one, const Text& functions, Kernel* running)
-      : scenario(one), text(functions), kernel_(running) {}
+  Case(const Scenario& one, const Subjects& looked_at, Kernel* running)
+      : scenario(one), subjects(looked_at), kernel_(running) {}
 
   const Scenario& scenario;
-  const Text& text;
+  const Subjects& subjects;
 
   void met() { ++times_met_; }
   void require(bool holds, std::string_view what) const {

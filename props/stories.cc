@@ -15,6 +15,7 @@ namespace pivotcheck::props {
 namespace {
 
 constexpr std::uint32_t steps_min = 4;
+constexpr std::uint32_t steps_max_at_first = 12;  // grows with the cases, as RapidCheck has it
 constexpr std::uint32_t steps_max = 30;
 
 class RapidCheckChoices final : public Choices {
@@ -109,13 +110,13 @@ rc::Seq<Scenario> shrunk(const Scenario& scenario) {
 
 Scenario story(const StoryOptions& options, const rc::Random& random, int size) {
   RapidCheckChoices choices(random);
-  const auto longest = static_cast<std::uint32_t>(std::max(size, 0)) * (steps_max - steps_min);
+  const auto grown = static_cast<std::uint32_t>(std::max(size, 0)) * (steps_max - steps_max_at_first);
   GeneratorOptions generator;
   generator.privilege =
       options.privileges[choices.below(static_cast<std::uint32_t>(options.privileges.size()))];
   generator.traits = options.traits;
   generator.steps_min = steps_min;
-  generator.steps_max = steps_min + longest / rc::kNominalSize;
+  generator.steps_max = steps_max_at_first + grown / rc::kNominalSize;
   Scenario scenario = ScenarioGenerator(generator).generate(choices).scenario();
   if (options.odd_text) decorate(scenario, choices);
   return scenario;

@@ -162,6 +162,11 @@ class Comparison {
                              const Location& right) {
       note(thing + which, kernel_.location(left, kernel.mount_namespace),
            model_.location(right, model.mount_namespace));
+      if (left.object != right.object) {
+        lines_.push_back(thing + which + ": not the same directory or file on both sides (kernel: no. " +
+                         std::to_string(left.object) + " of those in which tasks stand, model: no. " +
+                         std::to_string(right.object) + ")");
+      }
     };
     compare("root", kernel.root, model.root);
     compare("current directory", kernel.current_directory, model.current_directory);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// bytes.h: choices from the bytes of a fuzzer. Each choice takes as few whole bytes as it needs, from
-// the front, so that a byte which the fuzzer changes changes one choice. When they have run dry every
-// answer is 0, the simplest one: fewer bytes are a simpler scenario.
+// bytes.h: choices from the bytes of a fuzzer. Each choice takes as few whole bytes as it
+// needs, from the front, so that a byte which the fuzzer changes changes one choice. When they
+// have run dry every answer is 0, the simplest one: fewer bytes are a simpler scenario.
 #pragma once
 
 #include <cstddef>

@@ -20,8 +20,8 @@ using model::Task;
 using model::TaskIndex;
 using model::World;
 
-// More mounts than this, and stories stop adding to them: a world of ten mounts shows what there is to
-// be seen, and recursive binds of shared trees double at every step.
+// More mounts than this, and stories stop adding to them: a world of ten mounts shows what
+// there is to be seen, and recursive binds of shared trees double at every step.
 constexpr int mounts_wanted = 24;
 
 constexpr std::uint32_t careless_percent = 30;

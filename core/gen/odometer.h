@@ -6,9 +6,10 @@
 //       check(generate_something_small(choices));
 //     } while (choices.advance());
 //
-// Each choice is a digit whose base is the n that was asked for; advance() counts up at the last digit
-// and carries. Behind a digit that changed the generator may ask for other things than before, so the
-// digits behind it are forgotten. The generator must depend on nothing but its choices.
+// Each choice is a digit whose base is the n that was asked for; advance() counts up at the
+// last digit and carries. Behind a digit that changed the generator may ask for other things
+// than before, so the digits behind it are forgotten. The generator must depend on nothing but
+// its choices.
 #pragma once
 
 #include <cstddef>

@@ -24,8 +24,8 @@ std::uint32_t count(std::size_t n) { return static_cast<std::uint32_t>(n); }
 
 }  // namespace
 
-// A child to go on with, from a random one onwards. Ways to a directory never lead through a link, as
-// nobody knows where that leads without a lookup.
+// A child to go on with, from a random one onwards. Ways to a directory never lead through a
+// link, as nobody knows where that leads without a lookup.
 DentryId Places::some_child(DentryId directory, Want want) const {
   const auto& children = world_[directory].children;
   if (children.empty()) return {};

@@ -2,11 +2,12 @@
 // places.h: places in the world as one task sees them, and the many ways to write the path to one.
 //
 //     Spot spot = places.mount_root();     something is mounted there
-//     places.spelled(spot)                 "/a/b", "../a/b", "@h/b", "/a/./b/", "/a//b", and now and then
+//     places.spelled(spot)                 "/a/b", "../a/b", "@h/b", "/a/./b/", "/a//b", and rarely
 //                                          a path that is wrong in one way
 //
-// A Spot is a guess, made without a lookup (which would be dear, and leaves traces in the world): if
-// something covers the way, its path leads elsewhere. That is welcome, as long as it is rare.
+// A Spot is a guess, made without a lookup (which would be dear, and leaves traces in the
+// world): if something covers the way, its path leads elsewhere. That is welcome, as long as it
+// is rare.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// recipe_texts.h: the recipes themselves, as text (recipes.h says how to read it). Weights are for the
-// whole recipe, its alternatives share it.
+// recipe_texts.h: the recipes themselves, as text (recipes.h says how to read it). Weights are
+// for the whole recipe, its alternatives share it.
 #pragma once
 
 #include <cstdint>
@@ -225,7 +225,7 @@ mkdir $x; mount tmpfs $x; mkdir $x/a; mkdir $y; open h $x; umount $x detach
 | chroot @h; chdir /; mkdir /b
 | rmdir @h/a
 )"},
-{"in another namespace, and still wanted", 5, false, R"(
+{"in another namespace, and still wanted", 8, false, R"(
 mkdir $x; mount tmpfs $x; mkdir $x/a; mkdir $y; open h $x
 | spawn B; B: unshare mnt; B: mount tmpfs @h => EINVAL mount-target-foreign
 | spawn B; B: unshare mnt; B: bind $y @h/a => EINVAL mount-target-foreign
@@ -254,6 +254,7 @@ mkdir $x; mount tmpfs $x; make-shared $x; mkdir $y; bind $x $y; mkdir $x/a; moun
 | chdir $y/a; umount $x/a detach
 | mkdir $x/a/b; mount tmpfs $y/a/b; umount $x/a => EBUSY umount-busy
 | mkdir $x/a/b; make-private $y/a; mount tmpfs $y/a/b; umount $x/a
+| mkdir $x/a/b; make-private $y/a; mount tmpfs $y/a/b; chdir $y/a; umount $x/a
 | open h $y/a; umount $x/a => EBUSY umount-propagation-busy
 | make-private $y; umount $x/a; umount $y/a
 )"},
@@ -309,11 +310,16 @@ mkdir $x; mkdir $x/a; mkdir $x/a/b; mkdir $y; bind $x $y; chdir $y/a/b; rename $
 {"expire", 40, false, R"(
 mkdir $x; mount tmpfs $x; mkdir $x/a
 | umount $x expire => EAGAIN umount-expire-marked; umount $x expire
-| umount $x expire => EAGAIN umount-expire-marked; chdir $x; chdir /; umount $x expire => EAGAIN umount-expire-marked
-| umount $x expire => EAGAIN umount-expire-marked; mkdir $x/b; umount $x expire => EAGAIN umount-expire-marked
-| umount $x expire => EAGAIN umount-expire-marked; spawn B; B: unshare mnt; B: umount $x expire => EAGAIN umount-expire-marked
-| umount $x expire => EAGAIN umount-expire-marked; mkdir $y; bind $x $y; umount $x expire => EAGAIN umount-expire-marked
-| umount $x expire => EAGAIN umount-expire-marked; mkdir $y; move $x $y; umount $y expire => EAGAIN umount-expire-marked
+| umount $x expire => EAGAIN umount-expire-marked; chdir $x; chdir /
+; umount $x expire => EAGAIN umount-expire-marked
+| umount $x expire => EAGAIN umount-expire-marked; mkdir $x/b
+; umount $x expire => EAGAIN umount-expire-marked
+| umount $x expire => EAGAIN umount-expire-marked; spawn B; B: unshare mnt
+; B: umount $x expire => EAGAIN umount-expire-marked
+| umount $x expire => EAGAIN umount-expire-marked; mkdir $y; bind $x $y
+; umount $x expire => EAGAIN umount-expire-marked
+| umount $x expire => EAGAIN umount-expire-marked; mkdir $y; move $x $y
+; umount $y expire => EAGAIN umount-expire-marked
 | umount $x expire => EAGAIN umount-expire-marked; umount $x
 | mount tmpfs $x/a; umount $x expire => EBUSY umount-expire-busy
 | chdir $x; umount $x expire => EBUSY umount-expire-busy
@@ -322,10 +328,11 @@ mkdir $x; mount tmpfs $x; mkdir $x/a
 | umount $x detach,expire => EINVAL umount-expire-with-detach
 | umount $x expire,nofollow => EAGAIN umount-expire-marked; umount $x expire
 )"},
-{"a root that becomes read-only", 3, false, R"(
+{"a root that becomes read-only", 4, false, R"(
 mkdir $x; mount tmpfs $x; mkdir $x/a; chroot $x
 | umount /; mkdir /b => EROFS read-only
 | umount /; remount / rw; mkdir /b => EROFS read-only
+| open h /a; rmdir /a; umount / => EBUSY umount-root-removed-in-use
 | umount / detach; mkdir b
 | chdir /; umount / detach; mkdir b
 )"},
@@ -420,24 +427,31 @@ mkdir $x; mount tmpfs $x; mkdir $x/o
 | chroot $x; pivot_root / / => EBUSY new-root-on-root-mount
 | pivot_root $x / => EBUSY put-old-on-root-mount
 | chroot $x; pivot_root /o /o => EBUSY new-root-on-root-mount
+| mount tmpfs $x/o; mkdir $x/a; chroot $x; pivot_root /a /o => EBUSY new-root-on-root-mount
 | pivot_root $x/o $x/o => EINVAL new-root-not-mount-point
 | mkdir $y; mount tmpfs $y; pivot_root $x $y => EINVAL put-old-not-under-new-root
 | mkdir $x/a; mount tmpfs $x/a; pivot_root $x/a $x/o => EINVAL put-old-not-under-new-root
 | make-shared $x; pivot_root $x $x/o => EINVAL put-old-mount-shared
 | make-shared /; pivot_root $x $x/o => EINVAL new-root-parent-shared
-| make-shared /; chroot $x; mkdir /a; mount tmpfs /a; pivot_root /a /a => EINVAL root-parent-shared
+| make-shared /; chroot $x; mkdir /a; mount tmpfs /a
+; pivot_root /a /a => EINVAL root-parent-shared
 | spawn B; B: unshare user,mnt; B: pivot_root $x $x/o => EINVAL new-root-locked
 | mkdir $y; bind $x/o $y; rmdir $x/o; pivot_root $y $x => ENOENT new-root-removed
 | mkdir $y; chdir $x; chroot $y; pivot_root . o => EINVAL root-not-mount-point
 | mkdir $y; mount tmpfs $y; chdir $x; chroot $y; pivot_root . o => EINVAL new-root-not-under-root
 | chdir $x/o; rmdir $x/o; pivot_root $x . => ENOENT put-old-gone
 | open h $x; umount $x detach; pivot_root @h @h/o => ENOENT put-old-gone
-| mkdir $y; mount tmpfs $y; open h $x; umount $x detach; pivot_root @h $y => EINVAL new-root-foreign
+| mkdir $y; mount tmpfs $y; open h $x; umount $x detach
+; pivot_root @h $y => EINVAL new-root-foreign
 | open h $x; spawn B; B: unshare mnt; B: pivot_root @h $x/o => EINVAL new-root-foreign
-| open k $x; chroot $x; mkdir /a; mount tmpfs /a; open h /a; chdir ..; umount @k detach; pivot_root @h @h => ENOENT put-old-gone
-| mkdir $y; mount tmpfs $y; open h $y; open k $x; chroot $x; umount @k detach; pivot_root @h @h => EINVAL root-mount-foreign
-| mkdir $y; mount tmpfs $y; open h $y; open k $x; spawn B; B: unshare mnt; B: chroot @k; B: setns A mnt; B: pivot_root $y $y
-| open k /; spawn B; B: unshare mnt; B: chroot @k; B: chdir $x; B: pivot_root . . => EINVAL root-mount-foreign
+| open k $x; chroot $x; mkdir /a; mount tmpfs /a; open h /a; chdir ..; umount @k detach
+; pivot_root @h @h => ENOENT put-old-gone
+| mkdir $y; mount tmpfs $y; open h $y; open k $x; chroot $x; umount @k detach
+; pivot_root @h @h => EINVAL root-mount-foreign
+| mkdir $y; mount tmpfs $y; open h $y; open k $x; spawn B; B: unshare mnt; B: chroot @k
+; B: setns A mnt; B: pivot_root $y $y
+| open k /; spawn B; B: unshare mnt; B: chroot @k; B: chdir $x
+; B: pivot_root . . => EINVAL root-mount-foreign
 | spawn B; B: dropcap sys_admin; B: pivot_root $x $x/o => EPERM pivot-no-capability
 | spawn B; B: unshare user; B: pivot_root $x $x/o => EPERM pivot-no-capability
 | make-rshared /; make-private /; pivot_root $x $x => EINVAL put-old-mount-shared
@@ -452,7 +466,8 @@ mkdir $x; mount tmpfs $x; mkdir $x/a; mkdir $y
 | move $x/a $y => EINVAL move-source-not-mount-point
 | move $x $x/a => ELOOP move-into-itself
 | make-shared /; move $x $y => EINVAL move-shared-parent
-| make-unbindable $x; mount tmpfs $y; make-shared $y; move $x $y => EINVAL move-unbindable-to-shared
+| make-unbindable $x; mount tmpfs $y; make-shared $y
+; move $x $y => EINVAL move-unbindable-to-shared
 | touch $f; move $x $f => EINVAL move-kind-mismatch
 | touch $f; bind $x $f => ENOTDIR mount-kind-mismatch
 | touch $f; mount tmpfs $f => ENOTDIR mount-kind-mismatch
@@ -463,10 +478,12 @@ mkdir $x; mount tmpfs $x; mkdir $x/a; mkdir $y
 | umount $x/a => EINVAL umount-not-mount-point
 | umount $y detach => EINVAL umount-not-mount-point
 )"},
-{"a mount that is locked", 8, false, R"(
+{"a mount that is locked", 14, false, R"(
 mkdir $x; mount tmpfs $x; mkdir $x/a; mkdir $y; spawn B
 | B: unshare user,mnt; B: bind / $y => EINVAL bind-locked-children
 | B: unshare user,mnt; B: rbind / $y; B: umount $y detach
+| mount tmpfs $x/a; B: unshare user,mnt; B: rbind $x $y; B: open h $y
+; B: chdir $y/a; B: umount $y detach
 | B: unshare user,mnt; B: make-unbindable $x; B: rbind / $y => EPERM bind-locked-unbindable
 | make-unbindable $x; B: unshare user,mnt; B: rbind / $y
 | B: unshare user,mnt; B: move $x $y => EINVAL move-locked
@@ -475,10 +492,12 @@ mkdir $x; mount tmpfs $x; mkdir $x/a; mkdir $y; spawn B
 | remount $x ro; B: unshare user,mnt; B: remount $x rw => EPERM remount-locked-flag
 | B: unshare user,mnt; B: remount $x noatime => EPERM remount-locked-flag
 | remount $x noatime; B: unshare user,mnt; B: remount $x rw
-| remount $x ro; B: unshare user,mnt; B: bind $x $y; B: remount $y noexec => EPERM remount-locked-flag
+| remount $x ro; B: unshare user,mnt; B: bind $x $y
+; B: remount $y noexec => EPERM remount-locked-flag
 | remount $x ro; B: unshare user,mnt; B: remount $x ro,noexec
 | make-shared $x; B: unshare user,mnt; mount tmpfs $x/a; B: umount $x/a
-| make-shared $x; mount tmpfs $y; mkdir $y/b; mount tmpfs $y/b; B: unshare user,mnt; rbind $y $x/a; B: umount $x/a/b => EINVAL umount-locked
+| make-shared $x; mount tmpfs $y; mkdir $y/b; mount tmpfs $y/b; B: unshare user,mnt
+; rbind $y $x/a; B: umount $x/a/b => EINVAL umount-locked
 | make-shared $x; B: unshare user,mnt; B: mount tmpfs $x/a; B: umount $x/a
 | make-shared $x; mount tmpfs $x/a; B: unshare user,mnt; umount $x/a; B: chdir $x/a
 | make-shared $x; B: unshare user,mnt; mkdir $x/b; mount ramfs $x/b; B: bind $x $y
@@ -499,7 +518,8 @@ mkdir $x; mount tmpfs $x; mkdir $y; spawn B
 | B: unshare user; B: mount tmpfs $y => EPERM mount-no-capability
 | B: unshare user; B: umount $x => EPERM umount-no-capability
 | B: unshare user; B: chroot $x
-| B: unshare user,mnt; setns B mnt; dropcap sys_admin; mount tmpfs $y => EPERM mount-type-no-capability
+| B: unshare user,mnt; setns B mnt; dropcap sys_admin
+; mount tmpfs $y => EPERM mount-type-no-capability
 | B: unshare user,mnt; setns B mnt; mkdir $y/a; mount tmpfs $y; umount $y
 | B: chroot $x; B: unshare user => EPERM unshare-user-chrooted
 | B: chroot $x; B: unshare user,mnt => EPERM unshare-user-chrooted
@@ -659,7 +679,9 @@ mkdir $x; mkdir $x/a
 {"read-only", 6, false, R"(
 mkdir $x
 | mount tmpfs $x ro; mkdir $x/a => EROFS read-only
-| mount tmpfs $x; mkdir $x/a; mkdir $y; bind $x $y; remount $y ro; mkdir $y/b => EROFS read-only; mkdir $x/b
+| mount tmpfs $x ro; rmdir $x/a => EROFS read-only
+| mount tmpfs $x; mkdir $x/a; mkdir $y; bind $x $y; remount $y ro
+; mkdir $y/b => EROFS read-only; mkdir $x/b
 | mount tmpfs $x; mkdir $x/a; remount $x ro; mount tmpfs $x/a; mkdir $x/a/b
 | mount tmpfs $x; mkdir $x/a; remount $x ro; rmdir $x/a => EROFS read-only
 | mount tmpfs $x; touch $x/f; remount $x ro; rename $x/f $x/g => EROFS read-only

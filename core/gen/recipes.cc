@@ -19,8 +19,9 @@ using model::TaskIndex;
 // --- reading
 
 std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  const auto is_blank = [](char c) { return c == ' ' || c == '\n'; };
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return text;
 }
 
@@ -35,10 +36,24 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
+// The lines of a text; one that begins with ';' goes on with the line above.
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  for (const std::string_view line : split(text, '\n')) {
+    if (line.front() != ';') {
+      lines.push_back(line);
+    } else {
+      std::string_view& above = lines.back();
+      above = {above.data(), static_cast<std::size_t>(line.data() + line.size() - above.data())};
+    }
+  }
+  return lines;
+}
+
 bool is_alternative(std::string_view line) { return line.front() == '|'; }
 
-// One recipe from those lines that are always performed, and one alternative, which stands where the
-// first of them stood (they stand together).
+// One recipe from those lines that are always performed, and one alternative, which stands
+// where the first of them stood (they stand together).
 Recipe read(const RecipeText& source, const std::vector<std::string_view>& lines) {
   Recipe recipe;
   recipe.name = source.name;
@@ -76,9 +91,10 @@ Recipe read(const RecipeText& source, const std::vector<std::string_view>& lines
 std::vector<Recipe> read_all() {
   std::vector<Recipe> all;
   for (const RecipeText& source : recipe_texts) {
-    const std::vector<std::string_view> lines = split(source.text, '\n');
+    const std::vector<std::string_view> lines = lines_of(source.text);
     const auto first = std::ranges::find_if(lines, is_alternative);
-    const auto alternatives = static_cast<std::uint32_t>(std::ranges::count_if(lines, is_alternative));
+    const auto alternatives =
+        static_cast<std::uint32_t>(std::ranges::count_if(lines, is_alternative));
     // Weights are integers, so all of them are scaled up to be shared out.
     constexpr std::uint32_t scale = 64;
     for (std::uint32_t i = 0; i < std::max(alternatives, 1U); ++i) {
@@ -103,7 +119,8 @@ struct Percent {
 
 class Performance {
  public:
-  Performance(Story& story, TaskIndex who) : story_(story), choices_(story.choices()), first_(who) {}
+  Performance(Story& story, TaskIndex who)
+      : story_(story), choices_(story.choices()), first_(who) {}
 
   // Who performs that step; none, or dead, if it is a task that was never made.
   [[nodiscard]] TaskIndex actor(const Recipe::Line& line) const {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// recipes.h: short idioms of several steps that random steps alone would hardly ever come upon: a tree
-// with a slave of a slave, a pivot on top of itself, a world whose one precondition is broken. Each is
-// a few lines in the language of scenarios, with variables for places:
+// recipes.h: short idioms of several steps that random steps alone would hardly ever come upon:
+// a tree with a slave of a slave, a pivot on top of itself, a world whose one precondition is
+// broken. Each is a few lines in the language of scenarios, with variables for places:
 //
 //     mkdir $x; mount tmpfs $x; mkdir $x/o
 //     ~ make-private $x
@@ -9,19 +9,19 @@
 //     | pivot_root $x $x/o
 //     | pivot_root $x/o $x/o => EINVAL new-root-not-mount-point
 //
-//   $x $y $z     directories: usually new names in a directory that is there, sometimes ones that exist
+//   $x $y $z     directories: usually new names in a directory that is there, else ones that exist
 //   $f           a file, likewise; $l a symbolic link
 //   $name255 …   long things, see expand() in recipes.cc
 //   A            whoever performs the recipe; B a new task, if the recipe has `spawn B`
-//   ;            separates the steps of a line
+//   ;            separates the steps of a line; a line that begins so goes on with the one above
 //   ? line       performed or left out, all of it
 //   ~ step       its options are drawn anew half the time
 //   | line       one of all lines that begin so is performed
 //   => OUTCOME   what the step answers in a fresh world when the recipe is performed as it stands,
 //                without what is optional; `ok` where nothing is stated. A test tries them all.
 //
-// When a scenario uses a recipe, steps get lost, and others come in between. So the statements are not
-// part of the scenario.
+// When a scenario uses a recipe, steps get lost, and others come in between. So the statements
+// are not part of the scenario.
 #pragma once
 
 #include <span>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// scenario_generator.h: random scenarios, from any source of choices. The model runs along while a
-// scenario is written, so a generated one comes with the model's verdict on each of its steps and with
-// the world behind the last: a trial need not predict them again.
+// scenario_generator.h: random scenarios, from any source of choices. The model runs along
+// while a scenario is written, so a generated one comes with the model's verdict on each of its
+// steps and with the world behind the last: a trial need not predict them again.
 //
 //     ScenarioGenerator generator({.privilege = Privilege::userns, .traits = traits});
 //     SeededChoices choices(seed, case_number);
@@ -10,9 +10,10 @@
 // The same choices give the same scenario. All choices zero (or none left) give the empty one, and
 // fewer choices a shorter one.
 //
-// How a scenario comes about: sometimes an opening (who is there), then turns, each a recipe or a free
-// step of some task, until it is as long as was drawn. One number decides which verbs the scenario is
-// fond of (swarm testing), and whether it has symbolic links or expire marks (Features in story.h).
+// How a scenario comes about: sometimes an opening (who is there), then turns, each a recipe or
+// a free step of some task, until it is as long as was drawn. One number decides which verbs
+// the scenario is fond of (swarm testing), and whether it has symbolic links or expire marks
+// (Features in story.h).
 #pragma once
 
 #include <cstdint>

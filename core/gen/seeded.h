@@ -2,8 +2,8 @@
 // seeded.h: choices from a seed. The same seed and case number give the same choices on every
 // machine and with every compiler (the distributions of the standard library do not).
 //
-// The generator is SplitMix64 (Steele, Lea, Flood 2014): eight bytes of state, so that every case can
-// have a stream of its own and any case of a run can be repeated alone.
+// The generator is SplitMix64 (Steele, Lea, Flood 2014): eight bytes of state, so that every
+// case can have a stream of its own and any case of a run can be repeated alone.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// story.h: a scenario that is being written. Whoever adds a step sees at once what the model answers to
-// it and what the world is like afterwards, which is how generators know what would be interesting
-// next.
+// story.h: a scenario that is being written. Whoever adds a step sees at once what the model
+// answers to it and what the world is like afterwards, which is how generators know what would
+// be interesting next.
 #pragma once
 
 #include <cstddef>
@@ -19,11 +19,11 @@ namespace pivotcheck::gen {
 inline constexpr std::string_view task_names[] = {"A", "B", "C", "D"};
 inline constexpr std::string_view handle_names[] = {"h", "k", "m"};
 
-// Two features that exclude each other in one story. A symbolic link that is followed has its access
-// time updated, or not, by a rule that depends on the clock; the update takes a reference to the mount
-// and gives it back, and that clears an MNT_EXPIRE mark. Nobody can predict that, so where there are
-// marks there are no links. This is the only place where it is decided: recipes and free steps that
-// use either feature ask here.
+// Two features that exclude each other in one story. A symbolic link that is followed has its
+// access time updated, or not, by a rule that depends on the clock; the update takes a
+// reference to the mount and gives it back, and that clears an MNT_EXPIRE mark. Nobody can
+// predict that, so where there are marks there are no links. This is the only place where it is
+// decided: recipes and free steps that use either feature ask here.
 struct Features {
   bool links = true;
   bool expire = false;
@@ -36,8 +36,8 @@ class Story {
       : choices_(choices), world_(world), steps_(steps), verdicts_(verdicts),
         steps_max_(steps_max), features_(features) {}
 
-  // Adds a step of that task and applies it. False if it was refused, or if nothing was added because
-  // the story has ended.
+  // Adds a step of that task and applies it. False if it was refused, or if nothing was added
+  // because the story has ended.
   bool perform(model::TaskIndex who, Op op);
 
   [[nodiscard]] bool ended() const { return stopped_ || steps_.size() >= steps_max_; }
@@ -45,7 +45,8 @@ class Story {
   // world is not to be used any more.
   [[nodiscard]] bool stopped() const { return stopped_; }
 
-  [[nodiscard]] int namespaces_max() const { return namespaces_max_; }  // mount namespaces, at one time
+  // The most mount namespaces that there were at one time.
+  [[nodiscard]] int namespaces_max() const { return namespaces_max_; }
 
   [[nodiscard]] Choices& choices() const { return choices_; }
   [[nodiscard]] const model::World& world() const { return world_; }

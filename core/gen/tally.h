@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// tally.h: what was in a number of scenarios: shares, verbs, rules. Plain numbers without pointers, so
-// that one can live in memory that processes share.
+// tally.h: what was in a number of scenarios: shares, verbs, rules. Plain numbers without
+// pointers, so that one can live in memory that processes share.
 #pragma once
 
 #include <array>

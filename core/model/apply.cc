@@ -264,7 +264,8 @@ class Operation {
   Rule operator()(const Umount& op) {
     const LookupResult at =
         look_up(world_, task(), op.path,
-                {.follow_last = !op.flags.has(UmountFlag::nofollow) || planted(Fault::umount_follows),
+                {.follow_last = planted(Fault::umount_follows) ||
+                                !op.flags.has(UmountFlag::nofollow),
                  .to_the_top = true, .keep_expiry_mark = true});
     if (at.refused != Rule::none) return at.refused;
     if (!may_mount()) return Rule::umount_no_capability;
@@ -715,7 +716,9 @@ class Operation {
   // pivot_root(2): every task whose root or current directory is the old root gets the new one.
   bool moves_root(const Task& other, Location old_root) {
     const bool own = &other == &task();
-    if (planted(own ? Fault::pivot_forgets_own_root : Fault::pivot_forgets_other_roots)) return false;
+    if (planted(own ? Fault::pivot_forgets_own_root : Fault::pivot_forgets_other_roots)) {
+      return false;
+    }
     if (planted(Fault::pivot_moves_roots_elsewhere)) return other.root.mount == old_root.mount;
     return other.root == old_root;
   }
@@ -751,7 +754,8 @@ class Operation {
     const NamespaceId entered{static_cast<std::uint32_t>(world_.spaces.size())};
     const MountIndex copy = clone_tree(
         world_, rootfs, world_[rootfs].root,
-        {.recursive = true, .keep_unbindable = true, .shared_to_slave = less_privileged && !planted(Fault::namespace_copy_peer)});
+        {.recursive = true, .keep_unbindable = true,
+         .shared_to_slave = less_privileged && !planted(Fault::namespace_copy_peer)});
     world_.spaces.push_back({.owner = task().user, .rootfs = copy});
     if (less_privileged && !planted(Fault::namespace_copy_unlocked)) lock_tree(world_, copy);
     const std::vector<MountIndex> copies = world_.subtree(copy);

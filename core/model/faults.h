@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // faults.h: small faults of the model that can be planted on purpose. A harness that finds nothing
-// proves nothing, unless it is known to find what is there: ci/mutants plants each of these, and the
-// harness has to notice.
+// proves nothing, unless it is known to find what is there: ci/mutants plants each of these, and
+// the harness has to notice.
 //
 //     if (world_.is_shared(put_old.mount) && !planted(Fault::pivot_shared_put_old)) return ...;
 //
@@ -9,9 +9,9 @@
 // planted() is the constant false, so neither the faults nor their names are in it. A build that
 // knows them says so in --version and can't be installed.
 //
-// A fault must leave the model's world in one piece (broken_invariant() in snapshot.cc), because what
-// is to be tried is the comparison with the kernel, not the model's own checks. And it must be one
-// that some scenario can see: a dropped check that another one repeats is no fault.
+// A fault must leave the model's world in one piece (broken_invariant() in snapshot.cc), because
+// what is to be tried is the comparison with the kernel, not the model's own checks. And it must be
+// one that some scenario can see: a dropped check that another one repeats is no fault.
 #pragma once
 
 #include <cstdint>
@@ -143,8 +143,8 @@ struct FaultInfo {
 };
 std::span<const FaultInfo> fault_table();
 
-// At most one fault is planted, in the whole process and in those it forks. False if there is none of
-// that name; "" takes it out again.
+// At most one fault is planted, in the whole process and in those it forks. False if there is none
+// of that name; "" takes it out again.
 bool plant(std::string_view name);
 bool planted(Fault fault);
 

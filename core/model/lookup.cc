@@ -134,7 +134,9 @@ class Walk {
     at_ = planted(Fault::name_enters_one_mount) ? one_up({at_.mount, found})
                                                 : world_.topmost({at_.mount, found});
     if (world_[at_.dentry].kind != Kind::symlink || !follow) return true;
-    if (++links_ > links_max - (planted(Fault::link_counted_too_soon) ? 1 : 0)) return refuse_here(Rule::too_many_links);
+    if (++links_ > links_max - (planted(Fault::link_counted_too_soon) ? 1 : 0)) {
+      return refuse_here(Rule::too_many_links);
+    }
     if (links_ > links_max / 2) world_.met_many_links = true;
     const std::string& target = world_[at_.dentry].target;
     const bool absolute = target.front() == '/' && !planted(Fault::absolute_link_stays);

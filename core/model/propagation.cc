@@ -300,7 +300,8 @@ void keep_covers(World& world, const std::vector<MountIndex>& also,
   }
 }
 
-// In a tree that is detached: what covers something that its namespace must not see goes on doing so.
+// In a tree that is detached: what covers something that its namespace must not see goes on doing
+// that.
 bool stays_on_its_parent(const Mount& mount) {
   return (mount.locked && !planted(Fault::detached_locks_forgotten)) ||
          planted(Fault::detached_stays_together);

@@ -76,7 +76,8 @@ Snapshot snapshot(const World& world) {
     return pivotcheck::Location{.mount = number(at.mount),
                                 .detached = detached,
                                 .path = world.path_of(at),
-                                .removed = world[at.dentry].removed};
+                                .removed = world[at.dentry].removed,
+                                .object = number(at.dentry)};
   };
   for (const Task& task : world.tasks) {
     if (!task.alive) continue;

@@ -16,6 +16,15 @@
 #include "observe/statmount_api.h"
 
 namespace pivotcheck {
+namespace {
+
+// A number for what statx saw: inode numbers are unique in a filesystem only. Filesystems without a
+// device have a major number of 0 and count the minor ones, so nothing is lost by the shift.
+std::uint64_t object_of(const struct statx& status) {
+  return (std::uint64_t{status.stx_dev_minor} << 40) ^ status.stx_ino;
+}
+
+}  // namespace
 
 Expected<Location> Locator::locate(TaskFiles& files, std::string_view link) {
   const unsigned which = kind_ == MountIdKind::unique ? statmount_api::statx_mount_id_unique
@@ -38,7 +47,8 @@ Expected<Location> Locator::locate(TaskFiles& files, std::string_view link) {
   Location location{.mount = status.stx_mnt_id,
                     .detached = false,
                     .path = std::move(*path),
-                    .removed = status.stx_nlink == 0};
+                    .removed = status.stx_nlink == 0,
+                    .object = object_of(status)};
   static constexpr std::string_view suffix = " (deleted)";
   if (location.removed && location.path.ends_with(suffix)) {
     location.path.resize(location.path.size() - suffix.size());

@@ -33,7 +33,7 @@ constexpr std::array<std::string_view, 14> alarming{
     "BUG:",
     "kernel BUG at",
     "Oops",
-    "general protection",
+    "general protection fault,",  // not "traps: NAME general protection fault ip:...": a program's
     "KASAN",
     "KCSAN",
     "UBSAN",

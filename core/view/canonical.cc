@@ -178,9 +178,11 @@ Snapshot canonical(Snapshot snapshot) {
   });
   rename_groups(snapshot);
   Renamer detached;
+  Renamer objects;
   const auto rename = [&](Location& location) {
     location.mount = location.detached ? detached(location.mount) : mounts.find(location.mount);
     PIVOTCHECK_CHECK(location.mount != 0);
+    location.object = objects(location.object);
   };
   for (TaskView& task : snapshot.tasks) {
     std::ranges::sort(task.handles, {}, &HandleView::name);

@@ -12,8 +12,8 @@
 //   - peer groups are numbered by their first member in that order, then those without a member in
 //     any namespace by first use (mounts in order: shared, master, propagate_from);
 //   - filesystems by first use: mounts in order, then detached locations in order;
-//   - detached mounts by first use: tasks in order, each its root, its current directory, its
-//     handles by name.
+//   - detached mounts, and the directories and files in which somebody stands, by first use: tasks
+//     in order, each its root, its current directory, its handles by name.
 //
 // Not in it: contents of directories, what else hangs in a detached tree, rootfs, sizes, times; and a
 // mount on a directory that was renamed out of what the lowest mount of its namespace shows, with all
@@ -64,6 +64,9 @@ struct Location {
   std::string path;          // as d_path has it from the top of the tree it is in (of the namespace, or
                              // of the detached tree), without the suffix of a removed one
   bool removed = false;      // the directory or file itself has been removed
+  std::uint64_t object = 0;  // which directory or file: two locations stand in the same one exactly if
+                             // this is the same. A path does not tell that of removed ones, and of
+                             // those that were renamed out of what their mount shows
   bool operator==(const Location&) const = default;
 };
 

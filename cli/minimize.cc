@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// minimize.cc: `pivotcheck minimize`: the smallest scenario that still shows what a scenario shows
+// (trial/minimize.h says what that is). It is printed with what the trial says of it, as `run`
+// would, so the output is a scenario again.
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <memory>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "commands.h"
+#include "explore.h"
+#include "files.h"
+#include "op/outcome.h"
+#include "output.h"
+#include "trial/minimize.h"
+#include "trial/report.h"
+
+namespace pivotcheck::cli {
+namespace {
+
+struct MinimizeCommand {
+  std::string file;
+  std::string output;
+};
+
+ExitStatus status_of(const TrialResult& result) {
+  switch (result.kind) {
+    case TrialResult::Kind::agree: return ExitStatus::agreed;
+    case TrialResult::Kind::disagree:
+    case TrialResult::Kind::unmet: return ExitStatus::disagreed;
+    case TrialResult::Kind::skipped: return ExitStatus::nothing_ran;
+    case TrialResult::Kind::failed: return ExitStatus::harness;
+  }
+  return ExitStatus::harness;
+}
+
+ExitStatus nothing_to_minimize(const ScenarioFile& file, const TrialResult& result) {
+  const bool agrees = result.kind == TrialResult::Kind::agree;
+  complain(fmt::format("{}: nothing to minimize: {}{}", file.name, headline(file.scenario, result),
+                       agrees ? ", and no outcome is stated" : ""));
+  return status_of(result);
+}
+
+Minimized small(Trial& trial, const ScenarioFile& file, const TrialResult& whole) {
+  Progress progress;
+  int trials = 0;
+  return minimize(trial, file.scenario, whole, {.stop = [&] {
+                    ++trials;
+                    if (progress.is_due()) progress.show(fmt::format("{} trials", trials));
+                    return false;
+                  }});
+}
+
+ExitStatus minimize_file(const MinimizeCommand& command) {
+  const Files files = read_files({command.file});
+  for (const BadFile& bad : files.bad) std::fprintf(stderr, "%s\n", to_string(bad).c_str());
+  if (!files.bad.empty()) return ExitStatus::bad_usage;
+  if (files.good.size() != 1) {
+    complain(command.file + ": one scenario is minimized at a time");
+    return ExitStatus::bad_usage;
+  }
+  const ScenarioFile& file = files.good.front();
+  auto trial = Trial::make();
+  if (!trial) {
+    complain(trial.error().what);
+    return ExitStatus::nothing_ran;
+  }
+  const TrialResult whole = trial->run(file.scenario);
+  if (!can_minimize(file.scenario, whole)) return nothing_to_minimize(file, whole);
+  const Minimized minimized = small(*trial, file, whole);
+  const std::string removed = what_was_removed(file.scenario, minimized);
+  const std::string text = report(file.name, minimized.scenario, minimized.result);
+  if (command.output.empty()) {
+    print(text + "# " + removed + "\n");
+  } else if (write_file(command.output, text)) {
+    print(fmt::format("{}: {}\n", command.output, removed));
+  } else {
+    complain(fmt::format("{} can't be written: {}", command.output, errno_name(errno)));
+    return ExitStatus::harness;
+  }
+  return status_of(minimized.result);
+}
+
+}  // namespace
+
+void add_minimize(CLI::App& app, ExitStatus& status) {
+  auto command = std::make_shared<MinimizeCommand>();
+  CLI::App* sub = app.add_subcommand(
+      "minimize", "Find the smallest scenario with the same disagreement or stated outcome");
+  sub->add_option("FILE", command->file, "a scenario")->required();
+  sub->add_option("-o", command->output, "where to write it; standard output if not given");
+  sub->callback([command, &status] { status = minimize_file(*command); });
+  sub->footer(
+      "What is kept is the verb, both answers and the rule of the disagreement; where all agree,\n"
+      "the last outcome that is stated. The last line says what was removed.\n"
+      "Exit status: as pivotcheck run FILE, so 1 for a disagreement that was minimized.");
+}
+
+}  // namespace pivotcheck::cli

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// minimize_test.cc: what a scenario comes down to. The model is made wrong by giving it the traits
+// of another kernel, or in a build with planted faults by one of those.
+#include "trial/minimize.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gen/scenario_generator.h"
+#include "gen/seeded.h"
+#include "model/faults.h"
+
+namespace pivotcheck {
+namespace {
+
+using Kind = TrialResult::Kind;
+
+Scenario scenario_of(std::string_view text) {
+  const auto scenario = parse(text);
+  REQUIRE(scenario);
+  return *scenario;
+}
+
+// Nothing where this machine can't run any scenario: command/forbidden_test.sh holds there.
+std::optional<Trial> trial_with(const KernelTraits& traits) {
+  auto trial = Trial::make({.traits = traits, .cross_check_every = 16});
+  if (!trial || !trial->start(Privilege::userns)) {
+    MESSAGE("not run: no scenario can run here");
+    return std::nullopt;
+  }
+  return std::move(*trial);
+}
+
+KernelTraits right() { return KernelTraits::for_release(running_release()); }
+KernelTraits wrong_about_copies() {
+  KernelTraits traits = right();
+  traits.namespace_copy_loses_unbindable = !traits.namespace_copy_loses_unbindable;
+  return traits;
+}
+
+std::string minimized(const KernelTraits& traits, std::string_view text) {
+  auto trial = trial_with(traits);
+  if (!trial) return "";
+  const Scenario whole = scenario_of(text);
+  const TrialResult result = trial->run(whole);
+  REQUIRE(can_minimize(whole, result));
+  return print(minimize(*trial, whole, result).scenario);
+}
+
+constexpr std::string_view long_story =
+    "title: a story\n"
+    "mkdir /long\n"
+    "mkdir /long/way\n"
+    "open h /long\n"
+    "spawn B\n"
+    "mount ramfs @h/way nosuid,noexec\n"
+    "mkdir /long/way/down\n"
+    "B: make-unbindable /long/./way\n"
+    "mkdir /other\n"
+    "B: unshare mnt\n"
+    "B: mkdir /other/one\n"
+    "chdir /other => ok\n";
+
+TEST_CASE("a disagreement comes down to the steps, tasks, paths and options that it needs") {
+  const std::string text = minimized(wrong_about_copies(), long_story);
+  if (text.empty()) return;
+  CHECK(text ==
+        "title: a story\n"
+        "make-unbindable /\n"
+        "unshare mnt\n");
+  CHECK(minimized(wrong_about_copies(), long_story) == text);
+  CHECK(minimized(wrong_about_copies(), text) == text);
+}
+
+TEST_CASE("an agreement comes down to what the last stated outcome needs, by the same rule") {
+  const std::string text = minimized(
+      right(), "mkdir /x => ok\nmount tmpfs /x\nmkdir /y\nspawn B\n"
+               "B: pivot_root /x /y => EBUSY put-old-on-root-mount\nmkdir /z\n");
+  if (text.empty()) return;
+  CHECK(text == "mkdir /a\nmount tmpfs /a\npivot_root /a / => EBUSY put-old-on-root-mount\n");
+}
+
+TEST_CASE("a statement that does not hold comes down to that") {
+  const std::string text = minimized(
+      right(), "mkdir /x\nmkdir /x/y\nmkdir /x/y => EPERM\nmkdir /x/z => ok\n");
+  if (text.empty()) return;
+  CHECK(text == "mkdir / => EPERM\n");
+}
+
+TEST_CASE("an agreement that states nothing has nothing to minimize") {
+  auto trial = trial_with(right());
+  if (!trial) return;
+  const Scenario plain = scenario_of("mkdir /x\n");
+  CHECK(!can_minimize(plain, trial->run(plain)));
+}
+
+TEST_CASE("minimizing is bounded, and what was removed is told") {
+  auto trial = trial_with(wrong_about_copies());
+  if (!trial) return;
+  const Scenario whole = scenario_of(long_story);
+  const TrialResult result = trial->run(whole);
+  const Minimized some = minimize(*trial, whole, result, {.trials_max = 3});
+  CHECK(some.trials == 3);
+  CHECK(some.cut_short);
+  CHECK(kind_of(some.scenario, some.result) == kind_of(whole, result));
+  const Minimized all = minimize(*trial, whole, result);
+  CHECK(!all.cut_short);
+  CHECK(what_was_removed(whole, all).starts_with(
+      "removed 9 of 11 steps, 1 of 2 tasks, 14 of 14 path components, 1 of 1 handles, "
+      "3 of 4 options ("));
+}
+
+// How long scenarios of 30 steps are, of those that disagree, when they are minimized.
+std::vector<std::size_t> lengths(Trial& trial, const KernelTraits& traits, std::size_t wanted) {
+  constexpr std::uint64_t cases_max = 4000;
+  std::vector<std::size_t> result;
+  const ScenarioGenerator generator({.traits = traits, .steps_min = 30, .steps_max = 30});
+  for (std::uint64_t number = 0; number < cases_max && result.size() < wanted; ++number) {
+    SeededChoices choices(30, number);
+    const Scenario whole = generator.generate(choices).scenario();
+    if (whole.steps.size() < 30) continue;
+    const TrialResult found = trial.run(whole);
+    if (found.kind != Kind::disagree) continue;
+    const Minimized small = minimize(trial, whole, found);
+    CHECK(small.result.kind == Kind::disagree);
+    CHECK(kind_of(small.scenario, small.result) == kind_of(whole, found));
+    result.push_back(small.scenario.steps.size());
+  }
+  std::ranges::sort(result);
+  return result;
+}
+
+TEST_CASE("random scenarios of 30 steps come down to at most 8 in the median") {
+  std::vector<std::size_t> all;
+#ifdef PIVOTCHECK_PLANTED_FAULTS
+  auto trial = trial_with(right());
+  if (!trial) return;
+  for (const char* fault : {"peer_forgotten", "pivot_lock_lost", "umount_stays_here",
+                            "detached_stays_together", "pivot_forgets_other_roots"}) {
+    REQUIRE(plant(fault));
+    const auto some = lengths(*trial, right(), 8);
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  plant("");
+#else
+  KernelTraits wrong = wrong_about_copies();
+  wrong.move_looks_at_shapes_first = !wrong.move_looks_at_shapes_first;
+  auto trial = trial_with(wrong);
+  if (!trial) return;
+  all = lengths(*trial, wrong, 15);
+#endif
+  std::ranges::sort(all);
+  REQUIRE(all.size() >= 10);
+  MESSAGE("of ", all.size(), " scenarios: ", all.front(), " to ", all.back(),
+          " steps, in the median ", all[all.size() / 2]);
+  CHECK(all[all.size() / 2] <= 8);
+}
+
+}  // namespace
+}  // namespace pivotcheck

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// kernel.cc: the running kernel, for the properties that need it (property.h).
+#include <algorithm>
+#include <utility>
+
+#include "property.h"
+
+namespace pivotcheck::props {
+namespace {
+
+constexpr std::chrono::seconds limit{10};  // for each world, as TrialOptions has it
+
+template <class T>
+T or_broke(Expected<T> result) {
+  if (!result) throw HarnessBroke(result.error().what);
+  return std::move(*result);
+}
+
+}  // namespace
+
+Expected<Kernel> Kernel::make() {
+  auto trial = Trial::make();
+  if (!trial) return std::unexpected(trial.error());
+  if (auto started = trial->start(Privilege::userns); !started) {
+    return std::unexpected(started.error());
+  }
+  Kernel kernel(std::move(*trial));
+  kernel.has_root_ = kernel.trial_.start(Privilege::root).has_value();
+  return kernel;
+}
+
+TrialResult Kernel::ask(const Scenario& scenario, const TrialOptions& options) {
+  TrialResult result = trial_.run(scenario, options);
+  if (result.kind == TrialResult::Kind::failed || result.cannot_run) {
+    throw HarnessBroke(result.reason);
+  }
+  return result;
+}
+
+std::optional<Kernel::BothRoads> Kernel::look(const Scenario& scenario) {
+  auto& laboratory = laboratories_[static_cast<std::size_t>(scenario.effective_privilege())];
+  if (!laboratory) laboratory = or_broke(Laboratory::start(scenario.effective_privilege()));
+  const Prediction predicted = predict(scenario, traits(), scenario.steps.size());
+  // Only so far as the prediction holds: a step behind that might leave the world.
+  const auto performed =
+      or_broke(laboratory->perform(predicted.steps, predicted.outcomes, limit));
+  Observation by_id = or_broke(trial_.observer().observe(performed.tasks, Road::listmount));
+  Observation by_text = or_broke(trial_.observer().observe(performed.tasks, Road::mountinfo));
+  if (!by_text.complete) return std::nullopt;
+  return BothRoads{canonical(std::move(by_id.snapshot)), canonical(std::move(by_text.snapshot))};
+}
+
+}  // namespace pivotcheck::props

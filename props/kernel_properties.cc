@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// kernel_properties.cc: what is true of the running kernel and of those who look at it.
+#include <algorithm>
+#include <utility>
+
+#include "compare/compare.h"
+#include "moments.h"
+#include "property.h"
+
+namespace pivotcheck::props {
+namespace {
+
+constexpr std::chrono::seconds limit{10};  // for each world, as TrialOptions has it
+
+Scenario first_steps(const Scenario& scenario, std::size_t count) {
+  Scenario part = scenario;
+  part.steps.resize(count);
+  return part;
+}
+
+void add(Scenario& scenario, const TaskName& task, Op op) {
+  scenario.steps.push_back({.step = {.task = task, .op = std::move(op)}, .stated = {}});
+}
+
+std::string disagreement(const TrialResult& result) {
+  std::string what = "step " + std::to_string(result.step) + ": ";
+  if (!result.differences.empty()) return what + result.differences.front();
+  return what + "the kernel answers " + to_string(*result.kernel) + ", the model " +
+         to_string(*result.model);
+}
+
+// The scenario, if its world never has to stop: what the kernel shows behind it.
+std::optional<TrialResult> agreed(Case& one, const Scenario& scenario,
+                                  const TrialOptions& options = {}) {
+  TrialResult result = one.kernel().ask(scenario, options);
+  if (result.kind == TrialResult::Kind::skipped) return std::nullopt;
+  one.require(result.kind != TrialResult::Kind::disagree,
+              result.kind == TrialResult::Kind::disagree ? disagreement(result) : "");
+  return result;
+}
+
+void kernel_and_model_agree(Case& one) {
+  const auto result = agreed(one, one.scenario, {.every_step = true, .limit = limit});
+  if (result && result->steps > 0) one.met();
+}
+
+// The steps up to the last pivot that succeeded, and that pivot as the model has it.
+struct LastPivot {
+  Scenario scenario;
+  TaskName task;
+  Pivot there;
+  model::World before;
+  model::World after;
+};
+std::optional<LastPivot> last_pivot(const Case& one) {
+  std::optional<LastPivot> last;
+  for_each<PivotRoot>(one, [&](const Moment& moment, const PivotRoot&) {
+    const auto there = pivot(moment);
+    if (!there) return;
+    last.emplace(LastPivot{.scenario = first_steps(one.scenario, moment.number + 1),
+                           .task = moment.step.task,
+                           .there = *there,
+                           .before = moment.before,
+                           .after = moment.after});
+  });
+  return last;
+}
+
+// Mounts as they were, and every task that did not stand at the new root.
+void require_restored(Case& one, const LastPivot& last, Snapshot before, Snapshot after) {
+  const auto stood_there = [&](const TaskView& view) {
+    const auto& task = last.before[last.before.find_task(view.name)];
+    return task.root == last.there.new_root || task.current_directory == last.there.new_root;
+  };
+  // Where they stand has numbers as well, so those who remain are numbered anew.
+  std::erase_if(before.tasks, stood_there);
+  std::erase_if(after.tasks, stood_there);
+  const auto found = differences(canonical(std::move(after)), canonical(std::move(before)));
+  one.require(found.empty(), found.empty() ? "" : "behind the pivot back: " + found.front());
+}
+
+void kernel_pivots_back(Case& one) {
+  const auto last = last_pivot(one);
+  if (!last) return;
+  const auto& actor = last->after[last->after.find_task(last->task.text)];
+  const auto old_root = way_to(last->after, actor, last->there.old_root);
+  const auto place = way_to(last->after, actor, last->there.new_roots_place);
+  if (!old_root || !place) return;
+  Scenario back = last->scenario;
+  add(back, last->task, PivotRoot{*old_root, *place});
+  const auto before = agreed(one, first_steps(back, back.steps.size() - 2));
+  const auto after = agreed(one, back);
+  if (!before || !after || before->state_unseen || after->state_unseen) return;
+  one.met();
+  one.require(after->verdicts.back().outcome.ok(), "the pivot back was refused");
+  require_restored(one, *last, before->kernel_view, after->kernel_view);
+}
+
+void kernel_detaches(Case& one) {
+  const auto last = last_pivot(one);
+  if (!last) return;
+  const auto& actor = last->after[last->after.find_task(last->task.text)];
+  const auto old_root = way_to(last->after, actor, last->there.old_root);
+  if (!old_root) return;
+  Scenario after = last->scenario;
+  add(after, last->task, Umount{*old_root, {UmountFlag::detach}});
+  for (const char* way : {"/", "/..", "..", "../../.."}) {
+    add(after, last->task, Open{{"way"}, way});
+    if (const auto result = agreed(one, after, {.every_step = false, .limit = limit})) one.met();
+  }
+}
+
+void kernel_refusal_changes_nothing(Case& one) {
+  std::size_t refused = 0;
+  for_each_moment(one, [&](const Moment& moment) {
+    if (!moment.ok()) refused = moment.number + 1;
+  });
+  if (refused == 0) return;
+  const auto without = agreed(one, first_steps(one.scenario, refused - 1));
+  const auto with = agreed(one, first_steps(one.scenario, refused));
+  if (!without || !with || without->state_unseen || with->state_unseen) return;
+  one.met();
+  const auto found = differences(with->kernel_view, without->kernel_view);
+  one.require(found.empty(), found.empty() ? "" : "the refused step: " + found.front());
+}
+
+void observers_agree(Case& one) {
+  auto seen = one.kernel().look(one.scenario);
+  if (!seen) return;
+  one.met();
+  one.subjects.seen_by_mountinfo(seen->mountinfo);
+  const auto found = differences(seen->listmount, seen->mountinfo);
+  one.require(found.empty(), found.empty() ? "" : "listmount and mountinfo: " + found.front());
+}
+
+constexpr auto kernel = Property::Needs::kernel;
+constexpr Property all[] = {
+    {"kernel and model agree on every step, and on the state", kernel, kernel_and_model_agree},
+    {"what the kernel refuses changes nothing that can be seen", kernel,
+     kernel_refusal_changes_nothing},
+    {"in the kernel, too, a pivot and the pivot back restore every mount", kernel,
+     kernel_pivots_back},
+    {"kernel and model agree where the paths lead after pivot and detach", kernel,
+     kernel_detaches},
+    {"the observers agree where both can see", kernel, observers_agree},
+};
+
+}  // namespace
+
+std::span<const Property> kernel_properties() { return all; }
+
+}  // namespace pivotcheck::props

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// main.cc: `properties`: tries every property, or lists them, which reads as a specification.
+//
+// Exit status: 0 all hold, 1 one does not (or is vacuous), 2 bad usage, 3 the harness could not do
+// its work, 4 nothing ran.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "property.h"
+#include "runner.h"
+
+namespace {
+
+using namespace pivotcheck;
+using props::Property;
+using props::Report;
+
+struct Section {
+  std::string_view title;
+  std::span<const Property> properties;
+};
+const std::array<Section, 3> sections{
+    Section{"Worlds, as the model has them", props::model_properties()},
+    Section{"Scenario text, and what a world looks like", props::text_properties()},
+    Section{"The running kernel, and those who look at it", props::kernel_properties()},
+};
+
+struct Options {
+  props::RunOptions run;
+  std::string only;
+  std::string failures = PIVOTCHECK_FAILURES_DIR;
+};
+
+struct Totals {
+  int hold = 0;
+  int fail = 0;
+  int harness = 0;
+  int not_run = 0;
+};
+
+void list() {
+  for (const Section& section : sections) {
+    fmt::print("{}\n", section.title);
+    for (const Property& property : section.properties) fmt::print("  - {}\n", property.sentence);
+  }
+}
+
+// What a person needs to see it again.
+void tell_failure(const Property& property, const props::RunOptions& options,
+                  const Report& report) {
+  fmt::print("        {}\n", report.what);
+  if (!report.scenario) return;
+  const std::string text = print(*report.scenario);
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = text.find('\n', begin);
+    fmt::print("          {}\n", text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  if (!report.kept.empty()) {
+    const std::string file = report.kept.string();
+    fmt::print("        kept in {}\n", file);
+    fmt::print("        its steps, kernel against model: pivotcheck run --every-step '{}'\n", file);
+    fmt::print("        the property again (kept failures come first): properties --only '{}'\n",
+               property.sentence);
+  }
+  if (!report.was_kept) {
+    fmt::print("        from the beginning: properties --seed {} --cases {} --only '{}'\n",
+               options.seed, options.cases, property.sentence);
+  }
+}
+
+void tell(const Property& property, const props::RunOptions& options, const Report& report,
+          Totals& totals) {
+  static constexpr std::array<std::string_view, 4> words{"holds", "FAILS", "VACUOUS", "HARNESS"};
+  fmt::print("{:<7} {}\n", words[static_cast<std::size_t>(report.kind)], property.sentence);
+  if (report.tried_again > 0) {
+    fmt::print("        {} kept failures hold now\n", report.tried_again);
+  }
+  switch (report.kind) {
+    case Report::Kind::holds:
+      ++totals.hold;
+      fmt::print("        {} cases, met {} times, {:.1f} s\n", report.cases, report.times_met,
+                 report.elapsed_s);
+      break;
+    case Report::Kind::fails:
+    case Report::Kind::vacuous:
+      ++totals.fail;
+      tell_failure(property, options, report);
+      break;
+    case Report::Kind::harness:
+      ++totals.harness;
+      tell_failure(property, options, report);
+      break;
+  }
+  std::fflush(stdout);
+}
+
+// "" if it can run here.
+std::string why_not(const Property& property, const Expected<props::Kernel>& kernel) {
+  if (property.needs != Property::Needs::kernel) return "";
+  if (!kernel) return kernel.error().what;
+  const bool two_roads = property.sentence.contains("observers");
+  return two_roads && !kernel->has_listmount() ? "this kernel has no listmount" : "";
+}
+
+int run_all(const Options& options) {
+  std::optional<Expected<props::Kernel>> kernel;
+  std::vector<std::string> not_run;
+  Totals totals;
+  for (const Section& section : sections) {
+    for (const Property& property : section.properties) {
+      if (!property.sentence.contains(options.only)) continue;
+      const bool needs_kernel = property.needs == Property::Needs::kernel;
+      if (needs_kernel && !kernel) kernel = props::Kernel::make();
+      if (const std::string why = needs_kernel ? why_not(property, *kernel) : ""; !why.empty()) {
+        ++totals.not_run;
+        not_run.push_back(fmt::format("NOT RUN {}: {}", property.sentence, why));
+        continue;
+      }
+      if (::isatty(2) != 0) fmt::print(stderr, "... {}\r", property.sentence.substr(0, 70));
+      props::Kernel* running = needs_kernel ? &**kernel : nullptr;
+      tell(property, options.run, run(property, options.run, running), totals);
+    }
+  }
+  if (kernel && *kernel && !(*kernel)->has_root()) {
+    fmt::print(stderr, "properties: not root: no world with an unlocked root mount was tried\n");
+  }
+  for (const std::string& line : not_run) fmt::print(stderr, "{}\n", line);
+  fmt::print("properties: {} hold, {} fail, {} broke the harness, {} not run (seed {})\n",
+             totals.hold, totals.fail, totals.harness, totals.not_run, options.run.seed);
+  if (totals.fail > 0) return 1;
+  if (totals.harness > 0) return 3;
+  if (totals.hold > 0) return 0;
+  if (totals.not_run > 0) return 4;
+  fmt::print(stderr, "properties: no property has \"{}\" in it (see --list)\n", options.only);
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("properties: what is true of every scenario, tried on many");
+  Options options;
+  options.run.seed = std::random_device{}();
+  bool only_list = false;
+  app.add_flag("--list", only_list, "print the properties: a specification");
+  app.add_option("--only", options.only, "those whose sentence has this in it");
+  app.add_option("--seed", options.run.seed, "the same seed tries the same scenarios");
+  app.add_option("--cases", options.run.cases,
+                 "for each property: scenarios in which what it is about comes up")
+      ->check(CLI::Range(1, 1'000'000'000));
+  app.add_option("--failures", options.failures, "folder of failures, which are tried first");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (only_list) {
+    list();
+    return 0;
+  }
+  options.run.failures = options.failures;
+  return run_all(options);
+}
