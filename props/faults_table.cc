@@ -79,9 +79,9 @@ void pivot_reaches_shared(model::World& world, const Step& step, const Verdict& 
   }
 }
 
-void mountinfo_forgets_a_master(Snapshot& seen) {
+void mountinfo_shows_read_only(Snapshot& seen) {
   for (auto& space : seen.namespaces) {
-    for (MountView& mount : space.mounts) mount.master_group = 0;
+    for (MountView& mount : space.mounts) mount.flags.set(MountFlag::ro);
   }
 }
 
@@ -99,7 +99,7 @@ std::vector<PlantedFault> all_faults() {
   other("(a mount forgets a child)").behind_step = tree_falls_apart;
   other("(a task pays for a refusal)").behind_step = refused_but_done;
   other("(a pivot reaches shared mounts and slaves)").behind_step = pivot_reaches_shared;
-  other("(mountinfo shows no masters)").seen_by_mountinfo = mountinfo_forgets_a_master;
+  other("(mountinfo shows all as read-only)").seen_by_mountinfo = mountinfo_shows_read_only;
   for (const FaultInfo& row : fault_table()) {
     faults.push_back({.name = std::string(row.name), .in_model = true});
   }

@@ -145,7 +145,8 @@ void pivot_and_back(Case& one) {
                  PivotRoot{{place_name(0), ""}, {place_name(1), ""}});
     one.require(back.outcome.ok(), "the pivot back was refused");
     for (std::size_t i = 0; i < world.tasks.size(); ++i) {  // who stood there would come along
-      if (stands_at(moment.before.tasks[i], there->new_root)) world.tasks[i] = moment.before.tasks[i];
+      const Task& before = moment.before.tasks[i];
+      if (stands_at(before, there->new_root)) world.tasks[i] = before;
     }
     const std::string what = changed(moment.before, world);
     one.require(what.empty(), "behind the pivot back, " + what);

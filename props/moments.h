@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// moments.h: what the properties of the model look at: one step, with the world before and behind it.
+// moments.h: what the properties of the model look at: a step, the world before, the world behind.
 //
 //     for_each<PivotRoot>(one, [&](const Moment& moment, const PivotRoot& op) { ... });
 //
-// The helpers here say what the documentation means by "peer", "shows", "leads to" in their own words,
-// from World's plain data. They don't ask the model's propagation, which is what they check.
+// The helpers here say what the documentation means by "peer", "shows", "leads to" in their own
+// words, from World's plain data. They don't ask the model's propagation, which is what they check.
 #pragma once
 
 #include <functional>

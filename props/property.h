@@ -3,10 +3,10 @@
 // together are the specification (`properties --list`).
 //
 //     scenario --> check(Case&) --+--> case.met()       the situation it is about came up
-//                                 '--> case.require()   throws Broken where the sentence is not true
+//                                 '--> case.require()   throws Broken where the sentence is untrue
 //
-// A check that never met what it is about has proved nothing. Such a case is discarded, and a property
-// that finds too few others fails: none of them can be true because nothing happened.
+// A check that never met what it is about has proved nothing. Such a case is discarded, and a
+// property that finds too few others fails: none of them can be true because nothing happened.
 #pragma once
 
 #include <array>
@@ -32,8 +32,8 @@ struct HarnessBroke : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// What the properties look at, so that a test can put something wrong in its place and see that they
-// notice. The model itself has faults of its own for that (model/faults.h).
+// What the properties look at, so that a test can put something wrong in its place and see that
+// they notice. The model itself has faults of its own for that (model/faults.h).
 struct Subjects {
   std::string (*print)(const Scenario&) = pivotcheck::print;
   Snapshot (*canonical)(Snapshot) = pivotcheck::canonical;

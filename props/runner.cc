@@ -111,7 +111,8 @@ class Run {
     stories.odd_text = property_.needs == Property::Needs::text;
     if (kernel_ != nullptr) {
       stories.traits = kernel_->traits();
-      if (!kernel_->has_root() || options_.locked_worlds_only) stories.privileges = {Privilege::userns};
+      const bool locked_only = !kernel_->has_root() || options_.locked_worlds_only;
+      if (locked_only) stories.privileges = {Privilege::userns};
     }
     return stories;
   }

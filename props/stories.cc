@@ -74,7 +74,9 @@ std::optional<StatedOutcome> stated(Choices& choices) {
 
 void decorate(Scenario& scenario, Choices& choices) {
   if (choices.flip(50)) scenario.title = odd_header(choices);
-  for (std::uint32_t i = choices.below(3); i > 0; --i) scenario.about.push_back(odd_header(choices));
+  for (std::uint32_t i = choices.below(3); i > 0; --i) {
+    scenario.about.push_back(odd_header(choices));
+  }
   if (choices.flip(30)) scenario.privilege.reset();
   for (std::uint32_t i = choices.below(3); i > 0; --i) {
     KernelCondition condition;
@@ -110,7 +112,8 @@ rc::Seq<Scenario> shrunk(const Scenario& scenario) {
 
 Scenario story(const StoryOptions& options, const rc::Random& random, int size) {
   RapidCheckChoices choices(random);
-  const auto grown = static_cast<std::uint32_t>(std::max(size, 0)) * (steps_max - steps_max_at_first);
+  const auto grown =
+      static_cast<std::uint32_t>(std::max(size, 0)) * (steps_max - steps_max_at_first);
   GeneratorOptions generator;
   generator.privilege =
       options.privileges[choices.below(static_cast<std::uint32_t>(options.privileges.size()))];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// stories.h: where the properties get their scenarios from: core/gen, with the choices of RapidCheck.
+// stories.h: where the properties get scenarios from: core/gen, with the choices of RapidCheck.
 //
-//     rc::Random --> Choices --> ScenarioGenerator --> Scenario --> fewer steps, the same without them
+//     rc::Random --> Choices --> ScenarioGenerator --> Scenario --> the same with fewer steps
 //
 // What shrinks are the steps, not the choices: to leave out one step leaves the others as they are,
 // while one choice less changes all that were made after it.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// text_properties.cc: what is true of the text format and of the canonical form. No kernel is asked.
+// text_properties.cc: what is true of the text format and of the canonical form. Asks no kernel.
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -92,7 +92,7 @@ void canonical_ignores_ids(Case& one) {
 void canonical_is_settled(Case& one) {
   const Snapshot once = one.subjects.canonical(view_behind(one));
   if (once.namespaces.front().mounts.size() > 1) one.met();
-  one.require(one.subjects.canonical(once) == once, "the canonical form of a canonical form differs");
+  one.require(one.subjects.canonical(once) == once, "the canonical form of it differs");
 }
 
 void canonical_keeps_worlds_apart(Case& one) {
