@@ -163,8 +163,8 @@ class Comparison {
       note(thing + which, kernel_.location(left, kernel.mount_namespace),
            model_.location(right, model.mount_namespace));
       if (left.object != right.object) {
-        lines_.push_back(thing + which + ": not the same directory or file on both sides (kernel: no. " +
-                         std::to_string(left.object) + " of those in which tasks stand, model: no. " +
+        lines_.push_back(thing + which + ": another directory or file (of those in which tasks " +
+                         "stand, kernel: no. " + std::to_string(left.object) + ", model: no. " +
                          std::to_string(right.object) + ")");
       }
     };

@@ -56,9 +56,19 @@ class Operation {
   Rule operator()(const Touch& op) {
     const ParentResult at = look_up_parent(world_, task(), op.path);
     if (at.refused != Rule::none) return at.refused;
-    if (at.last != ParentResult::Last::name) return Rule::name_exists;
+    // Unlike mkdir, open goes to what is there, and gives it back: an expiry mark is cleared.
+    if (at.last != ParentResult::Last::name) {
+      const LookupResult there = look_up(world_, task(), op.path);
+      return there.refused != Rule::none ? there.refused : Rule::name_exists;
+    }
     if (at.trailing_slash) return Rule::touch_trailing_slash;
-    if (const Rule r = new_name(at); r != Rule::none) return r;
+    if (const Rule r = new_name(at); r != Rule::none) {
+      if (r == Rule::name_exists) {
+        const DentryId there = world_.child(at.directory.dentry, at.name);
+        world_[world_.topmost({at.directory.mount, there}).mount].expiry_mark = false;
+      }
+      return r;
+    }
     world_.new_dentry(at.directory.dentry, at.name, Kind::file, 0644);
     return Rule::none;
   }
