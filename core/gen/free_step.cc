@@ -158,7 +158,73 @@ class Filler {
     if (choices_.flip(15)) op.capabilities.set(static_cast<Capability>(choices_.below(3)));
   }
 
+  void operator()(OpenTree& op) {
+    op.handle.text = handle_names[choices_.below(std::size(handle_names))];
+    op.path = choices_.flip(20) ? detached_or(places_.mount_root())
+                                : places_.spelled(choices_.flip(50) ? places_.mount_root()
+                                                                    : some_directory());
+    if (choices_.flip(90)) op.flags.set(OpenTreeFlag::clone);
+    if (choices_.flip(op.flags.has(OpenTreeFlag::clone) ? 50 : 20)) {
+      op.flags.set(OpenTreeFlag::recursive);
+    }
+  }
+  void operator()(MoveMount& op) {
+    const Spot source = choose([&] { return places_.mount_root(); }, [&](const Spot& s) {
+      return s.at.mount != task_.root.mount && separable(s.at.mount);
+    });
+    op.source = choices_.flip(75) ? detached_or(source) : places_.spelled(source);
+    const std::uint32_t manner = choices_.below(100);
+    if (manner < 60) {
+      op.target = choices_.flip(12) ? detached_or(places_.directory())
+                                    : places_.spelled(places_.directory());
+      return;
+    }
+    op.target = choices_.flip(15) ? detached_or(places_.mount_root())
+                                  : places_.spelled(usually_mount_root());
+    if (manner < 85) op.flags.set(MoveMountFlag::beneath);
+    if (manner >= 85 || choices_.flip(4)) op.flags.set(MoveMountFlag::set_group);
+    if (op.flags.has(MoveMountFlag::set_group)) give_a_group(op);
+  }
+  void operator()(MountSetattr& op) {
+    op.path = choices_.flip(30) ? detached_or(places_.mount_root())
+                                : places_.spelled(usually_mount_root());
+    op.recursive.on = choices_.flip(50);
+    if (choices_.flip(40)) op.change.propagation = static_cast<Propagation>(choices_.below(4));
+    if (op.change.propagation && choices_.flip(50)) return;
+    for (std::uint32_t i = choices_.below(3); i < 3; ++i) change_some_attribute(op.change, choices_);
+  }
+  void operator()(Fsmount& op) {
+    op.handle.text = handle_names[choices_.below(std::size(handle_names))];
+    if (choices_.flip(25)) op.type = FilesystemType::ramfs;
+    if (choices_.flip(20)) op.flags = some_flags();
+  }
+
+  static void change_some_attribute(AttributeChange& change, Choices& choices) {
+    const auto flag = static_cast<MountFlag>(choices.below(5));
+    const bool on = choices.flip(60);
+    change.set.set(flag, on);
+    change.clear.set(flag, !on);
+  }
+
  private:
+  Path detached_or(const Spot& spot) {
+    if (auto path = places_.in_detached_tree()) return std::move(*path);
+    return places_.spelled(spot);
+  }
+  // From a mount that has a peer group or a master to a private one of the same filesystem.
+  void give_a_group(MoveMount& op) {
+    const auto is_private = [this](const Spot& s) {
+      return !world_.is_shared(s.at.mount) && !world_.master(s.at.mount).exists();
+    };
+    const Spot source =
+        choose([&] { return places_.mount_root(); }, [&](const Spot& s) { return !is_private(s); });
+    const Spot target = choose([&] { return places_.mount_root(); }, [&](const Spot& s) {
+      return is_private(s) &&
+             world_[s.at.dentry].filesystem == world_[source.at.dentry].filesystem;
+    });
+    op.source = places_.spelled(source);
+    if (choices_.flip(70)) op.target = places_.spelled(target);
+  }
   Path new_name(Kind kind) {
     const Spot directory = places_.directory();
     if (careless_) return places_.spelled(places_.anything());
@@ -262,6 +328,10 @@ class Forecast {
     // Early on it would make all the rest of the scenario refusals.
     return good_if(world_.tasks.size() > 1);
   }
+  Outlook operator()(const OpenTree&) const { return may_mount(); }
+  Outlook operator()(const MoveMount&) const { return may_mount(); }
+  Outlook operator()(const MountSetattr&) const { return has_admin(); }
+  Outlook operator()(const Fsmount&) const { return may_mount(); }
   Outlook operator()(const Mkdir&) const { return Outlook::good; }
   Outlook operator()(const Touch&) const { return Outlook::good; }
   Outlook operator()(const Symlink&) const { return Outlook::good; }
@@ -324,6 +394,23 @@ struct Redraw {
   void operator()(DropCapabilities& op) const {
     op.capabilities = Capabilities::from_bits(static_cast<int>(1 + choices.below(7)));
   }
+  void operator()(OpenTree& op) const {
+    const auto flag = choices.flip(20) ? OpenTreeFlag::clone : OpenTreeFlag::recursive;
+    op.flags.set(flag, !op.flags.has(flag));
+  }
+  void operator()(MoveMount& op) const {
+    const auto flag = choices.flip(30) ? MoveMountFlag::set_group : MoveMountFlag::beneath;
+    op.flags.set(flag, !op.flags.has(flag));
+  }
+  void operator()(MountSetattr& op) const {
+    if (choices.flip(50)) op.change.propagation = static_cast<Propagation>(choices.below(4));
+    Filler::change_some_attribute(op.change, choices);
+    op.recursive.on = choices.flip(50);
+  }
+  void operator()(Fsmount& op) const {
+    if (choices.flip(50)) op.type = FilesystemType::ramfs;
+    op.flags.set(static_cast<MountFlag>(choices.below(5)));
+  }
   // Nothing but paths and names.
   void operator()(Mkdir&) const {}
   void operator()(Rmdir&) const {}
@@ -358,6 +445,7 @@ constexpr std::array<std::uint8_t, verbs_count> usual_weights{
     4,  10,                  // remount umount
     12, 3,  7,  6,  3,  2,   // pivot_root chroot chdir open fchdir close
     5,  1,  4,  4,  1,       // spawn exit unshare setns dropcap
+    8,  12, 5,  3,           // open_tree move_mount mount_setattr fsmount
 };
 
 }  // namespace

@@ -186,6 +186,23 @@ Path Places::broken(const Spot& spot) const {
   }
 }
 
+std::optional<Path> Places::in_detached_tree() const {
+  std::vector<const model::Handle*> handles;
+  for (const model::Handle& handle : task_.handles) {
+    if (world_.is_detached_tree(world_[handle.at.mount].space)) handles.push_back(&handle);
+  }
+  if (handles.empty()) return std::nullopt;
+  const model::Handle& handle = *handles[choices_.below(count(handles.size()))];
+  Path path(handle.name, "");
+  for (DentryId at = handle.at.dentry; choices_.flip(30);) {
+    at = world_[at].kind == Kind::directory ? some_child(at, Want::directory) : DentryId{};
+    if (!at.exists()) break;
+    path.text += "/" + world_[at].name;
+    at = world_.topmost({handle.at.mount, at}).dentry;
+  }
+  return path;
+}
+
 Path Places::spelled(const Spot& spot) const {
   if (choices_.flip(3)) return broken(spot);
   return correctly_spelled(spot);

@@ -45,6 +45,9 @@ class Places {
   [[nodiscard]] Path spelled(const Spot& spot) const;
   // The path of a name in a directory: the directory's way is spelled, the name is not touched.
   [[nodiscard]] Path spelled(const Spot& directory, const std::string& name) const;
+  // In a detached tree of which the task has a handle, its lowest mount more often than not; nullopt
+  // if it has none.
+  [[nodiscard]] std::optional<Path> in_detached_tree() const;
 
   // From one place down to another: "" or "/a/b"; nullopt if it is not above it.
   [[nodiscard]] std::optional<std::string> way_down(model::Location from,

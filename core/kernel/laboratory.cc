@@ -53,9 +53,9 @@ std::vector<LiveTask> live_tasks(std::span<const Step> steps, const Cast& cast,
     if (!report.outcomes[i].ok()) continue;
     const auto performer = static_cast<std::size_t>(cast.performer[i]);
     auto& handles = all[performer].handles;
-    if (const auto* open = std::get_if<Open>(&steps[i].op)) {
-      std::erase_if(handles, [&](const auto& each) { return each.first == open->handle.text; });
-      handles.emplace_back(open->handle.text, report.details[i]);
+    if (const HandleName* opened = opened_handle(steps[i].op)) {
+      std::erase_if(handles, [&](const auto& each) { return each.first == opened->text; });
+      handles.emplace_back(opened->text, report.details[i]);
     } else if (const auto* close = std::get_if<Close>(&steps[i].op)) {
       std::erase_if(handles, [&](const auto& each) { return each.first == close->handle.text; });
     } else if (std::holds_alternative<Spawn>(steps[i].op)) {

@@ -21,6 +21,7 @@
 #include "kernel/actor.h"
 #include "kernel/capabilities.h"
 #include "kernel/desk.h"
+#include "kernel/mount_api.h"
 #include "kernel/paths.h"
 #include "kernel/world.h"
 
@@ -213,18 +214,23 @@ Answer perform(Actor& actor, const Chdir& op) {
   return answer_of(target ? ::fchdir(target.get()) : -1);
 }
 
-Answer perform(Actor& actor, const Open& op) {
-  if (!handles_are_open(actor, op.path)) return refused(EBADF);
-  UniqueFd opened = open_path(actor, op.path);
+// The descriptor becomes the task's handle of that name; the one that had it is closed last. An empty
+// one is a refusal, errno says which.
+Answer keep(Actor& actor, const HandleName& name, UniqueFd opened) {
   if (!opened) return answer_of(-1);
   const int fd = opened.release();
-  const auto old = std::ranges::find(actor.handles, op.handle.text, &OpenHandle::name);
+  const auto old = std::ranges::find(actor.handles, name.text, &OpenHandle::name);
   if (old == actor.handles.end()) {
-    actor.handles.push_back({op.handle.text, fd});
+    actor.handles.push_back({name.text, fd});
   } else {
     ::close(std::exchange(old->fd, fd));
   }
   return {.outcome = {}, .detail = fd, .trouble = {}};
+}
+
+Answer perform(Actor& actor, const Open& op) {
+  if (!handles_are_open(actor, op.path)) return refused(EBADF);
+  return keep(actor, op.handle, open_path(actor, op.path));
 }
 
 Answer perform(Actor& actor, const Fchdir& op) {
@@ -278,6 +284,81 @@ Answer perform_setns(Actor& actor, const Setns& op, int subject) {
 
 Answer perform(Actor&, const DropCapabilities& op) {
   return refused(drop_capabilities(op.capabilities));
+}
+
+// --- the mount API by descriptors ----------------------------------------------------------------
+
+// A bare @h is the descriptor itself; an empty path without a handle is an empty path.
+bool is_bare_handle(const Path& path) { return !path.handle.empty() && path.text.empty(); }
+
+Answer perform(Actor& actor, const OpenTree& op) {
+  if (!handles_are_open(actor, op.path)) return refused(EBADF);
+  unsigned flags = mount_api::open_tree_close_on_exec;
+  if (op.flags.has(OpenTreeFlag::clone)) flags |= mount_api::open_tree_clone;
+  if (op.flags.has(OpenTreeFlag::recursive)) flags |= mount_api::at_recursive;
+  if (is_bare_handle(op.path)) flags |= mount_api::at_empty_path;
+  const AtPath at = at_path(actor, op.path);
+  return keep(actor, op.handle, UniqueFd(mount_api::open_tree(at.directory, at.text, flags)));
+}
+
+Answer perform(Actor& actor, const MoveMount& op) {
+  if (!handles_are_open(actor, op.source) || !handles_are_open(actor, op.target)) {
+    return refused(EBADF);
+  }
+  unsigned flags = mount_api::move_mount_source_symlinks | mount_api::move_mount_target_symlinks;
+  if (is_bare_handle(op.source)) flags |= mount_api::move_mount_source_empty_path;
+  if (is_bare_handle(op.target)) flags |= mount_api::move_mount_target_empty_path;
+  if (op.flags.has(MoveMountFlag::beneath)) flags |= mount_api::move_mount_beneath;
+  if (op.flags.has(MoveMountFlag::set_group)) flags |= mount_api::move_mount_set_group;
+  const AtPath from = at_path(actor, op.source);
+  const AtPath to = at_path(actor, op.target);
+  return answer_of(
+      mount_api::move_mount(from.directory, from.text, to.directory, to.text, flags));
+}
+
+std::uint64_t attribute_bits(MountFlags flags) {
+  std::uint64_t bits = 0;
+  if (flags.has(MountFlag::ro)) bits |= mount_api::attribute_read_only;
+  if (flags.has(MountFlag::nosuid)) bits |= mount_api::attribute_nosuid;
+  if (flags.has(MountFlag::nodev)) bits |= mount_api::attribute_nodev;
+  if (flags.has(MountFlag::noexec)) bits |= mount_api::attribute_noexec;
+  if (flags.has(MountFlag::noatime)) bits |= mount_api::attribute_noatime;
+  return bits;
+}
+
+Answer perform(Actor& actor, const MountSetattr& op) {
+  if (!handles_are_open(actor, op.path)) return refused(EBADF);
+  mount_api::Attributes attributes;
+  attributes.set = attribute_bits(op.change.set);
+  attributes.clear = attribute_bits(op.change.clear);
+  // The kinds of access time are values of one field, which is set as a whole: relatime is 0.
+  if (op.change.set.with(op.change.clear).has(MountFlag::noatime)) {
+    attributes.clear |= mount_api::attribute_atime_mask;
+  }
+  if (op.change.propagation) attributes.propagation = propagation_bits(*op.change.propagation);
+  unsigned flags = 0;
+  if (op.recursive.on) flags |= mount_api::at_recursive;
+  if (is_bare_handle(op.path)) flags |= mount_api::at_empty_path;
+  const AtPath at = at_path(actor, op.path);
+  return answer_of(mount_api::mount_setattr(at.directory, at.text, flags, attributes));
+}
+
+Answer perform(Actor& actor, const Fsmount& op) {
+  const char* type = op.type == FilesystemType::tmpfs ? "tmpfs" : "ramfs";
+  const UniqueFd context(mount_api::fsopen(type, mount_api::fsopen_close_on_exec));
+  if (!context) return answer_of(-1);
+  // As with mount(2), `ro` is about the filesystem and the mount.
+  if (op.flags.has(MountFlag::ro) &&
+      mount_api::fsconfig(context.get(), mount_api::fsconfig_set_flag, "ro") != 0) {
+    return answer_of(-1);
+  }
+  if (mount_api::fsconfig(context.get(), mount_api::fsconfig_create, nullptr) != 0) {
+    return answer_of(-1);
+  }
+  const auto attributes = static_cast<unsigned>(attribute_bits(op.flags));
+  return keep(actor, op.handle,
+              UniqueFd(mount_api::fsmount(context.get(), mount_api::fsmount_close_on_exec,
+                                          attributes)));
 }
 
 }  // namespace

@@ -39,6 +39,12 @@ class Writer {
   }
   void operator()(RemountFlags remount) { (*this)(remount.flags); }
   void operator()(RecursiveWord word) { (*this)(word.on); }
+  void operator()(const AttributeChange& change) {
+    (*this)(change.set);
+    (*this)(change.clear);
+    (*this)(change.propagation.has_value());
+    (*this)(change.propagation.value_or(Propagation{}));
+  }
   void operator()(Outcome outcome) { (*this)(outcome.error); }
   template <class Item>
   void operator()(const std::vector<Item>& items) {
@@ -82,6 +88,15 @@ class Reader {
   }
   void operator()(RemountFlags& remount) { (*this)(remount.flags); }
   void operator()(RecursiveWord& word) { (*this)(word.on); }
+  void operator()(AttributeChange& change) {
+    (*this)(change.set);
+    (*this)(change.clear);
+    bool changed = false;
+    Propagation to{};
+    (*this)(changed);
+    (*this)(to);
+    if (changed) change.propagation = to;
+  }
   void operator()(Outcome& outcome) { (*this)(outcome.error); }
   template <class Item>
   void operator()(std::vector<Item>& items) {

@@ -180,14 +180,7 @@ class Operation {
     Location at;
     if (const Rule r = place_for_mount(target.at, at); r != Rule::none) return r;
     const MountIndex from = source.at.mount;
-    if (world_[from].unbindable && !planted(Fault::bind_of_unbindable)) {
-      return Rule::bind_unbindable;
-    }
-    if (world_[from].space != task().space) return Rule::bind_source_foreign;
-    if (!op.recursive && has_locked_children(source.at) && !planted(Fault::bind_reveals)) {
-      return Rule::bind_locked_children;
-    }
-    if (op.recursive && would_leave_out_locked(source.at)) return Rule::bind_locked_unbindable;
+    if (const Rule r = refuse_copy(source.at, op.recursive); r != Rule::none) return r;
     if (!same_kind(source.at.dentry, at.dentry)) return Rule::mount_kind_mismatch;
     if (shows_removed(source.at, op.recursive)) return Rule::mount_source_removed;
     const MountIndex copy =
@@ -203,31 +196,7 @@ class Operation {
         r != Rule::none) {
       return r;
     }
-    const bool is_root = world_.is_mount_root(source.at);
-    const bool fits = same_kind(source.at.dentry, target.at.dentry);
-    if (world_.traits.move_looks_at_shapes_first) {
-      if (!is_root) return Rule::move_source_not_mount_point;
-      if (!fits) return Rule::move_kind_mismatch;
-    }
-    Location at;
-    if (const Rule r = place_for_mount(target.at, at); r != Rule::none) return r;
-    const MountIndex moved = source.at.mount;
-    if (world_[moved].space != task().space) return Rule::move_foreign;
-    if (world_[moved].locked && !planted(Fault::move_of_locked)) return Rule::move_locked;
-    if (!is_root) return Rule::move_source_not_mount_point;
-    if (!fits) return Rule::move_kind_mismatch;
-    if (world_.is_shared(world_[moved].parent) && !planted(Fault::move_from_shared)) {
-      return Rule::move_shared_parent;
-    }
-    const std::vector<MountIndex> tree = world_.subtree(moved);
-    const auto is_unbindable = [this](MountIndex m) { return world_[m].unbindable; };
-    if (world_.is_shared(at.mount) && std::ranges::any_of(tree, is_unbindable) &&
-        !planted(Fault::move_unbindable_to_shared)) {
-      return Rule::move_unbindable_to_shared;
-    }
-    if (std::ranges::find(tree, at.mount) != tree.end()) return Rule::move_into_itself;
-    if (shows_removed(source.at, true)) return Rule::mount_source_removed;
-    return attach(moved, at);
+    return move(source.at, target.at, false);
   }
 
   Rule operator()(const ChangePropagation& op) {
@@ -235,11 +204,7 @@ class Operation {
     if (at.refused != Rule::none) return at.refused;
     if (!may_mount()) return Rule::mount_no_capability;
     if (!world_.is_mount_root(at.at)) return Rule::propagation_not_mount_point;
-    const NamespaceId space = world_[at.at.mount].space;
-    if (!space.exists()) return Rule::propagation_detached;
-    if (!world_.capable(task(), Capability::sys_admin, world_[space].owner)) {
-      return Rule::propagation_foreign;
-    }
+    if (const Rule r = refuse_propagation_change(at.at.mount); r != Rule::none) return r;
     change_propagation(world_, at.at.mount, op.to);
     if (!op.recursive || planted(Fault::recursive_change_stops)) return Rule::none;
     for (const MountIndex mount : world_.subtree(at.at.mount)) {
@@ -260,13 +225,7 @@ class Operation {
     if (mount.flags.has(MountFlag::noatime) && !planted(Fault::remount_forgets_noatime)) {
       wanted.set(MountFlag::noatime);
     }
-    const bool atime_is_locked = mount.locked_flags.has(MountFlag::noatime);
-    const bool atime_changes =
-        wanted.has(MountFlag::noatime) != mount.flags.has(MountFlag::noatime);
-    if (!wanted.contains(mount.locked_flags.without({MountFlag::noatime})) ||
-        (atime_is_locked && atime_changes)) {
-      return Rule::remount_locked_flag;
-    }
+    if (changes_locked_flags(at.at.mount, wanted)) return Rule::remount_locked_flag;
     mount.flags = wanted;
     return Rule::none;
   }
@@ -366,13 +325,7 @@ class Operation {
   Rule operator()(const Open& op) {
     const LookupResult at = look_up(world_, task(), op.path);
     if (at.refused != Rule::none) return at.refused;
-    for (Handle& handle : task().handles) {
-      if (handle.name != op.handle.text) continue;
-      if (!planted(Fault::open_keeps_old)) handle.at = at.at;
-      return Rule::none;
-    }
-    task().handles.push_back({op.handle.text, at.at});
-    return Rule::none;
+    return keep(op.handle, at.at, {});
   }
 
   Rule operator()(const Fchdir& op) {
@@ -462,6 +415,90 @@ class Operation {
   Rule operator()(const DropCapabilities& op) {
     task().capabilities = task().capabilities.without(op.capabilities);
     return Rule::none;
+  }
+
+  // --- the mount API by descriptors
+
+  Rule operator()(const OpenTree& op) {
+    const bool clone = op.flags.has(OpenTreeFlag::clone);
+    const bool recursive = op.flags.has(OpenTreeFlag::recursive);
+    if (recursive && !clone) return Rule::open_tree_recursive_alone;
+    if (clone && !may_mount() && !planted(Fault::open_tree_without_capability)) {
+      return Rule::open_tree_no_capability;
+    }
+    const LookupResult source = look_up(world_, task(), op.path);
+    if (source.refused != Rule::none) return source.refused;
+    if (!clone) return keep(op.handle, source.at, {});
+    if (const Rule r = refuse_copy(source.at, recursive); r != Rule::none) return r;
+    const NamespaceId from = world_[source.at.mount].space;
+    const bool from_detached = world_.is_detached_tree(from);
+    const NamespaceId origin = from_detached ? world_[from].origin : from;
+    const DentryId shown = source.at.dentry;
+    const MountIndex copy =
+        clone_tree(world_, source.at.mount, shown, {.recursive = recursive});
+    world_[copy].locked = false;
+    return keep_detached(op.handle, copy, origin);
+  }
+
+  Rule operator()(const MoveMount& op) {
+    if (!may_mount() && !planted(Fault::move_mount_without_capability)) {
+      return Rule::move_mount_no_capability;
+    }
+    const bool beneath = op.flags.has(MoveMountFlag::beneath);
+    const bool set_group = op.flags.has(MoveMountFlag::set_group);
+    if (beneath && !world_.traits.moves_beneath) return Rule::move_mount_beneath_unknown;
+    if (beneath && set_group) return Rule::move_mount_both;
+    LookupResult source;
+    LookupResult target;
+    const bool target_first = world_.traits.move_mount_target_first;
+    if (!target_first) source = look_up(world_, task(), op.source);
+    if (source.refused != Rule::none) return source.refused;
+    target = look_up(world_, task(), op.target);
+    if (target.refused != Rule::none) return target.refused;
+    if (target_first) source = look_up(world_, task(), op.source);
+    if (source.refused != Rule::none) return source.refused;
+    return set_group ? take_group_of(source.at, target.at) : move(source.at, target.at, beneath);
+  }
+
+  Rule operator()(const MountSetattr& op) {
+    if (!may_mount()) return Rule::setattr_no_capability;
+    const LookupResult at = look_up(world_, task(), op.path);
+    if (at.refused != Rule::none) return at.refused;
+    const MountIndex top = at.at.mount;
+    if (!world_.is_mount_root(at.at)) return Rule::setattr_not_mount_point;
+    const NamespaceId space = world_[top].space;
+    const bool is_detached_root = world_.is_detached_tree(space) && !world_.has_parent(top);
+    if (space != task().space && !is_detached_root) return Rule::setattr_foreign;
+    std::vector<MountIndex> mounts{top};
+    if (op.recursive.on && !planted(Fault::setattr_stops)) mounts = world_.subtree(top);
+    for (const MountIndex mount : mounts) {
+      if (changes_locked_flags(mount, changed(world_[mount].flags, op.change)) &&
+          !planted(Fault::setattr_unlocks)) {
+        return Rule::setattr_locked_flag;
+      }
+      if (planted(Fault::setattr_by_halves)) {
+        world_[mount].flags = changed(world_[mount].flags, op.change);
+      }
+    }
+    for (const MountIndex mount : mounts) {
+      world_[mount].flags = changed(world_[mount].flags, op.change);
+      if (op.change.propagation && !planted(Fault::setattr_propagation_forgotten)) {
+        change_propagation(world_, mount, *op.change.propagation);
+      }
+    }
+    return Rule::none;
+  }
+
+  Rule operator()(const Fsmount& op) {
+    if (!may_mount()) return Rule::fsmount_no_capability;
+    if (!world_.capable(task(), Capability::sys_admin, task().user)) {
+      return Rule::mount_type_no_capability;
+    }
+    const bool read_only = op.flags.has(MountFlag::ro);
+    const FilesystemId filesystem = world_.new_filesystem(op.type, read_only, task().user);
+    const MountIndex mount = world_.new_mount(world_[filesystem].root);
+    if (!planted(Fault::fsmount_forgets_flags)) world_[mount].flags = op.flags;
+    return keep_detached(op.handle, mount, {});
   }
 
  private:
@@ -575,6 +612,181 @@ class Operation {
     return world_[at.mount].space == task().space ? Rule::none : Rule::mount_target_foreign;
   }
 
+  // A detached tree that tasks of this namespace may copy, and put something in.
+  bool is_usable_detached_tree(NamespaceId space) {
+    return world_.traits.detached_trees_can_grow && world_.is_detached_tree(space) &&
+           (!world_[space].origin.exists() || world_[space].origin == task().space);
+  }
+
+  Rule refuse_copy(Location source, bool recursive) {
+    const MountIndex from = source.mount;
+    if (world_[from].unbindable && !planted(Fault::bind_of_unbindable)) {
+      return Rule::bind_unbindable;
+    }
+    if (world_[from].space != task().space && !is_usable_detached_tree(world_[from].space)) {
+      return Rule::bind_source_foreign;
+    }
+    if (!recursive && has_locked_children(source) && !planted(Fault::bind_reveals)) {
+      return Rule::bind_locked_children;
+    }
+    if (recursive && would_leave_out_locked(source)) return Rule::bind_locked_unbindable;
+    return Rule::none;
+  }
+
+  Rule keep(const HandleName& name, Location at, NamespaceId detached_tree) {
+    for (Handle& handle : task().handles) {
+      if (handle.name != name.text) continue;
+      if (!planted(Fault::open_keeps_old)) handle = {name.text, at, detached_tree};
+      return Rule::none;
+    }
+    task().handles.push_back({name.text, at, detached_tree});
+    return Rule::none;
+  }
+
+  Rule keep_detached(const HandleName& name, MountIndex root, NamespaceId origin) {
+    const UserNamespaceId owner = world_[task().space].owner;
+    const NamespaceId tree = world_.new_detached_tree(root, owner, origin);
+    if (world_.mount_count > mounts_max) return too_large();
+    return keep(name, {root, world_[root].root}, tree);
+  }
+
+  bool changes_locked_flags(MountIndex mount, MountFlags wanted) {
+    const Mount& m = world_[mount];
+    const bool atime_is_locked = m.locked_flags.has(MountFlag::noatime);
+    const bool atime_changes = wanted.has(MountFlag::noatime) != m.flags.has(MountFlag::noatime);
+    return !wanted.contains(m.locked_flags.without({MountFlag::noatime})) ||
+           (atime_is_locked && atime_changes);
+  }
+
+  static MountFlags changed(MountFlags flags, const AttributeChange& change) {
+    return flags.without(change.clear).with(change.set);
+  }
+
+  // Where to: on top of what is mounted at the target or, beneath, between the topmost mount there and
+  // what it is mounted on.
+  Rule place_for_move(Location target, bool beneath, Location& at, MountIndex& over) {
+    if (!beneath) {
+      at = world_.topmost(target);
+      world_[at.mount].expiry_mark = false;
+      return is_gone(at) ? Rule::mount_target_gone : Rule::none;
+    }
+    if (!world_.is_mount_root(target)) return Rule::beneath_not_mount_point;
+    if (is_gone(target)) return Rule::mount_target_gone;
+    over = world_.topmost(target).mount;
+    if (!world_.has_parent(over)) return Rule::beneath_detached_root;
+    at = {world_[over].parent, world_[over].mount_point};
+    return Rule::none;
+  }
+
+  // Who may be moved to where: a mount of one's own namespace within it, or a whole detached tree.
+  Rule refuse_move(MountIndex moved, MountIndex onto) {
+    const NamespaceId from = world_[moved].space;
+    const NamespaceId to = world_[onto].space;
+    if (from == task().space) {
+      if (to != task().space) return Rule::mount_target_foreign;
+      if (world_[moved].locked && !planted(Fault::move_of_locked)) return Rule::move_locked;
+      const bool shared = world_.is_shared(world_[moved].parent);
+      return shared && !planted(Fault::move_from_shared) ? Rule::move_shared_parent : Rule::none;
+    }
+    if (!world_.is_detached_tree(from)) return Rule::move_foreign;
+    if (world_.has_parent(moved)) return Rule::move_inside_detached_tree;
+    if (from == to) return Rule::move_detached_into_itself;
+    if (to != task().space && !is_usable_detached_tree(to)) return Rule::mount_target_foreign;
+    return Rule::none;
+  }
+
+  Rule refuse_beneath(MountIndex moved, MountIndex over) {
+    const auto [parent, place] = std::pair(world_[over].parent, world_[over].mount_point);
+    if (world_[over].locked && !planted(Fault::beneath_locked)) return Rule::beneath_locked;
+    if (world_.mounted_at(moved, world_[moved].root).exists() &&
+        !planted(Fault::beneath_covered_source)) {
+      return Rule::beneath_source_covered;
+    }
+    if (over == task().root.mount && !planted(Fault::beneath_own_root)) {
+      return Rule::beneath_own_root;
+    }
+    if (parent == world_[task().space].rootfs) return Rule::beneath_namespace_root;
+    if (is_at_or_below(moved, over)) return Rule::beneath_ancestor;
+    if (propagates_onto(world_, parent, place, over)) return Rule::beneath_propagates_onto_top;
+    if (world_[moved].space == task().space && propagates_onto(world_, parent, place, moved)) {
+      return Rule::beneath_propagates_onto_source;
+    }
+    return Rule::none;
+  }
+
+  bool is_at_or_below(MountIndex mount, MountIndex ancestor) {
+    while (mount != ancestor && world_.has_parent(mount)) mount = world_[mount].parent;
+    return mount == ancestor;
+  }
+
+  // MS_MOVE, and move_mount.
+  Rule move(Location source, Location target, bool beneath) {
+    const bool is_root = world_.is_mount_root(source);
+    const bool fits = same_kind(source.dentry, target.dentry);
+    if (world_.traits.move_looks_at_shapes_first) {
+      if (!is_root) return Rule::move_source_not_mount_point;
+      if (!fits) return Rule::move_kind_mismatch;
+    }
+    Location at;
+    MountIndex over;
+    if (const Rule r = place_for_move(target, beneath, at, over); r != Rule::none) return r;
+    const MountIndex moved = source.mount;
+    if (const Rule r = refuse_move(moved, at.mount); r != Rule::none) return r;
+    if (!is_root) return Rule::move_source_not_mount_point;
+    if (!fits) return Rule::move_kind_mismatch;
+    if (beneath) {
+      if (const Rule r = refuse_beneath(moved, over); r != Rule::none) return r;
+    }
+    const std::vector<MountIndex> tree = world_.subtree(moved);
+    const auto is_unbindable = [this](MountIndex m) { return world_[m].unbindable; };
+    if (world_.is_shared(at.mount) && std::ranges::any_of(tree, is_unbindable) &&
+        !planted(Fault::move_unbindable_to_shared)) {
+      return Rule::move_unbindable_to_shared;
+    }
+    if (std::ranges::find(tree, at.mount) != tree.end()) return Rule::move_into_itself;
+    if (shows_removed(source, true)) return Rule::mount_source_removed;
+    if (beneath && planted(Fault::beneath_goes_on_top)) at = {over, world_[over].root};
+    return attach(moved, at);
+  }
+
+  // The propagation of a mount may be changed, or read to be given to another.
+  Rule refuse_propagation_change(MountIndex mount) {
+    const NamespaceId space = world_[mount].space;
+    if (!space.exists()) return Rule::propagation_detached;
+    return world_.capable(task(), Capability::sys_admin, world_[space].owner)
+               ? Rule::none
+               : Rule::propagation_foreign;
+  }
+
+  Rule take_group_of(Location source, Location target) {
+    const MountIndex from = source.mount;
+    const MountIndex to = target.mount;
+    for (const MountIndex mount : {from, to}) {
+      if (const Rule r = refuse_propagation_change(mount); r != Rule::none) return r;
+    }
+    if (!world_.is_mount_root(source)) return Rule::set_group_source_not_mount_point;
+    if (!world_.is_mount_root(target)) return Rule::set_group_target_not_mount_point;
+    const DentryId shown = world_[to].root;
+    if (world_[shown].filesystem != world_[world_[from].root].filesystem) {
+      return Rule::set_group_other_filesystem;
+    }
+    if (!world_.is_below_or_at(shown, world_[from].root) && !planted(Fault::set_group_wider)) {
+      return Rule::set_group_wider;
+    }
+    if (has_locked_children({from, shown})) return Rule::set_group_locked_children;
+    const auto is_private = [this](MountIndex m) {
+      return !world_.is_shared(m) && !world_.master(m).exists();
+    };
+    if (!is_private(to)) return Rule::set_group_target_not_private;
+    if (is_private(from)) return Rule::set_group_source_private;
+    if (world_.is_shared(from) && !planted(Fault::set_group_only_master)) {
+      world_.join_group(to, world_[from].group);
+    } else {
+      world_[to].own_master = world_.master(from);
+    }
+    return Rule::none;
+  }
+
   bool is_gone(Location place) {
     return world_[place.dentry].removed ||
            (world_.traits.detached_target_is_gone && !world_[place.mount].space.exists());
@@ -585,7 +797,8 @@ class Operation {
   }
 
   Rule attach(MountIndex mount, Location at) {
-    return attach_tree(world_, mount, at) ? Rule::none : too_large();
+    const UserNamespaceId actor = world_[task().space].owner;
+    return attach_tree(world_, mount, at, actor) ? Rule::none : too_large();
   }
 
   bool has_locked_children(Location at) {
@@ -766,7 +979,8 @@ class Operation {
         world_, rootfs, world_[rootfs].root,
         {.recursive = true, .keep_unbindable = true,
          .shared_to_slave = less_privileged && !planted(Fault::namespace_copy_peer)});
-    world_.spaces.push_back({.owner = task().user, .rootfs = copy});
+    world_.spaces.push_back(
+        {.owner = task().user, .rootfs = copy, .detached_root = {}, .origin = {}});
     if (less_privileged && !planted(Fault::namespace_copy_unlocked)) lock_tree(world_, copy);
     const std::vector<MountIndex> copies = world_.subtree(copy);
     PIVOTCHECK_CHECK(copies.size() == originals.size());

@@ -126,7 +126,23 @@ namespace pivotcheck {
   X(chroot_without_capability, "chroot asks for no capability")                                    \
   X(mount_without_capability, "bind and move ask for no capability")                               \
   X(no_power_below, "a task has no capability in the user namespaces below its own")               \
-  X(open_keeps_old, "open on a name in use leaves the handle as it is")
+  X(open_keeps_old, "open on a name in use leaves the handle as it is")                            \
+  /* the mount API by descriptors */                                                               \
+  X(open_tree_without_capability, "a clone of a mount asks for no capability")                     \
+  X(detached_receives, "mounts propagate into detached trees")                                     \
+  X(detached_outlives_handle, "a detached tree stays when its last handle is closed")              \
+  X(move_mount_without_capability, "move_mount asks for no capability")                            \
+  X(beneath_goes_on_top, "beneath mounts on top")                                                  \
+  X(beneath_locked, "beneath accepts a locked mount on top")                                       \
+  X(beneath_covered_source, "beneath accepts a source that something is mounted on")               \
+  X(beneath_own_root, "beneath accepts the task's root on top")                                    \
+  X(set_group_wider, "set_group accepts a target that shows more than the source")                 \
+  X(set_group_only_master, "set_group makes a slave of the source's master, but no peer")          \
+  X(setattr_stops, "a recursive mount_setattr changes the uppermost mount only")                   \
+  X(setattr_by_halves, "a refused recursive mount_setattr leaves some mounts changed")             \
+  X(setattr_unlocks, "mount_setattr changes locked attributes")                                    \
+  X(setattr_propagation_forgotten, "mount_setattr leaves the propagation as it is")                \
+  X(fsmount_forgets_flags, "fsmount makes a mount without attributes")
 
 enum class Fault : std::uint8_t {
 #define PIVOTCHECK_FAULT(identifier, description) identifier,

@@ -203,18 +203,25 @@ MountIndex clone_tree(World& world, MountIndex source, DentryId root, CloneOptio
   return top;
 }
 
-bool attach_tree(World& world, MountIndex source, Location at) {
+bool propagates_onto(const World& world, MountIndex mount, DentryId place, MountIndex top) {
+  return world[top].root == place && contains(receivers(world, mount), top);
+}
+
+bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId actor) {
   const NamespaceId space = world[at.mount].space;
+  const NamespaceId left = world[source].space;
   const std::vector<MountIndex> nodes = world.subtree(source);
   std::vector<Receiver> places;
   for (const MountIndex mount : receivers(world, at.mount)) {
     const DentryId shown = world[mount].root;
     if (!world[mount].space.exists()) continue;
+    // Detached trees do not receive; they only give, once they are attached.
+    if (world.is_detached_tree(world[mount].space) && !planted(Fault::detached_receives)) continue;
     if (!world.is_below_or_at(at.dentry, shown) && !planted(Fault::hidden_place_received)) continue;
     if (planted(Fault::shown_root_not_received) && at.dentry == shown) continue;
     places.push_back({mount, world[mount].group, world.master(mount)});
   }
-  const bool is_new = !world[source].space.exists();
+  const bool is_new = !left.exists();
   const std::size_t added = nodes.size() * (places.size() + (is_new ? 1 : 0));
   if (static_cast<std::size_t>(world.mount_count) + added > mounts_max) return false;
 
@@ -230,11 +237,14 @@ bool attach_tree(World& world, MountIndex source, Location at) {
     }
   }
   world.detach_from_parent(source);
+  const MountIndex covered = world.mounted_at(at.mount, at.dentry);
+  if (covered.exists()) slide_beneath(world, source, covered);
   world.attach(source, at.mount, at.dentry);
   enter_space(world, source, space);
+  if (world.is_detached_tree(left)) world[left].detached_root = {};
 
   for (const auto& [copy, place] : copies) {
-    const bool is_less_privileged = world[world[place].space].owner != world[space].owner;
+    const bool is_less_privileged = world[world[place].space].owner != actor;
     if (is_less_privileged && !planted(Fault::propagated_unlocked)) lock_tree(world, copy);
     if (!planted(Fault::propagated_root_locked)) world[copy].locked = false;
     Location on{place, at.dentry};
@@ -389,7 +399,31 @@ void drop_namespace(World& world, NamespaceId space) {
   world[space].rootfs = {};
 }
 
+namespace {
+
+void take_down_closed_trees(World& world) {
+  world.has_detached_trees = false;
+  for (std::uint32_t i = 0; i < world.spaces.size(); ++i) {
+    const NamespaceId space{i};
+    if (!world.is_detached_tree(space)) continue;
+    const bool is_kept = std::ranges::any_of(world.tasks, [space](const Task& task) {
+      return task.alive && std::ranges::any_of(task.handles, [space](const Handle& handle) {
+               return handle.keeps == space;
+             });
+    });
+    if (is_kept || planted(Fault::detached_outlives_handle)) {
+      world.has_detached_trees = true;
+      continue;
+    }
+    umount_tree(world, world[space].detached_root, {.stay_connected = true});
+    world[space].detached_root = {};
+  }
+}
+
+}  // namespace
+
 void forget_unused(World& world) {
+  if (world.has_detached_trees) take_down_closed_trees(world);
   if (!world.has_unmounted) return;
   bool again = true;
   bool any_left = false;

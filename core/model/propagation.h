@@ -26,9 +26,14 @@ struct CloneOptions {
 // if too many mounts would exist.
 MountIndex clone_tree(World& world, MountIndex source, DentryId root, CloneOptions options);
 
-// Puts the tree `source` (new and in no namespace, or attached elsewhere: then it moves) on a mount
-// point, and copies of it everywhere `at.mount` propagates to. False if the world gets too large.
-bool attach_tree(World& world, MountIndex source, Location at);
+// Puts the tree `source` (new and in no namespace, or attached elsewhere, or a detached tree: then it
+// moves) on a mount point, and copies of it everywhere `at.mount` propagates to. Where the place is
+// taken, it slides beneath what is there. `actor` owns the mount namespace of the task that does it.
+// False if the world gets too large.
+bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId actor);
+
+// What is mounted on `place` of `mount` is also mounted, by propagation, on the root of `top`.
+bool propagates_onto(const World& world, MountIndex mount, DentryId place, MountIndex top);
 
 // Unmounts `mount` and all below it. Whoever still stands in one of them keeps it, in no namespace.
 struct UmountOptions {
@@ -51,7 +56,8 @@ void lock_tree(World& world, MountIndex mount);
 // The namespace lost its last task.
 void drop_namespace(World& world, NamespaceId space);
 
-// Forgets the unmounted mounts in which nobody stands any more. To be called behind every operation.
+// Takes down the detached trees whose handles are closed, and forgets the unmounted mounts in which
+// nobody stands any more. To be called behind every operation.
 void forget_unused(World& world);
 
 }  // namespace pivotcheck::model

@@ -13,7 +13,8 @@
 namespace pivotcheck {
 
 // X(identifier, "name", "syscall", errno, "reason", "source", "since")
-// syscall "*path*": a rule of looking up, making or removing a name, the same in every call.
+// syscall: more than one where the same rule is in each of them (MS_MOVE and move_mount; MS_BIND and
+// open_tree). "*path*": a rule of looking up, making or removing a name, the same in every call.
 // since: "always" means older than every kernel this project was tried on (6.1).
 #define PIVOTCHECK_RULES(X)                                                                        \
   X(handle_closed, "handle-closed", "*path*", EBADF,                                               \
@@ -108,63 +109,64 @@ namespace pivotcheck {
   X(mount_no_capability, "mount-no-capability", "mount", EPERM,                                    \
     "the task has no CAP_SYS_ADMIN in the user namespace that owns its mount namespace",           \
     "mount(2), EPERM; mount_namespaces(7); user_namespaces(7)", "always")                          \
-  X(mount_type_no_capability, "mount-type-no-capability", "mount", EPERM,                          \
+  X(mount_type_no_capability, "mount-type-no-capability", "mount, fsmount", EPERM,                 \
     "a new filesystem is asked for, and the task has no CAP_SYS_ADMIN in its own user namespace",  \
     "user_namespaces(7), Effect of capabilities", "always")                                        \
-  X(mount_source_too_long, "mount-source-too-long", "mount", EINVAL,                              \
-    "the source of a bind or move has 4096 bytes or more", "observed; mount(2) is silent",          \
+  X(mount_source_too_long, "mount-source-too-long", "mount", EINVAL,                               \
+    "the source of a bind or move has 4096 bytes or more", "observed; mount(2) is silent",         \
     "always")                                                                                      \
   X(mount_source_empty, "mount-source-empty", "mount", EINVAL,                                     \
     "the source of a bind or move is the empty string", "mount(2), EINVAL; observed", "always")    \
-  X(move_source_not_mount_point, "move-source-not-mount-point", "mount", EINVAL,                   \
+  X(move_source_not_mount_point, "move-source-not-mount-point", "mount, move_mount", EINVAL,       \
     "what is to be moved is not the root of a mount", "mount(2), EINVAL for MS_MOVE", "always")    \
-  X(move_kind_mismatch, "move-kind-mismatch", "mount", EINVAL,                                     \
+  X(move_kind_mismatch, "move-kind-mismatch", "mount, move_mount", EINVAL,                         \
     "a directory can be moved only onto a directory, a file only onto a file", "observed",         \
     "always")                                                                                      \
-  X(mount_target_gone, "mount-target-gone", "mount", ENOENT,                                       \
+  X(mount_target_gone, "mount-target-gone", "mount, move_mount", ENOENT,                           \
     "the directory to mount on has been removed, or the mount it is on has been detached",         \
     "mount(2), ENOENT; observed", "always")                                                        \
-  X(mount_target_foreign, "mount-target-foreign", "mount", EINVAL,                                 \
+  X(mount_target_foreign, "mount-target-foreign", "mount, move_mount", EINVAL,                     \
     "the place to mount on is in another mount namespace", "mount_namespaces(7); observed",        \
     "always")                                                                                      \
   X(mount_kind_mismatch, "mount-kind-mismatch", "mount", ENOTDIR,                                  \
     "a directory can be mounted only on a directory, a file only on a file",                       \
     "mount(2), ENOTDIR; observed for files", "always")                                             \
-  X(bind_unbindable, "bind-unbindable", "mount", EINVAL, "the source of the bind is unbindable",   \
+  X(bind_unbindable, "bind-unbindable", "mount, open_tree", EINVAL,                                \
+    "the source of the bind or clone is unbindable",                                               \
     "sharedsubtree.rst, 2) unbindable mount; mount_namespaces(7), MS_UNBINDABLE", "always")        \
-  X(bind_source_foreign, "bind-source-foreign", "mount", EINVAL,                                   \
+  X(bind_source_foreign, "bind-source-foreign", "mount, open_tree", EINVAL,                        \
     "the source of the bind is on a mount that is detached, or in another mount namespace",        \
     "mount_namespaces(7); observed", "always")                                                     \
-  X(bind_locked_children, "bind-locked-children", "mount", EINVAL,                                 \
+  X(bind_locked_children, "bind-locked-children", "mount, open_tree", EINVAL,                      \
     "a bind that is not recursive would reveal what locked mounts below the source cover",         \
     "mount_namespaces(7), Restrictions: mounts inherited as a unit", "always")                     \
-  X(bind_locked_unbindable, "bind-locked-unbindable", "mount", EPERM,                              \
+  X(bind_locked_unbindable, "bind-locked-unbindable", "mount, open_tree", EPERM,                   \
     "a recursive bind would have to leave out a mount that is unbindable and locked: what it "     \
     "covers would be revealed",                                                                    \
     "mount_namespaces(7), Restrictions; observed", "always")                                       \
-  X(move_foreign, "move-foreign", "mount", EINVAL,                                                 \
+  X(move_foreign, "move-foreign", "mount, move_mount", EINVAL,                                     \
     "the mount to be moved is detached, or in another mount namespace", "observed", "always")      \
-  X(move_locked, "move-locked", "mount", EINVAL,                                                   \
+  X(move_locked, "move-locked", "mount, move_mount", EINVAL,                                       \
     "the mount to be moved is locked: it was inherited from a more privileged mount namespace",    \
     "mount_namespaces(7), Restrictions: may not be separated", "always")                           \
-  X(move_shared_parent, "move-shared-parent", "mount", EINVAL,                                     \
+  X(move_shared_parent, "move-shared-parent", "mount, move_mount", EINVAL,                         \
     "the mount on which the moved one is mounted is shared", "mount(2), EINVAL for MS_MOVE",       \
     "always")                                                                                      \
-  X(move_unbindable_to_shared, "move-unbindable-to-shared", "mount", EINVAL,                       \
+  X(move_unbindable_to_shared, "move-unbindable-to-shared", "mount, move_mount", EINVAL,           \
     "the tree to be moved contains an unbindable mount, and the place is on a shared mount",       \
     "sharedsubtree.rst, 5c) move semantics", "always")                                             \
-  X(move_into_itself, "move-into-itself", "mount", ELOOP,                                          \
+  X(move_into_itself, "move-into-itself", "mount, move_mount", ELOOP,                              \
     "the place to move to is in the tree that is to be moved", "mount(2), ELOOP for MS_MOVE",      \
     "always")                                                                                      \
-  X(mount_source_removed, "mount-source-removed", "mount", ENOENT,                                 \
+  X(mount_source_removed, "mount-source-removed", "mount, move_mount", ENOENT,                     \
     "the directory or file to be bound, or that the moved mount shows, has been removed",          \
     "observed; mount(2) is silent", "always")                                                      \
   X(propagation_not_mount_point, "propagation-not-mount-point", "mount", EINVAL,                   \
     "the propagation of something that is not the root of a mount is to be changed",               \
     "mount(2), EINVAL; observed", "always")                                                        \
-  X(propagation_detached, "propagation-detached", "mount", EINVAL,                                 \
+  X(propagation_detached, "propagation-detached", "mount, move_mount", EINVAL,                     \
     "the propagation of a detached mount is to be changed", "observed", "always")                  \
-  X(propagation_foreign, "propagation-foreign", "mount", EPERM,                                    \
+  X(propagation_foreign, "propagation-foreign", "mount, move_mount", EPERM,                        \
     "the task has no CAP_SYS_ADMIN in the user namespace that owns the mount's namespace",         \
     "observed", "6.1 and later stable releases, 6.17")                                             \
   X(remount_foreign, "remount-foreign", "mount", EINVAL,                                           \
@@ -202,7 +204,7 @@ namespace pivotcheck {
     "CAP_SYS_ADMIN in the user namespace in which that was mounted",                               \
     "observed; umount(2) is silent", "always")                                                     \
   X(umount_root_removed_in_use, "umount-root-removed-in-use", "umount", EBUSY,                     \
-    "a plain umount of the task's own root makes its filesystem read-only, and a directory or file "\
+    "a plain umount of the task's own root makes its filesystem read-only, and a directory or file " \
     "that was removed from it is still in use",                                                    \
     "observed; umount(2) is silent", "always")                                                     \
   X(umount_busy, "umount-busy", "umount", EBUSY,                                                   \
@@ -224,7 +226,7 @@ namespace pivotcheck {
     "new_root is on a mount that is detached, or in another mount namespace",                      \
     "observed; pivot_root(2) is silent", "always")                                                 \
   X(put_old_mount_shared, "put-old-mount-shared", "pivot_root", EINVAL,                            \
-    "the mount on which the old root would be mounted is shared: nothing may propagate by pivoting",\
+    "the mount on which the old root would be mounted is shared: nothing may propagate by pivoting", \
     "pivot_root(2), ERRORS: put_old is a mount point with propagation type MS_SHARED", "always")   \
   X(new_root_parent_shared, "new-root-parent-shared", "pivot_root", EINVAL,                        \
     "the mount on which new_root is mounted is shared", "pivot_root(2), NOTES and ERRORS",         \
@@ -272,7 +274,85 @@ namespace pivotcheck {
   X(setns_mnt_no_capability, "setns-mnt-no-capability", "setns", EPERM,                            \
     "entering a mount namespace needs CAP_SYS_ADMIN in its owner, and CAP_SYS_ADMIN and "          \
     "CAP_SYS_CHROOT in the user namespace the caller is in or enters",                             \
-    "setns(2), EPERM and CLONE_NEWNS", "always")
+    "setns(2), EPERM and CLONE_NEWNS", "always")                                                   \
+  X(open_tree_recursive_alone, "open-tree-recursive-alone", "open_tree", EINVAL,                   \
+    "`recursive` is about what to clone, and nothing is cloned", "open_tree(2), EINVAL", "5.2")    \
+  X(open_tree_no_capability, "open-tree-no-capability", "open_tree", EPERM,                        \
+    "a clone is asked for, and the task has no CAP_SYS_ADMIN in the user namespace that owns its " \
+    "mount namespace", "open_tree(2), EPERM", "5.2")                                               \
+  X(move_mount_no_capability, "move-mount-no-capability", "move_mount", EPERM,                     \
+    "the task has no CAP_SYS_ADMIN in the user namespace that owns its mount namespace",           \
+    "move_mount(2), EPERM", "5.2")                                                                 \
+  X(move_mount_beneath_unknown, "move-mount-beneath-unknown", "move_mount", EINVAL,                \
+    "this kernel does not know `beneath`, which came with Linux 6.5", "move_mount(2), EINVAL",     \
+    "5.2")                                                                                         \
+  X(move_mount_both, "move-mount-both", "move_mount", EINVAL,                                      \
+    "`beneath` and `set_group` exclude each other", "observed; move_mount(2) is silent", "6.5")    \
+  X(beneath_not_mount_point, "beneath-not-mount-point", "move_mount", EINVAL,                      \
+    "something is to be mounted beneath a place that is not the root of a mount",                  \
+    "move_mount(2), MOVE_MOUNT_BENEATH", "6.5")                                                    \
+  X(beneath_detached_root, "beneath-detached-root", "move_mount", EINVAL,                          \
+    "something is to be mounted beneath the lowest mount of a detached tree: there is nothing it " \
+    "could be mounted on", "observed", "6.5")                                                      \
+  X(move_inside_detached_tree, "move-inside-detached-tree", "mount, move_mount", EINVAL,           \
+    "the mount to be moved is in a detached tree, but not the lowest of it: only all of it moves", \
+    "move_mount(2), EINVAL", "5.2")                                                                \
+  X(move_detached_into_itself, "move-detached-into-itself", "mount, move_mount", EINVAL,           \
+    "a detached tree would be attached to itself", "observed", "6.15")                             \
+  X(beneath_locked, "beneath-locked", "move_mount", EINVAL,                                        \
+    "the mount on top is locked: who may not unmount it may not get beneath it",                   \
+    "move_mount(2), EINVAL; mount_namespaces(7), Restrictions", "6.5")                             \
+  X(beneath_source_covered, "beneath-source-covered", "move_mount", EINVAL,                        \
+    "something is mounted on the root of the mount that is to go beneath",                         \
+    "move_mount(2), EINVAL", "6.5")                                                                \
+  X(beneath_own_root, "beneath-own-root", "move_mount", EINVAL,                                    \
+    "the mount on top is the task's root: for that there is pivot_root(\".\", \".\")",             \
+    "move_mount(2), EINVAL", "6.5")                                                                \
+  X(beneath_namespace_root, "beneath-namespace-root", "move_mount", EINVAL,                        \
+    "the mount on top is the lowest of the mount namespace", "move_mount(2), EINVAL", "6.5")       \
+  X(beneath_ancestor, "beneath-ancestor", "move_mount", EINVAL,                                    \
+    "the mount that is to go beneath is the one on top, or is mounted below it",                   \
+    "move_mount(2), EINVAL", "6.5")                                                                \
+  X(beneath_propagates_onto_top, "beneath-propagates-onto-top", "move_mount", EINVAL,              \
+    "what is mounted beneath would propagate onto the mount on top",                               \
+    "move_mount(2), EINVAL", "6.5")                                                                \
+  X(beneath_propagates_onto_source, "beneath-propagates-onto-source", "move_mount", EINVAL,        \
+    "what is mounted beneath would propagate onto itself", "move_mount(2), EINVAL", "6.5")         \
+  X(set_group_source_not_mount_point, "set-group-source-not-mount-point", "move_mount", EINVAL,    \
+    "that whose peer group is to be taken over is not the root of a mount",                        \
+    "move_mount(2), MOVE_MOUNT_SET_GROUP", "5.15")                                                 \
+  X(set_group_target_not_mount_point, "set-group-target-not-mount-point", "move_mount", EINVAL,    \
+    "what is to get a peer group is not the root of a mount",                                      \
+    "move_mount(2), MOVE_MOUNT_SET_GROUP", "5.15")                                                 \
+  X(set_group_other_filesystem, "set-group-other-filesystem", "move_mount", EINVAL,                \
+    "the two mounts show different filesystems", "move_mount(2), MOVE_MOUNT_SET_GROUP", "5.15")    \
+  X(set_group_wider, "set-group-wider", "move_mount", EINVAL,                                      \
+    "the mount that is to get the peer group shows something that the other one does not show",    \
+    "move_mount(2), MOVE_MOUNT_SET_GROUP", "5.15")                                                 \
+  X(set_group_locked_children, "set-group-locked-children", "move_mount", EINVAL,                  \
+    "on the source a locked mount covers a part of what the target shows",                         \
+    "move_mount(2), MOVE_MOUNT_SET_GROUP", "5.15")                                                 \
+  X(set_group_target_not_private, "set-group-target-not-private", "move_mount", EINVAL,            \
+    "the mount that is to get the peer group is shared or a slave already",                        \
+    "move_mount(2), MOVE_MOUNT_SET_GROUP", "5.15")                                                 \
+  X(set_group_source_private, "set-group-source-private", "move_mount", EINVAL,                    \
+    "the source is neither shared nor a slave: there is nothing to take over",                     \
+    "move_mount(2), MOVE_MOUNT_SET_GROUP", "5.15")                                                 \
+  X(setattr_no_capability, "setattr-no-capability", "mount_setattr", EPERM,                        \
+    "the task has no CAP_SYS_ADMIN in the user namespace that owns its mount namespace",           \
+    "mount_setattr(2), EPERM", "5.12")                                                             \
+  X(setattr_not_mount_point, "setattr-not-mount-point", "mount_setattr", EINVAL,                   \
+    "it is not the root of a mount", "mount_setattr(2), EINVAL", "5.12")                           \
+  X(setattr_foreign, "setattr-foreign", "mount_setattr", EINVAL,                                   \
+    "the mount is in another mount namespace, unmounted, or inside a detached tree",               \
+    "mount_setattr(2), EINVAL", "5.12")                                                            \
+  X(setattr_locked_flag, "setattr-locked-flag", "mount_setattr", EPERM,                            \
+    "an attribute of the mount, or of one below it, is locked and would be cleared (or the atime " \
+    "setting, which would be changed); nothing is changed then",                                   \
+    "mount_setattr(2), EPERM; mount_namespaces(7), Restrictions", "5.12")                          \
+  X(fsmount_no_capability, "fsmount-no-capability", "fsmount", EPERM,                              \
+    "the task has no CAP_SYS_ADMIN in the user namespace that owns its mount namespace",           \
+    "fsopen(2), fsmount(2), EPERM", "5.2")
 
 enum class Rule : unsigned char {
   none,

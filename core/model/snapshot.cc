@@ -101,7 +101,10 @@ std::string broken_invariant(const World& world) {
     if (!mount.exists) continue;
     if (mount.space.exists() == mount.unmounted) return name + " is neither mounted nor unmounted";
     const bool is_rootfs = mount.space.exists() && world[mount.space].rootfs == MountIndex{i};
-    if (mount.space.exists() && !is_rootfs && !mount.parent.exists()) return name + " has no parent";
+    const bool is_lowest =
+        is_rootfs || (mount.space.exists() && world[mount.space].detached_root == MountIndex{i});
+    if (mount.space.exists() && !is_lowest && !mount.parent.exists()) return name + " has no parent";
+    if (is_lowest && mount.parent.exists()) return name + " is the lowest and has a parent";
     if (mount.parent.exists()) {
       const Mount& parent = world[mount.parent];
       if (parent.space != mount.space) return name + " is in another namespace than its parent";

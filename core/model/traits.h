@@ -30,6 +30,16 @@ struct KernelTraits {
   // Quirk (FINDINGS.md, "A new mount namespace forgets that a mount is unbindable").
   bool namespace_copy_loses_unbindable = true;  // since 6.17, seen on 6.18
 
+  // move_mount knows `beneath`.
+  bool moves_beneath = true;  // since 6.5
+
+  // move_mount looks its target up before its source; before, behind it.
+  bool move_mount_target_first = true;  // since 6.15
+
+  // A detached tree may be copied, bound from and attached to; before, only the tree as a whole could be
+  // attached, and only in a mount namespace.
+  bool detached_trees_can_grow = true;  // since 6.15
+
   static KernelTraits for_release(const Release& release);
 };
 

@@ -15,7 +15,7 @@ World::World(Privilege privilege, const KernelTraits& kernel_traits) : traits(ke
   mounts.reserve(32);
   users.push_back({});
   const UserNamespaceId user{0};
-  spaces.push_back({.owner = user, .rootfs = {}});
+  spaces.push_back({.owner = user, .rootfs = {}, .detached_root = {}, .origin = {}});
   const NamespaceId space{0};
 
   const FilesystemId below = new_filesystem(FilesystemType::ramfs, false, user);
@@ -116,6 +116,17 @@ MountIndex World::new_mount(DentryId root) {
   mounts.emplace_back();
   mounts.back().root = root;
   return id;
+}
+
+NamespaceId World::new_detached_tree(MountIndex root, UserNamespaceId owner, NamespaceId origin) {
+  const NamespaceId space{static_cast<std::uint32_t>(spaces.size())};
+  spaces.push_back({.owner = owner, .rootfs = {}, .detached_root = root, .origin = origin});
+  for (const MountIndex mount : subtree(root)) {
+    (*this)[mount].space = space;
+    ++mount_count;
+  }
+  has_detached_trees = true;
+  return space;
 }
 
 MountIndex World::mounted_at(MountIndex parent, DentryId mount_point) const {

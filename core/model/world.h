@@ -23,6 +23,10 @@
 // A mount that was unmounted while somebody still stands in it (`unmounted`) has no namespace, and is
 // forgotten when nobody does any more. Such mounts may still hang together: see propagation.h.
 //
+// A detached tree, which open_tree or fsmount made, is a Namespace of its own that no task is ever in
+// (the kernel's "anonymous" mount namespaces): its lowest mount has no parent, and it lasts until it is
+// attached somewhere, or until the last copy of the handle that came with it is closed.
+//
 // Not modelled: contents of files, ownership (every task is uid 0 and owns everything), times.
 #pragma once
 
@@ -99,7 +103,9 @@ struct PeerGroup {
 
 struct Namespace {
   UserNamespaceId owner;
-  MountIndex rootfs;  // none: the namespace is gone
+  MountIndex rootfs;         // none: a detached tree, or the namespace is gone
+  MountIndex detached_root;  // of a detached tree, while it is one
+  NamespaceId origin;        // of a detached tree: whose tasks may use it; none: of any namespace
 };
 
 struct UserNamespace {
@@ -116,6 +122,7 @@ struct Location {
 struct Handle {
   std::string name;
   Location at;
+  NamespaceId keeps;  // the detached tree that came with it: it lasts as long as one such handle does
 };
 
 struct Task {
@@ -147,6 +154,7 @@ class World {
   std::vector<Task> tasks;  // in the order in which they were made
   int mount_count = 0;      // mounts in namespaces, without each namespace's rootfs
   bool has_unmounted = false;
+  bool has_detached_trees = false;
   bool met_many_links = false;  // some lookup met so many links that it could not afford to start again
 
   Filesystem& operator[](FilesystemId id) { return filesystems[id.value]; }
@@ -180,6 +188,11 @@ class World {
 
   // --- mounts as a tree
   MountIndex new_mount(DentryId root);
+  // Makes a tree that is in no namespace a detached one.
+  NamespaceId new_detached_tree(MountIndex root, UserNamespaceId owner, NamespaceId origin);
+  [[nodiscard]] bool is_detached_tree(NamespaceId space) const {
+    return space.exists() && (*this)[space].detached_root.exists();
+  }
   [[nodiscard]] MountIndex mounted_at(MountIndex parent, DentryId mount_point) const;
   void attach(MountIndex mount, MountIndex parent, DentryId mount_point);
   void detach_from_parent(MountIndex mount);

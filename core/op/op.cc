@@ -50,12 +50,23 @@ std::string_view verb(const Op& op) {
                         [](const Unshare&) -> Name { return "unshare"; },
                         [](const Setns&) -> Name { return "setns"; },
                         [](const DropCapabilities&) -> Name { return "dropcap"; },
+                        [](const OpenTree&) -> Name { return "open_tree"; },
+                        [](const MoveMount&) -> Name { return "move_mount"; },
+                        [](const MountSetattr&) -> Name { return "mount_setattr"; },
+                        [](const Fsmount&) -> Name { return "fsmount"; },
                     },
                     op);
 }
 
+const HandleName* opened_handle(const Op& op) {
+  if (const auto* open = std::get_if<Open>(&op)) return &open->handle;
+  if (const auto* tree = std::get_if<OpenTree>(&op)) return &tree->handle;
+  if (const auto* mount = std::get_if<Fsmount>(&op)) return &mount->handle;
+  return nullptr;
+}
+
 std::span<const Op> prototypes() {
-  static const std::array<Op, 32> all{
+  static const std::array<Op, 36> all{
       Mkdir{},
       Rmdir{},
       Touch{},
@@ -88,8 +99,10 @@ std::span<const Op> prototypes() {
       Unshare{},
       Setns{},
       DropCapabilities{},
-      // open_tree, move_mount, mount_setattr and fsmount follow here once Op has them; until then
-      // they are unknown verbs.
+      OpenTree{},
+      MoveMount{},
+      MountSetattr{},
+      Fsmount{},
   };
   return all;
 }

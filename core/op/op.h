@@ -118,7 +118,7 @@ struct FlagNames<MoveMountFlag> {
 };
 using MoveMountFlags = FlagSet<MoveMountFlag>;
 
-// What mount_setattr changes: `+ro,-nosuid,shared`. No flag is in both sets.
+// What mount_setattr changes: `+ro,-nosuid,shared`. No flag is in both sets; something is changed.
 struct AttributeChange {
   MountFlags set;
   MountFlags clear;
@@ -184,13 +184,23 @@ struct Setns   { TaskName task; NamespaceKinds kinds;
                  PIVOTCHECK_OP(Setns, visit(self.task), visit(self.kinds)); };
 struct DropCapabilities { Capabilities capabilities;
                  PIVOTCHECK_OP(DropCapabilities, visit(self.capabilities)); };
+
+struct OpenTree { HandleName handle; Path path; OpenTreeFlags flags;
+                 PIVOTCHECK_OP(OpenTree, visit(self.handle), visit(self.path), visit(self.flags)); };
+struct MoveMount { Path source; Path target; MoveMountFlags flags;
+                 PIVOTCHECK_OP(MoveMount, visit(self.source), visit(self.target),
+                               visit(self.flags)); };
+struct MountSetattr { Path path; AttributeChange change; RecursiveWord recursive;
+                 PIVOTCHECK_OP(MountSetattr, visit(self.path), visit(self.change),
+                               visit(self.recursive)); };
+struct Fsmount { HandleName handle; FilesystemType type = FilesystemType::tmpfs; MountFlags flags;
+                 PIVOTCHECK_OP(Fsmount, visit(self.handle), visit(self.type), visit(self.flags)); };
 // clang-format on
 
 using Op = std::variant<Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, Mount, Bind, Move,
                         ChangePropagation, Remount, Umount, PivotRoot, Chroot, Chdir, Open, Fchdir,
-                        Close, Spawn, Exit, Unshare, Setns, DropCapabilities>;
-// The descriptor-based mount API (open_tree, move_mount, mount_setattr, fsmount) goes here, behind
-// DropCapabilities: its flag sets above are ready, its verbs are not in prototypes() yet.
+                        Close, Spawn, Exit, Unshare, Setns, DropCapabilities, OpenTree, MoveMount,
+                        MountSetattr, Fsmount>;
 
 // One operation performed by one task.
 struct Step {
@@ -201,6 +211,9 @@ struct Step {
 
 // "make-rslave"; never "".
 std::string_view verb(const Op& op);
+// The handle that the operation opens where it succeeds (open, open_tree, fsmount); nullptr for any
+// other.
+const HandleName* opened_handle(const Op& op);
 // One Op for each verb, its arguments empty, its verb-coded members set. Ordered as the format has them.
 std::span<const Op> prototypes();
 

@@ -66,6 +66,10 @@ template <>
 constexpr bool may_be_left_out<MountFlag> = true;
 template <>
 constexpr bool may_be_left_out<UmountFlag> = true;
+template <>
+constexpr bool may_be_left_out<OpenTreeFlag> = true;
+template <>
+constexpr bool may_be_left_out<MoveMountFlag> = true;
 
 // Which tasks there are, and were: a name is given once.
 class Tasks {
@@ -104,6 +108,9 @@ class StepReader {
   bool read(FilesystemType& type);
   bool read(HandleName& handle);
   bool read(RemountFlags& remount);
+  bool read(AttributeChange& change);
+  bool read_attribute(AttributeChange& change, std::string_view element, int column);
+  bool read(RecursiveWord& word);
   template <class Enum>
   bool read(FlagSet<Enum>& flags);
   bool read_task(TaskName& task, bool is_new);
@@ -349,6 +356,49 @@ bool StepReader::read(RemountFlags& remount) {
     }
     return true;
   });
+}
+
+bool StepReader::read_attribute(AttributeChange& change, std::string_view element, int column) {
+  static const std::string known = "write + or - and one of " +
+                                   choices(FlagNames<MountFlag>::names) + ", or one of " +
+                                   choices(FlagNames<Propagation>::names);
+  if (element.front() != '+' && element.front() != '-') {
+    const int index = flag_index<Propagation>(element);
+    if (index < 0) return fail(column, "unknown attribute " + shown(element) + "; " + known);
+    const auto to = static_cast<Propagation>(index);
+    if (change.propagation && *change.propagation != to) {
+      return fail(column, "a mount has one propagation; write one of " +
+                              choices(FlagNames<Propagation>::names));
+    }
+    change.propagation = to;
+    return true;
+  }
+  const int index = flag_index<MountFlag>(element.substr(1));
+  if (index < 0) return fail(column, "unknown attribute " + shown(element) + "; " + known);
+  const auto flag = static_cast<MountFlag>(index);
+  const bool on = element.front() == '+';
+  if ((on ? change.clear : change.set).has(flag)) {
+    return fail(column, shown(element.substr(1)) + " both with + and with -; write one of them");
+  }
+  (on ? change.set : change.clear).set(flag);
+  return true;
+}
+
+bool StepReader::read(AttributeChange& change) {
+  if (!need_plain("a list of attributes, such as +ro or private")) return false;
+  return read_list([&](std::string_view element, int column) {
+    return read_attribute(change, element, column);
+  });
+}
+
+bool StepReader::read(RecursiveWord& word) {
+  if (!at_argument()) return true;
+  if (word_.kind != Word::Kind::plain || word_.text != "recursive") {
+    return fail(word_.column, "only 'recursive' may follow the attributes; remove " +
+                                  shown(word_.text) + ", or begin a comment with '#'");
+  }
+  word.on = true;
+  return advance();
 }
 
 // Reads a whole scenario. Every function that returns bool has set the complaint where it returns

@@ -3,6 +3,8 @@
 // fields(), so there is one append() for each kind of argument and none for a verb.
 //
 // Source: FORMAT.md; its section "As pivotcheck prints it" says which spelling is chosen.
+#include <utility>
+
 #include "scenario/scenario.h"
 #include "scenario/syntax.h"
 
@@ -95,6 +97,24 @@ void append(std::string& out, const RemountFlags& remount) {
   } else {
     append(out, remount.flags);
   }
+}
+
+void append(std::string& out, const AttributeChange& change) {
+  char separator = ' ';
+  const auto add = [&](std::string_view sign, std::string_view name) {
+    ((out += std::exchange(separator, ',')) += sign) += name;
+  };
+  for (std::size_t i = 0; i < FlagNames<MountFlag>::names.size(); ++i) {
+    const auto flag = static_cast<MountFlag>(i);
+    if (change.set.has(flag)) add("+", FlagNames<MountFlag>::names[i]);
+    if (change.clear.has(flag)) add("-", FlagNames<MountFlag>::names[i]);
+  }
+  if (change.propagation) {
+    add("", FlagNames<Propagation>::names[static_cast<std::size_t>(*change.propagation)]);
+  }
+}
+void append(std::string& out, RecursiveWord word) {
+  if (word.on) out += " recursive";
 }
 
 void append_step(std::string& out, const Step& step) {

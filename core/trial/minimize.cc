@@ -4,6 +4,7 @@
 #include "trial/minimize.h"
 
 #include <algorithm>
+#include <concepts>
 #include <set>
 #include <unordered_set>
 #include <utility>
@@ -89,12 +90,34 @@ std::vector<FilesystemType> simpler(const FilesystemType& type) {
   if (type == FilesystemType::tmpfs) return {};
   return {FilesystemType::tmpfs};
 }
+std::vector<RecursiveWord> simpler(const RecursiveWord& word) {
+  if (!word.on) return {};
+  return {RecursiveWord{}};
+}
+int options_in(const AttributeChange& change);
+// With one thing less to change; something always is.
+std::vector<AttributeChange> simpler(const AttributeChange& change) {
+  std::vector<AttributeChange> result;
+  const auto offer = [&](AttributeChange less) {
+    if (options_in(less) > 0) result.push_back(std::move(less));
+  };
+  for (const MountFlags& set : simpler(change.set)) offer({set, change.clear, change.propagation});
+  for (const MountFlags& clear : simpler(change.clear)) {
+    offer({change.set, clear, change.propagation});
+  }
+  if (change.propagation) offer({change.set, change.clear, std::nullopt});
+  return result;
+}
 std::vector<int> simpler(const auto&) { return {}; }
 
 template <class Flag>
 int options_in(const FlagSet<Flag>& flags) { return flags.count(); }
 int options_in(const RemountFlags& remount) { return remount.flags.count(); }
 int options_in(const FilesystemType& type) { return type == FilesystemType::tmpfs ? 0 : 1; }
+int options_in(const RecursiveWord& word) { return word.on ? 1 : 0; }
+int options_in(const AttributeChange& change) {
+  return change.set.count() + change.clear.count() + (change.propagation ? 1 : 0);
+}
 int options_in(const auto&) { return 0; }
 
 // All simpler forms of one operation.
@@ -111,7 +134,7 @@ std::vector<Op> simpler_forms(const Op& op) {
   };
   std::visit(
       [&](auto& self) {
-        if constexpr (requires { self.recursive; }) {
+        if constexpr (requires { { self.recursive } -> std::same_as<bool&>; }) {
           if (std::exchange(self.recursive, false)) {
             result.push_back(changed);
             self.recursive = true;
@@ -127,7 +150,7 @@ std::size_t options_of(const Op& op) {
   int count = 0;
   std::visit(
       [&](const auto& self) {
-        if constexpr (requires { self.recursive; }) count += self.recursive ? 1 : 0;
+        if constexpr (requires { { self.recursive } -> std::same_as<const bool&>; }) count += self.recursive ? 1 : 0;
         self.fields(self, [&](const auto& field) { count += options_in(field); });
       },
       op);
@@ -379,6 +402,8 @@ class Minimizer {
       for (const ScenarioStep& step : best_.scenario.steps) {
         const auto* open = std::get_if<Open>(&step.step.op);
         if (open != nullptr && open->path.handle.empty()) starts.insert(open->path.text);
+        const auto* tree = std::get_if<OpenTree>(&step.step.op);
+        if (tree != nullptr && tree->path.handle.empty()) starts.insert(tree->path.text);
       }
       for (const std::string& start : starts) {
         smaller = keep(with_path(best_.scenario, i, [&](std::string& text, Path* path) {

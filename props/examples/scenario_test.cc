@@ -348,7 +348,11 @@ TEST_CASE("each verb names one prototype, and its name is in the format's table"
                                                "exit",
                                                "unshare",
                                                "setns",
-                                               "dropcap"};
+                                               "dropcap",
+                                               "open_tree",
+                                               "move_mount",
+                                               "mount_setattr",
+                                               "fsmount"};
   std::vector<std::string_view> actual;
   for (const Op& each : prototypes()) actual.push_back(verb(each));
   CHECK(actual == expected);
@@ -401,6 +405,14 @@ void fill(Dice& dice, FlagSet<Enum>& flags) {
 }
 void fill(Dice& dice, RemountFlags& remount) {
   if (dice.flip()) fill(dice, remount.flags);
+}
+
+void fill(Dice& dice, RecursiveWord& word) { word.on = dice.flip(); }
+void fill(Dice& dice, AttributeChange& change) {
+  fill(dice, change.set);
+  if (dice.flip()) fill(dice, change.clear);
+  change.clear = change.clear.without(change.set);
+  if (dice.flip()) change.propagation = static_cast<Propagation>(dice.below(4));
 }
 
 Op random_op(Dice& dice, const Op& prototype) {
