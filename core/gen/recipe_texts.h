@@ -701,6 +701,206 @@ bind $f $x/f
 | bind $x/f $x => ENOTDIR mount-kind-mismatch
 | pivot_root $x/f $x => ENOTDIR not-a-directory
 )"},
+
+// --- the mount API by descriptors
+
+{"a detached copy", 10, false, R"(
+mkdir $x; mount tmpfs $x
+~ make-shared $x
+mkdir $x/a
+? mount tmpfs $x/a; mkdir $x/a/b
+~ open_tree h $x clone,recursive
+? mount tmpfs $x/a
+? mount_setattr @h private recursive
+? unshare mnt
+? umount $x detach
+? mkdir $y; move_mount @h $y; umount $y/a
+~ move_mount @h $x
+? umount $x
+? mount tmpfs @h/a
+? umount @h detach
+)"},
+{"a detached tree is taken down", 6, false, R"(
+mkdir $x; mount tmpfs $x; mkdir $x/a; mount ramfs $x/a; mkdir $x/a/b
+~ make-rshared $x
+open_tree h $x clone,recursive
+? open k @h/a; open_tree m @h
+? spawn B; B: chdir @h/a
+? B: close h; B: chdir @m
+| close h; mkdir $x/a/c
+| open k @h/a; close h; bind @k $x => EINVAL bind-source-foreign
+| close h; move_mount @m $x => EBADF handle-closed
+| open k @h/a; open h /; chdir @k; chdir ..
+| move_mount @h $x; close h; umount $x/a; umount $x
+| move_mount @h $x; umount $x detach; chdir @h/a
+| unshare mnt; close h
+)"},
+{"a detached tree that grows", 8, false, R"(
+fsmount h tmpfs; mkdir @h/a
+? mkdir $x; mount tmpfs $x
+? make-shared /
+| fsmount k tmpfs; move_mount @k @h/a; open_tree m @h/a clone
+| fsmount k tmpfs; move_mount @k @h/a; mkdir @k/b; close k; mkdir $x; move_mount @h $x; umount $x/a
+| fsmount k tmpfs; move_mount @k @h/a; mkdir $x; move_mount @k $x => EINVAL move-inside-detached-tree
+| mkdir $x; mount tmpfs $x; move_mount $x @h/a => EINVAL mount-target-foreign
+| move_mount @h @h/a => EINVAL move-detached-into-itself
+| fsmount k ramfs; move_mount @k @h beneath => EINVAL beneath-detached-root
+| fsmount k ramfs; move_mount @k @h/a; fsmount k tmpfs; move_mount @k @h/a beneath
+| fsmount k ramfs; move_mount @k @h; mkdir @k/c; chdir @h/..; mkdir $x; move_mount @h $x
+| make-shared @h; fsmount k ramfs; move_mount @k @h/a; mkdir $x; move_mount @h $x; bind $x /
+| spawn B; B: unshare mnt; fsmount k tmpfs; move_mount @k @h/a; B: mkdir $x; B: move_mount @h $x
+| spawn B; B: unshare mnt; B: fsmount k tmpfs; B: move_mount @k @h/a; mkdir $x; bind @h/a $x
+| bind / @h/a => EINVAL mount-target-foreign
+| mkdir $x; bind @h $x; open_tree k @h clone; close h; umount $x
+| mkdir $x; rbind @h/a $x; move @h $x
+)"},
+{"beneath", 12, false, R"(
+mkdir $x; mount tmpfs $x
+? make-shared /
+? mkdir $x/a; mount tmpfs $x
+~ fsmount h tmpfs
+| move_mount @h $x beneath; umount $x; mkdir $x/b
+| mkdir $y; mount ramfs $y; make-shared $y; move_mount $y $x beneath; umount $x
+| open_tree h $x clone; move_mount @h $x beneath; umount $x
+| make-shared /; open_tree h / clone; move_mount @h $x beneath; umount $x
+| mkdir $x/a; move_mount @h $x/a beneath => EINVAL beneath-not-mount-point
+| move_mount $x $x beneath => EINVAL beneath-ancestor
+| mkdir $x/a; mount tmpfs $x/a; move_mount $x/a $x beneath => EINVAL beneath-ancestor
+| chroot $x; move_mount @h / beneath => EINVAL beneath-own-root
+| chroot $x; move_mount @h /.. beneath => EINVAL beneath-own-root
+| mkdir $y; mount tmpfs $y; open h $y; mount tmpfs $y; move_mount @h $x beneath => EINVAL beneath-source-covered
+| move_mount @h $x beneath,set_group => EINVAL move-mount-both
+| make-shared $x; mkdir $y; bind $x $y; move_mount @h $x beneath; umount $y
+)"},
+{"beneath what is locked", 5, false, R"(
+mkdir $x; mount tmpfs $x
+unshare mnt,user
+fsmount h tmpfs
+| move_mount @h $x beneath => EINVAL beneath-locked
+| mount ramfs $x; move_mount @h $x beneath; umount $x
+| mkdir $y; mount tmpfs $y; move_mount @h $y beneath; umount $y
+)"},
+{"beneath that propagates", 8, false, R"(
+| make-shared /; mkdir $x; bind / $x; fsmount h tmpfs; move_mount @h $x beneath
+| mkdir $x; mount tmpfs $x; make-shared $x; mkdir $x/a; open_tree h $x clone; mount tmpfs $x/a; move_mount @h $x/a beneath
+| mkdir $x; mount tmpfs $x; make-shared $x; bind $x $x; fsmount h tmpfs; move_mount @h $x beneath => EINVAL beneath-propagates-onto-top
+| mkdir $x; mount tmpfs $x; make-shared $x; bind $x $x; mkdir $y; bind $x $y; move_mount $y $x beneath => EINVAL beneath-propagates-onto-top
+| mkdir $x; mount tmpfs $x; make-shared $x; bind $x $x; make-private $x; mkdir $y; bind $x $y; make-private /; move_mount $y $x beneath
+)"},
+{"beneath onto the source", 8, false, R"(
+mkdir $x; mount tmpfs $x; make-shared $x; mkdir $x/a; open h $x/a
+? mount ramfs $x/a
+mount tmpfs $x/a; mkdir $y; bind @h $y
+? make-slave $y
+| move_mount $y $x/a beneath => EINVAL beneath-propagates-onto-source
+| open_tree k $y clone; move_mount @k $x/a beneath; umount $x/a detach
+| make-private $y; move_mount $y $x/a beneath; umount $x/a detach
+)"},
+{"beneath the namespace's root", 8, false, R"(
+mkdir $y; mount tmpfs $y; fsmount k tmpfs; open h /
+| chroot $y; move_mount @k @h beneath => EINVAL beneath-locked
+| mkdir $y/a; chroot $y/a; move_mount @k @h/ beneath => EINVAL beneath-locked
+| mount tmpfs /; chroot /..; move_mount @k @h beneath => EINVAL beneath-own-root
+)"},
+{"set_group", 10, false, R"(
+mkdir $x; mount tmpfs $x; mkdir $x/a; mkdir $y
+~ bind $x $y
+| make-shared $x; move_mount $x $y set_group; mount tmpfs $x/a; umount $y/a
+| make-shared $x; bind $x $y; make-slave $y; bind $x/a $x/a; make-private $x/a; move_mount $y $x/a set_group
+| make-shared $x; open_tree h $x clone; make-private @h; move_mount $x @h set_group; move_mount @h $y; mount tmpfs $x/a
+| make-shared $x; open_tree h $x/a clone; mount_setattr @h private; move_mount $x @h set_group; move_mount @h $y
+| open_tree h $x clone; make-shared @h; move_mount @h $y set_group; mount tmpfs $x/a
+| make-shared $x; move_mount $x/a $y set_group => EINVAL set-group-source-not-mount-point
+| make-shared $x; move_mount $x $y/a set_group => EINVAL set-group-target-not-mount-point
+| make-shared $x; mount tmpfs $y; move_mount $x $y set_group => EINVAL set-group-other-filesystem
+| bind $x/a $y; make-shared $y; move_mount $y $x set_group => EINVAL set-group-wider
+| make-shared $x; make-shared $y; move_mount $x $y set_group => EINVAL set-group-target-not-private
+| move_mount $x $y set_group => EINVAL set-group-source-private
+| make-shared $x; make-unbindable $y; move_mount $x $y set_group
+| make-shared $x; open h $y; umount $y detach; move_mount $x @h set_group => EINVAL propagation-detached
+| make-shared $x; open h $x; spawn B; B: unshare mnt,user; B: move_mount @h $y set_group => EPERM propagation-foreign
+)"},
+{"set_group beside a lock", 5, false, R"(
+mkdir $x; mount tmpfs $x; mkdir $x/a; mkdir $x/a/b; mount tmpfs $x/a/b
+| unshare mnt,user; make-shared $x; mkdir $y; open h $x/a/b; open_tree k $x clone,recursive; make-rprivate @k; move_mount @k $y; move_mount $x $y set_group => EINVAL set-group-locked-children
+| make-shared $x; unshare mnt,user; mkdir $y; rbind $x $y; make-rprivate $y; move_mount $x $y set_group => EINVAL set-group-locked-children
+| make-shared $x; mkdir $y; rbind $x $y; make-rprivate $y; move_mount $x $y set_group; umount $x/a/b
+)"},
+{"attributes", 8, false, R"(
+mkdir $x; mount tmpfs $x; mkdir $x/a; mount tmpfs $x/a
+? mkdir $y; rbind $x $y
+| mount_setattr $x +ro,+noexec recursive; mkdir $x/a/b => EROFS read-only
+| mount_setattr $x +ro; mkdir $x/a/b; mkdir $x/b => EROFS read-only
+| mount_setattr $x +noatime; mount_setattr $x -noatime,+nodev
+| mount_setattr $x +noatime,shared recursive; umount $x/a
+| mount_setattr $x unbindable recursive; mkdir $y; rbind $x $y => EINVAL bind-unbindable
+| make-rshared $x; mkdir $y; rbind $x $y; mount_setattr $y slave recursive; mount tmpfs $x/a
+| mount_setattr $x/b +ro => ENOENT name-missing
+| mkdir $x/b; mount_setattr $x/b +ro => EINVAL setattr-not-mount-point
+| open h $x; umount $x detach; mount_setattr @h +ro => EINVAL setattr-foreign
+| open_tree h $x clone,recursive; mount_setattr @h +ro,private recursive; mkdir $y; move_mount @h $y
+| open_tree h $x clone,recursive; mount_setattr @h/a +ro => EINVAL setattr-foreign
+| mount tmpfs $x ro; mount_setattr $x -ro; mkdir $x/b => EROFS read-only
+)"},
+{"locked attributes", 8, false, R"(
+mkdir $x; mount tmpfs $x nosuid; mkdir $x/a
+~ mount tmpfs $x/a ro
+? make-rshared $x
+~ unshare mnt,user
+| mount_setattr $x -nosuid => EPERM setattr-locked-flag
+| mount_setattr $x +ro; mount_setattr $x -ro
+| mount_setattr $x +noatime => EPERM setattr-locked-flag
+| mount_setattr $x +nodev,-ro recursive => EPERM setattr-locked-flag
+| mount_setattr $x -ro recursive => EPERM setattr-locked-flag
+| mount_setattr $x +nosuid,private recursive
+| open_tree h $x clone,recursive; mount_setattr @h -ro,private recursive => EPERM setattr-locked-flag
+| open_tree h $x clone => EINVAL bind-locked-children
+| open_tree h $x/a clone; mount_setattr @h -ro => EPERM setattr-locked-flag
+| rbind $x $x/a; mount_setattr $x/a -nosuid recursive => EPERM setattr-locked-flag
+)"},
+{"the mount API is refused for one reason", 10, false, R"(
+mkdir $x; mount tmpfs $x; mkdir $x/a; mount tmpfs $x/a
+| open_tree h $x recursive => EINVAL open-tree-recursive-alone
+| dropcap sys_admin; open_tree h $x clone => EPERM open-tree-no-capability
+| dropcap sys_admin; open_tree h $x; chdir @h
+| dropcap sys_admin; move_mount $x $x/a => EPERM move-mount-no-capability
+| dropcap sys_admin; mount_setattr $x +ro => EPERM setattr-no-capability
+| dropcap sys_admin; fsmount h tmpfs => EPERM fsmount-no-capability
+| unshare mnt; unshare user; open_tree h $x clone => EPERM open-tree-no-capability
+| unshare mnt; unshare user; open_tree h $x; mkdir @h/b
+| spawn B; B: unshare mnt,user; dropcap sys_admin; setns B user; open_tree h $x clone => EPERM open-tree-no-capability
+| make-unbindable $x; open_tree h $x clone => EINVAL bind-unbindable
+| make-unbindable $x/a; open_tree h $x clone,recursive; umount $x/a; move_mount @h $x
+| open k $x; umount $x detach; open_tree h @k clone => EINVAL bind-source-foreign
+| open_tree h $x/a clone; spawn B; B: unshare mnt; B: open_tree k @h clone => EINVAL bind-source-foreign
+| open_tree h $x/a clone; spawn B; B: unshare mnt; B: move_mount @h $x/a; B: move_mount @h /
+| open_tree h $x/a clone; unshare mnt; open_tree k @h clone => EINVAL bind-source-foreign
+| move_mount $x/a/b $x => ENOENT name-missing
+| move_mount "" $x => ENOENT path-empty
+| open_tree h "" => ENOENT path-empty
+| make-shared $x; move_mount $x/a / => EINVAL move-shared-parent
+| make-unbindable $x/a; make-shared /; open_tree h $x clone; move_mount $x/a / => EINVAL move-unbindable-to-shared
+| open_tree h $x/a clone; make-unbindable @h; make-shared $x; move_mount @h $x => EINVAL move-unbindable-to-shared
+| touch $x/f; open_tree h $x/f clone; move_mount @h $x => EINVAL move-kind-mismatch
+| touch $x/f; open_tree h $x/f clone; move_mount @h $x/f; unlink $x/f => EBUSY unlink-mount-point
+| open_tree h $x/a clone; umount $x/a; rmdir $x/a; move_mount @h $x
+| mkdir $x/b; open_tree h $x/b clone; rmdir $x/b; move_mount @h $x => ENOENT mount-source-removed
+| mkdir $x/b; rmdir $x/b; fsmount h tmpfs; move_mount @h $x/b => ENOENT name-missing
+| open k $x; umount $x detach; fsmount h tmpfs; move_mount @h @k => ENOENT mount-target-gone
+| open k $x; umount $x detach; mkdir $y; move_mount @k $y => EINVAL move-foreign
+)"},
+{"pivot into a detached tree that was attached", 12, false, R"(
+mkdir $x
+? mount tmpfs $x
+| fsmount h tmpfs; mkdir @h/o; move_mount @h $x; pivot_root $x $x/o
+| fsmount h tmpfs; move_mount @h $x; fchdir h; pivot_root . .; umount . detach
+| open_tree h / clone,recursive; move_mount @h $x; fchdir h; pivot_root . .
+| open_tree h $x clone; move_mount @h /; fchdir h; chroot .; mkdir o; mount tmpfs o; pivot_root o o
+| fsmount h tmpfs; mkdir @h/o; pivot_root @h @h/o => EINVAL new-root-foreign
+| fsmount h tmpfs; mkdir @h/o; chroot @h; pivot_root / /o => EINVAL root-mount-foreign
+| open h /; fsmount k tmpfs; mkdir @k/o; move_mount @k $x; pivot_root @k @k/o; umount @h detach
+| fsmount h tmpfs; mount tmpfs $x; pivot_root $x @h => EINVAL put-old-not-under-new-root
+)"},
 };
 // clang-format on
 

@@ -26,6 +26,15 @@ const RuleInfo& info(Rule rule) {
   return table[static_cast<std::size_t>(rule) - 1];
 }
 
+bool shown_by(const RuleInfo& rule, const Release& release) {
+  constexpr std::string_view until = " until ";
+  if (rule.since == "always") return true;
+  if (leading_release(rule.since) > release) return false;
+  const std::size_t end = rule.since.find(until);
+  return end == std::string_view::npos ||
+         release < leading_release(rule.since.substr(end + until.size()));
+}
+
 Rule find_rule(std::string_view name) {
   for (const RuleInfo& row : table) {
     if (row.name == name) return row.rule;

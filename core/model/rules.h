@@ -10,12 +10,15 @@
 #include <span>
 #include <string_view>
 
+#include "base/release.h"
+
 namespace pivotcheck {
 
 // X(identifier, "name", "syscall", errno, "reason", "source", "since")
 // syscall: more than one where the same rule is in each of them (MS_MOVE and move_mount; MS_BIND and
 // open_tree). "*path*": a rule of looking up, making or removing a name, the same in every call.
-// since: "always" means older than every kernel this project was tried on (6.1).
+// since: "always" means older than every kernel this project was tried on (6.1); "5.2 until 6.5": not
+// any more from 6.5 on.
 #define PIVOTCHECK_RULES(X)                                                                        \
   X(handle_closed, "handle-closed", "*path*", EBADF,                                               \
     "the handle is not open in this task", "openat(2), ERRORS", "always")                          \
@@ -285,7 +288,7 @@ namespace pivotcheck {
     "move_mount(2), EPERM", "5.2")                                                                 \
   X(move_mount_beneath_unknown, "move-mount-beneath-unknown", "move_mount", EINVAL,                \
     "this kernel does not know `beneath`, which came with Linux 6.5", "move_mount(2), EINVAL",     \
-    "5.2")                                                                                         \
+    "5.2 until 6.5")                                                                               \
   X(move_mount_both, "move-mount-both", "move_mount", EINVAL,                                      \
     "`beneath` and `set_group` exclude each other", "observed; move_mount(2) is silent", "6.5")    \
   X(beneath_not_mount_point, "beneath-not-mount-point", "move_mount", EINVAL,                      \
@@ -370,6 +373,9 @@ struct RuleInfo {
   std::string_view source;   // where it is documented
   std::string_view since;    // the release since which kernels have it
 };
+
+// A kernel of that release can refuse something by this rule.
+bool shown_by(const RuleInfo& rule, const Release& release);
 
 // All rules, in the order of the enumeration, without `none`.
 std::span<const RuleInfo> rule_table();

@@ -175,6 +175,7 @@ TEST_CASE("every rule is reached") {
     tally.add(generated(number, number % 2 == 0 ? Privilege::userns : Privilege::root));
   }
   for (const RuleInfo& rule : rule_table()) {
+    if (!shown_by(rule, KernelTraits{}.release)) continue;
     CHECK_MESSAGE(tally.rules[static_cast<std::size_t>(rule.rule)] > 0, rule.name);
   }
 }
