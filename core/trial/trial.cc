@@ -281,7 +281,12 @@ TrialResult Trial::compare(Laboratory& laboratory, Prediction predicted,
   if (!observer_.has(Road::listmount) && !mountinfo_sees_all(result.model_view)) {
     result.state_unseen = true;
   }
-  if (result.state_unseen || result.kernel_view == result.model_view) return result;
+  // What the view may lack is nothing if it has all that the model has.
+  if (result.kernel_view == result.model_view) {
+    result.state_unseen = false;
+    return result;
+  }
+  if (result.state_unseen) return result;
   result.differences = differences(result.kernel_view, result.model_view);
   if (outcomes.empty()) {
     fail_with(result, {Failure::Kind::broke, "the fresh world is not as the format describes it"});
