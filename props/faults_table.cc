@@ -145,8 +145,8 @@ int main(int argc, char** argv) {
   Expected<props::Kernel> kernel = props::Kernel::make();
   int failed = 0;
   int not_run = 0;
-  for (const auto& properties : {props::model_properties(), props::text_properties(),
-                                 props::kernel_properties()}) {
+  for (const auto& properties : {props::model_properties(), props::mount_api_properties(),
+                                 props::text_properties(), props::kernel_properties()}) {
     for (const Property& property : properties) {
       if (!property.sentence.contains(only)) continue;
       if (property.needs == Property::Needs::kernel && !kernel) {

@@ -27,8 +27,9 @@ struct Section {
   std::string_view title;
   std::span<const Property> properties;
 };
-const std::array<Section, 3> sections{
+const std::array<Section, 4> sections{
     Section{"Worlds, as the model has them", props::model_properties()},
+    Section{"Detached trees, and the mount API by descriptors", props::mount_api_properties()},
     Section{"Scenario text, and what a world looks like", props::text_properties()},
     Section{"The running kernel, and those who look at it", props::kernel_properties()},
 };

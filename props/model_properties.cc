@@ -28,6 +28,11 @@ void refused_changes_nothing(Case& one) {
   });
 }
 
+// Shows the directory, and is not in a detached tree: those don't receive.
+bool receives(const World& world, MountIndex mount, model::DentryId directory) {
+  return shows(world, mount, directory) && !world.is_detached_tree(world[mount].space);
+}
+
 void mounts_form_a_tree(Case& one) {
   for_each_moment(one, [&](const Moment& moment) {
     const World& world = moment.after;
@@ -36,7 +41,10 @@ void mounts_form_a_tree(Case& one) {
     one.require(broken.empty(), broken);
     for (const MountIndex mount : all_mounts(world)) {
       const auto space = world[mount].space;
-      one.require(!space.exists() || top_of(world, mount) == world[space].rootfs,
+      const MountIndex lowest = !space.exists()                 ? MountIndex{}
+                                : world.is_detached_tree(space) ? world[space].detached_root
+                                                                : world[space].rootfs;
+      one.require(!space.exists() || top_of(world, mount) == lowest,
                   "a mount is not in the tree of its namespace");
     }
   });
@@ -48,7 +56,7 @@ void peers_receive(Case& one) {
     if (!arrived || !arrived->group.exists()) return;
     const World& after = moment.after;
     for (const MountIndex peer : moment.before[arrived->group].members) {
-      if (peer == arrived->at.mount || !shows(moment.before, peer, arrived->at.dentry)) continue;
+      if (peer == arrived->at.mount || !receives(moment.before, peer, arrived->at.dentry)) continue;
       one.met();
       const MountIndex received = after.mounted_at(peer, arrived->at.dentry);
       one.require(received.exists(), "a peer did not receive what was mounted");
@@ -66,7 +74,7 @@ void slaves_receive(Case& one) {
     if (!arrived || !arrived->group.exists()) return;
     for (const MountIndex slave : all_mounts(moment.before)) {
       if (moment.before.master(slave) != arrived->group) continue;
-      if (!shows(moment.before, slave, arrived->at.dentry)) continue;
+      if (!receives(moment.before, slave, arrived->at.dentry)) continue;
       one.met();
       const MountIndex received = moment.after.mounted_at(slave, arrived->at.dentry);
       one.require(received.exists(), "a slave did not receive what was mounted on its master");
@@ -229,7 +237,8 @@ constexpr auto model = Property::Needs::model;
 constexpr Property all[] = {
     {"a refused operation changes nothing", model, refused_changes_nothing},
     {"the mounts of a namespace form one tree", model, mounts_form_a_tree},
-    {"every peer that shows a directory receives the mounts on it", model, peers_receive},
+    {"every peer that shows a directory, but in a detached tree, receives the mounts on it", model,
+     peers_receive},
     {"a slave receives what is mounted on its master, as a slave of it", model, slaves_receive},
     {"a slave never feeds its master", model, slave_never_feeds},
     {"an unbindable mount is never copied by a bind", model, unbindable_stays},

@@ -42,6 +42,9 @@ std::optional<Arrival> arrival(const Moment& moment) {
         if constexpr (std::is_same_v<Operation, Mount>) return op.path;
         if constexpr (std::is_same_v<Operation, Bind>) return op.target;
         if constexpr (std::is_same_v<Operation, Move>) return op.target;
+        if constexpr (std::is_same_v<Operation, MoveMount>) {
+          if (op.flags.empty()) return op.target;
+        }
         return std::nullopt;
       },
       moment.step.op);
@@ -162,7 +165,7 @@ Verdict apply_at(World& world, const std::string& task, const std::vector<Locati
   const auto handles = [&]() -> auto& { return world[world.find_task(task)].handles; };
   const std::size_t own = handles().size();
   for (std::size_t i = 0; i < places.size(); ++i) {
-    handles().push_back({place_name(i), places[i]});
+    handles().push_back({place_name(i), places[i], {}});
   }
   const Verdict verdict = apply(world, {TaskName{task}, op});
   handles().resize(own);

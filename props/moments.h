@@ -40,7 +40,7 @@ void for_each(const Case& one, const See& see) {
   });
 }
 
-// Something was mounted: by mount, bind or move.
+// Something was mounted on top of what was there: by mount, bind, move or move_mount.
 struct Arrival {
   model::MountIndex mount;  // in the world behind
   model::Location at;

@@ -100,6 +100,7 @@ struct Property {
 
 // In the order in which --list has them.
 std::span<const Property> model_properties();
+std::span<const Property> mount_api_properties();
 std::span<const Property> text_properties();
 std::span<const Property> kernel_properties();
 

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// mount_api_properties.cc: what the mount API by descriptors promises beside the older calls: that it
+// does the same in other words, that it does all or nothing, that what goes beneath is there when it
+// is uncovered.
+#include <algorithm>
+
+#include "moments.h"
+#include "property.h"
+#include "view/snapshot.h"
+
+namespace pivotcheck::props {
+namespace {
+
+using model::Location;
+using model::MountIndex;
+using model::Task;
+using model::World;
+
+// Another way to do the same bind.
+void attached_copy_is_a_bind(Case& one) {
+  for_each<Bind>(one, [&](const Moment& moment, const Bind& bind) {
+    if (!moment.ok()) return;
+    World world = moment.before;
+    const std::string& task = moment.step.task.text;
+    OpenTree copy{.handle = {"copy"}, .path = bind.source, .flags = {OpenTreeFlag::clone}};
+    if (bind.recursive) copy.flags.set(OpenTreeFlag::recursive);
+    const Verdict copied = apply(world, {{task}, copy});
+    if (copied.stop != Verdict::Stop::no) return;
+    one.require(copied.outcome.ok(), "the copy was refused");
+    const Verdict attached = apply(world, {{task}, MoveMount{{"copy", ""}, bind.target, {}}});
+    if (attached.stop != Verdict::Stop::no) return;
+    apply(world, {{task}, Close{{"copy"}}});
+    one.met();
+    one.require(attached.outcome.ok(), "it could be bound, but not attached");
+    one.require(one.subjects.canonical(snapshot(world)) ==
+                    one.subjects.canonical(snapshot(moment.after)),
+                "what was attached is not as what was bound");
+  });
+}
+
+// In the world at the end, each attribute is taken from each tree of mounts in turn.
+void all_or_nothing(Case& one) {
+  const World end = predict(one.scenario, one.traits(), one.scenario.steps.size()).world;
+  for (const Task& task : end.tasks) {
+    if (!task.alive) continue;
+    for (const MountIndex mount : all_mounts(end)) {
+      if (end[mount].children.empty()) continue;
+      for (const MountFlag flag : {MountFlag::ro, MountFlag::nosuid, MountFlag::noatime}) {
+        World world = end;
+        const AttributeChange change{.set = {MountFlag::nodev}, .clear = {flag}, .propagation = {}};
+        const Verdict verdict =
+            apply_at(world, task.name, {{mount, end[mount].root}},
+                     MountSetattr{{place_name(0), ""}, change, {.on = true}});
+        if (verdict.rule == Rule::setattr_locked_flag) one.met();
+        if (verdict.outcome.ok()) continue;
+        one.require(changed(end, world).empty(), "a refused mount_setattr changed something");
+      }
+    }
+  }
+}
+
+void beneath_is_seen_when_uncovered(Case& one) {
+  for_each<MoveMount>(one, [&](const Moment& moment, const MoveMount& op) {
+    if (!moment.ok() || !op.flags.has(MoveMountFlag::beneath)) return;
+    const std::string& task = moment.step.task.text;
+    const auto source = where(moment.before, task, op.source);
+    const auto target = where(moment.before, task, op.target);
+    if (!source || !target) return;
+    const MountIndex top = moment.before.topmost(*target).mount;
+    const Location place{moment.before[top].parent, moment.before[top].mount_point};
+    const Location seen = moment.after.topmost(place);
+    one.require(seen.mount == top, "something else is on top");
+    // Private, or unmounting the one may propagate to the other.
+    World world = moment.after;
+    apply_at(world, task, {{source->mount, world[source->mount].root}},
+             ChangePropagation{{place_name(0), ""}, Propagation::private_, true});
+    const Verdict uncovered = apply_at(world, task, {{top, world[top].root}},
+                                       Umount{{place_name(0), ""}, {UmountFlag::detach}});
+    if (!uncovered.outcome.ok()) return;
+    one.met();
+    one.require(world.topmost(place).mount == source->mount,
+                "what went beneath is not what is seen");
+  });
+}
+
+void lasts_as_long_as_its_handle(Case& one) {
+  for_each_moment(one, [&](const Moment& moment) {
+    const World& world = moment.after;
+    for (std::uint32_t i = 0; i < moment.before.spaces.size(); ++i) {
+      const model::NamespaceId space{i};
+      if (!moment.before.is_detached_tree(space)) continue;
+      one.met();
+      const auto keeps = [space](const Task& task) {
+        return task.alive && std::ranges::find(task.handles, space, &model::Handle::keeps) !=
+                                 task.handles.end();
+      };
+      const MountIndex root = moment.before[space].detached_root;
+      const bool is_kept = std::ranges::any_of(world.tasks, keeps);
+      const bool is_attached = world[root].exists && world.has_parent(root);
+      one.require(is_kept || is_attached || !world.is_detached_tree(space),
+                  "a detached tree outlived its handle");
+      one.require(!is_kept || is_attached || world.is_detached_tree(space),
+                  "a detached tree went though a handle keeps it");
+    }
+  });
+}
+
+// In the world at the end, whichever mount may take over the group of whichever other.
+void set_group_makes_peers(Case& one) {
+  const World end = predict(one.scenario, one.traits(), one.scenario.steps.size()).world;
+  const std::string& task = std::ranges::find(end.tasks, true, &Task::alive)->name;
+  for (const MountIndex from : all_mounts(end)) {
+    if (!end.is_shared(from) && !end.master(from).exists()) continue;
+    for (const MountIndex to : all_mounts(end)) {
+      World world = end;
+      const Verdict verdict =
+          apply_at(world, task, {{from, end[from].root}, {to, end[to].root}},
+                   MoveMount{{place_name(0), ""}, {place_name(1), ""}, {MoveMountFlag::set_group}});
+      if (!verdict.outcome.ok()) continue;
+      one.met();
+      one.require(world[from].group == world[to].group, "they are no peers");
+      one.require(world.master(from) == world.master(to), "they receive from different groups");
+    }
+  }
+}
+
+constexpr auto model = Property::Needs::model;
+constexpr Property all[] = {
+    {"a bind is as if its copy had been made detached, and then attached", model, attached_copy_is_a_bind},
+    {"a recursive mount_setattr that one mount refuses changes nothing", model, all_or_nothing},
+    {"a mount that went beneath another is what is seen when that one is unmounted", model,
+     beneath_is_seen_when_uncovered},
+    {"a detached tree lasts until it is attached, or its last handle is closed", model,
+     lasts_as_long_as_its_handle},
+    {"set_group makes peers, with the same master", model, set_group_makes_peers},
+};
+
+}  // namespace
+
+std::span<const Property> mount_api_properties() { return all; }
+
+}  // namespace pivotcheck::props
