@@ -2,12 +2,16 @@
 // explore.cc: `pivotcheck explore`: random scenarios on the running kernel against the model,
 // in many processes, until the time is up. This is the parent: it starts workers, watches them
 // and the kernel's log, and says what was found. What a worker does is in explore_worker.cc.
+//
+// Two roads lead to scenarios, and run side by side where there is a libFuzzer target to start
+// (ci/fuzz): seeded ones, which are new each time and know nothing of each other, and libFuzzer's,
+// which come from a corpus and are led by the model's coverage (explore_fuzzers.h).
 #include "explore.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -20,7 +24,6 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
-#include <new>
 #include <optional>
 #include <random>
 #include <set>
@@ -30,10 +33,13 @@
 
 #include <fmt/format.h>
 
+#include "base/file.h"
 #include "base/unique_fd.h"
 #include "commands.h"
+#include "explore_fuzzers.h"
 #include "op/outcome.h"
 #include "output.h"
+#include "shared_memory.h"
 #include "trial/kernel_log.h"
 
 namespace pivotcheck::cli {
@@ -47,6 +53,10 @@ constexpr int poll_ms = 100;
 constexpr std::size_t failures_shown_max = 10;
 constexpr int losses_max = 20;  // a harness that loses more workers than this is not worth running
 constexpr std::uint64_t alarm_cases_max = 20'000;
+constexpr std::int64_t reduce_ms = 10'000;  // for the corpus, which takes a second as a rule
+
+// How many of the jobs are libFuzzer's, where it runs; each road has one at the least.
+constexpr std::size_t fuzzer_percent = 50;
 
 struct ExploreOptions {
   std::optional<std::uint64_t> seconds;
@@ -56,31 +66,20 @@ struct ExploreOptions {
   std::string privilege;  // "": whatever runs here
   std::string artifacts = "artifacts";
   bool until_found = false;
+  std::string libfuzzer;          // the program; "": seeded scenarios only
+  std::string libfuzzer_missing;  // why there is none, though it is wanted
+  std::string corpus;
+  std::string seeds;
 };
 
 volatile std::sig_atomic_t interrupted = 0;
 void interrupt(int) { interrupted = 1; }
 
-// Anonymous shared memory that holds one T, made before the workers are forked.
-template <class T>
-class SharedMemory {
- public:
-  SharedMemory()
-      : memory_(::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                       0)) {
-    if (memory_ == MAP_FAILED) throw std::bad_alloc();
-    object_ = new (memory_) T();
-  }
-  SharedMemory(const SharedMemory&) = delete;
-  SharedMemory& operator=(const SharedMemory&) = delete;
-  ~SharedMemory() { ::munmap(memory_, sizeof(T)); }
-  T& operator*() const { return *object_; }
-  T* operator->() const { return object_; }
-
- private:
-  void* memory_;
-  T* object_ = nullptr;
-};
+std::pair<UniqueFd, UniqueFd> make_pipe() {
+  std::array<int, 2> ends{-1, -1};
+  (void)::pipe2(ends.data(), O_CLOEXEC);
+  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
 
 struct WorkerProcess {
   pid_t pid = -1;
@@ -89,8 +88,7 @@ struct WorkerProcess {
 
 class Explore {
  public:
-  Explore(const ExploreOptions& options, ExploreJob job, std::size_t jobs)
-      : options_(options), job_(std::move(job)), workers_(jobs) {}
+  Explore(const ExploreOptions& options, ExploreJob job, std::size_t jobs, FuzzerOptions fuzzers);
 
   ExitStatus all();
 
@@ -107,18 +105,22 @@ class Explore {
   void keep_alarmed_cases(const std::string& folder);
   void show_progress();
   void end_workers();
-  gen::Tally total() const;
-  std::uint64_t sum(std::uint64_t Slot::* member) const;
+  Counts seeded() const;
+  Counts total() const;
   double seconds_passed() const { return static_cast<double>(now_ms() - started_ms_) / 1000.0; }
-  void summary();
+  void summary(const Reduced& reduced);
+  std::string roads(const Reduced& reduced) const;
   ExitStatus status() const;
 
   const ExploreOptions& options_;
   const ExploreJob job_;
   SharedMemory<Shared> shared_;
+  SharedMemory<Findings> findings_;
   std::vector<WorkerProcess> workers_;
-  UniqueFd read_end_;
-  UniqueFd write_end_;
+  double cpu_seconds_ = 0;  // of workers that have ended
+  std::pair<UniqueFd, UniqueFd> pipe_;  // from here, to there
+  std::size_t fuzzer_jobs_;
+  Fuzzers fuzzers_;
   std::string received_;
   KernelLog log_ = KernelLog::open();
   Progress progress_;
@@ -132,16 +134,24 @@ class Explore {
   std::uint64_t alarms_ = 0;
 };
 
+Explore::Explore(const ExploreOptions& options, ExploreJob job, std::size_t jobs,
+                 FuzzerOptions fuzzers)
+    : options_(options),
+      job_(std::move(job)),
+      workers_(jobs),
+      pipe_(make_pipe()),
+      fuzzer_jobs_(fuzzers.jobs),
+      fuzzers_(std::move(fuzzers), findings_, pipe_.second.get(),
+               [this](const std::string& words) { failed(words); }) {}
+
 Expected<void> Explore::begin() {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail("pipe2: " + errno_name(errno));
-  read_end_.reset(ends[0]);
-  write_end_.reset(ends[1]);
+  if (!pipe_.second) return fail("pipe2: " + errno_name(errno));
   gen::Tally().add(job_.source.make(0));  // whatever is made once is made before the forks
   for (WorkerProcess& worker : workers_) {
     worker.slot = std::make_unique<SharedMemory<Slot>>();
     if (auto started = start(worker); !started) return started;
   }
+  fuzzers_.begin();
   return {};
 }
 
@@ -156,7 +166,7 @@ Expected<void> Explore::start(WorkerProcess& worker) {
   ::signal(SIGINT, SIG_IGN);
   ::signal(SIGTERM, SIG_DFL);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() == parent) work(job_, *shared_, **worker.slot, write_end_.get());
+  if (::getppid() == parent) work(job_, *shared_, *findings_, **worker.slot, pipe_.second.get());
   std::fflush(nullptr);
   ::_exit(0);
 }
@@ -164,12 +174,12 @@ Expected<void> Explore::start(WorkerProcess& worker) {
 // --- what workers say
 
 void Explore::receive() {
-  pollfd waiting{read_end_.get(), POLLIN, 0};
+  pollfd waiting{pipe_.first.get(), POLLIN, 0};
   int timeout_ms = poll_ms;
   while (::poll(&waiting, 1, timeout_ms) > 0 && (waiting.revents & POLLIN) != 0) {
     timeout_ms = 0;
     std::array<char, 1 << 16> buffer;
-    const ssize_t count = ::read(read_end_.get(), buffer.data(), buffer.size());
+    const ssize_t count = ::read(pipe_.first.get(), buffer.data(), buffer.size());
     if (count <= 0) break;
     received_.append(buffer.data(), static_cast<std::size_t>(count));
   }
@@ -209,8 +219,10 @@ bool Explore::look_after(WorkerProcess& worker) {
   if (worker.pid < 0) return false;
   Slot& slot = **worker.slot;
   int wait_status = 0;
-  if (::waitpid(worker.pid, &wait_status, WNOHANG) == worker.pid) {
+  rusage usage{};
+  if (::wait4(worker.pid, &wait_status, WNOHANG, &usage) == worker.pid) {
     worker.pid = -1;
+    cpu_seconds_ += cpu_seconds_of(usage);
     if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0) return false;
     lost(worker, WIFSIGNALED(wait_status)
                      ? fmt::format("was killed by signal {}", WTERMSIG(wait_status))
@@ -223,7 +235,7 @@ bool Explore::look_after(WorkerProcess& worker) {
   } else {
     return true;
   }
-  if (losses_ > losses_max || shared_->stop) return false;
+  if (losses_ > losses_max || findings_->stop) return false;
   if (auto started = start(worker); !started) {
     failed(started.error().what);
     return false;
@@ -236,7 +248,7 @@ void Explore::lost(WorkerProcess& worker, const std::string& how) {
   Slot& slot = **worker.slot;
   const std::uint64_t number = slot.current.exchange(no_case);
   if (number == no_case) return failed("a worker " + how + " between two cases");
-  ++slot.not_run;
+  ++slot.counts.not_run;
   Scenario scenario = job_.source.make(number).scenario();
   scenario.title = "a worker " + how;
   scenario.about = {fmt::format("kernel {}", job_.release),
@@ -275,35 +287,41 @@ void Explore::keep_alarmed_cases(const std::string& folder) {
       if (recent.finished_ms >= since) keep(recent.number);
     }
   }
+  kept += fuzzers_.keep_recent(folder, since);
   complain(fmt::format("  the {} cases of that second: {}", kept, folder));
 }
 
 // --- progress and summary
 
-gen::Tally Explore::total() const {
-  gen::Tally tally;
-  for (const WorkerProcess& worker : workers_) tally.add((*worker.slot)->tally);
-  return tally;
+Counts Explore::seeded() const {
+  Counts counts;
+  for (const WorkerProcess& worker : workers_) {
+    if (worker.slot) counts.add((*worker.slot)->counts);
+  }
+  return counts;
 }
 
-std::uint64_t Explore::sum(std::uint64_t Slot::* member) const {
-  std::uint64_t result = 0;
-  for (const WorkerProcess& worker : workers_) result += (**worker.slot).*member;
-  return result;
+// Of both roads.
+Counts Explore::total() const {
+  Counts counts = seeded();
+  counts.add(fuzzers_.counts());
+  if (!options_.libfuzzer_missing.empty()) ++counts.not_run;
+  return counts;
 }
 
 // On a terminal one line that is written over; elsewhere lines, rarer the longer it takes.
 void Explore::show_progress() {
   if (now_ms() < next_progress_ms_) return;
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
-  const gen::Tally tally = total();
+  const Counts counts = total();
+  const gen::Tally& tally = counts.tally;
   const double seconds = seconds_passed();
   const std::string line = fmt::format(
       "{:.0f} s, {} cases ({:.0f} a second), {} steps ({:.0f} % ok), {} of {} rules, {} "
       "disagreements, {} not run",
       seconds, tally.scenarios, static_cast<double>(tally.scenarios) / std::max(seconds, 0.001),
       tally.steps, tally.percent_of_steps(tally.steps_ok), tally.rules_reached(), gen::rules_count,
-      shared_->disagreements.load(), sum(&Slot::not_run));
+      counts.disagreements, counts.not_run);
   if (terminal) {
     progress_.show(line);
   } else {
@@ -312,9 +330,10 @@ void Explore::show_progress() {
   next_progress_ms_ = now_ms() + 2000 + (terminal ? 0 : static_cast<std::int64_t>(seconds * 30));
 }
 
-void Explore::summary() {
+void Explore::summary(const Reduced& reduced) {
   progress_.clear();
-  const gen::Tally t = total();
+  const Counts counts = total();
+  const gen::Tally& t = counts.tally;
   const double seconds = std::max(static_cast<double>(ended_ms_ - started_ms_) / 1000.0, 0.001);
   std::string text;
   for (const RuleInfo& rule : rule_table()) {
@@ -337,23 +356,43 @@ void Explore::summary() {
   percent("scenarios_two_namespaces_percent", t.percent_of_scenarios(t.with_two_namespaces));
   percent("scenarios_userns_percent", t.percent_of_scenarios(t.with_user_namespace));
   line("rules_reached", fmt::format("{}/{}", t.rules_reached(), gen::rules_count));
-  line("observers_cross_checked", sum(&Slot::cross_checked));
-  line("mountinfo_incomplete", sum(&Slot::mountinfo_incomplete));
-  line("state_unseen", sum(&Slot::state_unseen));
-  line("refused_by_chance", sum(&Slot::chance_refusals));
+  line("observers_cross_checked", counts.cross_checked);
+  line("mountinfo_incomplete", counts.mountinfo_incomplete);
+  line("state_unseen", counts.state_unseen);
+  line("refused_by_chance", counts.chance_refusals);
   line("kernel_log_alarms", log_.readable() ? std::to_string(alarms_)
                                             : "not watched, " + log_.unreadable_because());
-  line("disagreements", shared_->disagreements.load());
-  line("not_run", sum(&Slot::not_run));
+  line("disagreements", counts.disagreements);
+  line("not_run", counts.not_run);
   line("seed", job_.source.seed);
   line("artifacts", job_.artifacts);
-  print(text);
+  print(text + roads(reduced));
+}
+
+// What each road did, where there are two.
+std::string Explore::roads(const Reduced& reduced) const {
+  if (fuzzer_jobs_ == 0 && options_.libfuzzer_missing.empty()) return "";
+  const double seconds = static_cast<double>(ended_ms_ - started_ms_) / 1000.0;
+  const auto road = [&](std::string_view name, const Counts& counts, std::size_t jobs, double cpu) {
+    return fmt::format("{}: {} cases, {} steps, {} rules, {} disagreements in {:.1f} s on {} jobs, "
+                       "{:.1f} s of CPU\n",
+                       name, counts.tally.scenarios, counts.tally.steps,
+                       counts.tally.rules_reached(), counts.disagreements, seconds, jobs, cpu);
+  };
+  std::string text = road("road_seeded", seeded(), workers_.size(), cpu_seconds_);
+  if (fuzzer_jobs_ == 0) return text + "road_libfuzzer: not run, " + options_.libfuzzer_missing + "\n";
+  text += road("road_libfuzzer", fuzzers_.counts(), fuzzer_jobs_, fuzzers_.cpu_seconds());
+  const CorpusFolder corpus = look_at_corpus(options_.corpus);
+  text += fmt::format("corpus: {}\n", options_.corpus);
+  text += fmt::format("corpus_files: {}\n", corpus.good.size() + corpus.bad.size());
+  return text + fmt::format("features: {}\n", reduced.features);
 }
 
 ExitStatus Explore::status() const {
-  if (shared_->disagreements > 0) return ExitStatus::disagreed;
-  if (failure_count_ > 0 || alarms_ > 0 || sum(&Slot::not_run) > 0) return ExitStatus::harness;
-  return total().scenarios > 0 ? ExitStatus::agreed : ExitStatus::nothing_ran;
+  const Counts counts = total();
+  if (counts.disagreements > 0) return ExitStatus::disagreed;
+  if (failure_count_ > 0 || alarms_ > 0 || counts.not_run > 0) return ExitStatus::harness;
+  return counts.tally.scenarios > 0 ? ExitStatus::agreed : ExitStatus::nothing_ran;
 }
 
 // --- the story
@@ -370,19 +409,24 @@ void Explore::watch() {
     watch_log();
     working = false;
     for (WorkerProcess& worker : workers_) working = look_after(worker) || working;
+    const bool fuzzing = fuzzers_.look_after();
+    // A number of cases is meant of the seeded ones; without it libFuzzer may go on alone.
+    if (!options_.cases) working = working || fuzzing;
     show_progress();
   }
 }
 
 void Explore::end_workers() {
-  shared_->stop = true;
+  findings_->stop = true;
   const std::int64_t patience_ms = now_ms() + farewell_ms;
   bool working = true;
   while (working && now_ms() < patience_ms) {
     receive();
     working = false;
     for (WorkerProcess& worker : workers_) working = look_after(worker) || working;
+    working = fuzzers_.look_after() || working;
   }
+  fuzzers_.end();
   for (WorkerProcess& worker : workers_) {
     if (worker.pid < 0) continue;
     ::kill(worker.pid, SIGKILL);
@@ -407,7 +451,8 @@ ExitStatus Explore::all() {
   if (const auto begun = begin(); !begun) failed(begun.error().what);
   watch();
   end_workers();
-  summary();
+  const Reduced reduced = fuzzers_.reduce(now_ms() + reduce_ms);
+  summary(reduced);
   ::rmdir(job_.artifacts.c_str());  // goes if nothing is in it
   return status();
 }
@@ -443,6 +488,11 @@ std::vector<Privilege> runnable(const ExploreOptions& options,
   return result;
 }
 
+std::string name_of(const std::vector<Privilege>& privileges) {
+  if (privileges.size() > 1) return "both";
+  return privileges.front() == Privilege::root ? "root" : "userns";
+}
+
 ExitStatus explore(ExploreOptions options) {
   std::optional<KernelTraits> traits;
   ExploreJob job;
@@ -460,7 +510,44 @@ ExitStatus explore(ExploreOptions options) {
   job.release = name.release;
   if (!options.seconds && !options.cases) options.seconds = 60;
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
-  return Explore(options, std::move(job), options.jobs.value_or(cores * jobs_per_core)).all();
+  std::size_t jobs = options.jobs.value_or(cores * jobs_per_core);
+  FuzzerOptions fuzzers{.target = options.libfuzzer,
+                        .corpus = options.corpus,
+                        .seeds = options.seeds,
+                        .artifacts = options.artifacts,
+                        .privilege = name_of(job.source.privileges),
+                        .seed = job.source.seed};
+  if (!options.libfuzzer.empty()) {
+    fuzzers.jobs = std::max<std::size_t>(1, jobs * fuzzer_percent / 100);
+    jobs = std::max<std::size_t>(1, jobs - fuzzers.jobs);
+    complain(fmt::format("{} jobs for libFuzzer ({} % of the time), {} for seeded scenarios, side by "
+                         "side; corpus {}",
+                         fuzzers.jobs, 100 * fuzzers.jobs / (fuzzers.jobs + jobs), jobs,
+                         options.corpus));
+  } else if (!options.libfuzzer_missing.empty()) {
+    complain(fmt::format("libFuzzer DOES NOT RUN: {}; all {} jobs are for seeded scenarios, and "
+                         "this run is not complete",
+                         options.libfuzzer_missing, jobs));
+  }
+  return Explore(options, std::move(job), jobs, std::move(fuzzers)).all();
+}
+
+}  // namespace
+
+namespace {
+
+// For ci/fuzz, which knows where all this is.
+void add_libfuzzer_options(CLI::App& command, ExploreOptions& options) {
+  CLI::Option* target = command.add_option("--libfuzzer", options.libfuzzer,
+                                           "a fuzz_trial of this build, which gets half of the jobs");
+  command.add_option("--libfuzzer-missing", options.libfuzzer_missing,
+                     "why there is none; the run then ends with 3, because a part of it is missing")
+      ->excludes(target);
+  CLI::Option* corpus = command.add_option(
+      "--corpus", options.corpus, "where libFuzzer keeps what reached something new");
+  target->needs(corpus)->check(CLI::ExistingFile);
+  corpus->take_last();  // ci/fuzz says one, and who runs it may say another
+  command.add_option("--seeds", options.seeds, "a folder of scenarios to begin with, only read");
 }
 
 }  // namespace
@@ -483,6 +570,7 @@ void add_explore(CLI::App& app, ExitStatus& status) {
       ->capture_default_str();
   command->add_flag("--until-found", options->until_found,
                     "end as soon as one disagreement was found and minimized");
+  add_libfuzzer_options(*command, *options);
   command->callback([options, &status] { status = explore(*options); });
   command->footer(
       "Every disagreement is minimized, printed and kept in the folder; run replays it.\n"

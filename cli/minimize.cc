@@ -9,8 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "base/file.h"
 #include "commands.h"
-#include "explore.h"
 #include "files.h"
 #include "op/outcome.h"
 #include "output.h"

@@ -4,10 +4,13 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <utility>
 
+#include "hunt_link.h"
 #include "model/faults.h"
 #include "scenario_input.h"
 #include "trial/report.h"
@@ -19,6 +22,16 @@ namespace {
 constexpr int cross_check_every = 16;
 // So many cases in a row that the harness could not run: it will not run any other either.
 constexpr int failures_max = 8;
+
+// What this process has, once begin() was called.
+struct Bench {
+  std::unique_ptr<HuntLink> link;  // nullptr: by hand
+  std::optional<Trial> trial;      // by hand
+  KernelTraits traits;
+  bool userns = true;  // which privileges can run
+  bool root = true;
+};
+Bench bench;
 
 [[noreturn]] void nothing_runs(const Failure& failure) {
   std::fprintf(stderr, "%s\n", failure.what.c_str());
@@ -42,7 +55,7 @@ void plant_fault() {
 // line is enough.
 void failed(const Scenario& scenario, const TrialResult& first) {
   static int failures = 0;
-  const TrialResult again = laboratory().run(scenario);
+  const TrialResult again = bench.trial->run(scenario);
   if (again.kind != TrialResult::Kind::agree && again.kind != TrialResult::Kind::skipped) {
     found(report("input", scenario, again));
   }
@@ -51,36 +64,94 @@ void failed(const Scenario& scenario, const TrialResult& first) {
   if (++failures >= failures_max) found(report("input", scenario, first));
 }
 
-}  // namespace
-
-Trial& laboratory() {
-  static Trial trial = [] {
-    plant_fault();
-    auto made = Trial::make({.traits = {}, .cross_check_every = cross_check_every});
-    if (!made) nothing_runs(made.error());
-    const auto started = made->start(Privilege::userns);
-    if (!started && ::geteuid() != 0) nothing_runs(started.error());
-    if (::geteuid() == 0) {
-      if (const auto as_root = made->start(Privilege::root); !as_root && !started) {
-        nothing_runs(as_root.error());
-      }
-    }
-    return std::move(*made);
-  }();
-  return trial;
+// One scenario as the model sees it; the tally wants to know of each moment, not of the end only.
+Prediction follow(const Scenario& scenario, int& namespaces_max) {
+  Prediction prediction{.steps = {},
+                        .verdicts = {},
+                        .outcomes = {},
+                        .stop = Verdict::Stop::no,
+                        .world = model::World(scenario.effective_privilege(), bench.traits)};
+  namespaces_max = 1;
+  for (std::size_t i = 0; i < scenario.steps.size(); ++i) {
+    const Step& step = scenario.steps[i].step;
+    const Verdict verdict = apply(prediction.world, step);
+    if (verdict.stop != Verdict::Stop::no) return predict(scenario, bench.traits, i);
+    prediction.steps.push_back(step);
+    prediction.verdicts.push_back(verdict);
+    prediction.outcomes.push_back(verdict.outcome);
+    if (!std::holds_alternative<Unshare>(step.op)) continue;
+    const auto alive = std::ranges::count_if(
+        prediction.world.spaces, [](const auto& space) { return space.rootfs.exists(); });
+    namespaces_max = std::max(namespaces_max, static_cast<int>(alive));
+  }
+  return prediction;
 }
 
-void perform(const Scenario& scenario, Prediction predicted, bool look_again) {
+int perform_by_hand(Input input, bool look_again) {
+  const Scenario& scenario = input.scenario;
   const TrialResult result =
-      laboratory().run_predicted(scenario.effective_privilege(), std::move(predicted));
-  if (result.kind == TrialResult::Kind::failed) return failed(scenario, result);
-  if (result.kind != TrialResult::Kind::disagree) return;
+      bench.trial->run_predicted(scenario.effective_privilege(), std::move(input.predicted));
+  if (result.kind == TrialResult::Kind::failed) failed(scenario, result);
+  if (result.kind != TrialResult::Kind::disagree) return 0;
   if (look_again) {
-    const TrialResult closer = laboratory().run(scenario);
+    const TrialResult closer = bench.trial->run(scenario);
     if (closer.kind == TrialResult::Kind::disagree) found(report("input", scenario, closer));
     std::fprintf(stderr, "# seen once, and not when it was run again\n");
   }
   found(report("input", scenario, result));
+}
+
+}  // namespace
+
+void begin() {
+  plant_fault();
+  bench.link = HuntLink::find();
+  if (bench.link && bench.link->only_predicts()) {
+    bench.traits = KernelTraits::for_release(running_release());
+    return;
+  }
+  auto trial = Trial::make({.traits = {}, .cross_check_every = cross_check_every});
+  if (!trial) nothing_runs(trial.error());
+  const std::string wanted = bench.link ? bench.link->privilege() : "both";
+  bench.traits = trial->traits();
+  bench.root = wanted != "userns" && ::geteuid() == 0 && trial->start(Privilege::root);
+  const auto started = trial->start(Privilege::userns);
+  bench.userns = wanted != "root" && started;
+  if (!bench.userns && !bench.root) {
+    nothing_runs(started ? Failure{Failure::Kind::cannot_run, "privilege root can't run"}
+                         : started.error());
+  }
+  if (bench.link) bench.link->begin(std::move(*trial));
+  else bench.trial.emplace(std::move(*trial));
+}
+
+std::optional<Input> read_and_predict(const std::uint8_t* data, std::size_t size) {
+  const bool mine = take_made_here();
+  if (bench.link) bench.link->next();
+  auto scenario = read_scenario(data, size);
+  if (!scenario) return std::nullopt;
+  if (!bench.root) scenario->privilege = Privilege::userns;
+  if (!bench.userns) scenario->privilege = Privilege::root;
+  int namespaces_max = 1;
+  Prediction predicted = follow(*scenario, namespaces_max);
+  if (!note_features(predicted.steps, predicted.verdicts, predicted.world)) return std::nullopt;
+  Input input{.scenario = std::move(*scenario),
+              .predicted = std::move(predicted),
+              .tally = {},
+              .to_be_performed = true};
+  input.to_be_performed = !bench.link || mine || bench.link->is_mine(input.scenario);
+  const Prediction& known = input.predicted;
+  input.tally.add(known.steps, known.verdicts, known.world, namespaces_max);
+  return input;
+}
+
+int perform(Input input, bool look_again) {
+  if (!input.to_be_performed) return 0;
+  if (!bench.link) return perform_by_hand(std::move(input), look_again);
+  const TrialResult::Kind kind =
+      bench.link->perform(input.scenario, input.tally, std::move(input.predicted));
+  // What disagrees is kept elsewhere; in the corpus it would be found again in every run.
+  return kind == TrialResult::Kind::agree ? 0 : not_of_use;
 }
 
 }  // namespace pivotcheck::fuzz

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "gen/seeded.h"
+#include "scenario_input.h"
 #include "scenario_mutator.h"
 
 using namespace pivotcheck;
@@ -20,6 +21,7 @@ std::optional<Scenario> read(const std::uint8_t* data, std::size_t size) {
 }
 
 std::size_t write(const std::string& text, std::uint8_t* data) {
+  fuzz::note_made_here();
   std::memcpy(data, text.data(), text.size());
   return text.size();
 }

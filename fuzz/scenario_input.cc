@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 #include <variant>
 
 #include "gen/tally.h"
@@ -20,6 +21,8 @@ constexpr std::size_t rows = gen::rules_count + 1 + gen::verbs_count;
 constexpr std::size_t columns = gen::verbs_count + 1;  // the last: none yet
 __attribute__((section("__libfuzzer_extra_counters"), used))
 std::array<std::uint8_t, rows * columns> counters;
+
+bool made_here = false;
 
 bool has_links_and_marks(const Scenario& scenario) {
   bool links = false;
@@ -57,6 +60,9 @@ bool note_features(std::span<const Step> steps, std::span<const Verdict> verdict
   }
   return true;
 }
+
+void note_made_here() { made_here = true; }
+bool take_made_here() { return std::exchange(made_here, false); }
 
 void found(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stderr);

@@ -39,6 +39,11 @@ std::optional<Scenario> read_scenario(const std::uint8_t* data, std::size_t size
 bool note_features(std::span<const Step> steps, std::span<const Verdict> verdicts,
                    const model::World& world);
 
+// The mutator tells here that the next input is its work: one that comes otherwise was read from a
+// corpus. take_made_here() asks, and forgets it.
+void note_made_here();
+bool take_made_here();
+
 // A target has found something: prints it, and aborts, upon which libFuzzer keeps the input.
 [[noreturn]] void found(std::string_view text);
 

@@ -8,18 +8,11 @@
 using namespace pivotcheck;
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  fuzz::laboratory();
+  fuzz::begin();
   return 0;
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto scenario = fuzz::read_scenario(data, size);
-  if (!scenario) return fuzz::not_of_use;
-  const KernelTraits& traits = fuzz::laboratory().traits();
-  Prediction predicted = predict(*scenario, traits, scenario->steps.size());
-  if (!fuzz::note_features(predicted.steps, predicted.verdicts, predicted.world)) {
-    return fuzz::not_of_use;
-  }
-  fuzz::perform(*scenario, std::move(predicted), true);
-  return 0;
+  auto input = fuzz::read_and_predict(data, size);
+  return input ? fuzz::perform(std::move(*input), true) : fuzz::not_of_use;
 }

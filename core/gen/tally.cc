@@ -36,23 +36,28 @@ std::size_t verb_index(const Op& op) {
 }
 
 void Tally::add(const Generated& generated) {
+  add(generated.steps, generated.verdicts, generated.world, generated.namespaces_max);
+}
+
+void Tally::add(std::span<const Step> steps_of_it, std::span<const Verdict> verdicts,
+                const model::World& world, int namespaces_max) {
   ++scenarios;
-  steps += generated.steps.size();
+  steps += steps_of_it.size();
   bool pivoted = false;
-  for (std::size_t i = 0; i < generated.steps.size(); ++i) {
-    const Op& op = generated.steps[i].op;
-    const bool ok = generated.verdicts[i].outcome.ok();
+  for (std::size_t i = 0; i < steps_of_it.size(); ++i) {
+    const Op& op = steps_of_it[i].op;
+    const bool ok = verdicts[i].outcome.ok();
     const std::size_t verb = verb_index(op);
     ++attempted[verb];
     if (ok) ++steps_ok;
     if (ok) ++succeeded[verb];
-    ++rules[static_cast<std::size_t>(generated.verdicts[i].rule)];
+    ++rules[static_cast<std::size_t>(verdicts[i].rule)];
     pivoted = pivoted || (ok && std::holds_alternative<PivotRoot>(op));
   }
   if (pivoted) ++with_pivot;
-  if (generated.world.tasks.size() > 1) ++with_two_tasks;
-  if (generated.namespaces_max > 1) ++with_two_namespaces;
-  if (generated.world.users.size() > 1) ++with_user_namespace;
+  if (world.tasks.size() > 1) ++with_two_tasks;
+  if (namespaces_max > 1) ++with_two_namespaces;
+  if (world.users.size() > 1) ++with_user_namespace;
 }
 
 void Tally::add(const Tally& other) {

@@ -32,6 +32,9 @@ struct Tally {
   std::array<std::uint64_t, rules_count + 1> rules{};  // by Rule; [0] is none
 
   void add(const Generated& generated);
+  // One scenario, by what the model said of it. `namespaces_max`: mount namespaces at one time.
+  void add(std::span<const Step> steps_of_it, std::span<const Verdict> verdicts,
+           const model::World& world, int namespaces_max);
   void add(const Tally& other);
 
   [[nodiscard]] double percent_of_scenarios(std::uint64_t count) const;

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// explore_fuzzers.h: the other road of `pivotcheck explore`: processes of fuzz_trial under
+// libFuzzer, which is led by the model's coverage, on one corpus folder.
+//
+//     begin        look at the folder; start the processes
+//     look_after   what ended or hangs is told of, kept, and started again
+//     (stop)       Findings::stop ends them as it ends workers, behind the case under way
+//     end          kill who did not; make the folder small again
+//
+// A process performs its part of the corpus once, and then what it makes of it. It counts and tells
+// as a worker does (trial/hunt.h).
+#pragma once
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "corpus_folder.h"
+#include "shared_memory.h"
+#include "trial/hunt.h"
+
+namespace pivotcheck::cli {
+
+double cpu_seconds_of(const rusage& usage);
+
+struct FuzzerOptions {
+  std::string target;  // the program; "": this road is not taken
+  std::string corpus;
+  std::string seeds;
+  std::string artifacts;
+  std::string privilege;  // userns, root, both: what may be run here
+  std::uint64_t seed = 0;
+  std::size_t jobs = 0;
+};
+
+class Fuzzers {
+ public:
+  using Trouble = std::function<void(const std::string& words)>;
+
+  // `trouble` is told whatever goes wrong, one line each.
+  Fuzzers(FuzzerOptions options, SharedMemory<Findings>& findings, int pipe, Trouble trouble);
+
+  void begin();
+  bool look_after();  // false when no process is left
+  void end();         // kills whoever is left
+  // The corpus made small again, behind the end.
+  Reduced reduce(std::int64_t deadline_ms);
+
+  [[nodiscard]] Counts counts() const;
+  [[nodiscard]] double cpu_seconds() const { return cpu_seconds_; }  // of those that ended
+  // Writes what was tried since then as files.
+  std::uint64_t keep_recent(const std::string& folder, std::int64_t since_ms) const;
+
+ private:
+  struct Process {
+    pid_t pid = -1;
+    std::unique_ptr<SharedMemory<FuzzerSlot>> slot;
+    UniqueFd messages;  // memory for what libFuzzer says
+  };
+
+  bool look_after(std::size_t number);
+  void start(std::size_t number);
+  [[noreturn]] void become(std::size_t number) const;
+  void lost(std::size_t number, const std::string& how);
+  bool keep_under_way(const FuzzerSlot& slot, const std::string& path) const;
+
+  FuzzerOptions options_;
+  SharedMemory<Findings>& findings_;
+  int pipe_;
+  Trouble trouble_;
+  std::vector<Process> processes_;
+  int losses_ = 0;
+  int started_ = 0;
+  double cpu_seconds_ = 0;
+};
+
+}  // namespace pivotcheck::cli
