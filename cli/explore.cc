@@ -55,7 +55,7 @@ constexpr int losses_max = 20;  // a harness that loses more workers than this i
 constexpr std::uint64_t alarm_cases_max = 20'000;
 constexpr std::int64_t reduce_ms = 10'000;  // for the corpus, which takes a second as a rule
 
-// How many of the jobs are libFuzzer's, where it runs; each road has one at the least.
+// How many of the jobs are libFuzzer's, where it runs and nothing else is said.
 constexpr std::size_t fuzzer_percent = 50;
 
 struct ExploreOptions {
@@ -68,6 +68,7 @@ struct ExploreOptions {
   bool until_found = false;
   std::string libfuzzer;          // the program; "": seeded scenarios only
   std::string libfuzzer_missing;  // why there is none, though it is wanted
+  std::size_t libfuzzer_percent = fuzzer_percent;
   std::string corpus;
   std::string seeds;
 };
@@ -518,8 +519,10 @@ ExitStatus explore(ExploreOptions options) {
                         .privilege = name_of(job.source.privileges),
                         .seed = job.source.seed};
   if (!options.libfuzzer.empty()) {
-    fuzzers.jobs = std::max<std::size_t>(1, jobs * fuzzer_percent / 100);
-    jobs = std::max<std::size_t>(1, jobs - fuzzers.jobs);
+    // Each road has one job at the least, unless the other one is to have all.
+    const std::size_t percent = options.libfuzzer_percent;
+    fuzzers.jobs = std::max<std::size_t>(1, jobs * percent / 100);
+    jobs = percent == 100 ? 0 : std::max<std::size_t>(1, jobs - fuzzers.jobs);
     complain(fmt::format("{} jobs for libFuzzer ({} % of the time), {} for seeded scenarios, side by "
                          "side; corpus {}",
                          fuzzers.jobs, 100 * fuzzers.jobs / (fuzzers.jobs + jobs), jobs,
@@ -539,7 +542,7 @@ namespace {
 // For ci/fuzz, which knows where all this is.
 void add_libfuzzer_options(CLI::App& command, ExploreOptions& options) {
   CLI::Option* target = command.add_option("--libfuzzer", options.libfuzzer,
-                                           "a fuzz_trial of this build, which gets half of the jobs");
+                                           "a fuzz_trial of this build");
   command.add_option("--libfuzzer-missing", options.libfuzzer_missing,
                      "why there is none; the run then ends with 3, because a part of it is missing")
       ->excludes(target);
@@ -547,6 +550,11 @@ void add_libfuzzer_options(CLI::App& command, ExploreOptions& options) {
       "--corpus", options.corpus, "where libFuzzer keeps what reached something new");
   target->needs(corpus)->check(CLI::ExistingFile);
   corpus->take_last();  // ci/fuzz says one, and who runs it may say another
+  command.add_option("--libfuzzer-percent", options.libfuzzer_percent,
+                     "how many of the jobs are libFuzzer's; each road has one at the least, but 100 "
+                     "is all")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{100}))
+      ->capture_default_str();
   command.add_option("--seeds", options.seeds, "a folder of scenarios to begin with, only read");
 }
 

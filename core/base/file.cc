@@ -11,24 +11,49 @@
 #include "base/unique_fd.h"
 
 namespace pivotcheck {
+namespace {
 
-bool write_file(const std::string& path, std::string_view text) {
-  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!file) return false;
+bool write_all(int fd, std::string_view text) {
   while (!text.empty()) {
-    const ssize_t count = ::write(file.get(), text.data(), text.size());
+    const ssize_t count = ::write(fd, text.data(), text.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) {
-      const int error = count < 0 ? errno : EIO;
-      struct stat what {};
-      // A full disk takes the beginning. What is no file of ours (/dev/full) stays.
-      if (::fstat(file.get(), &what) == 0 && S_ISREG(what.st_mode)) ::unlink(path.c_str());
-      errno = error;
-      return false;
-    }
+    if (count == 0) errno = EIO;
+    if (count <= 0) return false;
     text.remove_prefix(static_cast<std::size_t>(count));
   }
   return true;
+}
+
+// Without a name until it is whole, so that whoever is killed here leaves no half of a file. A
+// descriptor that is not open where the filesystem has no such files.
+UniqueFd nameless_beside(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  return UniqueFd(::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644));
+}
+
+bool give_name(int fd, const std::string& path) {
+  const std::string own = "/proc/self/fd/" + std::to_string(fd);
+  return ::linkat(AT_FDCWD, own.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0;
+}
+
+}  // namespace
+
+bool write_file(const std::string& path, std::string_view text) {
+  struct stat there {};
+  const bool is_new = ::lstat(path.c_str(), &there) != 0 && errno == ENOENT;
+  if (is_new) {
+    const UniqueFd file = nameless_beside(path);
+    if (file) return write_all(file.get(), text) && give_name(file.get(), path);
+  }
+  // What is there already may be a device, or a link to one: it is written to, not replaced.
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!file) return false;
+  if (write_all(file.get(), text)) return true;
+  const int error = errno;
+  if (is_new) ::unlink(path.c_str());  // a full disk takes the beginning
+  errno = error;
+  return false;
 }
 
 }  // namespace pivotcheck
