@@ -55,8 +55,8 @@ constexpr int losses_max = 20;  // a harness that loses more workers than this i
 constexpr std::uint64_t alarm_cases_max = 20'000;
 constexpr std::int64_t reduce_ms = 10'000;  // for the corpus, which takes a second as a rule
 
-// How many of the jobs are libFuzzer's, where it runs and nothing else is said.
-constexpr std::size_t fuzzer_percent = 50;
+// How many of the jobs are libFuzzer's, where it runs and nothing else is said. PLACEHOLDER
+constexpr std::size_t fuzzer_percent = 34;
 
 struct ExploreOptions {
   std::optional<std::uint64_t> seconds;
@@ -118,7 +118,7 @@ class Explore {
   SharedMemory<Shared> shared_;
   SharedMemory<Findings> findings_;
   std::vector<WorkerProcess> workers_;
-  double cpu_seconds_ = 0;  // of workers that have ended
+  double cpu_seconds_ = 0;              // of workers that have ended
   std::pair<UniqueFd, UniqueFd> pipe_;  // from here, to there
   std::size_t fuzzer_jobs_;
   Fuzzers fuzzers_;
@@ -381,7 +381,9 @@ std::string Explore::roads(const Reduced& reduced) const {
                        counts.tally.rules_reached(), counts.disagreements, seconds, jobs, cpu);
   };
   std::string text = road("road_seeded", seeded(), workers_.size(), cpu_seconds_);
-  if (fuzzer_jobs_ == 0) return text + "road_libfuzzer: not run, " + options_.libfuzzer_missing + "\n";
+  if (fuzzer_jobs_ == 0) {
+    return text + "road_libfuzzer: not run, " + options_.libfuzzer_missing + "\n";
+  }
   text += road("road_libfuzzer", fuzzers_.counts(), fuzzer_jobs_, fuzzers_.cpu_seconds());
   const CorpusFolder corpus = look_at_corpus(options_.corpus);
   text += fmt::format("corpus: {}\n", options_.corpus);
@@ -523,8 +525,8 @@ ExitStatus explore(ExploreOptions options) {
     const std::size_t percent = options.libfuzzer_percent;
     fuzzers.jobs = std::max<std::size_t>(1, jobs * percent / 100);
     jobs = percent == 100 ? 0 : std::max<std::size_t>(1, jobs - fuzzers.jobs);
-    complain(fmt::format("{} jobs for libFuzzer ({} % of the time), {} for seeded scenarios, side by "
-                         "side; corpus {}",
+    complain(fmt::format("side by side: {} jobs for libFuzzer ({} % of the time), {} for seeded "
+                         "scenarios; corpus {}",
                          fuzzers.jobs, 100 * fuzzers.jobs / (fuzzers.jobs + jobs), jobs,
                          options.corpus));
   } else if (!options.libfuzzer_missing.empty()) {
@@ -535,24 +537,20 @@ ExitStatus explore(ExploreOptions options) {
   return Explore(options, std::move(job), jobs, std::move(fuzzers)).all();
 }
 
-}  // namespace
-
-namespace {
-
 // For ci/fuzz, which knows where all this is.
 void add_libfuzzer_options(CLI::App& command, ExploreOptions& options) {
   CLI::Option* target = command.add_option("--libfuzzer", options.libfuzzer,
                                            "a fuzz_trial of this build");
-  command.add_option("--libfuzzer-missing", options.libfuzzer_missing,
-                     "why there is none; the run then ends with 3, because a part of it is missing")
+  command
+      .add_option("--libfuzzer-missing", options.libfuzzer_missing,
+                  "why there is none; the run then ends with 3, because a part of it is missing")
       ->excludes(target);
   CLI::Option* corpus = command.add_option(
       "--corpus", options.corpus, "where libFuzzer keeps what reached something new");
   target->needs(corpus)->check(CLI::ExistingFile);
   corpus->take_last();  // ci/fuzz says one, and who runs it may say another
   command.add_option("--libfuzzer-percent", options.libfuzzer_percent,
-                     "how many of the jobs are libFuzzer's; each road has one at the least, but 100 "
-                     "is all")
+                     "how many of the jobs are libFuzzer's; each road has one, but 100 is all")
       ->check(CLI::Range(std::size_t{1}, std::size_t{100}))
       ->capture_default_str();
   command.add_option("--seeds", options.seeds, "a folder of scenarios to begin with, only read");

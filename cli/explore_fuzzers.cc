@@ -50,7 +50,8 @@ std::string behind(const std::string& text, std::string_view words) {
 }
 
 std::string how_it_ended(int wait_status) {
-  if (WIFSIGNALED(wait_status)) return fmt::format("was killed by signal {}", WTERMSIG(wait_status));
+  if (WIFSIGNALED(wait_status))
+    return fmt::format("was killed by signal {}", WTERMSIG(wait_status));
   return fmt::format("ended with status {}", WEXITSTATUS(wait_status));
 }
 
@@ -78,13 +79,14 @@ void Fuzzers::begin() {
     return processes_.clear();
   }
   if (const std::string why = why_not_writable(options_.corpus); !why.empty()) {
-    trouble_(fmt::format("corpus {}: {}: new inputs are lost, the rest goes on", options_.corpus,
-                         why));
+    trouble_(
+        fmt::format("corpus {}: {}: new inputs are lost, the rest goes on", options_.corpus, why));
   }
   if (const CorpusFolder found = look_at_corpus(options_.corpus); !found.bad.empty()) {
-    complain(fmt::format("corpus {}: {} of {} files are no scenarios and are passed over, such as {}",
-                         options_.corpus, found.bad.size(), found.bad.size() + found.good.size(),
-                         found.first_trouble));
+    complain(
+        fmt::format("corpus {}: {} of {} files are no scenarios and are passed over, such as {}",
+                    options_.corpus, found.bad.size(), found.bad.size() + found.good.size(),
+                    found.first_trouble));
   }
   for (std::size_t i = 0; i < processes_.size(); ++i) start(i);
 }
@@ -94,7 +96,6 @@ void Fuzzers::start(std::size_t number) {
   if (!process.slot) process.slot = std::make_unique<SharedMemory<FuzzerSlot>>();
   FuzzerSlot& slot = **process.slot;
   slot.alive_ms = now_ms();
-  slot.bytes = 0;
   process.messages.reset(::memfd_create("libFuzzer", MFD_CLOEXEC));
   ++started_;
   flush();
@@ -118,8 +119,8 @@ void Fuzzers::become(std::size_t number) const {
   ::dup2(findings_.fd(), FuzzerLink::findings);
   ::dup2(process.slot->fd(), FuzzerLink::slot);
   ::dup2(pipe_, FuzzerLink::pipe);
-  const std::string link = fmt::format("{}/{} {} {}", number, processes_.size(),
-                                       options_.privilege, options_.artifacts);
+  const std::string link =
+      fmt::format("{}/{} {} {}", number, processes_.size(), options_.privilege, options_.artifacts);
   ::setenv(FuzzerLink::variable, link.c_str(), 1);
   std::vector<std::string> words{
       options_.target, fmt::format("-max_len={}", fuzzer_input_max),
@@ -222,8 +223,7 @@ Reduced Fuzzers::reduce(std::int64_t deadline_ms) {
   } else if (damaged > 0) {
     complain(fmt::format("corpus {}: {} damaged files removed", options_.corpus, damaged));
   }
-  Reduced reduced =
-      reduce_corpus({options_.target, options_.corpus, options_.seeds, deadline_ms});
+  Reduced reduced = reduce_corpus({options_.target, options_.corpus, options_.seeds, deadline_ms});
   if (!reduced.trouble.empty()) {
     complain(fmt::format("corpus {}: {}", options_.corpus, reduced.trouble));
   }

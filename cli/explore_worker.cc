@@ -44,8 +44,8 @@ class Worker {
     outcomes.reserve(generated.verdicts.size());
     for (const Verdict& verdict : generated.verdicts) outcomes.push_back(verdict.outcome);
     const HuntCase here{.name = fmt::format("case-{}", number),
-                    .origin = fmt::format("seed {} case {}", job_.source.seed, number),
-                    .scenario = [&] { return job_.source.make(number).scenario(); }};
+                        .origin = fmt::format("seed {} case {}", job_.source.seed, number),
+                        .scenario = [&] { return job_.source.make(number).scenario(); }};
     hunter_.perform(here, generated.privilege, once,
                     {.steps = std::move(generated.steps),
                      .verdicts = std::move(generated.verdicts),

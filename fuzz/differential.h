@@ -18,7 +18,7 @@ namespace pivotcheck::fuzz {
 struct Input {
   Scenario scenario;
   Prediction predicted;
-  gen::Tally tally;  // of this one scenario
+  gen::Tally tally;             // of this one scenario
   bool to_be_performed = true;  // not if another process does it, or if nobody is to
 };
 

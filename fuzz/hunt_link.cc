@@ -50,7 +50,8 @@ std::unique_ptr<HuntLink> HuntLink::find() {
   std::array<char, 8> privilege{};
   int length = 0;
   if (std::sscanf(text, "%u/%u %7s %n", &link->share_, &link->shares_, privilege.data(), &length) <
-          3 || link->shares_ == 0) {
+          3 ||
+      link->shares_ == 0) {
     give_up("not as it should be");
   }
   link->privilege_ = privilege.data();

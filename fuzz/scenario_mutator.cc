@@ -34,6 +34,9 @@ using model::TaskIndex;
 using model::World;
 
 constexpr std::uint32_t expire_percent = 14;  // as ScenarioGenerator has it
+// About as long as its longest. Without a limit scenarios grow to twice that, take twice the time,
+// and find less in it.
+constexpr std::size_t mutated_steps_max = 24;
 
 std::uint32_t count(std::size_t n) { return static_cast<std::uint32_t>(n); }
 
@@ -125,7 +128,7 @@ void repair(Draft& draft) {
   }
   Naming naming(draft.choices);
   std::erase_if(draft.steps, [&](Step& step) { return !naming.fit(step); });
-  if (draft.steps.size() > steps_max) draft.steps.resize(steps_max);
+  if (draft.steps.size() > mutated_steps_max) draft.steps.resize(mutated_steps_max);
   if (draft.steps.empty()) draft.steps.push_back({TaskName{"A"}, Mkdir{"/a"}});
 }
 

@@ -71,9 +71,7 @@ TrialResult::Kind Hunter::perform(const HuntCase& one, Privilege privilege, cons
   counts.state_unseen += result.state_unseen ? 1 : 0;
   counts.chance_refusals += static_cast<std::uint64_t>(result.chance_refusals);
   switch (result.kind) {
-    case TrialResult::Kind::agree:
-      counts.tally.add(tally);
-      break;
+    case TrialResult::Kind::agree: counts.tally.add(tally); break;
     case TrialResult::Kind::disagree:
       counts.tally.add(tally);
       ++counts.disagreements;
@@ -107,18 +105,20 @@ void Hunter::disagreement(const HuntCase& one, const TrialResult& first) {
   }
   process_.alive_ms = now_ms();
   small.title = "disagreement: " + kind;
-  small.about = {fmt::format("kernel {}", release_),
-                 fmt::format("{}, {} of {} steps", one.origin, small.steps.size(),
-                             whole.steps.size())};
+  small.about = {
+      fmt::format("kernel {}", release_),
+      fmt::format("{}, {} of {} steps", one.origin, small.steps.size(), whole.steps.size())};
   if (!again) small.about.push_back("seen once, and not when it was run again");
   for (const std::string& difference : result.differences) small.about.push_back(difference);
   const std::string text = report(path + ".scn", small, result);
-  if (write_file(path + ".scn", text)) return tell(process_.pipe, Message::Kind::finding, path + ".scn");
+  if (write_file(path + ".scn", text))
+    return tell(process_.pipe, Message::Kind::finding, path + ".scn");
   const std::string why = errno_name(errno);
   // No place for it: then it is shown here, and not lost.
   (void)!::write(STDOUT_FILENO, text.data(), text.size());
-  tell(process_.pipe, Message::Kind::failure, fmt::format("{} disagrees ({}), but {}.scn can't be written: {}",
-                                           one.name, kind, path, why));
+  tell(
+      process_.pipe, Message::Kind::failure,
+      fmt::format("{} disagrees ({}), but {}.scn can't be written: {}", one.name, kind, path, why));
 }
 
 // Before it is minimized: who is killed meanwhile has not found it in vain.

@@ -118,8 +118,8 @@ struct FuzzerLink {
   static constexpr const char* variable = "PIVOTCHECK_HUNT";
 };
 
-inline constexpr std::size_t fuzzer_recent = 1024;        // more than it does in a second
-inline constexpr std::size_t fuzzer_input_max = 16384;    // bytes of one input (-max_len)
+inline constexpr std::size_t fuzzer_recent = 1024;      // more than it does in a second
+inline constexpr std::size_t fuzzer_input_max = 16384;  // bytes of one input (-max_len)
 
 // A text that was tried, so that it is not lost when the process is, or the kernel's log alarms.
 struct FuzzerRecent {
@@ -129,7 +129,6 @@ struct FuzzerRecent {
 };
 
 struct FuzzerSlot {
-  std::atomic<std::uint64_t> bytes{0};  // sizeof, as the target has it, once it has come so far
   std::atomic<std::int64_t> alive_ms{0};
   Counts counts;
   std::atomic<std::uint64_t> begun{0};  // how many entries of `recent` were ever written
