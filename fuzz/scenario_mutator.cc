@@ -34,9 +34,10 @@ using model::TaskIndex;
 using model::World;
 
 constexpr std::uint32_t expire_percent = 14;  // as ScenarioGenerator has it
-// About as long as its longest. Without a limit scenarios grow to twice that, take twice the time,
-// and find less in it.
-constexpr std::size_t mutated_steps_max = 24;
+// What comes out is about as long as what ScenarioGenerator makes. Without a limit scenarios grow to
+// twice that, take twice the time, and find less in it.
+constexpr std::uint32_t steps_kept_min = 10;
+constexpr std::uint32_t steps_kept_max = 22;
 
 std::uint32_t count(std::size_t n) { return static_cast<std::uint32_t>(n); }
 
@@ -128,8 +129,15 @@ void repair(Draft& draft) {
   }
   Naming naming(draft.choices);
   std::erase_if(draft.steps, [&](Step& step) { return !naming.fit(step); });
-  if (draft.steps.size() > mutated_steps_max) draft.steps.resize(mutated_steps_max);
+  if (draft.steps.size() > steps_max) draft.steps.resize(steps_max);
   if (draft.steps.empty()) draft.steps.push_back({TaskName{"A"}, Mkdir{"/a"}});
+}
+
+// Behind repair(), which needs no step that is cut off here.
+void shorten(Draft& draft) {
+  const std::size_t kept =
+      steps_kept_min + draft.choices.below(steps_kept_max - steps_kept_min + 1);
+  if (draft.steps.size() > kept) draft.steps.resize(kept);
 }
 
 // Lets `write` go on with the story in front of step `position`, for at most `more` steps.
@@ -322,6 +330,7 @@ Scenario mutated(const Scenario& scenario, Choices& choices) {
     change_once(draft);
   } while (choices.flip(again_percent));
   repair(draft);
+  shorten(draft);
   return scenario_of(std::move(draft));
 }
 
@@ -337,6 +346,7 @@ Scenario spliced(const Scenario& scenario, const Scenario& other, Choices& choic
   if (to_the_end) draft.steps.resize(position);
   draft.steps.insert(draft.at(position), donor.at(first), donor.at(first + length));
   repair(draft);
+  shorten(draft);
   return scenario_of(std::move(draft));
 }
 
