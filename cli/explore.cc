@@ -41,6 +41,7 @@
 #include "output.h"
 #include "shared_memory.h"
 #include "trial/kernel_log.h"
+#include "trial/trial.h"
 
 namespace pivotcheck::cli {
 namespace {
@@ -131,6 +132,7 @@ class Explore {
   Fuzzers fuzzers_;
   std::string received_;
   KernelLog log_ = KernelLog::open();
+  const Release release_ = running_release();
   Progress progress_;
   std::int64_t started_ms_ = now_ms();
   std::int64_t ended_ms_ = 0;
@@ -328,7 +330,8 @@ void Explore::show_progress() {
       "{:.0f} s, {} cases ({:.0f} a second), {} steps ({:.0f} % ok), {} of {} rules, {} "
       "disagreements, {} not run",
       seconds, tally.scenarios, static_cast<double>(tally.scenarios) / std::max(seconds, 0.001),
-      tally.steps, tally.percent_of_steps(tally.steps_ok), tally.rules_reached(), gen::rules_count,
+      tally.steps, tally.percent_of_steps(tally.steps_ok), tally.rules_reached(),
+      gen::rules_shown_by(release_),
       counts.disagreements, counts.not_run);
   if (terminal) {
     progress_.show(line);
@@ -345,7 +348,7 @@ void Explore::summary(const Reduced& reduced) {
   const double seconds = std::max(static_cast<double>(ended_ms_ - started_ms_) / 1000.0, 0.001);
   std::string text;
   for (const RuleInfo& rule : rule_table()) {
-    if (t.rules[static_cast<std::size_t>(rule.rule)] == 0) {
+    if (t.rules[static_cast<std::size_t>(rule.rule)] == 0 && shown_by(rule, release_)) {
       text += fmt::format("not reached: {}\n", rule.name);
     }
   }
@@ -360,10 +363,18 @@ void Explore::summary(const Reduced& reduced) {
   line("steps", t.steps);
   percent("steps_ok_percent", t.percent_of_steps(t.steps_ok));
   percent("scenarios_pivot_percent", t.percent_of_scenarios(t.with_pivot));
+  percent("scenarios_attached_pivot_percent", t.percent_of_scenarios(t.with_attached_pivot));
   percent("scenarios_two_tasks_percent", t.percent_of_scenarios(t.with_two_tasks));
   percent("scenarios_two_namespaces_percent", t.percent_of_scenarios(t.with_two_namespaces));
   percent("scenarios_userns_percent", t.percent_of_scenarios(t.with_user_namespace));
-  line("rules_reached", fmt::format("{}/{}", t.rules_reached(), gen::rules_count));
+  line("rules_reached", fmt::format("{}/{}", t.rules_reached(), gen::rules_shown_by(release_)));
+  text += "verbs_ok_percent:";
+  for (std::size_t i = 0; i < prototypes().size(); ++i) {
+    const auto tried = static_cast<double>(std::max<std::uint64_t>(t.attempted[i], 1));
+    text += fmt::format(" {} {:.0f}", verb(prototypes()[i]),
+                        100.0 * static_cast<double>(t.succeeded[i]) / tried);
+  }
+  text += "\n";
   line("observers_cross_checked", counts.cross_checked);
   line("mountinfo_incomplete", counts.mountinfo_incomplete);
   line("state_unseen", counts.state_unseen);

@@ -172,9 +172,10 @@ class Filler {
     const Spot source = choose([&] { return places_.mount_root(); }, [&](const Spot& s) {
       return s.at.mount != task_.root.mount && separable(s.at.mount);
     });
-    op.source = choices_.flip(75) ? detached_or(source) : places_.spelled(source);
+    op.source = places_.spelled(source);
+    if (choices_.flip(80)) op.source = places_.detached_tree().value_or(op.source);
     const std::uint32_t manner = choices_.below(100);
-    if (manner < 60) {
+    if (manner < 65) {
       op.target = choices_.flip(12) ? detached_or(places_.directory())
                                     : places_.spelled(places_.directory());
       return;
@@ -329,7 +330,12 @@ class Forecast {
     return good_if(world_.tasks.size() > 1);
   }
   Outlook operator()(const OpenTree&) const { return may_mount(); }
-  Outlook operator()(const MoveMount&) const { return may_mount(); }
+  Outlook operator()(const MoveMount&) const {
+    const bool has_tree = std::ranges::any_of(task_.handles, [this](const model::Handle& handle) {
+      return world_.is_detached_tree(world_[handle.at.mount].space);
+    });
+    return has_tree ? may_mount() : may_change_another();
+  }
   Outlook operator()(const MountSetattr&) const { return has_admin(); }
   Outlook operator()(const Fsmount&) const { return may_mount(); }
   Outlook operator()(const Mkdir&) const { return Outlook::good; }

@@ -5,6 +5,8 @@
 #include <array>
 #include <iterator>
 
+#include "model/lookup.h"
+
 namespace pivotcheck::gen {
 namespace {
 
@@ -186,19 +188,24 @@ Path Places::broken(const Spot& spot) const {
   }
 }
 
-std::optional<Path> Places::in_detached_tree() const {
+std::optional<Path> Places::detached_tree() const {
   std::vector<const model::Handle*> handles;
   for (const model::Handle& handle : task_.handles) {
     if (world_.is_detached_tree(world_[handle.at.mount].space)) handles.push_back(&handle);
   }
   if (handles.empty()) return std::nullopt;
-  const model::Handle& handle = *handles[choices_.below(count(handles.size()))];
-  Path path(handle.name, "");
-  for (DentryId at = handle.at.dentry; choices_.flip(30);) {
-    at = world_[at].kind == Kind::directory ? some_child(at, Want::directory) : DentryId{};
-    if (!at.exists()) break;
-    path.text += "/" + world_[at].name;
-    at = world_.topmost({handle.at.mount, at}).dentry;
+  return Path(handles[choices_.below(count(handles.size()))]->name, "");
+}
+
+std::optional<Path> Places::in_detached_tree() const {
+  std::optional<Path> path = detached_tree();
+  if (!path) return path;
+  model::Location at = model::find_handle(task_, path->handle)->at;
+  while (choices_.flip(40) && world_[at.dentry].kind == Kind::directory) {
+    const DentryId child = some_child(at.dentry, Want::directory);
+    if (!child.exists()) break;
+    path->text += "/" + world_[child].name;
+    at = world_.topmost({at.mount, child});
   }
   return path;
 }

@@ -45,8 +45,9 @@ class Places {
   [[nodiscard]] Path spelled(const Spot& spot) const;
   // The path of a name in a directory: the directory's way is spelled, the name is not touched.
   [[nodiscard]] Path spelled(const Spot& directory, const std::string& name) const;
-  // In a detached tree of which the task has a handle, its lowest mount more often than not; nullopt
-  // if it has none.
+  // A detached tree of which the task has a handle; nullopt if it has none.
+  [[nodiscard]] std::optional<Path> detached_tree() const;
+  // The same, or a place in it.
   [[nodiscard]] std::optional<Path> in_detached_tree() const;
 
   // From one place down to another: "" or "/a/b"; nullopt if it is not above it.

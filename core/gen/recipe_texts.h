@@ -57,6 +57,15 @@ make-shared /
 mkdir $x; mount tmpfs $x; mkdir $x/a
 ? mkdir $y; bind $x $y
 )"},
+{"a root that was a detached tree", 9, true, R"(
+~ fsmount h tmpfs
+mkdir @h/o; mkdir $x
+? mount tmpfs $x
+~ move_mount @h $x
+? spawn B; B: chdir $x
+pivot_root $x $x/o
+? umount /o detach
+)"},
 
 // --- trees and propagation
 
@@ -787,7 +796,7 @@ fsmount h tmpfs
 | mkdir $x; mount tmpfs $x; make-shared $x; bind $x $x; mkdir $y; bind $x $y; move_mount $y $x beneath => EINVAL beneath-propagates-onto-top
 | mkdir $x; mount tmpfs $x; make-shared $x; bind $x $x; make-private $x; mkdir $y; bind $x $y; make-private /; move_mount $y $x beneath
 )"},
-{"beneath onto the source", 8, false, R"(
+{"beneath onto the source", 16, false, R"(
 mkdir $x; mount tmpfs $x; make-shared $x; mkdir $x/a; open h $x/a
 ? mount ramfs $x/a
 mount tmpfs $x/a; mkdir $y; bind @h $y
@@ -889,7 +898,7 @@ mkdir $x; mount tmpfs $x; mkdir $x/a; mount tmpfs $x/a
 | open k $x; umount $x detach; fsmount h tmpfs; move_mount @h @k => ENOENT mount-target-gone
 | open k $x; umount $x detach; mkdir $y; move_mount @k $y => EINVAL move-foreign
 )"},
-{"pivot into a detached tree that was attached", 12, false, R"(
+{"pivot into a detached tree that was attached", 20, false, R"(
 mkdir $x
 ? mount tmpfs $x
 | fsmount h tmpfs; mkdir @h/o; move_mount @h $x; pivot_root $x $x/o

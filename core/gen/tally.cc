@@ -3,6 +3,8 @@
 #include "gen/tally.h"
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -35,6 +37,37 @@ std::size_t verb_index(const Op& op) {
   return first_of_kind[op.index()] + offset;
 }
 
+std::size_t rules_shown_by(const Release& release) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      rule_table(), [&](const RuleInfo& rule) { return shown_by(rule, release); }));
+}
+
+namespace {
+
+// Which of these steps attached a detached tree: the handle that it moved was that of one.
+class Attachments {
+ public:
+  bool attaches(const Op& op) {
+    if (const auto* move = std::get_if<MoveMount>(&op)) {
+      return move->source.text.empty() && !move->flags.has(MoveMountFlag::set_group) &&
+             std::ranges::find(detached_, move->source.handle) != detached_.end();
+    }
+    if (const HandleName* opened = opened_handle(op)) {
+      std::erase(detached_, opened->text);
+      const auto* tree = std::get_if<OpenTree>(&op);
+      const bool is_detached = std::holds_alternative<Fsmount>(op) ||
+                               (tree != nullptr && tree->flags.has(OpenTreeFlag::clone));
+      if (is_detached) detached_.push_back(opened->text);
+    }
+    return false;
+  }
+
+ private:
+  std::vector<std::string> detached_;
+};
+
+}  // namespace
+
 void Tally::add(const Generated& generated) {
   add(generated.steps, generated.verdicts, generated.world, generated.namespaces_max);
 }
@@ -44,6 +77,9 @@ void Tally::add(std::span<const Step> steps_of_it, std::span<const Verdict> verd
   ++scenarios;
   steps += steps_of_it.size();
   bool pivoted = false;
+  bool attached = false;
+  bool attached_pivot = false;
+  Attachments attachments;
   for (std::size_t i = 0; i < steps_of_it.size(); ++i) {
     const Op& op = steps_of_it[i].op;
     const bool ok = verdicts[i].outcome.ok();
@@ -52,9 +88,14 @@ void Tally::add(std::span<const Step> steps_of_it, std::span<const Verdict> verd
     if (ok) ++steps_ok;
     if (ok) ++succeeded[verb];
     ++rules[static_cast<std::size_t>(verdicts[i].rule)];
-    pivoted = pivoted || (ok && std::holds_alternative<PivotRoot>(op));
+    if (!ok) continue;
+    const bool is_pivot = std::holds_alternative<PivotRoot>(op);
+    pivoted = pivoted || is_pivot;
+    attached_pivot = attached_pivot || (is_pivot && attached);
+    attached = attachments.attaches(op) || attached;
   }
   if (pivoted) ++with_pivot;
+  if (attached_pivot) ++with_attached_pivot;
   if (world.tasks.size() > 1) ++with_two_tasks;
   if (namespaces_max > 1) ++with_two_namespaces;
   if (world.users.size() > 1) ++with_user_namespace;
@@ -65,6 +106,7 @@ void Tally::add(const Tally& other) {
   steps += other.steps;
   steps_ok += other.steps_ok;
   with_pivot += other.with_pivot;
+  with_attached_pivot += other.with_attached_pivot;
   with_two_tasks += other.with_two_tasks;
   with_two_namespaces += other.with_two_namespaces;
   with_user_namespace += other.with_user_namespace;
@@ -83,10 +125,12 @@ std::size_t Tally::rules_reached() const {
 
 std::string Tally::summary() const {
   return fmt::format(
-      "{} scenarios, {:.1f} steps each, {:.1f} % ok; pivot {:.1f} %, two tasks {:.1f} %, two "
-      "namespaces {:.1f} %, user namespace {:.1f} %; rules {}/{}",
+      "{} scenarios, {:.1f} steps each, {:.1f} % ok; pivot {:.1f} %, behind a detached tree that "
+      "was attached {:.1f} %, two tasks {:.1f} %, two namespaces {:.1f} %, user namespace {:.1f} %; "
+      "rules {}/{}",
       scenarios, scenarios == 0 ? 0.0 : static_cast<double>(steps) / static_cast<double>(scenarios),
       percent_of_steps(steps_ok), percent_of_scenarios(with_pivot),
+      percent_of_scenarios(with_attached_pivot),
       percent_of_scenarios(with_two_tasks), percent_of_scenarios(with_two_namespaces),
       percent_of_scenarios(with_user_namespace), rules_reached(), rules_count);
 }

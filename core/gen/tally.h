@@ -24,6 +24,7 @@ struct Tally {
   std::uint64_t steps = 0;
   std::uint64_t steps_ok = 0;
   std::uint64_t with_pivot = 0;           // in which a pivot_root succeeded
+  std::uint64_t with_attached_pivot = 0;  // the same, behind a move_mount that attached a detached tree
   std::uint64_t with_two_tasks = 0;       // two or more
   std::uint64_t with_two_namespaces = 0;  // mount namespaces, two or more at the same time
   std::uint64_t with_user_namespace = 0;  // one below the first
@@ -42,6 +43,9 @@ struct Tally {
   [[nodiscard]] std::size_t rules_reached() const;
   [[nodiscard]] std::string summary() const;  // one line
 };
+
+// How many rules a kernel of that release can show at all.
+std::size_t rules_shown_by(const Release& release);
 
 // Which of prototypes() has the verb of this operation.
 std::size_t verb_index(const Op& op);

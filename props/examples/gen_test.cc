@@ -163,6 +163,7 @@ TEST_CASE("scenarios have the shares that make them worth running") {
     MESSAGE(tally.summary());
     CHECK(tally.percent_of_steps(tally.steps_ok) >= 60);
     CHECK(tally.percent_of_scenarios(tally.with_pivot) >= 20);
+    CHECK(tally.percent_of_scenarios(tally.with_attached_pivot) >= 2);
     CHECK(tally.percent_of_scenarios(tally.with_two_tasks) >= 30);
     CHECK(tally.percent_of_scenarios(tally.with_two_namespaces) >= 20);
     CHECK(tally.percent_of_scenarios(tally.with_user_namespace) >= 10);
