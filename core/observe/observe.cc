@@ -16,6 +16,8 @@
 #include <charconv>
 #include <optional>
 
+#include <spdlog/spdlog.h>
+
 #include "observe/locations.h"
 #include "observe/mountinfo.h"
 #include "observe/proc.h"
@@ -324,6 +326,7 @@ Expected<Observation> Observer::observe(std::span<const LiveTask> tasks, Road ro
     Expected<std::optional<Observation>> observation = observe_by_listmount(std::move(*survey));
     if (!observation) return std::unexpected(std::move(observation.error()));
     if (*observation) return std::move(**observation);
+    spdlog::debug("listmount does not list all of a namespace (FINDINGS.md): mountinfo is read");
   }
   Expected<Survey> survey = survey_tasks(proc_.get(), tasks, Road::mountinfo, listmount_);
   if (!survey) return std::unexpected(std::move(survey.error()));
