@@ -449,7 +449,7 @@ constexpr std::array<std::uint8_t, verbs_count> usual_weights{
     5,  2,  4,  2,           // make-shared make-private make-slave make-unbindable
     3,  2,  3,  1,           // make-rshared make-rprivate make-rslave make-runbindable
     4,  10,                  // remount umount
-    12, 3,  7,  6,  3,  2,   // pivot_root chroot chdir open fchdir close
+    16, 3,  7,  6,  3,  2,   // pivot_root chroot chdir open fchdir close
     5,  1,  4,  4,  1,       // spawn exit unshare setns dropcap
     8,  12, 5,  3,           // open_tree move_mount mount_setattr fsmount
 };

@@ -66,7 +66,7 @@ class Walk {
         return true;
       }
       if (!step(name, kind_of_last(name), true)) return false;
-      if (world_[at_.dentry].kind != Kind::directory) return refuse(Rule::not_a_directory);
+      if (world_[at_.dentry].kind != Kind::directory) return refuse_here(Rule::not_a_directory);
       text.remove_prefix(end);
     }
   }
