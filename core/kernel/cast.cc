@@ -21,7 +21,7 @@ class Casting {
   explicit Casting(std::size_t steps) {
     cast_.performer.reserve(steps);
     cast_.subject.reserve(steps);
-    join("A");
+    join("A", 0);
   }
 
   // What is wrong with this step; "" if nothing is.
@@ -34,7 +34,7 @@ class Casting {
     if (const auto* spawn = std::get_if<Spawn>(&step.op)) {
       if (find(spawn->task.text) >= 0) return "a second task " + spawn->task.text;
       if (cast_.names.size() == tasks_max) return "more than 64 tasks";
-      subject = join(spawn->task.text);
+      subject = join(spawn->task.text, performer);
     } else if (const auto* setns = std::get_if<Setns>(&step.op)) {
       subject = find(setns->task.text);
       if (subject < 0 || ended_[static_cast<std::size_t>(subject)]) {
@@ -44,16 +44,27 @@ class Casting {
       ended_[static_cast<std::size_t>(performer)] = true;
     }
     if (performer == 0 && leaves_no_way_back(step.op)) cast_.first_is_forked = true;
+    const auto* unshare = std::get_if<Unshare>(&step.op);
+    if (unshare != nullptr && unshare->kinds.has(NamespaceKind::user)) {
+      cast_.own_memory[static_cast<std::size_t>(performer)] = true;
+    }
     cast_.performer.push_back(performer);
     cast_.subject.push_back(subject);
     return "";
   }
 
-  Cast take() { return std::move(cast_); }
+  Cast take() {
+    for (std::size_t i = 1; i < makers_.size(); ++i) {  // a maker has a lower number
+      if (cast_.own_memory[static_cast<std::size_t>(makers_[i])]) cast_.own_memory[i] = true;
+    }
+    return std::move(cast_);
+  }
 
  private:
-  int join(const std::string& name) {
+  int join(const std::string& name, int maker) {
     cast_.names.push_back(name);
+    cast_.own_memory.push_back(false);
+    makers_.push_back(maker);
     ended_.push_back(false);
     return static_cast<int>(cast_.names.size()) - 1;
   }
@@ -63,6 +74,7 @@ class Casting {
   }
 
   Cast cast_;
+  std::vector<int> makers_;
   std::vector<bool> ended_;
 };
 

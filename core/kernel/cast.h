@@ -23,6 +23,9 @@ struct Cast {
   // The executor can't play A itself: A ends, or takes on credentials that the executor can't put
   // off again.
   bool first_is_forked = false;
+  // By number: it, or who spawns it, makes a user namespace. The kernel refuses that to a task that
+  // shares its memory with others.
+  std::vector<bool> own_memory;
 };
 
 // Failure::Kind::broke if a step names a task that does not exist then, or spawns one whose name

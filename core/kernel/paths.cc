@@ -35,15 +35,6 @@ int run_errand(void* raw) {
   return ::fchdir(errand->directory) == 0 ? errand->call(errand->argument) : lost;
 }
 
-#ifdef __has_feature
-#if __has_feature(thread_sanitizer)
-#define PIVOTCHECK_THREAD_SANITIZER
-#endif
-#endif
-#ifdef __SANITIZE_THREAD__
-#define PIVOTCHECK_THREAD_SANITIZER
-#endif
-
 // With the memory shared a helper costs about as much as three system calls, without it about as
 // much as a task; but ThreadSanitizer takes every clone for a fork.
 #ifdef PIVOTCHECK_THREAD_SANITIZER

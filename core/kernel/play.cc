@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// play.cc: how a task takes its turns (stage.h has the picture).
+// play.cc: how a task takes its turns (stage.h has the picture), and how it comes to be.
+//
+// A task is a process of its own: it has a root, namespaces, credentials and descriptors of its own.
+// Its memory it shares with the executor where it can (as after vfork, but that nobody waits): to copy
+// and to destroy an address space costs more than all its steps do. That is possible because tasks
+// take turns: only one of them, or the executor, does anything but wait. Whoever waits touches nothing
+// but its own stack and the Stage: no allocation, no errno (sys_futex_wait).
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <cstddef>
 #include <cstdlib>
+#include <optional>
 
 #include "kernel/actor.h"
 #include "kernel/desk.h"
@@ -15,7 +26,29 @@ namespace pivotcheck::kernel {
 namespace {
 
 [[noreturn]] void stand_still() {
-  for (;;) ::pause();  // until the executor kills it
+  std::atomic<std::uint32_t> word = 0;
+  for (;;) sys_futex_wait(word, 0, nullptr);  // until the executor kills it
+}
+
+// What a new task begins with. Those that share the executor's memory leave theirs behind when they
+// are killed; it is freed when the next task of that number begins.
+struct Newborn {
+  Actor actor;
+  bool fresh_world;
+  int maker;
+};
+std::array<std::optional<Newborn>, tasks_max> newborns;
+
+// Used from one world to the next, so that their pages are there already. Nothing that a task calls
+// goes deep.
+constexpr std::size_t stack_bytes = 256 * 1024;
+std::byte* end_of_stack(int number) {
+  static std::byte* const all = [] {
+    void* memory = ::mmap(nullptr, tasks_max * stack_bytes, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    return memory == MAP_FAILED ? nullptr : static_cast<std::byte*>(memory);
+  }();
+  return all == nullptr ? nullptr : all + (static_cast<std::size_t>(number) + 1) * stack_bytes;
 }
 
 [[noreturn]] void play_new_task(Actor& actor, bool fresh_world, int maker) {
@@ -35,6 +68,23 @@ namespace {
   stage.ring(maker);
   play(actor);
   stand_still();
+}
+
+int begin(void* raw) {
+  auto* newborn = static_cast<Newborn*>(raw);
+  play_new_task(newborn->actor, newborn->fresh_world, newborn->maker);
+}
+
+// A process for it, or -1 and errno.
+pid_t make_process(Newborn& newborn, unsigned long flags) {
+  const int number = newborn.actor.number;
+  const auto& own_memory = newborn.actor.script->cast.own_memory;
+  const bool shares = tasks_may_share_memory && !own_memory[static_cast<std::size_t>(number)];
+  std::byte* stack = shares ? end_of_stack(number) : nullptr;
+  if (stack != nullptr) return ::clone(begin, stack, static_cast<int>(flags) | CLONE_VM, &newborn);
+  const pid_t child = sys_fork(flags);
+  if (child == 0) begin(&newborn);
+  return child;
 }
 
 // A task has said it ends: wait until it has, and then go on in its stead.
@@ -85,14 +135,12 @@ void play(Actor& actor) {
 
 Trouble fork_task(Actor& actor, int number, bool fresh_world) {
   const int maker = actor.number;
+  Newborn& newborn = newborns[static_cast<std::size_t>(number)].emplace(actor, fresh_world, maker);
+  newborn.actor.number = number;
+  newborn.actor.is_executor = false;
   // Pid 1 of a PID namespace may not use CLONE_PARENT, and need not: it is the parent already.
-  const pid_t child = sys_fork(actor.is_executor ? SIGCHLD : CLONE_PARENT);
+  const pid_t child = make_process(newborn, actor.is_executor ? SIGCHLD : CLONE_PARENT);
   if (child < 0) return trouble("fork of a task");
-  if (child == 0) {
-    actor.number = number;
-    actor.is_executor = false;
-    play_new_task(actor, fresh_world, maker);
-  }
   const auto entered = [&] {
     return actor.stage->has_entered(number) || actor.stage->is_over();
   };

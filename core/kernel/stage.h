@@ -67,6 +67,9 @@ class Stage {
   [[nodiscard]] bool has_entered(int number) const { return slot(number).outer_pid != 0; }
   [[nodiscard]] Report report() const;
 
+  // For the executor: a task has ended, and nobody has taken its status yet.
+  static bool some_child_is_dead();
+
   void ring(int number);
   // Sleeps at the bell of `number` until `ready()`. With `watch`, what only the executor can do:
   // false if a task has died meanwhile though nobody asked it to.
@@ -95,7 +98,6 @@ class Stage {
   };
 
   explicit Stage(std::size_t capacity) : capacity_(capacity) {}
-  static bool some_child_is_dead();
   [[nodiscard]] Slot& slot(int number) { return slots_[static_cast<std::size_t>(number)]; }
   [[nodiscard]] const Slot& slot(int number) const {
     return slots_[static_cast<std::size_t>(number)];

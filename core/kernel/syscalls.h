@@ -71,12 +71,66 @@ inline int sys_close_from(unsigned first) {
   return static_cast<int>(::syscall(SYS_close_range, first, ~0U, 0U));
 }
 
+// Tasks may share the executor's memory (play.cc): then they have one errno, and who only waits must
+// not touch what another one is about to read. The C library's syscall() writes it. So waiting takes
+// a system call of our own, on the architectures that this knows; on others, and under sanitizers,
+// which take a shared memory for threads, tasks are forks.
+#ifdef __SANITIZE_THREAD__
+#define PIVOTCHECK_THREAD_SANITIZER
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define PIVOTCHECK_ADDRESS_SANITIZER
+#endif
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#define PIVOTCHECK_THREAD_SANITIZER
+#endif
+#if __has_feature(address_sanitizer)
+#define PIVOTCHECK_ADDRESS_SANITIZER
+#endif
+#endif
+
+#if (defined(__x86_64__) && defined(__LP64__)) || defined(__aarch64__)
+#if !defined(PIVOTCHECK_THREAD_SANITIZER) && !defined(PIVOTCHECK_ADDRESS_SANITIZER)
+#define PIVOTCHECK_SHARED_MEMORY
+#endif
+#endif
+#ifdef PIVOTCHECK_SHARED_MEMORY
+inline constexpr bool tasks_may_share_memory = true;
+#else
+inline constexpr bool tasks_may_share_memory = false;
+#endif
+
+// futex(2) with FUTEX_WAIT; leaves errno alone where that matters.
+inline void quiet_futex_wait(const void* word, std::uint32_t expected, const timespec* limit) {
+#if !defined(PIVOTCHECK_SHARED_MEMORY)
+  ::syscall(SYS_futex, word, FUTEX_WAIT, expected, limit, nullptr, 0);
+#elif defined(__x86_64__)
+  long result = SYS_futex;
+  register const timespec* fourth __asm__("r10") = limit;
+  __asm__ volatile("syscall"
+                   : "+a"(result)
+                   : "D"(word), "S"(FUTEX_WAIT), "d"(expected), "r"(fourth)
+                   : "rcx", "r11", "memory");
+#else
+  register const void* first __asm__("x0") = word;
+  register long second __asm__("x1") = FUTEX_WAIT;
+  register long third __asm__("x2") = expected;
+  register const timespec* fourth __asm__("x3") = limit;
+  register long number __asm__("x8") = SYS_futex;
+  __asm__ volatile("svc 0"
+                   : "+r"(first)
+                   : "r"(second), "r"(third), "r"(fourth), "r"(number)
+                   : "memory");
+#endif
+}
+
 // Sleeps until `word` is woken, unless it is no longer `expected`; at most `limit`, if there is
 // one. The word may lie in memory shared between processes.
 inline void sys_futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
                            const timespec* limit) {
   static_assert(sizeof(word) == 4 && std::atomic<std::uint32_t>::is_always_lock_free);
-  ::syscall(SYS_futex, &word, FUTEX_WAIT, expected, limit, nullptr, 0);
+  quiet_futex_wait(&word, expected, limit);
 }
 
 inline void sys_futex_wake_all(std::atomic<std::uint32_t>& word) {

@@ -14,17 +14,10 @@
 #include "gen/scenario_generator.h"
 #include "gen/seeded.h"
 #include "model/faults.h"
+#include "scenario_of.h"
 
 namespace pivotcheck {
 namespace {
-
-using Kind = TrialResult::Kind;
-
-Scenario scenario_of(std::string_view text) {
-  const auto scenario = parse(text);
-  REQUIRE(scenario);
-  return *scenario;
-}
 
 // Nothing where this machine can't run any scenario: command/forbidden_test.sh holds there.
 std::optional<Trial> trial_with(const KernelTraits& traits) {

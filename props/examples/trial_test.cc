@@ -9,19 +9,12 @@
 #include <string>
 #include <string_view>
 
+#include "scenario_of.h"
 #include "trial/kernel_log.h"
 #include "trial/report.h"
 
 namespace pivotcheck {
 namespace {
-
-using Kind = TrialResult::Kind;
-
-Scenario scenario_of(std::string_view text) {
-  const auto scenario = parse(text);
-  REQUIRE(scenario);
-  return *scenario;
-}
 
 // False, with a word on it, on a machine that can't run any scenario: command/forbidden_test.sh is
 // what holds there.
