@@ -37,6 +37,7 @@ namespace {
 // What the executor has from its owner.
 struct Birthright {
   Privilege privilege;
+  Life life;
   int socket;
   bool has_stderr;
   uid_t uid = ::geteuid();
@@ -105,41 +106,6 @@ Trouble set_up(const Birthright& born, Actor& actor) {
 
 // --- in the executor: one order ------------------------------------------------------------------
 
-// Ends what is left of the last world: tasks, descriptors, and the world itself with them.
-Trouble end_world(const Stage& stage) {
-  for (int number = 0; number < Stage::no_part; ++number) {
-    const pid_t pid = stage.pid(number);
-    if (pid > 1) ::kill(pid, SIGKILL);  // 1 is the executor; all are its children, unreaped
-  }
-  while (::waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
-  }
-  if (sys_close_from(desk::first_free) != 0) return trouble("close_range");
-  return return_to_template();
-}
-
-Report perform_order(Actor& actor, const Script& script) {
-  Stage& stage = *actor.stage;
-  actor.script = &script;
-  actor.handles.clear();
-  actor.number = script.cast.first_is_forked ? Stage::no_part : 0;
-  stage.open(script, actor.number);
-  if (script.cast.first_is_forked) {
-    // The executor itself stays in the template: its root and current directory would keep mounts
-    // of the world busy, as if there were one task more.
-    if (const Trouble refused = fork_task(actor, 0, true)) stage.give_up(refused);
-  } else if (const Trouble refused = enter_fresh_world()) {
-    stage.give_up(refused);
-  } else {
-    stage.enter(0, ::getpid(), outer_pid());
-  }
-  play(actor);
-  // Killed from outside, behind its last turn perhaps: then nothing later is known to be as it seems.
-  if (script.cast.names.size() > 1 && Stage::some_child_is_dead()) {
-    stage.give_up({"a task died of itself", 0});
-  }
-  return stage.report();
-}
-
 Report failed(std::string why) {
   Report report;
   report.failure = std::move(why);
@@ -152,13 +118,20 @@ Report obey(Actor& actor, const Bytes& body) {
   Expected<Cast> cast = make_cast(script.order.steps);
   if (!cast) return failed(cast.error().what);
   script.cast = std::move(*cast);
-  if (const Trouble refused = end_world(*actor.stage)) return failed(to_string(refused));
-  if (actor.stage->capacity() < script.order.steps.size()) {
-    Stage::unmake(actor.stage);
-    actor.stage = Stage::make(script.order.steps.size());
-    if (actor.stage == nullptr) sys_exit(1);
+  if (const Trouble refused = end_world(actor, script.order.steps.size())) {
+    return failed(to_string(refused));
   }
-  return perform_order(actor, script);
+  play_in_fresh_world(actor, script);
+  return actor.stage->report();
+}
+
+void obey_orders(Actor& actor, int owner) {
+  Bytes body;
+  while (receive_frame(owner, body, {}) == Passage::through) {
+    const Report report = obey(actor, body);
+    if (send_frame(owner, encode(report), {}) != Passage::through) return;
+    if (!report.failure.empty()) return;
+  }
 }
 
 [[noreturn]] void run_executor(const Birthright& born) {
@@ -170,10 +143,8 @@ Report obey(Actor& actor, const Bytes& body) {
   actor.stage = Stage::make(0);
   if (!refused && actor.stage == nullptr) refused = trouble("mmap of shared memory");
   if (refused) report.failure = to_string(refused);
-  Bytes body;
-  while (send_frame(owner, encode(report), {}) == Passage::through && report.failure.empty() &&
-         receive_frame(owner, body, {}) == Passage::through) {
-    report = obey(actor, body);
+  if (send_frame(owner, encode(report), {}) == Passage::through && report.failure.empty()) {
+    (born.life == nullptr ? obey_orders : born.life)(actor, owner);
   }
   sys_exit(0);
 }
@@ -221,7 +192,46 @@ std::unexpected<Failure> no_namespaces(Privilege privilege, int error) {
 
 }  // namespace
 
-Expected<Executor> launch_executor(Privilege privilege) {
+Trouble end_world(Actor& actor, std::size_t steps) {
+  const Stage& stage = *actor.stage;
+  for (int number = 0; number < Stage::no_part; ++number) {
+    const pid_t pid = stage.pid(number);
+    if (pid > 1) ::kill(pid, SIGKILL);  // 1 is the executor; all are its children, unreaped
+  }
+  while (::waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
+  }
+  if (sys_close_from(desk::first_free) != 0) return trouble("close_range");
+  if (const Trouble refused = return_to_template()) return refused;
+  if (stage.capacity() >= steps) return no_trouble;
+  Stage::unmake(actor.stage);
+  actor.stage = Stage::make(steps);
+  if (actor.stage == nullptr) sys_exit(1);
+  return no_trouble;
+}
+
+void play_in_fresh_world(Actor& actor, const Script& script) {
+  Stage& stage = *actor.stage;
+  actor.script = &script;
+  actor.handles.clear();
+  actor.number = script.cast.first_is_forked ? Stage::no_part : 0;
+  stage.open(script, actor.number);
+  if (script.cast.first_is_forked) {
+    // The executor itself stays in the template: its root and current directory would keep mounts
+    // of the world busy, as if there were one task more.
+    if (const Trouble refused = fork_task(actor, 0, true)) stage.give_up(refused);
+  } else if (const Trouble refused = enter_fresh_world()) {
+    stage.give_up(refused);
+  } else {
+    stage.enter(0, ::getpid(), outer_pid());
+  }
+  play(actor);
+  // Killed from outside, behind its last turn perhaps: then nothing later is known to be as it seems.
+  if (script.cast.names.size() > 1 && Stage::some_child_is_dead()) {
+    stage.give_up({"a task died of itself", 0});
+  }
+}
+
+Expected<Executor> launch_executor(Privilege privilege, Life life) {
   if (privilege == Privilege::root) {
     if (::geteuid() != 0) return cannot_run("privilege root takes uid 0; run as root");
     const std::string missing = missing_capabilities();
@@ -243,7 +253,7 @@ Expected<Executor> launch_executor(Privilege privilege) {
   if (between < 0) return fail("fork: " + errno_name(errno));
   if (between == 0) {
     ours.reset();  // or the executor would never see the owner's end closed
-    go_between({privilege, theirs.get(), has_stderr}, tell.get());
+    go_between({privilege, life, theirs.get(), has_stderr}, tell.get());
   }
   theirs.reset();
   tell.reset();

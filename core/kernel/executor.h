@@ -6,6 +6,8 @@
 
 #include "base/failure.h"
 #include "base/unique_fd.h"
+#include "kernel/actor.h"
+#include "kernel/trouble.h"
 #include "op/privilege.h"
 
 namespace pivotcheck::kernel {
@@ -16,7 +18,17 @@ struct Executor {
   UniqueFd socket;  // frames (frame.h); its first Report says whether it could set itself up
 };
 
-// Forks the calling process twice: the executor is a child of it, in new namespaces.
-Expected<Executor> launch_executor(Privilege privilege);
+// What an executor does when it is set up, and has said so. It ends when this returns.
+using Life = void (*)(Actor& actor, int owner_socket);
+
+// Forks the calling process twice: the executor is a child of it, in new namespaces. Its life is to
+// obey orders (wire.h), unless another one is given: a benchmark lives without a protocol.
+Expected<Executor> launch_executor(Privilege privilege, Life life = nullptr);
+
+// What a life consists of. Ends what is left of the last world: tasks, descriptors, and the world
+// itself with them; makes room for so many steps.
+Trouble end_world(Actor& actor, std::size_t steps);
+// Plays the steps in a fresh world; how it went is on the stage.
+void play_in_fresh_world(Actor& actor, const Script& script);
 
 }  // namespace pivotcheck::kernel

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -72,14 +73,35 @@ Passage send_frame(int socket, const Bytes& body, Deadline deadline) {
                       });
 }
 
+// In one call as a rule: as much as there is, which is never more than one frame, because the two
+// sides take turns. With a deadline after a poll, for the other side has hardly begun.
 Passage receive_frame(int socket, Bytes& body, Deadline deadline) {
   std::uint32_t length = 0;
-  const Passage passage =
-      receive_all(socket, reinterpret_cast<char*>(&length), sizeof(length), deadline);
-  if (passage != Passage::through) return passage;
-  if (length > body_bytes_max) return Passage::gone;
+  std::array<char, 4096> first;
+  std::size_t size = 0;
+  if (deadline) {
+    if (const Passage passage = wait_for(socket, POLLIN, deadline); passage != Passage::through) {
+      return passage;
+    }
+  }
+  while (size < sizeof(length)) {
+    const ssize_t done = ::recv(socket, first.data() + size, first.size() - size,
+                                deadline ? MSG_DONTWAIT : 0);
+    if (done > 0) {
+      size += static_cast<std::size_t>(done);
+    } else if (done < 0 && errno == EAGAIN) {
+      const Passage passage = wait_for(socket, POLLIN, deadline);
+      if (passage != Passage::through) return passage;
+    } else if (done == 0 || errno != EINTR) {
+      return Passage::gone;
+    }
+  }
+  std::memcpy(&length, first.data(), sizeof(length));
+  size -= sizeof(length);
+  if (length > body_bytes_max || size > length) return Passage::gone;
+  body.assign(first.data() + sizeof(length), size);
   body.resize(length);
-  return receive_all(socket, body.data(), length, deadline);
+  return receive_all(socket, body.data() + size, length - size, deadline);
 }
 
 }  // namespace pivotcheck::kernel

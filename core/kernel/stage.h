@@ -64,6 +64,7 @@ class Stage {
   [[nodiscard]] std::uint32_t step() const { return step_; }
   [[nodiscard]] int leaving() const { return leaving_; }
   [[nodiscard]] pid_t pid(int number) const { return slot(number).pid; }
+  [[nodiscard]] pid_t outer_pid(int number) const { return slot(number).outer_pid; }
   [[nodiscard]] bool has_entered(int number) const { return slot(number).outer_pid != 0; }
   [[nodiscard]] Report report() const;
 
