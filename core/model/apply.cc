@@ -283,6 +283,10 @@ class Operation {
     const Location root = task().root;
     world_[old_at.mount].expiry_mark = world_[root.mount].expiry_mark = false;
     if (const Rule r = refuse_pivot(new_root.at, old_at, root); r != Rule::none) return r;
+    if (planted(Fault::pivot_propagates)) {
+      for (const MountIndex m : receivers(world_, root.mount)) cut_off(m);
+      for (const MountIndex m : receivers(world_, new_root.at.mount)) cut_off(m);
+    }
 
     Mount& root_mount = world_[root.mount];
     const MountIndex root_parent = root_mount.parent;
@@ -937,6 +941,8 @@ class Operation {
     return Rule::none;
   }
 
+  void cut_off(MountIndex mount) { change_propagation(world_, mount, Propagation::private_); }
+
   // pivot_root(2): every task whose root or current directory is the old root gets the new one.
   bool moves_root(const Task& other, Location old_root) {
     const bool own = &other == &task();
@@ -1033,6 +1039,9 @@ Verdict apply(model::World& world, const Step& step) {
     model::Operation operation(world, task);
     verdict.rule = std::visit([&](const auto& op) { return operation(op); }, step.op);
     verdict.stop = operation.stop;
+  }
+  if (planted(Fault::refusal_leaves_trace) && verdict.rule != Rule::none) {
+    world[task].current_directory = world[task].root;
   }
   verdict.may_be_too_many_links = world.met_many_links && verdict.rule != Rule::too_many_links;
   if (verdict.rule != Rule::none) verdict.outcome.error = info(verdict.rule).error;

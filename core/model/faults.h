@@ -48,6 +48,7 @@ namespace pivotcheck {
   X(pivot_forgets_other_cwds, "pivot_root moves the caller's current directory only")              \
   X(pivot_moves_roots_elsewhere, "pivot_root moves roots that are anywhere on the old root")       \
   X(pivot_moves_cwds_elsewhere, "pivot_root moves directories that are anywhere on the old root")  \
+  X(pivot_propagates, "pivot_root takes the masters of what receives from the two mounts away")    \
   /* propagation */                                                                                \
   X(peer_forgotten, "the first of several peers receives nothing")                                 \
   X(plain_slave_forgotten, "a slave that is not shared receives nothing")                          \
@@ -126,6 +127,7 @@ namespace pivotcheck {
   X(chroot_without_capability, "chroot asks for no capability")                                    \
   X(mount_without_capability, "bind and move ask for no capability")                               \
   X(no_power_below, "a task has no capability in the user namespaces below its own")               \
+  X(refusal_leaves_trace, "who is refused something finds itself at its root")                     \
   X(open_keeps_old, "open on a name in use leaves the handle as it is")                            \
   /* the mount API by descriptors */                                                               \
   X(open_tree_without_capability, "a clone of a mount asks for no capability")                     \
