@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// bare.h: whole cases without the harness: the system calls of a scenario, and the reads of its end,
-// one after the other in one process (and in its tasks, where the scenario has several). There is no
-// model, no generator, no comparison, no owner who is told anything, and nothing is parsed or kept.
+// bare.h: whole cases without the harness: the system calls of a scenario, and the reads of its
+// end, one after the other in one process (and in its tasks, where the scenario has several). There
+// is no model, no generator, no comparison, no owner who is told anything, and nothing is parsed or
+// kept.
 //
 //     recorded once:    the steps, the tasks that are left at the end with their descriptors
 //     for each case:    end the last world; a fresh one; the steps' system calls;
@@ -42,8 +43,8 @@ struct Portion {
   std::uint64_t count;
 };
 
-// Lives by reading Portions from its socket and answering each with a byte. Plays `recordings`, which
-// must be there when it is launched: it has a copy of this process' memory.
+// Lives by reading Portions from its socket and answering each with a byte. Plays `recordings`,
+// which must be there when it is launched: it has a copy of this process' memory.
 Expected<kernel::Executor> launch_bare(Privilege privilege,
                                        const std::vector<Recording>& recordings);
 

@@ -5,13 +5,14 @@
 //                read, compare
 //     bare       the system calls and reads of the very same cases, and nothing else (bare.h)
 //
-// for 1 to 16 workers, each a process of its own on either side. Ends with a line for each number of
-// workers: the medians of the rates, their ratio, which should stay below 1.5, and the ratio of the
-// processor time that both took.
+// for 1 to 16 workers, each a process of its own on either side. Ends with a line for each number
+// of workers: the medians of the rates, their ratio, which should stay below 1.5, and the ratio of
+// the processor time that both took.
 //
-// Cases wait for RCU, so the best rate takes several workers for each core. On a machine that others
-// use as well, whoever sleeps waits for them before it goes on, and the harness sleeps more often (its
-// two processes take turns): there the ratio of processor time is the one that says something.
+// Cases wait for RCU, so the best rate takes several workers for each core. On a machine that
+// others use as well, whoever sleeps waits for them before it goes on, and the harness sleeps more
+// often (its two processes take turns): there the ratio of processor time is the one that says
+// something.
 #include <benchmark/benchmark.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // faults_table.cc: shows that every property can fail. Each is tried on a few scenarios under each
 // fault: those of the model (model/faults.h), which the model is built with here, and a few, in
-// brackets, of what else the properties look at. Prints which faults break which property; exit 1 if
-// a property is broken by none of the model (unless that can't be, which it says), by none at all, or
-// by something though nothing is wrong.
+// brackets, of what else the properties look at. Prints which faults break which property; exit 1
+// if a property is broken by none of the model (unless that can't be, which it says), by none at
+// all, or by something though nothing is wrong.
 //
 //     faults_table [PROPERTY-SUBSTRING]       all faults; without an argument, enough of them
 #include <cstdio>

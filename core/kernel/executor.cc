@@ -225,7 +225,8 @@ void play_in_fresh_world(Actor& actor, const Script& script) {
     stage.enter(0, ::getpid(), outer_pid());
   }
   play(actor);
-  // Killed from outside, behind its last turn perhaps: then nothing later is known to be as it seems.
+  // Killed from outside, behind its last turn perhaps: then nothing later is known to be as it
+  // seems.
   if (script.cast.names.size() > 1 && Stage::some_child_is_dead()) {
     stage.give_up({"a task died of itself", 0});
   }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // play.cc: how a task takes its turns (stage.h has the picture), and how it comes to be.
 //
-// A task is a process of its own: it has a root, namespaces, credentials and descriptors of its own.
-// Its memory it shares with the executor where it can (as after vfork, but that nobody waits): to copy
-// and to destroy an address space costs more than all its steps do. That is possible because tasks
-// take turns: only one of them, or the executor, does anything but wait. Whoever waits touches nothing
-// but its own stack and the Stage: no allocation, no errno (sys_futex_wait).
+// A task is a process of its own: it has a root, namespaces, credentials and descriptors of its
+// own. Its memory it shares with the executor where it can (as after vfork, but that nobody waits):
+// to copy and to destroy an address space costs more than all its steps do. That is possible
+// because tasks take turns: only one of them, or the executor, does anything but wait. Whoever
+// waits touches nothing but its own stack and the Stage: no allocation, no errno (sys_futex_wait).
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>

@@ -71,10 +71,10 @@ inline int sys_close_from(unsigned first) {
   return static_cast<int>(::syscall(SYS_close_range, first, ~0U, 0U));
 }
 
-// Tasks may share the executor's memory (play.cc): then they have one errno, and who only waits must
-// not touch what another one is about to read. The C library's syscall() writes it. So waiting takes
-// a system call of our own, on the architectures that this knows; on others, and under sanitizers,
-// which take a shared memory for threads, tasks are forks.
+// Tasks may share the executor's memory (play.cc): then they have one errno, and who only waits
+// must not touch what another one is about to read. The C library's syscall() writes it. So waiting
+// takes a system call of our own, on the architectures that this knows; on others, and under
+// sanitizers, which take a shared memory for threads, tasks are forks.
 #ifdef __SANITIZE_THREAD__
 #define PIVOTCHECK_THREAD_SANITIZER
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// scenario_of.h: what the tests of trials share: a scenario from text that is known to be one, and a
-// short name for what becomes of it.
+// scenario_of.h: what the tests of trials share: a scenario from text that is known to be one, and
+// a short name for what becomes of it.
 #pragma once
 
 #include <doctest/doctest.h>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// hang.cc: a world in which nothing moves any more. SIGSTOP to an executor looks to its owner just as
-// a system call that never comes back: no answer, and the process is there.
+// hang.cc: a world in which nothing moves any more. SIGSTOP to an executor looks to its owner just
+// as a system call that never comes back: no answer, and the process is there.
 //
 //     explore, many cases  -->  one executor stops  -->  the deadline of that case passes
 //                               its case: one line, one file, not run; all others: run; status 3
 //
-// With --unkillable a task of that executor is traced by us, and so can't be gone for good when it is
-// killed: its PID namespace, and with it the executor, ends only when we let go.
+// With --unkillable a task of that executor is traced by us, and so can't be gone for good when it
+// is killed: its PID namespace, and with it the executor, ends only when we let go.
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 

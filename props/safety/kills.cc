@@ -111,8 +111,8 @@ class Kills {
     return all;
   }
 
-  // Its numbers may be used again by now; then the signal goes to nobody of this run, or to one that
-  // is below us all the same: numbers are looked at anew right before.
+  // Its numbers may be used again by now; then the signal goes to nobody of this run, or to one
+  // that is below us all the same: numbers are looked at anew right before.
   void kill_one(pid_t command, Traces& traces) {
     const std::vector<Process> all = look(command);
     for (const Process& process : all) traces.note_namespaces(process.pid);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// main.cc: `safety TEST`: tries on the command itself that nothing of it is left behind. See tests.h.
+// main.cc: `safety TEST`: tries on the command itself that nothing of it is left behind. See
+// tests.h.
 //
 // Exit status: 0 it holds, 1 it does not, 2 bad usage, 4 nothing can run here.
 #include <sys/stat.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// processes.h: the processes below this one, as /proc has them, and a command started to be watched.
+// processes.h: the processes below this one, as /proc has them, and a command started to be
+// watched.
 //
 //     this process: the reaper of all orphans below it (PR_SET_CHILD_SUBREAPER)
 //       `-- the command                      parent       may have forked itself: workers
@@ -7,8 +8,8 @@
 //                   `-- executor             executor     pid 1 of a PID namespace of its own
 //                         `-- task           task
 //
-// Whoever loses its parent becomes a child of this process. So what is below this process is all that
-// the command has started and that is not gone, and nothing else is.
+// Whoever loses its parent becomes a child of this process. So what is below this process is all
+// that the command has started and that is not gone, and nothing else is.
 #pragma once
 
 #include <sys/types.h>

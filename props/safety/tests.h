@@ -39,7 +39,8 @@ class Folder {
   std::string path_;
 };
 
-// How long what was killed may take to be gone: far longer than it does, for machines that are busy.
+// How long what was killed may take to be gone: far longer than it does, for machines that are
+// busy.
 inline constexpr int gone_limit_ms = 20'000;
 
 }  // namespace pivotcheck::safety

@@ -9,7 +9,8 @@
 //     files         its folder for temporary files, /dev/shm, and its folder for what it found, where
 //                   only whole scenarios may be
 //
-// Left out: namespaces that no look of ours fell on. The kernel's own counts (slabs.h) tell of those.
+// Left out: namespaces that no look of ours fell on. The kernel's own counts (slabs.h) tell of
+// those.
 #pragma once
 
 #include <sys/types.h>
