@@ -675,10 +675,13 @@ class Operation {
       return is_gone(at) ? Rule::mount_target_gone : Rule::none;
     }
     if (!world_.is_mount_root(target)) return Rule::beneath_not_mount_point;
-    // Whether the directory that the target shows was removed does not matter: nothing is put on it.
     if (!world_[target.mount].space.exists()) return Rule::mount_target_gone;
     over = world_.topmost(target).mount;
-    if (!world_.has_parent(over)) return Rule::beneath_detached_root;
+    // Whether the directory that the mount on top shows was removed does not matter, as nothing is put
+    // on it; but what has no parent is taken for its own.
+    if (!world_.has_parent(over)) {
+      return world_[target.dentry].removed ? Rule::mount_target_gone : Rule::beneath_detached_root;
+    }
     at = {world_[over].parent, world_[over].mount_point};
     return Rule::none;
   }
