@@ -68,13 +68,21 @@ bool mountinfo_sees_all(const Snapshot& listmount) {
   return std::ranges::all_of(seen, [](bool yes) { return yes; });
 }
 
-// The last step was answered ELOOP where the model says that this may happen by chance. Nothing but
-// another try tells whether it did; a kernel that refuses each time is reported.
+// The last step was refused as may happen by chance: ELOOP where the model says so, or EAGAIN because
+// a mark of MNT_EXPIRE was gone, which anybody on the machine clears who looks at /proc/PID/root of a
+// task that stands there. Nothing but another try tells whether it did; a kernel that refuses each time
+// is reported.
 constexpr int chance_refusals_max = 50;
-bool refused_by_chance(const Performance& performance, std::span<const Verdict> verdicts) {
+bool refused_by_chance(const Performance& performance, std::span<const Step> steps,
+                       std::span<const Verdict> verdicts) {
   if (performance.outcomes.empty()) return false;
-  const Verdict& verdict = verdicts[performance.outcomes.size() - 1];
-  return performance.outcomes.back().error == ELOOP && verdict.may_be_too_many_links;
+  const std::size_t last = performance.outcomes.size() - 1;
+  const int error = performance.outcomes[last].error;
+  const auto* umount = std::get_if<Umount>(&steps[last].op);
+  const bool was_marked = umount != nullptr && umount->flags.has(UmountFlag::expire) &&
+                          verdicts[last].outcome.ok();
+  return (error == ELOOP && verdicts[last].may_be_too_many_links) ||
+         (error == EAGAIN && was_marked);
 }
 
 // What is stated behind `=>` holds for kernel and model, and for the rule.
@@ -246,7 +254,7 @@ TrialResult Trial::compare(Laboratory& laboratory, Prediction predicted,
     return result;
   }
   auto performance = laboratory.perform(predicted.steps, predicted.outcomes, options.limit);
-  while (performance && refused_by_chance(*performance, result.verdicts) &&
+  while (performance && refused_by_chance(*performance, predicted.steps, result.verdicts) &&
          result.chance_refusals < chance_refusals_max) {
     ++result.chance_refusals;
     performance = laboratory.perform(predicted.steps, predicted.outcomes, options.limit);

@@ -75,7 +75,8 @@ struct TrialResult {
   bool state_unseen = false;          // mountinfo did not see all and there is no listmount
   bool mountinfo_incomplete = false;  // both roads were wanted, but mountinfo can't see all:
                                       // listmount decided
-  int chance_refusals = 0;  // worlds made anew since a lookup was refused by chance (FINDINGS.md)
+  int chance_refusals = 0;  // worlds made anew since a step was refused by chance: a lookup
+                            // (FINDINGS.md), or an expiry mark that somebody else had cleared
   bool cross_checked = false;  // both roads were read and gave the same
 
   std::vector<Verdict> verdicts;  // the model's, of the steps performed
