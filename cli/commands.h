@@ -27,6 +27,10 @@ void add_rules(CLI::App& app, ExitStatus& status);
 void add_doctor(CLI::App& app, ExitStatus& status);
 void add_explore(CLI::App& app, ExitStatus& status);
 void add_minimize(CLI::App& app, ExitStatus& status);
+void add_strategies(CLI::App& app, ExitStatus& status);
+void add_switch(CLI::App& app, ExitStatus& status);
+// `pivotcheck switch`, with the word "switch" as argv[0]; it has exit statuses of its own.
+int run_switch(int argc, char** argv);
 #ifdef PIVOTCHECK_PLANTED_FAULTS
 void add_faults(CLI::App& app, ExitStatus& status);
 #endif

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <string_view>
 
 #include "commands.h"
 #include "output.h"
@@ -25,6 +26,9 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
 
 int main(int argc, char** argv) {
   namespace cli = pivotcheck::cli;
+  // It starts other programs, and is timed: nothing of what the others need is set up for it.
+  if (argc > 1 && std::string_view(argv[1]) == "switch") return cli::run_switch(argc - 1, argv + 1);
+
   CLI::App app(
       "pivotcheck: an executable model of mounts, namespaces and pivot_root, compared with "
       "the running kernel");
@@ -39,6 +43,8 @@ int main(int argc, char** argv) {
   cli::add_draw(app, status);     // what a scenario's world looks like
   cli::add_rules(app, status);    // every reason to refuse
   cli::add_doctor(app, status);   // what this machine can run
+  cli::add_strategies(app, status);  // the ways to switch root
+  cli::add_switch(app, status);      // run a command in a new root by one of them
 #ifdef PIVOTCHECK_PLANTED_FAULTS
   cli::add_faults(app, status);   // a model that is wrong on purpose
 #endif

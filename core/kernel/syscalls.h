@@ -10,6 +10,8 @@
 #pragma once
 
 #include <linux/futex.h>
+#include <linux/openat2.h>
+#include <linux/sched.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -26,8 +28,14 @@ namespace pivotcheck::kernel {
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
+#ifndef SYS_clone3
+#define SYS_clone3 435
+#endif
 #ifndef SYS_close_range
 #define SYS_close_range 436
+#endif
+#ifndef SYS_openat2
+#define SYS_openat2 437
 #endif
 
 inline int sys_pivot_root(const char* new_root, const char* put_old) {
@@ -44,6 +52,11 @@ inline pid_t sys_fork(unsigned long flags) {
 #else
   return static_cast<pid_t>(::syscall(SYS_clone, flags, 0L, 0L, 0L, 0L));
 #endif
+}
+
+// The same with what only clone3 can do, such as a pidfd, and handlers of signals reset.
+inline pid_t sys_clone3(clone_args& args) {
+  return static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof(args)));
 }
 
 // Ends the process, and nothing else: under ThreadSanitizer the C library's _exit would write out
@@ -64,6 +77,10 @@ inline int sys_pidfd_open(pid_t pid) {
 
 inline int sys_pidfd_send_signal(int pidfd, int signal) {
   return static_cast<int>(::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0U));
+}
+
+inline int sys_openat2(int directory, const char* path, const open_how& how) {
+  return static_cast<int>(::syscall(SYS_openat2, directory, path, &how, sizeof(how)));
 }
 
 // Closes every descriptor from `first` on.

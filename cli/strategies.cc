@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// strategies.cc: `pivotcheck strategies`: the ways to switch root, what each does and what it
+// guarantees; with --steps, each step with its phase, for a root /new.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "json.h"
+#include "output.h"
+#include "strategy/step.h"
+
+namespace pivotcheck::cli {
+namespace {
+
+struct Options {
+  bool json = false;
+  bool steps = false;
+};
+
+// "1  own mount namespace, ..." folded at 100 columns, behind `indent` blanks from the second line on.
+std::string folded(std::string_view text, std::size_t indent) {
+  constexpr std::size_t columns = 100;
+  std::string result;
+  std::size_t column = indent;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    const bool first = column == indent;
+    if (!first && column + 1 + word.size() > columns) {
+      result += "\n" + std::string(indent, ' ');
+      column = indent;
+    } else if (!first) {
+      result += ' ';
+      ++column;
+    }
+    result += word;
+    column += word.size();
+  }
+  return result;
+}
+
+void show(const StrategyInfo& row, const Options& options) {
+  const strategy::Steps steps = strategy::steps(row.strategy, strategy::Plan{});
+  if (options.json) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const strategy::Step& step : steps) {
+      list.push_back({{"phase", name(step.phase)}, {"step", describe(step)}});
+    }
+    print(line({{"name", row.name},
+                {"sequence", row.sequence},
+                {"guarantee", row.guarantee},
+                {"steps", list}}));
+    return;
+  }
+  print(fmt::format("{:14} {}\n", row.name, folded(row.sequence, 15)));
+  print(fmt::format("{:14} => {}\n", "", folded(row.guarantee, 18)));
+  if (!options.steps) return;
+  for (const strategy::Step& step : steps) {
+    print(fmt::format("{:18}{:12} {}\n", "", name(step.phase), describe(step)));
+  }
+}
+
+ExitStatus list(const Options& options) {
+  for (const StrategyInfo& row : strategies()) show(row, options);
+  return ExitStatus::agreed;
+}
+
+}  // namespace
+
+void add_strategies(CLI::App& app, ExitStatus& status) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand(
+      "strategies", "List the ways to switch root: what each does, and what it guarantees (=>)");
+  command->add_flag("--json", options->json, "print one JSON object a line");
+  command->add_flag("--steps", options->steps, "print the steps too, each with its phase");
+  command->callback([options, &status] { status = list(*options); });
+}
+
+}  // namespace pivotcheck::cli

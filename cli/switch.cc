@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+// switch.cc: `pivotcheck switch`: a command in a new root. The work is the library's
+// (rootswitch/root_switch.h); here are the words of the command line, the signals and the exit status.
+//
+// It reads its options with getopt_long and not as the other subcommands do: it is started often, in
+// front of other programs, and their parser takes longer to set up than a switch of root takes. That
+// other parser knows it too, to list it: switch_entry.cc.
+#include <getopt.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "commands.h"
+#include "rootswitch/root_switch.h"
+
+namespace pivotcheck::cli {
+namespace {
+
+constexpr int refused = 1;
+constexpr int bad_usage = 2;
+constexpr int not_executable = 126;
+constexpr int not_found = 127;
+constexpr int by_signal = 128;
+
+constexpr const char* usage_text =
+    R"(Usage: pivotcheck switch [OPTION]... ROOT -- COMMAND [ARGUMENT]...
+Run a command in a new root, in namespaces of its own.
+
+  --strategy S            how to get there (see pivotcheck strategies); dot-dot if not given
+  --bind SRC:DST[:ro]     a directory or file of this machine, and all that is mounted below it, at DST
+                          in the new root; ro: read-only all the way down
+  --tmpfs DST             an empty tmpfs
+  --proc DST              a new /proc; in a user namespace with --unshare pid only
+  --dev DST               a tmpfs with null, zero, full, random, urandom and tty
+  --read-only             the new root, and what is mounted below it, but not what is mounted by the
+                          options above
+  --slave                 what the machine mounts later below ROOT appears inside
+  --unshare LIST          new namespaces, of user,pid,mnt,ipc,uts,net,cgroup (mnt: always, but for
+                          chroot); pid: with an init that reaps
+  --map MAP               ids of the user namespace; may repeat. root: this user is root inside;
+                          self: this user keeps his ids; auto: root, and the ranges that /etc/subuid
+                          and /etc/subgid give this user; [uid:|gid:]INSIDE:OUTSIDE[:COUNT]
+  --drop LIST             capabilities that the command does not have, such as sys_admin,net_raw, or all
+  --no-new-privs          the command can't gain privileges by what it executes
+  --seccomp FD            a filter program (struct sock_filter, as libseccomp exports it) to be read
+                          from descriptor FD; brings --no-new-privs
+  --keep-fd FD            a descriptor that the command gets, besides 0, 1 and 2; all others are closed
+  --help                  this text
+
+Everything that DST names must be there in ROOT (with tmpfs-sandbox, it is made where it is missing).
+Exit status: the command's; 128+N if signal N killed it; 126 if it can't be executed, 127 if it is not
+there; 2 for bad usage and 1 for a refused switch, and then the command was never started.
+)";
+
+int complain(int status, std::string_view text) {
+  std::fprintf(stderr, "pivotcheck switch: %.*s\n", static_cast<int>(text.size()), text.data());
+  return status;
+}
+
+// Everything the command line says. A text is what is wrong with it.
+struct Wanted {
+  SwitchOptions options;
+  Command command;
+  bool help = false;
+};
+using Complaint = std::optional<std::string>;
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  for (;;) {
+    const std::size_t end = std::min(text.find(separator), text.size());
+    parts.emplace_back(text.substr(0, end));
+    if (end == text.size()) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+template <class Number>
+bool read_number(std::string_view text, Number& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} && end == text.data() + text.size();
+}
+
+Complaint read_strategy(std::string_view text, SwitchOptions& options) {
+  if (const auto found = find_strategy(text)) {
+    options.strategy = *found;
+    return {};
+  }
+  std::string names;
+  for (const StrategyInfo& each : strategies()) names.append(" ").append(each.name);
+  return "unknown strategy: " + std::string(text) + "; there are" + names;
+}
+
+Complaint read_bind(std::string_view text, SwitchOptions& options) {
+  const std::vector<std::string> parts = split(text, ':');
+  const bool read_only = parts.size() == 3 && parts[2] == "ro";
+  if (parts.size() < 2 || parts[0].empty() || parts[1].empty() || (parts.size() > 2 && !read_only)) {
+    return "--bind takes SRC:DST or SRC:DST:ro, not " + std::string(text);
+  }
+  options.mounts.emplace_back(
+      BindAt{.source = parts[0], .target = parts[1], .recursive = true, .read_only = read_only});
+  return {};
+}
+
+Complaint read_unshare(std::string_view text, SwitchOptions& options) {
+  for (const std::string& word : split(text, ',')) {
+    if (word == "user") options.user_namespace = true;
+    else if (word == "pid") options.pid_namespace = true;
+    else if (word == "mnt") options.mount_namespace = true;
+    else if (word == "ipc") options.ipc_namespace = true;
+    else if (word == "uts") options.uts_namespace = true;
+    else if (word == "net") options.net_namespace = true;
+    else if (word == "cgroup") options.cgroup_namespace = true;
+    else return "--unshare takes a list of user,pid,mnt,ipc,uts,net,cgroup, not " + std::string(text);
+  }
+  return {};
+}
+
+// The ranges that a file of subordinate ids gives a user, who stands in it by name or by number.
+Complaint add_subordinates(const char* file, std::vector<IdRange>& map) {
+  const std::string number = std::to_string(::getuid());
+  const char* login = ::getlogin();
+  const char* name = std::getenv("USER");
+  std::ifstream lines(file);
+  std::uint32_t inside = 1;
+  for (std::string text; std::getline(lines, text);) {
+    const std::vector<std::string> parts = split(text, ':');
+    IdRange range{.inside = inside, .outside = 0, .count = 0};
+    const bool own = parts[0] == number || (name != nullptr && parts[0] == name) ||
+                     (login != nullptr && parts[0] == login);
+    if (parts.size() != 3 || !own || !read_number(parts[1], range.outside) ||
+        !read_number(parts[2], range.count)) {
+      continue;
+    }
+    inside += range.count;
+    map.push_back(range);
+  }
+  if (inside == 1) return std::string("--map auto: ") + file + " has no range for this user";
+  return {};
+}
+
+Complaint read_range(std::string_view text, SwitchOptions& options) {
+  std::string_view rest = text;
+  const bool uid_only = rest.starts_with("uid:");
+  const bool gid_only = rest.starts_with("gid:");
+  if (uid_only || gid_only) rest.remove_prefix(4);
+  const std::vector<std::string> parts = split(rest, ':');
+  IdRange range;
+  if (parts.size() < 2 || parts.size() > 3 || !read_number(parts[0], range.inside) ||
+      !read_number(parts[1], range.outside) ||
+      (parts.size() == 3 && !read_number(parts[2], range.count))) {
+    return "--map takes root, self, auto or [uid:|gid:]INSIDE:OUTSIDE[:COUNT], not " +
+           std::string(text);
+  }
+  if (!gid_only) options.uid_map.push_back(range);
+  if (!uid_only) options.gid_map.push_back(range);
+  return {};
+}
+
+Complaint read_map(std::string_view text, SwitchOptions& options) {
+  const std::uint32_t uid = ::geteuid();
+  const std::uint32_t gid = ::getegid();
+  if (text == "self") {
+    options.uid_map.push_back({uid, uid, 1});
+    options.gid_map.push_back({gid, gid, 1});
+    return {};
+  }
+  if (text != "root" && text != "auto") return read_range(text, options);
+  options.uid_map.push_back({0, uid, 1});
+  options.gid_map.push_back({0, gid, 1});
+  if (text == "root") return {};
+  if (auto complaint = add_subordinates("/etc/subuid", options.uid_map)) return complaint;
+  return add_subordinates("/etc/subgid", options.gid_map);
+}
+
+Complaint read_drop(std::string_view text, SwitchOptions& options) {
+  for (const std::string& word : split(text, ',')) {
+    const auto bits = capability_bits(word);
+    if (!bits) return "--drop: there is no capability " + word;
+    options.dropped_capabilities |= *bits;
+  }
+  return {};
+}
+
+Complaint read_seccomp(std::string_view text, SwitchOptions& options) {
+  constexpr std::size_t bytes_max = 4096 * sizeof(std::uint64_t);
+  int fd = -1;
+  if (!read_number(text, fd) || fd < 0) {
+    return "--seccomp takes the number of a descriptor, not " + std::string(text);
+  }
+  std::vector<char> bytes(bytes_max + 1);
+  std::size_t size = 0;
+  ssize_t more = 0;
+  while (size < bytes.size() && (more = ::read(fd, &bytes[size], bytes.size() - size)) > 0) {
+    size += static_cast<std::size_t>(more);
+  }
+  if (more < 0) return "--seccomp " + std::string(text) + ": " + std::strerror(errno);
+  if (size == 0 || size > bytes_max || size % sizeof(std::uint64_t) != 0) {
+    return "--seccomp " + std::string(text) + ": that is no filter program (1 to 4096 times 8 bytes)";
+  }
+  options.seccomp_program.resize(size / sizeof(std::uint64_t));
+  std::memcpy(options.seccomp_program.data(), bytes.data(), size);
+  options.no_new_privileges = true;
+  return {};
+}
+
+Complaint read_keep(std::string_view text, SwitchOptions& options) {
+  int fd = -1;
+  if (!read_number(text, fd) || fd < 0) {
+    return "--keep-fd takes the number of a descriptor, not " + std::string(text);
+  }
+  options.keep_descriptors.push_back(fd);
+  return {};
+}
+
+enum Option : int {
+  strategy_option = 256, bind_option, tmpfs_option, proc_option, dev_option, read_only_option,
+  slave_option, unshare_option, map_option, drop_option, no_new_privs_option, seccomp_option,
+  keep_option, help_option,
+};
+
+constexpr option option_table[] = {
+    {"strategy", required_argument, nullptr, strategy_option},
+    {"bind", required_argument, nullptr, bind_option},
+    {"tmpfs", required_argument, nullptr, tmpfs_option},
+    {"proc", required_argument, nullptr, proc_option},
+    {"dev", required_argument, nullptr, dev_option},
+    {"read-only", no_argument, nullptr, read_only_option},
+    {"slave", no_argument, nullptr, slave_option},
+    {"unshare", required_argument, nullptr, unshare_option},
+    {"map", required_argument, nullptr, map_option},
+    {"drop", required_argument, nullptr, drop_option},
+    {"no-new-privs", no_argument, nullptr, no_new_privs_option},
+    {"seccomp", required_argument, nullptr, seccomp_option},
+    {"keep-fd", required_argument, nullptr, keep_option},
+    {"help", no_argument, nullptr, help_option},
+    {nullptr, 0, nullptr, 0},
+};
+
+Complaint read_option(int which, std::string_view value, Wanted& wanted) {
+  SwitchOptions& options = wanted.options;
+  switch (which) {
+    case strategy_option: return read_strategy(value, options);
+    case bind_option: return read_bind(value, options);
+    case tmpfs_option: options.mounts.emplace_back(TmpfsAt{std::string(value)}); return {};
+    case proc_option: options.mounts.emplace_back(ProcAt{std::string(value)}); return {};
+    case dev_option: options.mounts.emplace_back(DevAt{std::string(value)}); return {};
+    case read_only_option: options.read_only = true; return {};
+    case slave_option: options.slave_mounts = true; return {};
+    case unshare_option: return read_unshare(value, options);
+    case map_option: return read_map(value, options);
+    case drop_option: return read_drop(value, options);
+    case no_new_privs_option: options.no_new_privileges = true; return {};
+    case seccomp_option: return read_seccomp(value, options);
+    case keep_option: return read_keep(value, options);
+    default: wanted.help = true; return {};
+  }
+}
+
+// What stands before "--": options and ROOT.
+Complaint read_options(int count, char** words, Wanted& wanted) {
+  ::opterr = 0;
+  ::optind = 0;  // GNU: start anew, whoever has used it before
+  for (;;) {
+    const int which = ::getopt_long(count, words, ":h", option_table, nullptr);
+    if (which < 0) break;
+    const std::string word = words[std::max(::optind - 1, 0)];
+    if (which == ':') return word + " needs a value";
+    if (which == 'h') wanted.help = true;
+    if (which == '?') return "unknown option: " + word;
+    const std::string_view value = ::optarg == nullptr ? "" : ::optarg;
+    if (auto complaint = read_option(which, value, wanted)) return complaint;
+    if (wanted.help) return {};
+  }
+  if (::optind >= count) return "no ROOT";
+  if (::optind + 1 < count) {
+    return std::string("what is ") + words[::optind + 1] + "? The command stands behind --";
+  }
+  wanted.options.new_root = words[::optind];
+  return {};
+}
+
+Complaint read_line(int argc, char** argv, Wanted& wanted) {
+  const auto dashes = std::find_if(argv + 1, argv + argc,
+                                   [](const char* word) { return std::strcmp(word, "--") == 0; });
+  const auto before = static_cast<int>(dashes - argv);
+  if (auto complaint = read_options(before, argv, wanted)) return complaint;
+  if (wanted.help) return {};
+  if (before + 1 >= argc) return "no COMMAND: it stands behind --";
+  wanted.command.arguments.assign(dashes + 1, argv + argc);
+  return {};
+}
+
+// Signals that somebody sends to this process are meant for the command.
+sigset_t forwarded() {
+  sigset_t set{};
+  ::sigemptyset(&set);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGCHLD}) {
+    ::sigaddset(&set, number);
+  }
+  return set;
+}
+
+int wait_for(SwitchedChild& child, const sigset_t& signals) {
+  for (;;) {
+    const auto ended = child.try_wait();
+    if (!ended) return complain(refused, ended.error().message);
+    if (*ended) return (*ended)->by_signal ? by_signal + (*ended)->code : (*ended)->code;
+    siginfo_t info{};
+    const int number = ::sigwaitinfo(&signals, &info);
+    // What the terminal sends reaches the command by itself, which is in the same process group.
+    if (number > 0 && number != SIGCHLD && info.si_code <= 0) child.signal(number);
+  }
+}
+
+int status_of(const SwitchFailure& failure) {
+  switch (failure.kind) {
+    case SwitchFailure::Kind::bad_options: return bad_usage;
+    case SwitchFailure::Kind::refused: return refused;
+    case SwitchFailure::Kind::not_executable: return not_executable;
+    case SwitchFailure::Kind::not_found: return not_found;
+  }
+  return refused;
+}
+
+int complain(const SwitchFailure& failure) { return complain(status_of(failure), failure.message); }
+
+}  // namespace
+
+int run_switch(int argc, char** argv) {
+  Wanted wanted;
+  if (const auto complaint = read_line(argc, argv, wanted)) {
+    return complain(bad_usage, *complaint + " (see pivotcheck switch --help)");
+  }
+  if (wanted.help) return std::fputs(usage_text, stdout) < 0 ? bad_usage : 0;
+  // The wait below needs what the caller may have switched off.
+  ::signal(SIGCHLD, SIG_DFL);
+  const sigset_t signals = forwarded();
+  sigset_t before{};
+  ::sigprocmask(SIG_BLOCK, &signals, &before);
+  wanted.command.signal_mask = before;
+  auto root = RootSwitch::make(std::move(wanted.options));
+  if (!root) return complain(root.error());
+  auto child = root->start(wanted.command);
+  if (!child) return complain(child.error());
+  return wait_for(*child, signals);
+}
+
+}  // namespace pivotcheck::cli

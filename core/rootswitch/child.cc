@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// child.cc: see child.h.
+#include "rootswitch/child.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "kernel/syscalls.h"
+#include "rootswitch/performer.h"
+
+namespace pivotcheck::rootswitch {
+namespace {
+
+using kernel::sys_exit;
+
+constexpr int lost = 125;  // the status of a child that nobody listens to
+
+void tell(const Script& script, Message::Kind kind, std::size_t step, int error) {
+  const Message message{kind, static_cast<std::int32_t>(step), error};
+  if (::write(script.socket, &message, sizeof(message)) != sizeof(message)) sys_exit(lost);
+}
+
+// The answer to a message; the process ends if there will be none.
+void listen(const Script& script) {
+  char go = 0;
+  if (::read(script.socket, &go, 1) != 1) sys_exit(lost);
+}
+
+// Stands still, so that the caller can look at it, until it is killed.
+[[noreturn]] void refuse(const Script& script, Message::Kind kind, std::size_t step, int error) {
+  tell(script, kind, step, error);
+  listen(script);
+  sys_exit(lost);
+}
+
+void reset_handlers() {
+  for (int number = 1; number < SIGRTMAX; ++number) {
+    struct sigaction action {};
+    if (::sigaction(number, nullptr, &action) != 0 || action.sa_handler == SIG_IGN) continue;
+    action.sa_handler = SIG_DFL;
+    action.sa_flags = 0;
+    ::sigaction(number, &action, nullptr);
+  }
+}
+
+// The bare calls: the C library's would wait for the caller's other threads, which are not here.
+int take_ids(const Script& script) {
+  // EPERM where setgroups is denied, and then there is nothing to give up.
+  ::syscall(SYS_setgroups, 0, nullptr);
+  if (::syscall(SYS_setresgid, script.gid, script.gid, script.gid) != 0) return errno;
+  if (::syscall(SYS_setresuid, script.uid, script.uid, script.uid) != 0) return errno;
+  // A change of ids may have made its files in /proc somebody else's.
+  return ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0 ? 0 : errno;
+}
+
+// From here on the death of the caller is the end. Not earlier: a switch that has begun comes to its
+// end, and leaves no directory behind. The caller may be dead already, and no signal comes for that.
+void tie_to_caller(const Script& script) {
+  if (!script.die_with_caller) return;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  const bool orphan = !script.pid_namespace && ::getppid() != script.caller;
+  pollfd socket{.fd = script.socket, .events = 0, .revents = 0};
+  if (orphan || (::poll(&socket, 1, 0) == 1 && (socket.revents & POLLHUP) != 0)) sys_exit(lost);
+}
+
+// --- what the command does not have --------------------------------------------------------------
+
+void close_on_exec(const Script& script) {
+  unsigned first = 3;
+  for (const int kept : script.keep_descriptors) {
+    const auto fd = static_cast<unsigned>(kept);
+    if (fd > first) ::syscall(SYS_close_range, first, fd - 1, CLOSE_RANGE_CLOEXEC);
+    const int flags = ::fcntl(kept, F_GETFD);
+    if (flags >= 0) ::fcntl(kept, F_SETFD, flags & ~FD_CLOEXEC);
+    first = fd + 1;
+  }
+  ::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC);
+}
+
+int drop_capabilities(std::uint64_t dropped) {
+  if (dropped == 0) return 0;
+  // The bounding set first, as that takes CAP_SETPCAP; EINVAL: the kernel has no more of them.
+  for (unsigned number = 0; number < 64; ++number) {
+    if ((dropped >> number & 1) == 0) continue;
+    if (::prctl(PR_CAPBSET_DROP, number, 0, 0, 0) == 0 || errno == EINVAL) continue;
+    // Whoever may not, and is not root, has none to regain by exec.
+    if (errno != EPERM || ::geteuid() == 0) return errno;
+  }
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> words{};
+  if (::syscall(SYS_capget, &header, words.data()) != 0) return errno;
+  for (unsigned word = 0; word < 2; ++word) {
+    const auto keep = static_cast<std::uint32_t>(~dropped >> (32 * word));
+    words[word].permitted &= keep;
+    words[word].effective &= keep;
+    words[word].inheritable &= keep;
+  }
+  return ::syscall(SYS_capset, &header, words.data()) == 0 ? 0 : errno;
+}
+
+int confine(const Script& script) {
+  close_on_exec(script);
+  if (const int error = drop_capabilities(script.dropped_capabilities)) return error;
+  if (script.no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
+  // Before seccomp, whose program need not allow it; and last, as the command's signals come now.
+  ::sigprocmask(SIG_SETMASK, &script.mask, nullptr);
+  if (script.seccomp.len == 0) return 0;
+  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &script.seccomp) == 0 ? 0 : errno;
+}
+
+int execute(const Script& script) {
+  int error = ENOENT;
+  for (char* const path : script.paths) {
+    ::execve(path, script.arguments, script.environment);
+    // As execvp has it: look further where it is not, and remember one that may not be run.
+    if (errno != ENOENT && errno != ENOTDIR) error = errno;
+    if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) break;
+  }
+  return error;
+}
+
+// --- init ----------------------------------------------------------------------------------------
+
+// All signals are blocked since before the clone. When init ends, the kernel kills the rest.
+[[noreturn]] void run_init(const Script& script, pid_t command) {
+  // A daemon's reader sees the end of its pipe though init lives on; so init has no descriptor but one.
+  const auto ended = static_cast<unsigned>(script.ended);
+  if (ended > 0) ::syscall(SYS_close_range, 0U, ended - 1, 0U);
+  ::syscall(SYS_close_range, ended + 1, ~0U, 0U);
+  sigset_t all{};
+  ::sigfillset(&all);
+  for (;;) {
+    siginfo_t info{};
+    const int number = ::sigwaitinfo(&all, &info);
+    if (number < 0) continue;
+    if (number != SIGCHLD) {
+      // Those of a terminal reach the command by themselves.
+      if (info.si_code <= 0) ::kill(command, number);
+      continue;
+    }
+    int status = 0;
+    pid_t gone = 0;
+    while ((gone = ::waitpid(-1, &status, WNOHANG)) > 0) {
+      if (gone != command) continue;
+      const bool told = ::write(script.ended, &status, sizeof(status)) == sizeof(status);
+      sys_exit(told ? 0 : lost);
+    }
+  }
+}
+
+// The process that will be the command: itself, or in a PID namespace a child of init.
+int become_command(const Script& script) {
+  tie_to_caller(script);
+  if (!script.pid_namespace) return 0;
+  const pid_t command = kernel::sys_fork(SIGCHLD);
+  if (command < 0) return errno;
+  if (command > 0) run_init(script, command);
+  return 0;
+}
+
+int perform(const Script& script, Performer& performer, const strategy::Step& step) {
+  if (!needs_launcher(step)) return performer.perform(step);
+  if (std::holds_alternative<strategy::MapIds>(step.action)) {
+    tell(script, Message::Kind::maps_wanted, 0, 0);
+    listen(script);
+    return take_ids(script);
+  }
+  if (std::holds_alternative<strategy::Confine>(step.action)) {
+    if (const int error = become_command(script)) return error;
+    return confine(script);
+  }
+  if (std::holds_alternative<strategy::Execute>(step.action)) return execute(script);
+  return 0;  // clone has made the namespaces
+}
+
+}  // namespace
+
+void run_child(const Script& script) {
+  if (script.reset_handlers) reset_handlers();
+  Performer performer;
+  const strategy::Steps& steps = *script.steps;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const int error = perform(script, performer, steps[i]);
+    if (error == 0) continue;
+    const bool executed = std::holds_alternative<strategy::Execute>(steps[i].action);
+    refuse(script, executed ? Message::Kind::exec_refused : Message::Kind::refused, i, error);
+  }
+  sys_exit(lost);  // the last step is Execute, which does not return
+}
+
+}  // namespace pivotcheck::rootswitch

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+// root_switch.cc: the caller's side: make() looks and lays out, start() clones, answers the child's
+// questions and hears whether it got through (child.h draws that), and the child's handle.
+#include "rootswitch/root_switch.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/unique_fd.h"
+#include "kernel/syscalls.h"
+#include "rootswitch/child.h"
+#include "rootswitch/id_maps.h"
+#include "rootswitch/inspect.h"
+#include "rootswitch/refusal.h"
+#include "strategy/step.h"
+
+extern char** environ;  // NOLINT: POSIX wants it declared by whoever uses it
+
+namespace pivotcheck {
+namespace {
+
+using namespace rootswitch;  // NOLINT: this file is its face
+
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+  std::vector<char*> result;
+  result.reserve(words.size() + 1);
+  for (const std::string& word : words) result.push_back(const_cast<char*>(word.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
+// Where a command without a slash may be, as execvp has it: PATH, or what stands for it.
+std::vector<std::string> candidates(const Command& command) {
+  const std::string& name = command.arguments.front();
+  if (name.find('/') != std::string::npos) return {name};
+  std::string_view path = "/bin:/usr/bin";
+  if (command.environment) {
+    for (const std::string& variable : *command.environment) {
+      if (variable.starts_with("PATH=")) path = std::string_view(variable).substr(5);
+    }
+  } else if (const char* own = std::getenv("PATH")) {
+    path = own;
+  }
+  std::vector<std::string> result;
+  for (;;) {
+    const std::size_t colon = std::min(path.find(':'), path.size());
+    const std::string_view folder = path.substr(0, colon);
+    result.push_back(folder.empty() ? name : std::string(folder) + "/" + name);
+    if (colon == path.size()) return result;
+    path.remove_prefix(colon + 1);
+  }
+}
+
+// The id that the command has in a user namespace: 0 if there is one, else the first of the map.
+std::uint32_t id_inside(const std::vector<IdRange>& map) {
+  if (map.empty()) return 0;
+  const bool has_zero = std::ranges::any_of(map, [](const IdRange& r) { return r.inside == 0; });
+  return has_zero ? 0 : map.front().inside;
+}
+
+// A name for the old root's directory that no other switch uses at the same time.
+std::string put_old_name() {
+  static std::atomic<unsigned> count{0};
+  return ".pivotcheck-old-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
+}
+
+// All signals are blocked around the clone, so that no handler of the caller's runs in the child.
+class BlockSignals {
+ public:
+  BlockSignals() {
+    sigset_t all{};
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  }
+  ~BlockSignals() { ::pthread_sigmask(SIG_SETMASK, &before, nullptr); }
+  BlockSignals(const BlockSignals&) = delete;
+  BlockSignals& operator=(const BlockSignals&) = delete;
+  sigset_t before{};
+};
+
+struct Born {
+  pid_t pid = -1;
+  UniqueFd pidfd;
+};
+
+// Returns twice, as fork does.
+Born clone_child(unsigned long namespaces, Script& script) {
+  int pidfd = -1;
+  clone_args args{};
+  args.flags = namespaces | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+  args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+  args.exit_signal = SIGCHLD;
+  pid_t pid = kernel::sys_clone3(args);
+  if (pid < 0 && errno == ENOSYS) {  // hidden by somebody's seccomp program
+    script.reset_handlers = true;
+    pid = kernel::sys_fork(namespaces | SIGCHLD);
+    if (pid > 0) pidfd = kernel::sys_pidfd_open(pid);
+  }
+  if (pid == 0) run_child(script);
+  return {pid, UniqueFd(pidfd)};
+}
+
+void kill_and_reap(pid_t pid, int pidfd) {
+  const int error = errno;
+  kernel::sys_pidfd_send_signal(pidfd, SIGKILL);
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  errno = error;
+}
+
+// One message, or nothing: end of file.
+std::optional<Message> hear(int socket) {
+  Message message;
+  for (;;) {
+    const ssize_t size = ::read(socket, &message, sizeof(message));
+    if (size == sizeof(message)) return message;
+    if (size >= 0 || errno != EINTR) return std::nullopt;
+  }
+}
+
+SwitchFailure exec_refusal(const std::string& name, int error) {
+  using Kind = SwitchFailure::Kind;
+  const bool missing = error == ENOENT || error == ENOTDIR;
+  SwitchFailure failure;
+  failure.kind = missing ? Kind::not_found : Kind::not_executable;
+  failure.step = "exec " + name;
+  failure.error = error;
+  failure.message = failure.step + " in the new root: " + error_text(error);
+  return failure;
+}
+
+}  // namespace
+
+// --- the child's handle --------------------------------------------------------------------------
+
+struct SwitchedChild::State {
+  pid_t pid = -1;
+  UniqueFd pidfd;
+  UniqueFd ended;  // with a PID namespace: where its init writes how the command ended
+  bool over = false;
+};
+
+SwitchedChild::SwitchedChild(std::unique_ptr<State> state) : state_(std::move(state)) {}
+SwitchedChild::SwitchedChild(SwitchedChild&&) noexcept = default;
+SwitchedChild& SwitchedChild::operator=(SwitchedChild&& other) noexcept {
+  std::swap(state_, other.state_);
+  return *this;
+}
+SwitchedChild::~SwitchedChild() {
+  if (state_ && !state_->over) kill_and_reap(state_->pid, state_->pidfd.get());
+}
+
+pid_t SwitchedChild::pid() const { return state_->pid; }
+int SwitchedChild::pidfd() const { return state_->pidfd.get(); }
+bool SwitchedChild::signal(int number) {
+  return !state_->over && kernel::sys_pidfd_send_signal(state_->pidfd.get(), number) == 0;
+}
+void SwitchedChild::let_go() { state_->over = true; }
+
+Switched<std::optional<Ended>> SwitchedChild::try_wait() {
+  int status = 0;
+  pid_t gone = 0;
+  do {
+    gone = ::waitpid(state_->pid, &status, WNOHANG);
+  } while (gone < 0 && errno == EINTR);
+  if (gone == 0) return std::nullopt;
+  state_->over = true;
+  if (gone < 0) return std::unexpected(refused_before("waiting: " + error_text(errno), errno));
+  int told = 0;
+  if (state_->ended && ::read(state_->ended.get(), &told, sizeof(told)) == sizeof(told)) {
+    status = told;  // otherwise init itself was killed, and everything with it
+  }
+  if (WIFSIGNALED(status)) return Ended{.by_signal = true, .code = WTERMSIG(status)};
+  return Ended{.by_signal = false, .code = WEXITSTATUS(status)};
+}
+
+Switched<Ended> SwitchedChild::wait() {
+  for (;;) {
+    auto ended = try_wait();
+    if (!ended) return std::unexpected(ended.error());
+    if (*ended) return **ended;
+    pollfd process{.fd = state_->pidfd.get(), .events = POLLIN, .revents = 0};
+    ::poll(&process, 1, -1);
+  }
+}
+
+// --- the switch ----------------------------------------------------------------------------------
+
+struct RootSwitch::State {
+  SwitchOptions options;
+  strategy::Plan plan;
+  std::vector<sock_filter> seccomp;
+  std::vector<int> keep;
+};
+
+RootSwitch::RootSwitch(std::unique_ptr<State> state) : state_(std::move(state)) {}
+RootSwitch::RootSwitch(RootSwitch&&) noexcept = default;
+RootSwitch& RootSwitch::operator=(RootSwitch&&) noexcept = default;
+RootSwitch::~RootSwitch() = default;
+
+Switched<RootSwitch> RootSwitch::make(SwitchOptions options) {
+  auto plan = inspect(options);
+  if (!plan) return std::unexpected(plan.error());
+  auto state = std::make_unique<State>();
+  state->plan = *std::move(plan);
+  static_assert(sizeof(sock_filter) == sizeof(std::uint64_t));
+  state->seccomp.resize(options.seccomp_program.size());
+  if (!state->seccomp.empty()) {
+    std::memcpy(state->seccomp.data(), options.seccomp_program.data(),
+                state->seccomp.size() * sizeof(sock_filter));
+  }
+  state->keep = options.keep_descriptors;
+  std::ranges::sort(state->keep);
+  const auto doubles = std::ranges::unique(state->keep);
+  state->keep.erase(doubles.begin(), doubles.end());
+  std::erase_if(state->keep, [](int fd) { return fd < 3; });
+  state->options = std::move(options);
+  return RootSwitch(std::move(state));
+}
+
+Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
+  if (command.arguments.empty()) return std::unexpected(bad_options("no command was named"));
+  strategy::Plan plan = state_->plan;
+  plan.put_old = put_old_name();
+  const strategy::Steps steps = strategy::steps(state_->options.strategy, plan);
+  const std::vector<std::string> paths = candidates(command);
+  std::vector<char*> path_pointers = pointers(paths);
+  path_pointers.pop_back();
+  const std::vector<char*> arguments = pointers(command.arguments);
+  const std::vector<char*> environment =
+      command.environment ? pointers(*command.environment) : std::vector<char*>{};
+
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return std::unexpected(refused_before("socketpair: " + error_text(errno), errno));
+  }
+  const UniqueFd socket(ends[0]);
+  UniqueFd childs_socket(ends[1]);
+  UniqueFd ended;
+  UniqueFd init_writes;
+  if (plan.pid_namespace) {
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+      return std::unexpected(refused_before("pipe2: " + error_text(errno), errno));
+    }
+    ended.reset(ends[0]);
+    init_writes.reset(ends[1]);
+  }
+
+  const SwitchOptions& options = state_->options;
+  BlockSignals blocked;
+  Script script;
+  script.steps = &steps;
+  script.paths = path_pointers;
+  script.arguments = arguments.data();
+  script.environment = command.environment ? environment.data() : environ;
+  script.uid = id_inside(options.uid_map);
+  script.gid = id_inside(options.gid_map);
+  script.dropped_capabilities = options.dropped_capabilities;
+  script.user_namespace = plan.user_namespace;
+  script.pid_namespace = plan.pid_namespace;
+  script.no_new_privileges = options.no_new_privileges;
+  script.die_with_caller = options.die_with_caller;
+  script.seccomp = {static_cast<unsigned short>(state_->seccomp.size()), state_->seccomp.data()};
+  script.keep_descriptors = state_->keep;
+  script.mask = command.signal_mask.value_or(blocked.before);
+  script.caller = ::getpid();
+  script.socket = childs_socket.get();
+  script.ended = init_writes.get();
+  const unsigned long namespaces = (plan.user_namespace ? CLONE_NEWUSER : 0UL) |
+                                   (plan.pid_namespace ? CLONE_NEWPID : 0UL);
+  Born born = clone_child(namespaces, script);
+  if (born.pid < 0) {
+    const int error = errno;
+    return std::unexpected(refusal(0, steps.front(), error, options));
+  }
+  childs_socket.reset();
+  init_writes.reset();
+
+  const auto give_up = [&](SwitchFailure failure) {
+    kill_and_reap(born.pid, born.pidfd.get());
+    // Gone already, unless the child was stopped between making it and removing it.
+    ::rmdir((plan.new_root + "/" + plan.put_old).c_str());
+    return std::unexpected(std::move(failure));
+  };
+  while (const auto message = hear(socket.get())) {
+    if (message->kind == Message::Kind::maps_wanted) {
+      const MapTrouble trouble = write_id_maps(born.pid, options, blocked.before);
+      if (!trouble.what.empty()) {
+        return give_up({SwitchFailure::Kind::refused, "id maps", trouble.error, "",
+                        "id maps: " + trouble.what});
+      }
+      if (::send(socket.get(), "", 1, MSG_NOSIGNAL) != 1) break;
+    } else if (message->kind == Message::Kind::exec_refused) {
+      return give_up(exec_refusal(command.arguments.front(), message->error));
+    } else {
+      const auto index = static_cast<std::size_t>(message->step);
+      return give_up(refusal(born.pid, steps[index], message->error, options));
+    }
+  }
+  auto child = std::make_unique<SwitchedChild::State>();
+  child->pid = born.pid;
+  child->pidfd = std::move(born.pidfd);
+  child->ended = std::move(ended);
+  return SwitchedChild(std::move(child));
+}
+
+// --- capabilities by name ------------------------------------------------------------------------
+
+std::optional<std::uint64_t> capability_bits(std::string_view name) {
+  // linux/capability.h, in the order of the numbers. A capability that is newer has no name here,
+  // but is among "all".
+  static constexpr std::array<std::string_view, 41> names{
+      "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid",
+      "setpcap", "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw",
+      "ipc_lock", "ipc_owner", "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct",
+      "sys_admin", "sys_boot", "sys_nice", "sys_resource", "sys_time", "sys_tty_config", "mknod",
+      "lease", "audit_write", "audit_control", "setfcap", "mac_override", "mac_admin", "syslog",
+      "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf", "checkpoint_restore"};
+  std::string lower(name);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  if (lower == "all") return ~std::uint64_t{0};
+  const std::string_view bare = lower.starts_with("cap_") ? std::string_view(lower).substr(4) : lower;
+  const auto found = std::ranges::find(names, bare);
+  if (found == names.end()) return std::nullopt;
+  return std::uint64_t{1} << (found - names.begin());
+}
+
+}  // namespace pivotcheck
