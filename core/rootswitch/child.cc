@@ -27,8 +27,8 @@ using kernel::sys_exit;
 
 constexpr int lost = 125;  // the status of a child that nobody listens to
 
-void tell(const Script& script, Message::Kind kind, std::size_t step, int error) {
-  const Message message{kind, static_cast<std::int32_t>(step), error};
+void tell(const Script& script, Message::Kind kind, std::size_t step, int value) {
+  const Message message{kind, static_cast<std::int32_t>(step), value};
   if (::write(script.socket, &message, sizeof(message)) != sizeof(message)) sys_exit(lost);
 }
 
@@ -170,34 +170,66 @@ int become_command(const Script& script) {
   return 0;
 }
 
-int perform(const Script& script, Performer& performer, const strategy::Step& step) {
-  if (!needs_launcher(step)) return performer.perform(step);
-  if (std::holds_alternative<strategy::MapIds>(step.action)) {
-    tell(script, Message::Kind::maps_wanted, 0, 0);
+// A new PID namespace in the middle of the steps: the rest is done by a new process, its first, which
+// becomes a child of the caller's as this one was.
+int hand_on(const Script& script) {
+  const pid_t next = kernel::sys_fork(CLONE_NEWPID | CLONE_PARENT | SIGCHLD);
+  if (next < 0) return errno;
+  if (next > 0) {
+    tell(script, Message::Kind::handed_on, 0, next);
+    sys_exit(0);
+  }
+  listen(script);
+  return 0;
+}
+
+int enter_user_namespace(const Script& script) {
+  if (::setns(script.user_namespace, CLONE_NEWUSER) != 0) return errno;
+  return take_ids(script);
+}
+
+struct Launcher {
+  const Script& script;
+  std::size_t index;
+
+  int operator()(const strategy::NewPidNamespace&) const { return hand_on(script); }
+  int operator()(const strategy::MapIds&) const {
+    tell(script, Message::Kind::maps_wanted, index, 0);
     listen(script);
     return take_ids(script);
   }
-  if (std::holds_alternative<strategy::Confine>(step.action)) {
+  int operator()(const strategy::KeepNamespace&) const {
+    tell(script, Message::Kind::keep, index, 0);
+    listen(script);
+    return 0;
+  }
+  int operator()(const strategy::Confine&) const {
     if (const int error = become_command(script)) return error;
     return confine(script);
   }
-  if (std::holds_alternative<strategy::Execute>(step.action)) return execute(script);
-  return 0;  // clone has made the namespaces
+  int operator()(const strategy::Execute&) const { return execute(script); }
+  int operator()(const Op&) const { return enter_user_namespace(script); }
+  int operator()(const auto&) const { return ENOTSUP; }  // needs_launcher() names no other
+};
+
+int perform(const Script& script, std::size_t index) {
+  const strategy::Step& step = (*script.steps)[index];
+  if (!needs_launcher(step)) return script.performer->perform(step);
+  return std::visit(Launcher{script, index}, step.action);
 }
 
 }  // namespace
 
 void run_child(const Script& script) {
   if (script.reset_handlers) reset_handlers();
-  Performer performer;
   const strategy::Steps& steps = *script.steps;
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const int error = perform(script, performer, steps[i]);
+  for (std::size_t i = script.first_step; i < steps.size(); ++i) {
+    const int error = perform(script, i);
     if (error == 0) continue;
     const bool executed = std::holds_alternative<strategy::Execute>(steps[i].action);
     refuse(script, executed ? Message::Kind::exec_refused : Message::Kind::refused, i, error);
   }
-  sys_exit(lost);  // the last step is Execute, which does not return
+  sys_exit(0);  // steps without a command: a preparation
 }
 
 }  // namespace pivotcheck::rootswitch

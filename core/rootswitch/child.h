@@ -6,7 +6,11 @@
 //       | -- clone ------------------> |
 //       | <---- maps_wanted ---------- |  new user namespace
 //       | ----- go ------------------> |
+//       | <---- handed_on ------------ |  a PID namespace that could not be made by the clone: another
+//       | ----- go ------------------> |  child of the caller's goes on
 //       |                              |  the strategy's steps
+//       | <---- keep ----------------- |  template only, when it is made
+//       | ----- go ------------------> |
 //       |                              | -- fork ------------------------> |
 //       |                              |  init: reaps, passes signals on   |  confine, exec
 //       | <---- refused, exec_refused: the first that says no --- or end of file: started
@@ -22,34 +26,38 @@
 #include <cstdint>
 #include <span>
 
+#include "rootswitch/performer.h"
 #include "strategy/step.h"
 
 namespace pivotcheck::rootswitch {
 
 struct Message {
-  enum class Kind : std::int32_t { maps_wanted, refused, exec_refused };
+  enum class Kind : std::int32_t { maps_wanted, handed_on, keep, refused, exec_refused };
   Kind kind = Kind::refused;
-  std::int32_t step = 0;   // the index of the one that was refused
-  std::int32_t error = 0;  // its errno
+  std::int32_t step = 0;   // the index of the one that this is about
+  std::int32_t value = 0;  // its errno; of handed_on, the process that goes on
 };
 
 // Everything the child needs, in memory that it shares with its maker until it writes.
 struct Script {
   const strategy::Steps* steps = nullptr;
+  std::size_t first_step = 0;  // those before it were the clone's
+  Performer* performer = nullptr;
+  int user_namespace = -1;     // to enter, for `setns user`
   std::span<char* const> paths;  // where the command may be, in the order in which to try them
   char* const* arguments = nullptr;
   char* const* environment = nullptr;
   uid_t uid = 0;  // in the new user namespace
   gid_t gid = 0;
   std::uint64_t dropped_capabilities = 0;
-  bool user_namespace = false;
   bool pid_namespace = false;
   bool no_new_privileges = false;
   bool die_with_caller = true;
   bool reset_handlers = false;  // clone did not do it
   sock_fprog seccomp{};         // no instructions: none
   std::span<const int> keep_descriptors;  // in ascending order, without doubles
-  sigset_t mask{};                        // the caller's
+  sigset_t mask{};                        // of the command; without has_mask, the caller's
+  bool has_mask = false;
   pid_t caller = 0;
   int socket = -1;  // to the caller
   int ended = -1;   // where init writes how the command ended, as waitpid has it

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/check.h"
 #include "kernel/mount_api.h"
 #include "kernel/syscalls.h"
 
@@ -21,8 +22,9 @@ namespace pivotcheck::rootswitch {
 namespace {
 
 namespace api = kernel::mount_api;
+using strategy::AttachProc;
 using strategy::MakePrivateDirectory;
-using strategy::MountProc;
+using strategy::NewProc;
 using strategy::OpenInRoot;
 using strategy::UnshareOthers;
 
@@ -161,6 +163,10 @@ int perform(Performer&, const Unshare& op) {
   return answer(::unshare(kinds));
 }
 
+int perform(Performer& self, const Setns& op) {
+  return answer(::setns(self.find_lent(op.task.text), CLONE_NEWNS));
+}
+
 int perform(Performer& self, const OpenTree& op) {
   const At source = at(self, op.path);
   unsigned flags = api::open_tree_close_on_exec;
@@ -236,12 +242,18 @@ int perform(Performer& self, const OpenInRoot& step) {
   return self.keep(step.handle.text, found);
 }
 
-int perform(Performer& self, const MountProc& step) {
+int perform(Performer& self, const NewProc& step) {
   const auto attributes = api::attribute_nosuid | api::attribute_nodev | api::attribute_noexec;
-  const UniqueFd proc(new_mount("proc", attributes));
-  if (!proc) return errno;
+  return self.keep(step.handle.text, new_mount("proc", attributes));
+}
+
+int perform(Performer& self, const AttachProc& step) {
   const unsigned flags = api::move_mount_source_empty_path | api::move_mount_target_empty_path;
-  return answer(api::move_mount(proc.get(), "", self.find(step.target.text), "", flags));
+  const int proc = self.find(step.proc.text);
+  const int error =
+      answer(api::move_mount(proc, "", self.find(step.target.text), "", flags));
+  self.close(step.proc.text);
+  return error;
 }
 
 // The rest of the vocabulary is for tests of kernels: no strategy has a use for it, and one that
@@ -262,44 +274,56 @@ int Performer::perform(const strategy::Step& step) {
                     step.action);
 }
 
+Performer::Performer(const strategy::Steps& steps) { slots_.reserve(steps.size()); }
+
 int Performer::find(std::string_view name) const {
   const auto slot = std::ranges::find(slots_, name, &Slot::name);
   return slot == slots_.end() ? -1 : slot->fd.get();
 }
 
+int Performer::find_lent(std::string_view task) const {
+  const auto lent = std::ranges::find(lent_, task, &Lent::task);
+  return lent == lent_.end() ? -1 : lent->fd;
+}
+
 int Performer::keep(std::string_view name, int fd) {
   if (fd < 0) return errno;
-  auto slot = std::ranges::find(slots_, name, &Slot::name);
-  if (slot == slots_.end()) slot = std::ranges::find(slots_, std::string_view{}, &Slot::name);
-  if (slot == slots_.end()) {
-    ::close(fd);
-    return EMFILE;
+  const auto slot = std::ranges::find(slots_, name, &Slot::name);
+  if (slot != slots_.end()) {
+    slot->fd.reset(fd);
+    return 0;
   }
-  slot->name = name;
-  slot->fd.reset(fd);
+  PIVOTCHECK_CHECK(slots_.size() < slots_.capacity());  // each step opens one at most
+  slots_.push_back({name, UniqueFd(fd)});
   return 0;
 }
 
 int Performer::close(std::string_view name) {
   const auto slot = std::ranges::find(slots_, name, &Slot::name);
   if (slot == slots_.end()) return EBADF;
-  slot->name = {};
-  slot->fd.reset();
+  slots_.erase(slot);
   return 0;
 }
 
-void Performer::adopt(std::string_view name, int fd) { keep(name, fd); }
+void Performer::lend(std::string_view task, int fd) {
+  const auto lent = std::ranges::find(lent_, std::string_view{}, &Lent::task);
+  PIVOTCHECK_CHECK(lent != lent_.end());
+  *lent = {task, fd};
+}
 
 bool needs_launcher(const strategy::Step& step) {
   const auto* op = std::get_if<Op>(&step.action);
-  if (op != nullptr) {
-    const auto* unshare = std::get_if<Unshare>(op);
-    return unshare != nullptr && unshare->kinds.has(NamespaceKind::user);
+  if (op == nullptr) {
+    return std::holds_alternative<strategy::NewPidNamespace>(step.action) ||
+           std::holds_alternative<strategy::MapIds>(step.action) ||
+           std::holds_alternative<strategy::KeepNamespace>(step.action) ||
+           std::holds_alternative<strategy::Confine>(step.action) ||
+           std::holds_alternative<strategy::Execute>(step.action);
   }
-  return std::holds_alternative<strategy::NewPidNamespace>(step.action) ||
-         std::holds_alternative<strategy::MapIds>(step.action) ||
-         std::holds_alternative<strategy::Confine>(step.action) ||
-         std::holds_alternative<strategy::Execute>(step.action);
+  const auto* unshare = std::get_if<Unshare>(op);
+  const auto* setns = std::get_if<Setns>(op);
+  return (unshare != nullptr && unshare->kinds.has(NamespaceKind::user)) ||
+         (setns != nullptr && setns->kinds.has(NamespaceKind::user));
 }
 
 }  // namespace pivotcheck::rootswitch

@@ -9,8 +9,8 @@
 #pragma once
 
 #include <array>
-#include <cstddef>
 #include <string_view>
+#include <vector>
 
 #include "base/unique_fd.h"
 #include "strategy/step.h"
@@ -19,24 +19,32 @@ namespace pivotcheck::rootswitch {
 
 class Performer {
  public:
-  // 0 or an errno. The steps that need a second process (new PID namespace, id maps, confine, execute,
-  // a new user namespace) are the launcher's: see needs_launcher().
+  // Takes the memory that the steps will need.
+  explicit Performer(const strategy::Steps& steps);
+
+  // 0 or an errno. The steps that are about processes and not about this one's mounts are the
+  // launcher's: see needs_launcher().
   int perform(const strategy::Step& step);
-  // A descriptor that the steps find under this name, from then on owned here.
-  void adopt(std::string_view name, int fd);
+  // A namespace that `setns` finds under this task's name; it stays the owner's.
+  void lend(std::string_view task, int fd);
 
   [[nodiscard]] int find(std::string_view name) const;  // -1: none
-  int keep(std::string_view name, int fd);              // 0; or errno, for fd < 0 that of the call
+  [[nodiscard]] int find_lent(std::string_view task) const;
+  int keep(std::string_view name, int fd);  // 0; or errno, for fd < 0 that of the call
   int close(std::string_view name);
 
  private:
-  // Strategies have few handles open at a time; a name is that of a step's own string.
+  // Few are open at a time; a name is the step's own string.
   struct Slot {
     std::string_view name;
     UniqueFd fd;
   };
-  static constexpr std::size_t handles_max = 8;
-  std::array<Slot, handles_max> slots_;
+  struct Lent {
+    std::string_view task;
+    int fd = -1;
+  };
+  std::vector<Slot> slots_;
+  std::array<Lent, 2> lent_;
 };
 
 bool needs_launcher(const strategy::Step& step);

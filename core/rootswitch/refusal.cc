@@ -69,7 +69,7 @@ std::string_view advice(const strategy::Step& step, int error, const SwitchOptio
   if (std::holds_alternative<strategy::MakePrivateDirectory>(step.action)) {
     return "this strategy makes a directory in the new root; dot-dot needs none";
   }
-  if (std::holds_alternative<strategy::MountProc>(step.action) && error == EPERM) {
+  if (std::holds_alternative<strategy::NewProc>(step.action) && error == EPERM) {
     return "the kernel lets a user namespace mount /proc only if it has its own PID namespace and "
            "can see a /proc that nothing is mounted on";
   }

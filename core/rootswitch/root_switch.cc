@@ -3,10 +3,7 @@
 // questions and hears whether it got through (child.h draws that), and the child's handle.
 #include "rootswitch/root_switch.h"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,8 +18,8 @@
 #include "base/unique_fd.h"
 #include "kernel/syscalls.h"
 #include "rootswitch/child.h"
-#include "rootswitch/id_maps.h"
 #include "rootswitch/inspect.h"
+#include "rootswitch/launch.h"
 #include "rootswitch/refusal.h"
 #include "strategy/step.h"
 
@@ -76,69 +73,9 @@ std::string put_old_name() {
   return ".pivotcheck-old-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
 }
 
-// All signals are blocked around the clone, so that no handler of the caller's runs in the child.
-class BlockSignals {
- public:
-  BlockSignals() {
-    sigset_t all{};
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  }
-  ~BlockSignals() { ::pthread_sigmask(SIG_SETMASK, &before, nullptr); }
-  BlockSignals(const BlockSignals&) = delete;
-  BlockSignals& operator=(const BlockSignals&) = delete;
-  sigset_t before{};
-};
-
-struct Born {
-  pid_t pid = -1;
-  UniqueFd pidfd;
-};
-
-// Returns twice, as fork does.
-Born clone_child(unsigned long namespaces, Script& script) {
-  int pidfd = -1;
-  clone_args args{};
-  args.flags = namespaces | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
-  args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
-  args.exit_signal = SIGCHLD;
-  pid_t pid = kernel::sys_clone3(args);
-  if (pid < 0 && errno == ENOSYS) {  // hidden by somebody's seccomp program
-    script.reset_handlers = true;
-    pid = kernel::sys_fork(namespaces | SIGCHLD);
-    if (pid > 0) pidfd = kernel::sys_pidfd_open(pid);
-  }
-  if (pid == 0) run_child(script);
-  return {pid, UniqueFd(pidfd)};
-}
-
-void kill_and_reap(pid_t pid, int pidfd) {
-  const int error = errno;
-  kernel::sys_pidfd_send_signal(pidfd, SIGKILL);
-  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
-  errno = error;
-}
-
-// One message, or nothing: end of file.
-std::optional<Message> hear(int socket) {
-  Message message;
-  for (;;) {
-    const ssize_t size = ::read(socket, &message, sizeof(message));
-    if (size == sizeof(message)) return message;
-    if (size >= 0 || errno != EINTR) return std::nullopt;
-  }
-}
-
-SwitchFailure exec_refusal(const std::string& name, int error) {
-  using Kind = SwitchFailure::Kind;
-  const bool missing = error == ENOENT || error == ENOTDIR;
-  SwitchFailure failure;
-  failure.kind = missing ? Kind::not_found : Kind::not_executable;
-  failure.step = "exec " + name;
-  failure.error = error;
-  failure.message = failure.step + " in the new root: " + error_text(error);
-  return failure;
+// Whether a refused switch may have left a directory for the old root behind.
+void remove_put_old(const strategy::Plan& plan) {
+  ::rmdir((plan.new_root + "/" + plan.put_old).c_str());
 }
 
 }  // namespace
@@ -202,7 +139,33 @@ struct RootSwitch::State {
   SwitchOptions options;
   strategy::Plan plan;
   std::vector<sock_filter> seccomp;
-  std::vector<int> keep;
+  std::vector<int> keep_descriptors;
+  Kept kept;
+
+  // The part of a child's script that does not depend on the command.
+  [[nodiscard]] Script script() {
+    Script script;
+    script.uid = id_inside(options.uid_map);
+    script.gid = id_inside(options.gid_map);
+    script.pid_namespace = plan.pid_namespace;
+    script.dropped_capabilities = options.dropped_capabilities;
+    script.no_new_privileges = options.no_new_privileges;
+    script.die_with_caller = options.die_with_caller;
+    script.seccomp = {static_cast<unsigned short>(seccomp.size()), seccomp.data()};
+    script.keep_descriptors = keep_descriptors;
+    return script;
+  }
+
+  Switched<void> prepare_template() {
+    const strategy::Steps steps = strategy::template_preparation(plan);
+    Script preparation = script();
+    preparation.pid_namespace = false;
+    const Job job{.options = options, .steps = steps, .lent = nullptr, .kept = &kept};
+    auto done = launch(job, preparation);
+    if (!done) return std::unexpected(done.error());
+    if (!kept.template_) return std::unexpected(refused_before("the template was not made", 0));
+    return {};
+  }
 };
 
 RootSwitch::RootSwitch(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -221,12 +184,16 @@ Switched<RootSwitch> RootSwitch::make(SwitchOptions options) {
     std::memcpy(state->seccomp.data(), options.seccomp_program.data(),
                 state->seccomp.size() * sizeof(sock_filter));
   }
-  state->keep = options.keep_descriptors;
-  std::ranges::sort(state->keep);
-  const auto doubles = std::ranges::unique(state->keep);
-  state->keep.erase(doubles.begin(), doubles.end());
-  std::erase_if(state->keep, [](int fd) { return fd < 3; });
+  std::vector<int>& keep = state->keep_descriptors;
+  keep = options.keep_descriptors;
+  std::ranges::sort(keep);
+  const auto doubles = std::ranges::unique(keep);
+  keep.erase(doubles.begin(), doubles.end());
+  std::erase_if(keep, [](int fd) { return fd < 3; });
   state->options = std::move(options);
+  if (state->options.strategy == Strategy::template_) {
+    if (auto made = state->prepare_template(); !made) return std::unexpected(made.error());
+  }
   return RootSwitch(std::move(state));
 }
 
@@ -236,83 +203,33 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
   plan.put_old = put_old_name();
   const strategy::Steps steps = strategy::steps(state_->options.strategy, plan);
   const std::vector<std::string> paths = candidates(command);
-  std::vector<char*> path_pointers = pointers(paths);
-  path_pointers.pop_back();
+  const std::vector<char*> path_pointers = pointers(paths);
   const std::vector<char*> arguments = pointers(command.arguments);
-  const std::vector<char*> environment =
-      command.environment ? pointers(*command.environment) : std::vector<char*>{};
+  std::vector<char*> environment;
+  if (command.environment) environment = pointers(*command.environment);
 
-  std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-    return std::unexpected(refused_before("socketpair: " + error_text(errno), errno));
-  }
-  const UniqueFd socket(ends[0]);
-  UniqueFd childs_socket(ends[1]);
-  UniqueFd ended;
-  UniqueFd init_writes;
-  if (plan.pid_namespace) {
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-      return std::unexpected(refused_before("pipe2: " + error_text(errno), errno));
-    }
-    ended.reset(ends[0]);
-    init_writes.reset(ends[1]);
-  }
-
-  const SwitchOptions& options = state_->options;
-  BlockSignals blocked;
-  Script script;
-  script.steps = &steps;
-  script.paths = path_pointers;
+  Script script = state_->script();
+  script.paths = std::span(path_pointers).first(paths.size());
   script.arguments = arguments.data();
   script.environment = command.environment ? environment.data() : environ;
-  script.uid = id_inside(options.uid_map);
-  script.gid = id_inside(options.gid_map);
-  script.dropped_capabilities = options.dropped_capabilities;
-  script.user_namespace = plan.user_namespace;
-  script.pid_namespace = plan.pid_namespace;
-  script.no_new_privileges = options.no_new_privileges;
-  script.die_with_caller = options.die_with_caller;
-  script.seccomp = {static_cast<unsigned short>(state_->seccomp.size()), state_->seccomp.data()};
-  script.keep_descriptors = state_->keep;
-  script.mask = command.signal_mask.value_or(blocked.before);
-  script.caller = ::getpid();
-  script.socket = childs_socket.get();
-  script.ended = init_writes.get();
-  const unsigned long namespaces = (plan.user_namespace ? CLONE_NEWUSER : 0UL) |
-                                   (plan.pid_namespace ? CLONE_NEWPID : 0UL);
-  Born born = clone_child(namespaces, script);
-  if (born.pid < 0) {
-    const int error = errno;
-    return std::unexpected(refusal(0, steps.front(), error, options));
-  }
-  childs_socket.reset();
-  init_writes.reset();
-
-  const auto give_up = [&](SwitchFailure failure) {
-    kill_and_reap(born.pid, born.pidfd.get());
-    // Gone already, unless the child was stopped between making it and removing it.
-    ::rmdir((plan.new_root + "/" + plan.put_old).c_str());
-    return std::unexpected(std::move(failure));
-  };
-  while (const auto message = hear(socket.get())) {
-    if (message->kind == Message::Kind::maps_wanted) {
-      const MapTrouble trouble = write_id_maps(born.pid, options, blocked.before);
-      if (!trouble.what.empty()) {
-        return give_up({SwitchFailure::Kind::refused, "id maps", trouble.error, "",
-                        "id maps: " + trouble.what});
-      }
-      if (::send(socket.get(), "", 1, MSG_NOSIGNAL) != 1) break;
-    } else if (message->kind == Message::Kind::exec_refused) {
-      return give_up(exec_refusal(command.arguments.front(), message->error));
-    } else {
-      const auto index = static_cast<std::size_t>(message->step);
-      return give_up(refusal(born.pid, steps[index], message->error, options));
+  script.has_mask = command.signal_mask.has_value();
+  if (script.has_mask) script.mask = *command.signal_mask;
+  const Job job{
+      .options = state_->options, .steps = steps, .lent = &state_->kept, .kept = nullptr};
+  auto launched = launch(job, script);
+  if (!launched) {
+    SwitchFailure failure = std::move(launched.error());
+    remove_put_old(plan);
+    if (failure.step == "exec") {
+      failure.step += " " + command.arguments.front();
+      failure.message = failure.step + " in the new root: " + failure.message;
     }
+    return std::unexpected(std::move(failure));
   }
   auto child = std::make_unique<SwitchedChild::State>();
-  child->pid = born.pid;
-  child->pidfd = std::move(born.pidfd);
-  child->ended = std::move(ended);
+  child->pid = launched->pid;
+  child->pidfd = std::move(launched->pidfd);
+  child->ended = std::move(launched->ended);
   return SwitchedChild(std::move(child));
 }
 

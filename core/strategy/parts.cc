@@ -12,55 +12,90 @@ constexpr auto read_only = AttributeChange{.set = {MountFlag::ro}, .clear = {}, 
 constexpr auto writable = AttributeChange{.set = {}, .clear = {MountFlag::ro}, .propagation = {}};
 
 const HandleName new_root{"newroot"};
-const HandleName tree{"tree"};
 const HandleName target{"target"};
-const HandleName node{"node"};
 
 Path at(const HandleName& handle, std::string rest = "") { return {handle.text, std::move(rest)}; }
 
-// Attaches what `tree` is at a path in the new root, and lets go of both handles.
-void attach_tree(const std::string& path, Steps& steps) {
+HandleName numbered(const char* name, std::size_t number) {
+  return {name + std::to_string(number)};
+}
+
+// Attaches a detached mount to a path in the new root.
+void attach(const HandleName& tree, const std::string& path, Steps& steps) {
   steps.push_back({Phase::bind, OpenInRoot{target, new_root, path}});
-  steps.push_back({Phase::bind, Op{MoveMount{.source = at(tree), .target = at(target), .flags = {}}}});
+  steps.push_back({Phase::bind, Op{MoveMount{at(tree), at(target), {}}}});
   steps.push_back({Phase::bind, Op{Close{target}}});
 }
 
-void request(const BindMount& bind, Steps& steps) {
+// --- gather: what comes from the old root, or needs to see it ------------------------------------
+
+void gather(const BindMount& bind, std::size_t number, Steps& steps) {
+  const HandleName tree = numbered("tree", number);
   OpenTreeFlags flags{OpenTreeFlag::clone};
   flags.set(OpenTreeFlag::recursive, bind.recursive);
   steps.push_back({Phase::bind, Op{OpenTree{tree, bind.source, flags}}});
-  if (bind.read_only) {
-    steps.push_back({Phase::bind, Op{MountSetattr{at(tree), read_only, {bind.recursive}}}});
-  }
-  attach_tree(bind.target, steps);
-  steps.push_back({Phase::bind, Op{Close{tree}}});
+  // Private: a clone of a shared mount is a peer of it, and what is mounted on the one is on the other.
+  const AttributeChange change{.set = bind.read_only ? MountFlags{MountFlag::ro} : MountFlags{},
+                               .clear = {},
+                               .propagation = Propagation::private_};
+  steps.push_back({Phase::bind, Op{MountSetattr{at(tree), change, {bind.recursive}}}});
 }
 
-void request(const TmpfsMount& tmpfs, Steps& steps) {
-  const MountFlags flags{MountFlag::nosuid, MountFlag::nodev};
-  steps.push_back({Phase::bind, Op{Fsmount{tree, FilesystemType::tmpfs, flags}}});
-  attach_tree(tmpfs.target, steps);
-  steps.push_back({Phase::bind, Op{Close{tree}}});
-}
+void gather(const TmpfsMount&, std::size_t, Steps&) {}
 
-void request(const ProcMount& proc, Steps& steps) {
-  steps.push_back({Phase::bind, OpenInRoot{target, new_root, proc.target}});
-  steps.push_back({Phase::bind, MountProc{target}});
-  steps.push_back({Phase::bind, Op{Close{target}}});
+void gather(const ProcMount&, std::size_t number, Steps& steps) {
+  steps.push_back({Phase::bind, NewProc{numbered("proc", number)}});
 }
 
 // A device made in a user namespace does not work, and one that is bound does: so all are bound.
-void request(const DevMount& dev, Steps& steps) {
-  static constexpr std::array nodes{"null", "zero", "full", "random", "urandom", "tty"};
+constexpr std::array device_nodes{"null", "zero", "full", "random", "urandom", "tty"};
+
+HandleName node(std::size_t number, const std::string& name) {
+  return {"node" + std::to_string(number) + name};
+}
+
+void gather(const DevMount&, std::size_t number, Steps& steps) {
+  for (const std::string name : device_nodes) {
+    const HandleName handle = node(number, name);
+    const AttributeChange change{
+        .set = {}, .clear = {}, .propagation = Propagation::private_};
+    steps.push_back({Phase::bind, Op{OpenTree{handle, "/dev/" + name, {OpenTreeFlag::clone}}}});
+    steps.push_back({Phase::bind, Op{MountSetattr{at(handle), change, {false}}}});
+  }
+}
+
+// --- place: what is done in the new root ---------------------------------------------------------
+
+void place(const BindMount& bind, std::size_t number, Steps& steps) {
+  attach(numbered("tree", number), bind.target, steps);
+  steps.push_back({Phase::bind, Op{Close{numbered("tree", number)}}});
+}
+
+void place(const TmpfsMount& tmpfs, std::size_t number, Steps& steps) {
+  const HandleName tree = numbered("tree", number);
+  const MountFlags flags{MountFlag::nosuid, MountFlag::nodev};
+  steps.push_back({Phase::bind, Op{Fsmount{tree, FilesystemType::tmpfs, flags}}});
+  attach(tree, tmpfs.target, steps);
+  steps.push_back({Phase::bind, Op{Close{tree}}});
+}
+
+void place(const ProcMount& proc, std::size_t number, Steps& steps) {
+  const HandleName handle = numbered("proc", number);
+  steps.push_back({Phase::bind, OpenInRoot{target, new_root, proc.target}});
+  steps.push_back({Phase::bind, AttachProc{handle, target}});
+  steps.push_back({Phase::bind, Op{Close{target}}});
+}
+
+void place(const DevMount& dev, std::size_t number, Steps& steps) {
+  const HandleName tree = numbered("tree", number);
   const MountFlags flags{MountFlag::nosuid, MountFlag::noexec};
   steps.push_back({Phase::bind, Op{Fsmount{tree, FilesystemType::tmpfs, flags}}});
-  attach_tree(dev.target, steps);
-  for (const std::string name : nodes) {
-    const Path place = at(tree, "/" + name);
-    steps.push_back({Phase::bind, Op{Touch{place}}});
-    steps.push_back({Phase::bind, Op{OpenTree{node, "/dev/" + name, {OpenTreeFlag::clone}}}});
-    steps.push_back({Phase::bind, Op{MoveMount{.source = at(node), .target = place, .flags = {}}}});
-    steps.push_back({Phase::bind, Op{Close{node}}});
+  attach(tree, dev.target, steps);
+  for (const std::string name : device_nodes) {
+    const HandleName handle = node(number, name);
+    steps.push_back({Phase::bind, Op{Touch{at(tree, "/" + name)}}});
+    steps.push_back({Phase::bind, Op{MoveMount{at(handle), at(tree, "/" + name), {}}}});
+    steps.push_back({Phase::bind, Op{Close{handle}}});
   }
   steps.push_back({Phase::bind, Op{Close{tree}}});
 }
@@ -114,13 +149,24 @@ void seal_root(const Plan& plan, Steps& steps) {
   if (plan.read_only) steps.push_back({Phase::detach, Op{MountSetattr{"/", read_only, {false}}}});
 }
 
-void mount_requests(const std::vector<MountRequest>& requests, const Path& root, Steps& steps) {
+void gather_mounts(const std::vector<MountRequest>& requests, Steps& steps) {
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    std::visit([&](const auto& one) { gather(one, i, steps); }, requests[i]);
+  }
+}
+
+void place_mounts(const std::vector<MountRequest>& requests, const Path& root, Steps& steps) {
   if (requests.empty()) return;
   steps.push_back({Phase::bind, Op{Open{new_root, root}}});
-  for (const MountRequest& each : requests) {
-    std::visit([&](const auto& one) { request(one, steps); }, each);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    std::visit([&](const auto& one) { place(one, i, steps); }, requests[i]);
   }
   steps.push_back({Phase::bind, Op{Close{new_root}}});
+}
+
+void mount_requests(const std::vector<MountRequest>& requests, const Path& root, Steps& steps) {
+  gather_mounts(requests, steps);
+  place_mounts(requests, root, steps);
 }
 
 std::vector<MountRequest> without_proc(const std::vector<MountRequest>& requests) {

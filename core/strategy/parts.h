@@ -27,6 +27,10 @@ void seal_root(const Plan& plan, Steps& steps);
 // The mounts that the caller asked for, in his order. Each is made detached, gets its attributes, and
 // is attached only then: nobody ever sees it writable. `root` is a path to the new root.
 void mount_requests(const std::vector<MountRequest>& requests, const Path& root, Steps& steps);
+// The two halves of it, for who leaves the old root behind before there is a new one: what needs to
+// see the old root, and what is done in the new one.
+void gather_mounts(const std::vector<MountRequest>& requests, Steps& steps);
+void place_mounts(const std::vector<MountRequest>& requests, const Path& root, Steps& steps);
 
 // In a user namespace the kernel lets a new /proc be mounted only while another is visible
 // (mount_namespaces(7)); so it must be mounted before the old root goes, and the strategies do that

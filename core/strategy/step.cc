@@ -39,7 +39,9 @@ std::vector<Op> modelled(const Step& step) {
           [](const NewPidNamespace&) { return Ops{}; },
           [](const MapIds&) { return Ops{}; },
           [](const UnshareOthers&) { return Ops{}; },
-          [](const MountProc&) { return Ops{}; },
+          [](const NewProc&) { return Ops{}; },
+          [](const AttachProc&) { return Ops{}; },
+          [](const KeepNamespace&) { return Ops{}; },
           [](const Confine&) { return Ops{}; },
           [](const Execute&) { return Ops{}; },
       },
@@ -55,7 +57,9 @@ std::string describe(const Step& step) {
           [](const NewPidNamespace&) { return std::string("new PID namespace"); },
           [](const MapIds&) { return std::string("id maps"); },
           [](const UnshareOthers&) { return std::string("unshare other namespaces"); },
-          [](const MountProc&) { return std::string("mount proc"); },
+          [](const NewProc&) { return std::string("new proc filesystem"); },
+          [](const AttachProc&) { return std::string("mount proc"); },
+          [](const KeepNamespace&) { return std::string("keep this mount namespace"); },
           [](const Confine&) { return std::string("capabilities and seccomp"); },
           [](const Execute&) { return std::string("exec"); },
       },
@@ -72,7 +76,7 @@ Steps steps(Strategy strategy, const Plan& plan) {
     case Strategy::tmpfs_sandbox: all = tmpfs_sandbox(plan); break;
     case Strategy::move_chroot: all = move_chroot(plan); break;
     case Strategy::chroot: all = chroot(plan); break;
-    case Strategy::template_: break;
+    case Strategy::template_: all = template_(plan); break;
   }
   all.push_back({Phase::start, Confine{}});
   all.push_back({Phase::start, Execute{}});

@@ -71,10 +71,22 @@ struct OpenInRoot {
   std::string path;  // begins with '/'
   bool operator==(const OpenInRoot&) const = default;
 };
-// A new proc filesystem, of the PID namespace of the process, attached to `target`.
-struct MountProc {
+// A new proc filesystem of the PID namespace of the process, as a detached mount; and its attachment,
+// after which it has no handle any more.
+struct NewProc {
+  HandleName handle;
+  bool operator==(const NewProc&) const = default;
+};
+struct AttachProc {
+  HandleName proc;
   HandleName target;
-  bool operator==(const MountProc&) const = default;
+  bool operator==(const AttachProc&) const = default;
+};
+// The maker opens the process's mount namespace (and its user namespace, if it is new) and keeps it
+// under this task's name, for `setns` in later switches.
+struct KeepNamespace {
+  TaskName name;
+  bool operator==(const KeepNamespace&) const = default;
 };
 // Capabilities, no_new_privs, seccomp: whatever the caller wants to be gone before the command.
 struct Confine {
@@ -86,7 +98,8 @@ struct Execute {
 };
 
 using Action = std::variant<Op, NewPidNamespace, MapIds, UnshareOthers, MakePrivateDirectory,
-                            OpenInRoot, MountProc, Confine, Execute>;
+                            OpenInRoot, NewProc, AttachProc, KeepNamespace, Confine,
+                            Execute>;
 
 struct Step {
   Phase phase = Phase::start;
@@ -148,7 +161,7 @@ struct Plan {
   bool user_namespace = false;
   bool pid_namespace = false;
   bool mount_namespace = false;  // also where the strategy could do without: chroot
-  unsigned long other_namespaces = 0;
+  unsigned long other_namespaces = 0;  // CLONE_... bits
 };
 
 Steps steps(Strategy strategy, const Plan& plan);
@@ -162,5 +175,8 @@ Steps proc_first(const Plan& plan);
 Steps tmpfs_sandbox(const Plan& plan);
 Steps move_chroot(const Plan& plan);
 Steps chroot(const Plan& plan);
+Steps template_(const Plan& plan);
+// What `template` needs to be there: performed once, by a process that ends then.
+Steps template_preparation(const Plan& plan);
 
 }  // namespace pivotcheck::strategy

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// launch.h: the caller's side of child.h: clones, answers what the child asks, and hears whether it
+// got through.
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/unique_fd.h"
+#include "rootswitch/child.h"
+#include "rootswitch/root_switch.h"
+#include "strategy/step.h"
+
+namespace pivotcheck::rootswitch {
+
+// What `template` keeps as long as its RootSwitch lives.
+struct Kept {
+  UniqueFd user;       // without privileges: the user namespace, and a copy of the caller's tree in it
+  UniqueFd copy;
+  UniqueFd template_;
+};
+
+struct Job {
+  const SwitchOptions& options;
+  const strategy::Steps& steps;
+  const Kept* lent = nullptr;  // namespaces for the steps to enter
+  Kept* kept = nullptr;        // where a preparation leaves them
+};
+
+struct Launched {
+  pid_t pid = -1;
+  UniqueFd pidfd;
+  UniqueFd ended;  // with a PID namespace: where its init writes how the command ended
+};
+
+// `script` has what is about the command; the rest is filled in here. Where the steps have no command,
+// the child has ended when this returns.
+Switched<Launched> launch(const Job& job, Script& script);
+
+void kill_and_reap(pid_t pid, int pidfd);
+
+}  // namespace pivotcheck::rootswitch
