@@ -107,6 +107,11 @@ int perform(Performer& self, const Symlink& op) {
   return answer(::symlinkat(op.target.text.c_str(), place.directory, place.text));
 }
 
+int perform(Performer& self, const Chmod& op) {
+  const At place = at(self, op.path);
+  return answer(::fchmodat(place.directory, place.text, op.mode.bits, 0));
+}
+
 int perform(Performer&, const Mount& op) {
   const char* type = op.type == FilesystemType::tmpfs ? "tmpfs" : "ramfs";
   return answer(::mount("none", op.path.text.c_str(), type, mount_bits(op.flags), nullptr));

@@ -90,6 +90,8 @@ void place(const DevMount& dev, std::size_t number, Steps& steps) {
   const HandleName tree = numbered("tree", number);
   const MountFlags flags{MountFlag::nosuid, MountFlag::noexec};
   steps.push_back({Phase::bind, Op{Fsmount{tree, FilesystemType::tmpfs, flags}}});
+  // Where anybody may make files, the kernel lets nobody open another's device with O_CREAT.
+  steps.push_back({Phase::bind, Op{Chmod{at(tree, "/."), {0755}}}});
   attach(tree, dev.target, steps);
   for (const std::string name : device_nodes) {
     const HandleName handle = node(number, name);

@@ -41,7 +41,7 @@ std::vector<Op> modelled(const Step& step) {
           [](const UnshareOthers&) { return Ops{}; },
           [](const NewProc&) { return Ops{}; },
           [](const AttachProc&) { return Ops{}; },
-          [](const KeepNamespace&) { return Ops{}; },
+          [](const KeepNamespace& keep) { return Ops{Spawn{keep.name}}; },
           [](const Confine&) { return Ops{}; },
           [](const Execute&) { return Ops{}; },
       },

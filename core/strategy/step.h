@@ -83,7 +83,7 @@ struct AttachProc {
   bool operator==(const AttachProc&) const = default;
 };
 // The maker opens the process's mount namespace (and its user namespace, if it is new) and keeps it
-// under this task's name, for `setns` in later switches.
+// under this task's name, for `setns` in later switches. To the model: a task that stays there (spawn).
 struct KeepNamespace {
   TaskName name;
   bool operator==(const KeepNamespace&) const = default;
