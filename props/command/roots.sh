@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+# roots.sh: what the tests of `pivotcheck switch` share: a real root with busybox in it, and the people
+# who switch to it. To be sourced behind common.sh.
+
+# make_root DIRECTORY: a busybox root, with the directories that mounts go to.
+make_root() {
+  local name
+  mkdir -p "$1"/{bin,dev,etc,mnt,proc,tmp,data/deep}
+  cp "$(command -v busybox)" "$1/bin/busybox"
+  for name in sh cat echo false grep id kill ls mount mkdir ps readlink sleep touch true umount wc; do
+    ln -sf busybox "$1/bin/$name"
+  done
+}
+
+# as_user COMMAND...: as an ordinary user, which this test may be by itself.
+as_user() {
+  if [[ $EUID -ne 0 ]]; then "$@"; else
+    setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
+  fi
+}
+
+users_may_make_namespaces() { as_user unshare --user --map-root-user --mount true 2>/dev/null; }
+
+# The folder of the test, and a copy of the command, where an ordinary user can reach them.
+open_up() {
+  chmod 755 . "$folder"
+  cp "$PIVOTCHECK" pivotcheck
+  chmod 755 pivotcheck
+  PIVOTCHECK=$folder/pivotcheck
+}
+
+all_strategies=(put-old dot-dot manual proc-first tmpfs-sandbox move-chroot chroot template)
+
+# The mounts of this process's namespace, without ids, which are used again by others meanwhile.
+mounts() { awk '{ $1 = $2 = ""; print }' /proc/self/mountinfo; }
