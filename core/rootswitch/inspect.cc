@@ -236,6 +236,13 @@ struct Translate {
   }
 };
 
+// The machine's own user namespace has a number that never changes (PROC_USER_INIT_INO).
+bool in_user_namespace() {
+  constexpr ino_t machines_own = 0xEFFFFFFD;
+  struct stat status {};
+  return ::stat("/proc/self/ns/user", &status) != 0 || status.st_ino != machines_own;
+}
+
 unsigned long other_namespaces(const SwitchOptions& options) {
   return (options.ipc_namespace ? CLONE_NEWIPC : 0UL) |
          (options.uts_namespace ? CLONE_NEWUTS : 0UL) |
@@ -270,6 +277,7 @@ Switched<strategy::Plan> inspect(const SwitchOptions& options) {
   plan.propagation = options.slave_mounts ? Propagation::slave : Propagation::private_;
   plan.read_only = options.read_only;
   plan.user_namespace = options.user_namespace;
+  plan.in_user_namespace = mounts_proc(options) && in_user_namespace();
   plan.pid_namespace = options.pid_namespace || options.strategy == Strategy::proc_first;
   plan.mount_namespace = options.mount_namespace;
   plan.other_namespaces = other_namespaces(options);

@@ -27,7 +27,7 @@
 namespace pivotcheck::strategy {
 
 Steps put_old(const Plan& plan) {
-  const bool proc_is_last = !plan.user_namespace;
+  const bool proc_is_last = !plan.user_namespace && !plan.in_user_namespace;
   const Path old_outside = below(plan.new_root, plan.put_old);
   const Path old_inside = below("/", plan.put_old);
   Steps steps;

@@ -7,17 +7,16 @@ make_root() {
   local name
   mkdir -p "$1"/{bin,dev,etc,mnt,proc,tmp,data/deep}
   cp "$(command -v busybox)" "$1/bin/busybox"
-  for name in sh cat echo false grep id kill ls mount mkdir ps readlink sleep touch true umount wc; do
+  for name in sh cat chroot echo false grep id kill ls mount mkdir ps readlink rmdir sleep touch true umount wc; do
     ln -sf busybox "$1/bin/$name"
   done
 }
 
-# as_user COMMAND...: as an ordinary user, which this test may be by itself.
-as_user() {
-  if [[ $EUID -ne 0 ]]; then "$@"; else
-    setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
-  fi
-}
+# as_user COMMAND...: as an ordinary user, which this test may be by itself. As words, so that a
+# command in the background is the process itself.
+as_user=()
+[[ $EUID -ne 0 ]] || as_user=(setpriv --reuid=65534 --regid=65534 --clear-groups --)
+as_user() { "${as_user[@]}" "$@"; }
 
 users_may_make_namespaces() { as_user unshare --user --map-root-user --mount true 2>/dev/null; }
 

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every strategy against every known way out (props/attack/attack.c), with and without CAP_SYS_ADMIN and
+# CAP_SYS_CHROOT inside; as root, and as an ordinary user in a user namespace. What comes out is the
+# table in props/attack/TABLE.md and in README.md, or this test fails.
+#
+# The host of these attacks is a mount namespace of the test's own, so that a way out that is open
+# leads no further. Its tree is shared, as machines have it.
+source "$(dirname "$0")/common.sh"
+source "$(dirname "$0")/roots.sh"
+: "${ATTACK:?the attacking program}"
+
+# --- in the host of its own: measure MODE --------------------------------------------------------
+if [[ ${1:-} == measure ]]; then
+  mode=$2
+  inside=()
+  [[ $mode != user ]] || inside=(--unshare user --map root)
+  marker=${WORK#/}/marker
+  open_descriptor=$WORK
+
+  # try WAY OPTION...: prints OUT or in
+  try() {
+    local way=$1 answer
+    shift
+    cut -d' ' -f5 /proc/self/mountinfo >"$WORK/$mode.before"
+    # Descriptor 9 is a directory of the host's that its caller left open.
+    answer=$("$PIVOTCHECK" switch "${inside[@]}" "$@" "$WORK/root" -- \
+      /attack "$way" "$marker" /mnt 2>"$WORK/$mode.err" 9<"$open_descriptor") || answer=broken
+    [[ $answer != broken ]] || { echo "$* $way: $(cat "$WORK/$mode.err")" >&2; }
+    if ! cut -d' ' -f5 /proc/self/mountinfo | cmp -s - "$WORK/$mode.before"; then
+      answer=OUT
+      umount "$WORK/root/mnt"
+    fi
+    echo "$answer"
+  }
+  # both WAY OPTION...: with the two capabilities, and without
+  both() {
+    local with without
+    with=$(try "$@")
+    without=$(try "$@" --drop sys_admin,sys_chroot)
+    if [[ $with == "$without" ]]; then echo "$with"; else echo "$with / $without"; fi
+  }
+  for strategy in "${all_strategies[@]}"; do
+    by=(--strategy "$strategy")
+    own_proc=$(both proc "${by[@]}" --unshare pid --proc /proc)
+    hosts_proc=refused
+    if [[ $mode == root && $strategy != proc-first ]]; then
+      hosts_proc=$(both proc "${by[@]}" --proc /proc)
+    fi
+    [[ $strategy != proc-first ]] || hosts_proc=never
+    echo "| $strategy | $(both second-chroot "${by[@]}") | $(both descriptor "${by[@]}") |" \
+      "$(both descriptor "${by[@]}" --keep-fd 9) | $own_proc | $hosts_proc |" \
+      "$(both umount-setns "${by[@]}") | $(both mount "${by[@]}") | $(both cwd "${by[@]}") |"
+  done
+  exit 0
+fi
+
+# --- outside -------------------------------------------------------------------------------------
+users_may_make_namespaces || { echo 'SKIPPED: ordinary users may not make user namespaces here'; exit 77; }
+[[ $(uname -r | cut -d. -f1) -ge 6 ]] || { echo 'SKIPPED: the table is of kernels from 6.1 on'; exit 77; }
+open_up
+make_root root
+cp "$ATTACK" root/attack
+cp "$(dirname "$0")/common.sh" "$(dirname "$0")/roots.sh" .
+chmod -R a+rX .
+[[ $EUID -ne 0 ]] || chown -R 65534:65534 .
+echo marker >marker
+chmod 644 marker
+
+# measure MODE COMMAND...: runs this file again, in a namespace whose tree is shared
+measure() {
+  local mode=$1
+  shift
+  "$@" env WORK="$folder" PIVOTCHECK="$PIVOTCHECK" SOURCE="$SOURCE" ATTACK="$ATTACK" \
+    sh -ec 'mount --make-rshared /; exec bash "$@"' sh "$self" measure "$mode"
+}
+self=$folder/attack_test.sh
+cp "$0" "$self"
+chmod 644 "$self" common.sh roots.sh
+
+head='| strategy | `..` after a second chroot | directory left open | directory passed on |'
+head+=' `/proc/PID/root`, own PID namespace | `/proc/PID/root` of the host | `umount /` and setns |'
+head+=' mount seen by the host | cwd at the old root |'
+line='| --- | --- | --- | --- | --- | --- | --- | --- | --- |'
+
+measure user as_user unshare --user --map-root-user --mount >user_rows 2>messages ||
+  die "the attacks did not run: $(cat messages)"
+{ echo "$head"; echo "$line"; cat user_rows; } >user_table
+if [[ $EUID -eq 0 ]]; then
+  measure root unshare --mount >root_rows 2>messages || die "the attacks did not run: $(cat messages)"
+  { echo "$head"; echo "$line"; cat root_rows; } >root_table
+else
+  echo 'not root: its half of the table was not measured'
+fi
+
+cat user_table ${EUID:+$([[ $EUID -ne 0 ]] || echo root_table)}
+! grep -q broken user_table || die "an attack did not work: $(cat messages)"
+for mode in user root; do
+  [[ -e ${mode}_table ]] || continue
+  for file in "$SOURCE/props/attack/TABLE.md" "$SOURCE/README.md"; do
+    awk -v from="<!-- attacks: $mode -->" '
+      $0 == from { on = 1; next } on && !/^\|/ { exit } on' "$file" |
+      diff - "${mode}_table" || die "$file has another table (<) than was measured (>)"
+  done
+done

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+# How `pivotcheck switch` ends: exit statuses, signals, and that nothing stays behind however it ends.
+source "$(dirname "$0")/common.sh"
+source "$(dirname "$0")/roots.sh"
+users_may_make_namespaces || { echo 'SKIPPED: ordinary users may not make user namespaces here'; exit 77; }
+open_up
+make_root root
+[[ $EUID -ne 0 ]] || chown -R 65534:65534 root
+mounts >before
+ls -A root >names_before
+
+switch() { as_user "$PIVOTCHECK" switch --unshare "user$pid" --map root "$@"; }
+for pid in '' ,pid; do
+  expect 0 switch root -- true
+  expect 1 switch root -- false
+  expect 42 switch root -- sh -c 'exit 42'
+  expect 137 switch root -- sh -c 'kill -9 $$'
+  expect 134 switch root -- sh -c 'kill -ABRT $$'
+  expect 127 switch root -- nosuch
+  has err 'pivotcheck switch: exec nosuch'
+  expect 127 switch root -- /no/such
+  expect 126 switch root -- /etc
+  touch root/data/plain
+  expect 126 switch root -- /data/plain
+done
+
+# one_line STATUS ARGUMENT...: refused, with one line; nothing stays behind, and nothing was started.
+one_line() {
+  local wanted=$1
+  shift
+  expect "$wanted" as_user "$PIVOTCHECK" switch "$@"
+  [[ $(wc -l <err) -eq 1 && $(cat err) == 'pivotcheck switch: '* ]] || die "not one clear line: $*"
+  [[ ! -s out ]] || die "it ran: $*"
+  mounts | cmp - before || die "a mount stayed behind: $*"
+  ls -A root | cmp - names_before || die "a name stayed behind: $*"
+}
+user=(--unshare user --map root)
+run=(-- echo ran)
+rm root/data/plain
+touch file
+ln -s root link
+ln -s ../../../outside root/data/climbs
+ln -s "$folder/outside" root/data/leaves
+ln -s / root/data/top
+mkdir outside
+for strategy in "${all_strategies[@]}"; do
+  by=("${user[@]}" --strategy "$strategy")
+  [[ $strategy != proc-first ]] || rmdir root/proc
+  [[ $strategy != proc-first ]] || { one_line 1 "${by[@]}" root "${run[@]}"; mkdir root/proc; }
+  one_line 1 "${by[@]}" file "${run[@]}"
+  one_line 1 "${by[@]}" link "${run[@]}"
+  one_line 1 "${by[@]}" missing "${run[@]}"
+  one_line 1 "${by[@]}" --bind "$folder/missing:/mnt" root "${run[@]}"
+  one_line 1 "${by[@]}" --bind /etc:/data/missing root "${run[@]}"
+  one_line 1 "${by[@]}" --bind /etc:/data/climbs root "${run[@]}"
+  one_line 1 "${by[@]}" --bind /etc:/data/leaves root "${run[@]}"
+  one_line 1 "${by[@]}" --tmpfs /data/top root "${run[@]}"
+  one_line 1 "${by[@]}" --tmpfs / root "${run[@]}"
+  one_line 1 "${by[@]}" --bind "$folder/file:/mnt" root "${run[@]}"
+done
+one_line 2 --unshare user root "${run[@]}"
+has err 'map'
+one_line 2 --map root root "${run[@]}"
+one_line 2 "${user[@]}" --map 5 root "${run[@]}"
+one_line 2 --strategy nosuch root "${run[@]}"
+has err 'nosuch'
+one_line 2 --nosuch root "${run[@]}"
+one_line 2 --bind "$folder/file" root "${run[@]}"
+one_line 2 --unshare nosuch root "${run[@]}"
+one_line 2 --drop nosuch root "${run[@]}"
+one_line 2 --seccomp nosuch root "${run[@]}"
+one_line 2 --seccomp 8 root "${run[@]}"
+one_line 2 --strategy
+one_line 2 root
+one_line 2 "${run[@]}"
+one_line 2 root another "${run[@]}"
+one_line 1 root "${run[@]}"  # an ordinary user, without a user namespace
+has err 'unshare-mnt-no-capability'
+one_line 1 --unshare user --map 0:7:1 root "${run[@]}"  # another user's id
+as_user "$PIVOTCHECK" switch "${user[@]}" root "${run[@]}" </ 2>err >out && die 'a way out was open'
+has err 'descriptor 0 is a directory'
+
+# --- signals -------------------------------------------------------------------------------------
+# A number that no other process has among its arguments; whoever is left is found by it.
+mark=$((RANDOM + 100000))
+is_there() { grep -qsz "^$mark\$" /proc/[0-9]*/cmdline; }
+gone() { ! is_there; }
+await() {
+  local i
+  for ((i = 0; i < 1000; ++i)); do
+    ! "$@" || return 0
+    sleep 0.02
+  done
+  die "waited in vain: $*"
+}
+start() {  # start ARGUMENT...: in the background; it is $!
+  "${as_user[@]}" "$PIVOTCHECK" switch --unshare "user$pid" --map root "$@" </dev/null >out 2>err &
+}
+
+for pid in '' ,pid; do
+  for signal in TERM INT HUP USR1; do
+    : >out
+    start root -- sh -c "trap 'exit 33' $signal; echo ready; while :; do sleep 0.01; done"
+    await grep -q ready out
+    kill "-$signal" $!
+    status=0
+    wait $! || status=$?
+    [[ $status -eq 33 ]] || die "SIG$signal ended it with status $status"
+  done
+  for strategy in "${all_strategies[@]}"; do
+    start --strategy "$strategy" root -- sleep "$mark"
+    await is_there
+    kill -KILL $!
+    wait $! 2>/dev/null || true
+    await gone
+  done
+done
+
+# Whatever the command left running in its PID namespace goes with it.
+pid=,pid
+expect 5 switch root -- sh -c "sleep $mark & exit 5"
+await gone
+start root -- sh -c "sleep $mark & sleep $mark & wait"
+await is_there
+kill -KILL $!
+wait $! 2>/dev/null || true
+await gone
+
+# Killed at any time: no process, and no directory for the old root.
+for ((round = 0; round < 40; ++round)); do
+  start --strategy put-old root -- sleep "$mark"
+  sleep "0.00$((round / 4))"
+  kill -KILL $! 2>/dev/null || true
+  wait $! 2>/dev/null || true
+done
+await gone
+same_names() { ls -A root | cmp -s - names_before; }
+rm -rf root/data/climbs root/data/leaves root/data/top
+await same_names
+mounts | cmp - before || die 'the mounts of the machine changed'
