@@ -57,6 +57,10 @@ std::string_view advice(const strategy::Step& step, int error, const SwitchOptio
       return "without CAP_SYS_ADMIN and CAP_SYS_CHROOT it takes a user namespace (--unshare user "
              "--map root)";
     }
+    const bool kinds = error == EINVAL || error == ENOTDIR;
+    if (kinds && std::holds_alternative<MoveMount>(*op)) {
+      return "a file goes on a file, a directory on a directory";
+    }
     if (error == ENOSPC) return "a limit in /proc/sys/user is reached";
   }
   if (std::holds_alternative<strategy::NewPidNamespace>(step.action) && error == EPERM) {
@@ -105,7 +109,8 @@ SwitchFailure refusal(pid_t process, const strategy::Step& step, int error,
   failure.error = error;
   if (const RuleFinder finder = finder_set) failure.rule = finder(process, step, error);
   if (failure.rule.empty()) failure.rule = only_rule(step, error);
-  failure.message = failure.step + ": ";
+  failure.message = step.about.empty() ? "" : step.about + ": ";
+  failure.message += failure.step + ": ";
   const Rule rule = failure.rule.empty() ? Rule::none : find_rule(failure.rule);
   if (rule != Rule::none) {
     failure.message += errno_name(error) + " " + failure.rule + ": ";

@@ -102,6 +102,11 @@ void place(const DevMount& dev, std::size_t number, Steps& steps) {
   steps.push_back({Phase::bind, Op{Close{tree}}});
 }
 
+void say_what_for(const MountRequest& request, std::size_t first, Steps& steps) {
+  const std::string place = std::visit([](const auto& one) { return one.target; }, request);
+  for (std::size_t i = first; i < steps.size(); ++i) steps[i].about = "the mount at " + place;
+}
+
 std::vector<MountRequest> those(const std::vector<MountRequest>& requests, bool proc) {
   std::vector<MountRequest> result;
   std::ranges::copy_if(requests, std::back_inserter(result), [proc](const MountRequest& each) {
@@ -153,7 +158,9 @@ void seal_root(const Plan& plan, Steps& steps) {
 
 void gather_mounts(const std::vector<MountRequest>& requests, Steps& steps) {
   for (std::size_t i = 0; i < requests.size(); ++i) {
+    const std::size_t first = steps.size();
     std::visit([&](const auto& one) { gather(one, i, steps); }, requests[i]);
+    say_what_for(requests[i], first, steps);
   }
 }
 
@@ -161,7 +168,9 @@ void place_mounts(const std::vector<MountRequest>& requests, const Path& root, S
   if (requests.empty()) return;
   steps.push_back({Phase::bind, Op{Open{new_root, root}}});
   for (std::size_t i = 0; i < requests.size(); ++i) {
+    const std::size_t first = steps.size();
     std::visit([&](const auto& one) { place(one, i, steps); }, requests[i]);
+    say_what_for(requests[i], first, steps);
   }
   steps.push_back({Phase::bind, Op{Close{new_root}}});
 }

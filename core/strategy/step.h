@@ -104,6 +104,7 @@ using Action = std::variant<Op, NewPidNamespace, MapIds, UnshareOthers, MakePriv
 struct Step {
   Phase phase = Phase::start;
   Action action;
+  std::string about = {};  // for people: "the mount at /proc"; "" if the action says it all
   bool operator==(const Step&) const = default;
 };
 using Steps = std::vector<Step>;
