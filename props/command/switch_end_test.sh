@@ -45,8 +45,6 @@ ln -s / root/data/top
 mkdir outside
 for strategy in "${all_strategies[@]}"; do
   by=("${user[@]}" --strategy "$strategy")
-  [[ $strategy != proc-first ]] || rmdir root/proc
-  [[ $strategy != proc-first ]] || { one_line 1 "${by[@]}" root "${run[@]}"; mkdir root/proc; }
   one_line 1 "${by[@]}" file "${run[@]}"
   one_line 1 "${by[@]}" link "${run[@]}"
   one_line 1 "${by[@]}" missing "${run[@]}"
@@ -58,6 +56,9 @@ for strategy in "${all_strategies[@]}"; do
   one_line 1 "${by[@]}" --tmpfs / root "${run[@]}"
   one_line 1 "${by[@]}" --bind "$folder/file:/mnt" root "${run[@]}"
 done
+make_root bare
+rmdir bare/proc
+one_line 1 "${user[@]}" --strategy proc-first bare "${run[@]}"
 one_line 2 --unshare user root "${run[@]}"
 has err 'map'
 one_line 2 --map root root "${run[@]}"

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+# The library as others use it: installed into a folder, found from a program outside of this tree by
+# CMake and by pkg-config, and that program switches root.
+source "$(dirname "$0")/common.sh"
+source "$(dirname "$0")/roots.sh"
+: "${BUILD:?the build folder}" "${CXX:?the compiler}"
+users_may_make_namespaces || { echo 'SKIPPED: ordinary users may not make user namespaces here'; exit 77; }
+[[ -z ${SANITIZE:-} ]] || { echo 'SKIPPED: a build with sanitizers is not for others to link'; exit 77; }
+! "$PIVOTCHECK" --version | grep -q 'planted faults' ||
+  { echo 'SKIPPED: a build with planted faults is not installed'; exit 77; }
+chmod 755 .
+make_root root
+chmod -R a+rX root
+
+expect 0 cmake --install "$BUILD" --prefix "$folder/installed"
+mkdir program
+cat >program/main.cc <<'END'
+#include <pivotcheck/root_switch.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+int main(int, char** words) {
+  pivotcheck::SwitchOptions options;
+  options.strategy = pivotcheck::find_strategy(words[1]).value();
+  options.new_root = words[2];
+  options.user_namespace = true;
+  options.uid_map = {{0, geteuid(), 1}};
+  options.gid_map = {{0, getegid(), 1}};
+  auto root = pivotcheck::RootSwitch::make(options);
+  if (!root) return std::puts(root.error().message.c_str()), 1;
+  int sum = 0;
+  for (int i = 0; i < 3; ++i) {  // one RootSwitch, several commands
+    auto child = root->start({.arguments = {"/bin/sh", "-c", "echo /*; exit 3"}});
+    if (!child) return std::puts(child.error().message.c_str()), 1;
+    auto ended = child->wait();
+    sum += ended ? ended->code : 100;
+  }
+  auto missing = root->start({.arguments = {"/nosuch"}});
+  if (missing || missing.error().kind != pivotcheck::SwitchFailure::Kind::not_found) return 2;
+  return sum;
+}
+END
+cat >program/CMakeLists.txt <<'END'
+cmake_minimum_required(VERSION 3.25)
+project(program LANGUAGES CXX)
+find_package(pivotcheck 0.1 REQUIRED)
+add_executable(program main.cc)
+target_link_libraries(program PRIVATE pivotcheck::pivotcheck)
+END
+cmake_build() {
+  cmake -S program -B by_cmake -DCMAKE_CXX_COMPILER="$CXX" -DCMAKE_PREFIX_PATH="$folder/installed" &&
+    cmake --build by_cmake
+}
+expect 0 cmake_build
+pkg_config=$(dirname "$(find installed -name pivotcheck.pc)")
+flags() { PKG_CONFIG_PATH=$folder/$pkg_config pkg-config "$@" pivotcheck; }
+flags --modversion >/dev/null || die 'pkg-config does not find it'
+# shellcheck disable=SC2046 # words
+expect 0 "$CXX" program/main.cc -o by_pkg_config $(flags --cflags --libs)
+
+for strategy in dot-dot template; do
+  for program in by_cmake/program ./by_pkg_config; do
+    expect 9 as_user "$program" "$strategy" "$folder/root"
+    [[ $(sort -u out) == '/bin /data /dev /etc /mnt /proc /tmp' ]] || die 'that is not the root'
+  done
+done
+expect 1 as_user by_cmake/program dot-dot "$folder/nosuch"
+has out 'No such file or directory'
