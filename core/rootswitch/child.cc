@@ -221,6 +221,7 @@ int perform(const Script& script, std::size_t index) {
 }  // namespace
 
 void run_child(const Script& script) {
+  ::close(script.callers_socket);
   if (script.reset_handlers) reset_handlers();
   const strategy::Steps& steps = *script.steps;
   for (std::size_t i = script.first_step; i < steps.size(); ++i) {

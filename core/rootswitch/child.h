@@ -60,6 +60,7 @@ struct Script {
   bool has_mask = false;
   pid_t caller = 0;
   int socket = -1;  // to the caller
+  int callers_socket = -1;  // his end: while the child has it open too, it never sees him go
   int ended = -1;   // where init writes how the command ended, as waitpid has it
 };
 

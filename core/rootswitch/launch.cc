@@ -205,6 +205,7 @@ Switched<Launched> launch(const Job& job, Script& script) {
   script.performer = &performer;
   script.caller = ::getpid();
   script.socket = talk[1].get();
+  script.callers_socket = talk[0].get();
   script.ended = end[1].get();
   const unsigned long flags = flags_of_clone(job.steps, script.first_step);
   Launched child;

@@ -94,8 +94,9 @@ await() {
   done
   die "waited in vain: $*"
 }
-start() {  # start ARGUMENT...: in the background; it is $!
-  "${as_user[@]}" "$PIVOTCHECK" switch --unshare "user$pid" --map root "$@" </dev/null >out 2>err &
+# start ARGUMENT...: in the background; it is $!. Such ignore SIGINT, but for env.
+start() {
+  "${as_user[@]}" env --default-signal=INT "$PIVOTCHECK" switch --unshare "user$pid" --map root "$@" </dev/null >out 2>err &
 }
 
 for pid in '' ,pid; do
