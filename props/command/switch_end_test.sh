@@ -9,6 +9,13 @@ make_root root
 mounts >before
 ls -A root >names_before
 
+expect 0 "$PIVOTCHECK" strategies
+for strategy in "${all_strategies[@]}"; do grep -q "^$strategy  *[a-z]" out || die "no $strategy"; done
+expect 0 "$PIVOTCHECK" strategies --json
+[[ $(wc -l <out) -eq ${#all_strategies[@]} ]] || die 'not one line for each strategy'
+expect 0 "$PIVOTCHECK" switch --help
+has out 'ROOT -- COMMAND'
+
 switch() { as_user "$PIVOTCHECK" switch --unshare "user$pid" --map root "$@"; }
 for pid in '' ,pid; do
   expect 0 switch root -- true
