@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // switch_overhead.cc: what the library costs on top of the system calls it makes. The same sequence
-// (dot-dot), twice: by hand, as short as it can be written, and by RootSwitch; both start a static true
-// in the new root and wait for it. CPU time of this process and its children, in batches that take
-// turns, so that what else the machine does meets both; the median of the ratios counts.
+// (dot-dot), twice: by hand, as short as it can be written, and by RootSwitch; both start a static
+// true in the new root and wait for it. CPU time of this process and its children, in batches that
+// take turns, so that what else the machine does meets both; the median of the ratios counts.
 //
 //     switch_overhead [ROUNDS]          as root or as an ordinary user; needs busybox (ci/install)
 #include <fcntl.h>
@@ -132,8 +132,8 @@ int main(int argc, char** argv) {
     ratios.push_back(library / by_hand);
   }
   fs::remove_all(folder);
-  std::printf("CPU time of a switch (dot-dot) and a static true, median of %d rounds of %d\n", rounds,
-              batch);
+  std::printf("CPU time of a switch (dot-dot) and a static true, median of %d rounds of %d\n",
+              rounds, batch);
   std::printf("  system calls by hand  %7.1f us\n  library               %7.1f us\n", median(bares),
               median(libraries));
   std::printf("  library to by hand    %7.3f   (median of the rounds' ratios)\n", median(ratios));

@@ -20,7 +20,8 @@ struct Options {
   bool steps = false;
 };
 
-// "1  own mount namespace, ..." folded at 100 columns, behind `indent` blanks from the second line on.
+// "1  own mount namespace, ..." folded at 100 columns, behind `indent` blanks from the second line
+// on.
 std::string folded(std::string_view text, std::size_t indent) {
   constexpr std::size_t columns = 100;
   std::string result;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // switch.cc: `pivotcheck switch`: a command in a new root. The work is the library's
-// (rootswitch/root_switch.h); here are the words of the command line, the signals and the exit status.
+// (rootswitch/root_switch.h); here are the words of the command line, the signals and the exit
+// status.
 //
-// It reads its options with getopt_long and not as the other subcommands do: it is started often, in
-// front of other programs, and their parser takes longer to set up than a switch of root takes. That
-// other parser knows it too, to list it: switch_entry.cc.
+// It reads its options with getopt_long and not as the other subcommands do: it is started often,
+// in front of other programs, and their parser takes longer to set up than a switch of root takes.
+// That other parser knows it too, to list it: switch_entry.cc.
 #include <getopt.h>
 #include <unistd.h>
 
@@ -37,8 +38,8 @@ constexpr const char* usage_text =
 Run a command in a new root, in namespaces of its own.
 
   --strategy S            how to get there (see pivotcheck strategies); dot-dot if not given
-  --bind SRC:DST[:ro]     a directory or file of this machine, and all that is mounted below it, at DST
-                          in the new root; ro: read-only all the way down
+  --bind SRC:DST[:ro]     a directory or file of this machine, and all that is mounted below it,
+                          at DST in the new root; ro: read-only all the way down
   --tmpfs DST             an empty tmpfs
   --proc DST              a new /proc; in a user namespace with --unshare pid only
   --dev DST               a tmpfs with null, zero, full, random, urandom and tty
@@ -50,16 +51,17 @@ Run a command in a new root, in namespaces of its own.
   --map MAP               ids of the user namespace; may repeat. root: this user is root inside;
                           self: this user keeps his ids; auto: root, and the ranges that /etc/subuid
                           and /etc/subgid give this user; [uid:|gid:]INSIDE:OUTSIDE[:COUNT]
-  --drop LIST             capabilities that the command does not have, such as sys_admin,net_raw, or all
+  --drop LIST             capabilities that the command does not have: sys_admin,net_raw, or all
   --no-new-privs          the command can't gain privileges by what it executes
   --seccomp FD            a filter program (struct sock_filter, as libseccomp exports it) to be read
                           from descriptor FD; brings --no-new-privs
-  --keep-fd FD            a descriptor that the command gets, besides 0, 1 and 2; all others are closed
+  --keep-fd FD            a descriptor that the command gets besides 0, 1 and 2; the others are
+                          closed
   --help                  this text
 
-Everything that DST names must be there in ROOT (with tmpfs-sandbox, it is made where it is missing).
-Exit status: the command's; 128+N if signal N killed it; 126 if it can't be executed, 127 if it is not
-there; 2 for bad usage and 1 for a refused switch, and then the command was never started.
+What DST names must be there in ROOT (with tmpfs-sandbox, it is made where it is missing).
+Exit status: the command's; 128+N if signal N killed it; 126 if it can't be executed, 127 if it is
+not there; 2 for bad usage and 1 for a refused switch, and then the command was never started.
 )";
 
 int complain(int status, std::string_view text) {
@@ -104,7 +106,8 @@ Complaint read_strategy(std::string_view text, SwitchOptions& options) {
 Complaint read_bind(std::string_view text, SwitchOptions& options) {
   const std::vector<std::string> parts = split(text, ':');
   const bool read_only = parts.size() == 3 && parts[2] == "ro";
-  if (parts.size() < 2 || parts[0].empty() || parts[1].empty() || (parts.size() > 2 && !read_only)) {
+  const bool whole = parts.size() >= 2 && !parts[0].empty() && !parts[1].empty();
+  if (!whole || (parts.size() > 2 && !read_only)) {
     return "--bind takes SRC:DST or SRC:DST:ro, not " + std::string(text);
   }
   options.mounts.emplace_back(
@@ -121,7 +124,7 @@ Complaint read_unshare(std::string_view text, SwitchOptions& options) {
     else if (word == "uts") options.uts_namespace = true;
     else if (word == "net") options.net_namespace = true;
     else if (word == "cgroup") options.cgroup_namespace = true;
-    else return "--unshare takes a list of user,pid,mnt,ipc,uts,net,cgroup, not " + std::string(text);
+    else return "--unshare takes user,pid,mnt,ipc,uts,net,cgroup, not " + std::string(text);
   }
   return {};
 }
@@ -206,7 +209,7 @@ Complaint read_seccomp(std::string_view text, SwitchOptions& options) {
   }
   if (more < 0) return "--seccomp " + std::string(text) + ": " + std::strerror(errno);
   if (size == 0 || size > bytes_max || size % sizeof(std::uint64_t) != 0) {
-    return "--seccomp " + std::string(text) + ": that is no filter program (1 to 4096 times 8 bytes)";
+    return "--seccomp " + std::string(text) + ": no filter program (1 to 4096 times 8 bytes)";
   }
   options.seccomp_program.resize(size / sizeof(std::uint64_t));
   std::memcpy(options.seccomp_program.data(), bytes.data(), size);

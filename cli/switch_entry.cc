@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// switch_entry.cc: `pivotcheck switch` in the list of subcommands, and behind options of the command
-// itself (pivotcheck --verbose switch ...). The rest is switch.cc.
+// switch_entry.cc: `pivotcheck switch` in the list of subcommands, and behind options of the
+// command itself (pivotcheck --verbose switch ...). The rest is switch.cc.
 #include <CLI/CLI.hpp>
 #include <string>
 #include <vector>

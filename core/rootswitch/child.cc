@@ -65,8 +65,9 @@ int take_ids(const Script& script) {
   return ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0 ? 0 : errno;
 }
 
-// From here on the death of the caller is the end. Not earlier: a switch that has begun comes to its
-// end, and leaves no directory behind. The caller may be dead already, and no signal comes for that.
+// From here on the death of the caller is the end. Not earlier: a switch that has begun comes to
+// its end, and leaves no directory behind. The caller may be dead already, and no signal comes for
+// that.
 void tie_to_caller(const Script& script) {
   if (!script.die_with_caller) return;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -135,7 +136,8 @@ int execute(const Script& script) {
 
 // All signals are blocked since before the clone. When init ends, the kernel kills the rest.
 [[noreturn]] void run_init(const Script& script, pid_t command) {
-  // A daemon's reader sees the end of its pipe though init lives on; so init has no descriptor but one.
+  // A daemon's reader sees the end of its pipe though init lives on; so init has no descriptor but
+  // one.
   const auto ended = static_cast<unsigned>(script.ended);
   if (ended > 0) ::syscall(SYS_close_range, 0U, ended - 1, 0U);
   ::syscall(SYS_close_range, ended + 1, ~0U, 0U);
@@ -170,8 +172,8 @@ int become_command(const Script& script) {
   return 0;
 }
 
-// A new PID namespace in the middle of the steps: the rest is done by a new process, its first, which
-// becomes a child of the caller's as this one was.
+// A new PID namespace in the middle of the steps: the rest is done by a new process, its first,
+// which becomes a child of the caller's as this one was.
 int hand_on(const Script& script) {
   const pid_t next = kernel::sys_fork(CLONE_NEWPID | CLONE_PARENT | SIGCHLD);
   if (next < 0) return errno;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// child.h: what happens between clone and exec, in the child; and the init that stays behind in a new
-// PID namespace. The child takes no memory and no lock: everything it needs was laid out before.
+// child.h: what happens between clone and exec, in the child; and the init that stays behind in a
+// new PID namespace. The child takes no memory and no lock: everything it needs was laid out
+// before.
 //
 //     caller                         child                             (PID namespace: command)
 //       | -- clone ------------------> |
 //       | <---- maps_wanted ---------- |  new user namespace
 //       | ----- go ------------------> |
-//       | <---- handed_on ------------ |  a PID namespace that could not be made by the clone: another
+//       | <---- handed_on ------------ |  a PID namespace that could not be made by the clone:
+//                                         another
 //       | ----- go ------------------> |  child of the caller's goes on
 //       |                              |  the strategy's steps
 //       | <---- keep ----------------- |  template only, when it is made

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // id_maps.h: the id maps of a child's new user namespace, written from outside while it waits
-// (user_namespaces(7)): by this process if it may, else through newuidmap(1) and newgidmap(1), which
-// ask /etc/subuid and /etc/subgid.
+// (user_namespaces(7)): by this process if it may, else through newuidmap(1) and newgidmap(1),
+// which ask /etc/subuid and /etc/subgid.
 #pragma once
 
 #include <sys/types.h>

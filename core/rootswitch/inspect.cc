@@ -199,7 +199,9 @@ Switched<std::string> check_target(int root, const std::string& asked) {
   if (target.find_first_not_of("/.") == std::string::npos) {
     return no("mount target " + asked + " is the new root itself");
   }
-  if (climbs_out(root, target)) return no("mount target " + asked + " leaves the new root by a link");
+  if (climbs_out(root, target)) {
+    return no("mount target " + asked + " leaves the new root by a link");
+  }
   return target;
 }
 

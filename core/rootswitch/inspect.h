@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // inspect.h: the look at what was asked for, before anything is done: options that contradict each
-// other, a root that is none, sources that are missing. What it lets pass may still be refused by the
-// kernel; what it stops gets a better line than the kernel's.
+// other, a root that is none, sources that are missing. What it lets pass may still be refused by
+// the kernel; what it stops gets a better line than the kernel's.
 #pragma once
 
 #include "rootswitch/root_switch.h"

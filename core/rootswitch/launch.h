@@ -14,7 +14,7 @@ namespace pivotcheck::rootswitch {
 
 // What `template` keeps as long as its RootSwitch lives.
 struct Kept {
-  UniqueFd user;       // without privileges: the user namespace, and a copy of the caller's tree in it
+  UniqueFd user;  // without privileges: the user namespace, and in it a copy of the caller's tree
   UniqueFd copy;
   UniqueFd template_;
 };
@@ -32,8 +32,8 @@ struct Launched {
   UniqueFd ended;  // with a PID namespace: where its init writes how the command ended
 };
 
-// `script` has what is about the command; the rest is filled in here. Where the steps have no command,
-// the child has ended when this returns.
+// `script` has what is about the command; the rest is filled in here. Where the steps have no
+// command, the child has ended when this returns.
 Switched<Launched> launch(const Job& job, Script& script);
 
 void kill_and_reap(pid_t pid, int pidfd);

@@ -2,10 +2,10 @@
 // performer.h: the steps of a strategy as system calls, in the calling thread.
 //
 // It is not the laboratory's driver (kernel/perform.cc), which has workers, tasks with names and
-// helpers, and is there to test a kernel. This is what a program runs between fork and exec: it takes
-// no memory, throws nothing, reads no /proc, and knows the operations that strategies use. Handles
-// are descriptors, and every call that can takes them; so targets stay what they were when they were
-// looked up.
+// helpers, and is there to test a kernel. This is what a program runs between fork and exec: it
+// takes no memory, throws nothing, reads no /proc, and knows the operations that strategies use.
+// Handles are descriptors, and every call that can takes them; so targets stay what they were when
+// they were looked up.
 #pragma once
 
 #include <array>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// refusal.h: from a step that the kernel refused to a SwitchFailure: the errno, the rule, a line for
-// people.
+// refusal.h: from a step that the kernel refused to a SwitchFailure: the errno, the rule, a line
+// for people.
 //
-// The rule. A list of rules is known (model/rules.h), and often the call and its errno leave only one;
-// then it is that. Where several are left, the state of the process decides, which stands still at its
-// step until it has been looked at: whoever can look (`explain`) sets a finder.
+// The rule. A list of rules is known (model/rules.h), and often the call and its errno leave only
+// one; then it is that. Where several are left, the state of the process decides, which stands
+// still at its step until it has been looked at: whoever can look (`explain`) sets a finder.
 #pragma once
 
 #include <sys/types.h>
@@ -17,7 +17,8 @@
 
 namespace pivotcheck::rootswitch {
 
-// Given the process that was refused, in the PID namespace of the caller: the name of a rule, or "".
+// Given the process that was refused, in the PID namespace of the caller: the name of a rule, or
+// "".
 using RuleFinder = std::string (*)(pid_t process, const strategy::Step& step, int error);
 void set_rule_finder(RuleFinder finder);
 

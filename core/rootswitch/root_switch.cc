@@ -250,7 +250,8 @@ std::optional<std::uint64_t> capability_bits(std::string_view name) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   if (lower == "all") return ~std::uint64_t{0};
-  const std::string_view bare = lower.starts_with("cap_") ? std::string_view(lower).substr(4) : lower;
+  std::string_view bare = lower;
+  if (bare.starts_with("cap_")) bare.remove_prefix(4);
   const auto found = std::ranges::find(names, bare);
   if (found == names.end()) return std::nullopt;
   return std::uint64_t{1} << (found - names.begin());

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// root_switch.h: run a command in a new root, by any of the ways to switch root (strategy/catalogue.h).
+// root_switch.h: run a command in a new root, by any of the ways to switch root
+// (strategy/catalogue.h).
 //
 //     pivotcheck::SwitchOptions options;
 //     options.new_root = "/srv/busybox";
 //     options.mounts.push_back(pivotcheck::ProcAt{"/proc"});
 //     options.pid_namespace = true;
-//     auto root = pivotcheck::RootSwitch::make(options);                  // looks at what was asked
+//     auto root = pivotcheck::RootSwitch::make(options);                  // looks at what was
+//                                                                         asked
 //     if (!root) return complain(root.error().message);
 //     auto child = root->start({.arguments = {"/bin/sh", "-c", "id"}});   // runs it
 //     if (!child) return complain(child.error().message);
@@ -13,11 +15,12 @@
 //
 // What holds:
 //   - Nothing is done in the namespaces of the caller: a child is forked for all of it. start() has
-//     returned when the command was started, or was refused; a refusal leaves the caller as he was and
-//     nothing behind: no process, no mount, no directory, no descriptor.
-//   - Descriptors are owned, and closed when the command starts. So is every other descriptor from 3
-//     on, whoever opened it, but for `keep_descriptors`; a directory open as 0, 1 or 2 is refused, as it
-//     would lead out.
+//     returned when the command was started, or was refused; a refusal leaves the caller as he was
+//     and nothing behind: no process, no mount, no directory, no descriptor.
+//   - Descriptors are owned, and closed when the command starts. So is every other descriptor from
+//   3
+//     on, whoever opened it, but for `keep_descriptors`; a directory open as 0, 1 or 2 is refused,
+//     as it would lead out.
 //   - Targets of mounts are paths in the new root; no link and no '..' leads out of it.
 //   - With `die_with_caller` the command is killed when the *thread* that called start() ends, in
 //     whatever way; in a PID namespace of its own, with everything that it started.
@@ -25,9 +28,9 @@
 //
 // A caller who ignores SIGCHLD, or whose own wait takes the child away, learns no status.
 //
-// Environment, signal mask, session, limits and control group are the caller's own. The init of a PID
-// namespace is a fork of the caller; a command with its uid can read the memory of it, so a program
-// that has secrets starts `pivotcheck switch` instead.
+// Environment, signal mask, session, limits and control group are the caller's own. The init of a
+// PID namespace is a fork of the caller; a command with its uid can read the memory of it, so a
+// program that has secrets starts `pivotcheck switch` instead.
 #pragma once
 
 #include <sys/types.h>
@@ -118,7 +121,7 @@ struct SwitchFailure {
   Kind kind = Kind::refused;
   std::string step;  // "pivot_root . .", "" where none was reached
   int error = 0;     // its errno, 0 where there is none
-  std::string rule;  // why the kernel refused: the name in `pivotcheck rules`; "" where it can't be told
+  std::string rule;  // why the kernel refused, as in `pivotcheck rules`; "" where it can't be told
   std::string message;  // all of it for people, one line
 };
 
@@ -168,7 +171,8 @@ class RootSwitch {
   std::unique_ptr<State> state_;
 };
 
-// "cap_sys_admin", "sys_admin" or "SYS_ADMIN" as a bit for dropped_capabilities, "all" as all of them.
+// "cap_sys_admin", "sys_admin" or "SYS_ADMIN" as a bit for dropped_capabilities, "all" as all of
+// them.
 std::optional<std::uint64_t> capability_bits(std::string_view name);
 
 }  // namespace pivotcheck

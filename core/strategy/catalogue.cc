@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// catalogue.cc: the table behind catalogue.h. What stands under `guarantee` is what the attack table
-// measures (props/attack/TABLE.md); each strategy's own file says why it holds.
+// catalogue.cc: the table behind catalogue.h. What stands under `guarantee` is what the attack
+// table measures (props/attack/TABLE.md); each strategy's own file says why it holds.
 #include "strategy/catalogue.h"
 
 #include <array>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// chroot.cc: chroot(2), older than all the others, and no boundary: it changes where the lookup of a
-// path begins, and nothing else.
+// chroot.cc: chroot(2), older than all the others, and no boundary: it changes where the lookup of
+// a path begins, and nothing else.
 //
 //     chroot NEW
 //     chdir /                  '.' would still be outside, and a way out in one step

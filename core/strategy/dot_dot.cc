@@ -3,19 +3,19 @@
 // understood: the old root is stacked on the new one at the same place, so it needs no directory.
 //
 //     unshare mnt              nothing that follows is in the caller's namespace
-//     make-rslave /            or rprivate: what is done here is not seen outside. A slave still sees
-//                              what the host mounts later
+//     make-rslave /            or rprivate: what is done here is not seen outside. A slave still
+//                              sees what the host mounts later
 //     make-private PARENT      the mount that NEW is in: pivot_root refuses a shared one. Behind a
 //                              change of all of / it is not shared any more; who reads the sequence
 //                              sees which mount it is that counts
 //     rbind NEW NEW            NEW must be a mount, and not the one that the root is in
 //     open oldroot /           the only way back to it that is left after the pivot
 //     chdir into NEW           by a descriptor, as '.' is about to be both arguments
-//     pivot_root . .           the old root now lies on the new one, at "/"; but a process does not see
-//                              what is mounted on its own root
+//     pivot_root . .           the old root now lies on the new one, at "/"; but a process does not
+//                              see what is mounted on its own root
 //     fchdir oldroot           so that '.' is the old root, on top
-//     make-rslave .            the umount that follows must not reach the host, where the old root's
-//                              mounts are the originals
+//     make-rslave .            the umount that follows must not reach the host, where the old
+//                              root's mounts are the originals
 //     umount . detach          takes the old root off; '.' is now in a tree without a namespace
 //     chdir /                  out of it; the descriptors are closed, and with the last one the old
 //                              tree is gone

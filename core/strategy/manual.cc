@@ -11,12 +11,12 @@
 //
 //     chdir NEW                so that '.' is the new root before and after
 //     mkdir -m 0700 old        as the page has it, but nobody else can enter it
-//     pivot_root . old         '.' stays where it is; the page warns that the root of the caller may
-//                              not follow, which no kernel that this project knows does
+//     pivot_root . old         '.' stays where it is; the page warns that the root of the caller
+//                              may not follow, which no kernel that this project knows does
 //     chroot .                 for one that does not; elsewhere it changes nothing
-//     umount old detach        from inside, before the command and not after it: a command that is to
-//                              be contained is not asked to take its own way out away. Not plain, as
-//                              the old tree has mounts below it
+//     umount old detach        from inside, before the command and not after it: a command that is
+//                              to be contained is not asked to take its own way out away. Not
+//                              plain, as the old tree has mounts below it
 //     rmdir old
 //
 // It guarantees what put-old does; '.' is '/' all the time, so that no chdir is needed.

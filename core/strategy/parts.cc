@@ -34,7 +34,8 @@ void gather(const BindMount& bind, std::size_t number, Steps& steps) {
   OpenTreeFlags flags{OpenTreeFlag::clone};
   flags.set(OpenTreeFlag::recursive, bind.recursive);
   steps.push_back({Phase::bind, Op{OpenTree{tree, bind.source, flags}}});
-  // Private: a clone of a shared mount is a peer of it, and what is mounted on the one is on the other.
+  // Private: a clone of a shared mount is a peer of it, and what is mounted on the one is on the
+  // other.
   const AttributeChange change{.set = bind.read_only ? MountFlags{MountFlag::ro} : MountFlags{},
                                .clear = {},
                                .propagation = Propagation::private_};

@@ -16,16 +16,16 @@ void enter_other_namespaces(const Plan& plan, Steps& steps);
 // `/` and everything below it, so that nothing that follows is seen outside.
 void change_propagation(Propagation to, Steps& steps);
 
-// pivot_root, and MS_MOVE, want a mount: the new root bound to itself, with all that is mounted below
-// it. Read-only if the plan says so.
+// pivot_root, and MS_MOVE, want a mount: the new root bound to itself, with all that is mounted
+// below it. Read-only if the plan says so.
 void bind_root_to_itself(const Plan& plan, Steps& steps);
-// The same where a directory is to be made in the root and removed again: the root's own mount stays
-// writable until seal_root().
+// The same where a directory is to be made in the root and removed again: the root's own mount
+// stays writable until seal_root().
 void bind_root_with_room_for_put_old(const Plan& plan, Steps& steps);
 void seal_root(const Plan& plan, Steps& steps);
 
-// The mounts that the caller asked for, in his order. Each is made detached, gets its attributes, and
-// is attached only then: nobody ever sees it writable. `root` is a path to the new root.
+// The mounts that the caller asked for, in his order. Each is made detached, gets its attributes,
+// and is attached only then: nobody ever sees it writable. `root` is a path to the new root.
 void mount_requests(const std::vector<MountRequest>& requests, const Path& root, Steps& steps);
 // The two halves of it, for who leaves the old root behind before there is a new one: what needs to
 // see the old root, and what is done in the new one.

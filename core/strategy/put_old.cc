@@ -6,22 +6,22 @@
 //     unshare mnt              nothing that follows is in the caller's namespace
 //     make-rprivate /          pivot_root refuses a shared parent, and the umount of the old root
 //                              below would reach every peer of it
-//     rbind NEW NEW            NEW must be a mount, and not the one that the root is in; recursively,
-//                              because what is mounted below it belongs to it
+//     rbind NEW NEW            NEW must be a mount, and not the one that the root is in;
+//                              recursively, because what is mounted below it belongs to it
 //     mkdir -m 0700 NEW/old    put_old must be at or below NEW; 0700, because the host sees it too
 //     pivot_root NEW NEW/old   the root of every process of the namespace changes with it
-//     chdir /                  whoever stood elsewhere in the old tree stands there still, and '.' is
-//                              a way back
+//     chdir /                  whoever stood elsewhere in the old tree stands there still, and '.'
+//                              is a way back
 //     umount /old detach       not plain: the old tree has mounts, and is busy. Now no path leads
 //                              there, and the last descriptor that is closed gives it up
 //     rmdir /old               what is left of it on the caller's disk
 //     mount proc /proc         of one's own PID namespace, if there is one. In a user namespace the
-//                              kernel asks for another /proc that is visible, so there it is mounted
-//                              before the pivot
+//                              kernel asks for another /proc that is visible, so there it is
+//                              mounted before the pivot
 //
-// It guarantees: no name leads to the old root, the namespace has no mount of it, and neither umount
-// nor setns brings one back. It needs to write to NEW for a moment; should the process be killed
-// between mkdir and rmdir, whoever started it removes the directory (rootswitch/).
+// It guarantees: no name leads to the old root, the namespace has no mount of it, and neither
+// umount nor setns brings one back. It needs to write to NEW for a moment; should the process be
+// killed between mkdir and rmdir, whoever started it removes the directory (rootswitch/).
 #include "strategy/parts.h"
 
 namespace pivotcheck::strategy {

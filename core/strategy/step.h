@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// step.h: a way to switch root as data. A strategy is a function from a Plan to a list of steps; the
-// model predicts that list, the library performs it (rootswitch/), benchmarks time it phase by phase,
-// and the corpus has it as a scenario.
+// step.h: a way to switch root as data. A strategy is a function from a Plan to a list of steps;
+// the model predicts that list, the library performs it (rootswitch/), benchmarks time it phase by
+// phase, and the corpus has it as a scenario.
 //
 //     steps(Strategy::dot_dot, plan)  ->  namespaces   unshare mnt
 //                                         propagation  make-rslave /
@@ -9,10 +9,10 @@
 //                                         bind         rbind /srv/image /srv/image
 //                                         pivot        open oldroot /  ...
 //
-// A step is an operation of the vocabulary (op/op.h), which the model knows, or one of the few below
-// that only the library can perform. Of those, some stand for operations (a directory of mode 0700 is
-// mkdir and chmod to the model); the others touch no mount and no root, and the model passes over
-// them. No system call is made here, and nothing of the machine is read.
+// A step is an operation of the vocabulary (op/op.h), which the model knows, or one of the few
+// below that only the library can perform. Of those, some stand for operations (a directory of mode
+// 0700 is mkdir and chmod to the model); the others touch no mount and no root, and the model
+// passes over them. No system call is made here, and nothing of the machine is read.
 #pragma once
 
 #include <optional>
@@ -48,8 +48,8 @@ std::string_view name(Phase phase);
 struct NewPidNamespace {
   bool operator==(const NewPidNamespace&) const = default;
 };
-// The process waits until its maker has written the id maps of its new user namespace, and takes the
-// ids it has in there (to the model, part of `unshare user`).
+// The process waits until its maker has written the id maps of its new user namespace, and takes
+// the ids it has in there (to the model, part of `unshare user`).
 struct MapIds {
   bool operator==(const MapIds&) const = default;
 };
@@ -71,8 +71,8 @@ struct OpenInRoot {
   std::string path;  // begins with '/'
   bool operator==(const OpenInRoot&) const = default;
 };
-// A new proc filesystem of the PID namespace of the process, as a detached mount; and its attachment,
-// after which it has no handle any more.
+// A new proc filesystem of the PID namespace of the process, as a detached mount; and its
+// attachment, after which it has no handle any more.
 struct NewProc {
   HandleName handle;
   bool operator==(const NewProc&) const = default;
@@ -83,7 +83,8 @@ struct AttachProc {
   bool operator==(const AttachProc&) const = default;
 };
 // The maker opens the process's mount namespace (and its user namespace, if it is new) and keeps it
-// under this task's name, for `setns` in later switches. To the model: a task that stays there (spawn).
+// under this task's name, for `setns` in later switches. To the model: a task that stays there
+// (spawn).
 struct KeepNamespace {
   TaskName name;
   bool operator==(const KeepNamespace&) const = default;
@@ -153,7 +154,7 @@ struct Entry {
 // new root.
 struct Plan {
   std::string new_root = "/new";
-  std::string put_old = "old";      // the name of the directory for the old root, where one is needed
+  std::string put_old = "old";      // the name of the old root's directory, where one is needed
   std::string parent_mount = "/";   // the mount point of the mount that new_root is in
   Propagation propagation = Propagation::private_;  // of /, where the strategy leaves the choice
   std::vector<MountRequest> mounts;

@@ -6,16 +6,16 @@
 //     open image NEW           what NEW has is about to be covered; this still shows it
 //     mount tmpfs NEW          a mount, and not the root's: all that pivot_root asks for
 //     chdir NEW                onto the tmpfs; everything from here on is relative to it
-//     for each name in image   a directory or a file: an empty one of that name, then a clone of the
-//                              image's tree attached to it (open_tree, move_mount: read-only, if at
-//                              all, before anybody can see it); a symbolic link: a copy
+//     for each name in image   a directory or a file: an empty one of that name, then a clone of
+//                              the image's tree attached to it (open_tree, move_mount: read-only,
+//                              if at all, before anybody can see it); a symbolic link: a copy
 //     the caller's mounts      a target that is missing is made in the tmpfs, not on the disk
 //     mkdir -m 0700 old        in the tmpfs too: NEW itself is never written to
 //     pivot_root . old
 //     umount old detach        '.' is the new root all the time
 //     rmdir old
-//     remount / ro             last, as rmdir writes. Only this one mount: what was brought in is as
-//                              writable as the caller wanted it
+//     remount / ro             last, as rmdir writes. Only this one mount: what was brought in is
+//                              as writable as the caller wanted it
 //     chdir /
 //
 // It guarantees what put-old does; besides, the top directory can't be changed, and nothing is

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-# The library as others use it: installed into a folder, found from a program outside of this tree by
-# CMake and by pkg-config, and that program switches root.
+# The library as others use it: installed into a folder, found from a program outside of this tree
+# by CMake and by pkg-config, and that program switches root.
 source "$(dirname "$0")/common.sh"
 source "$(dirname "$0")/roots.sh"
 : "${BUILD:?the build folder}" "${CXX:?the compiler}"
-users_may_make_namespaces || { echo 'SKIPPED: ordinary users may not make user namespaces here'; exit 77; }
-[[ -z ${SANITIZE:-} ]] || { echo 'SKIPPED: a build with sanitizers is not for others to link'; exit 77; }
+needs_user_namespaces
+if [[ -n ${SANITIZE:-} ]]; then
+  echo 'SKIPPED: a build with sanitizers is not for others to link'
+  exit 77
+fi
 ! "$PIVOTCHECK" --version | grep -q 'planted faults' ||
   { echo 'SKIPPED: a build with planted faults is not installed'; exit 77; }
 chmod 755 .
@@ -49,7 +52,8 @@ add_executable(program main.cc)
 target_link_libraries(program PRIVATE pivotcheck::pivotcheck)
 END
 cmake_build() {
-  cmake -S program -B by_cmake -DCMAKE_CXX_COMPILER="$CXX" -DCMAKE_PREFIX_PATH="$folder/installed" &&
+  cmake -S program -B by_cmake -DCMAKE_CXX_COMPILER="$CXX" \
+    -DCMAKE_PREFIX_PATH="$folder/installed" &&
     cmake --build by_cmake
 }
 expect 0 cmake_build

