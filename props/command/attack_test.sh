@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every strategy against every known way out (props/attack/attack.c), with and without CAP_SYS_ADMIN
-# and CAP_SYS_CHROOT inside; as root, and as an ordinary user in a user namespace. What comes out is the
-# table in props/attack/TABLE.md and in README.md, or this test fails.
+# and CAP_SYS_CHROOT inside; as root, and as an ordinary user in a user namespace. What comes out is
+# the table in props/attack/TABLE.md and in README.md, or this test fails.
 #
 # The host of these attacks is a mount namespace of the test's own, so that a way out that is open
 # leads no further. Its tree is shared, as machines have it.

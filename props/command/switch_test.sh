@@ -112,7 +112,8 @@ expect 0 as_user unshare --user --map-root-user --mount sh -e nested "$PIVOTCHEC
 has out nested
 for strategy in "${all_strategies[@]}"; do
   expect 0 "${user[@]}" --strategy "$strategy" --read-only --tmpfs /tmp --dev /dev \
-    --bind source:/mnt root -- sh -c '! touch /new && ! touch /data/new && touch /tmp/new && echo >/dev/null &&
+    --bind source:/mnt root -- \
+    sh -c '! touch /new && ! touch /data/new && touch /tmp/new && echo >/dev/null &&
       test -d /mnt/below'
 done
 expect 0 "${user[@]}" --strategy tmpfs-sandbox --tmpfs /made/of/air root -- sh -c \
