@@ -20,9 +20,11 @@ as_user=()
 as_user() { "${as_user[@]}" "$@"; }
 
 needs_user_namespaces() {
-  as_user unshare --user --map-root-user --mount true 2>/dev/null && return
-  echo 'SKIPPED: ordinary users may not make user namespaces here'
-  exit 77
+  local new=(unshare --user --map-root-user --mount)
+  as_user "${new[@]}" true 2>/dev/null ||
+    { echo 'SKIPPED: ordinary users may not make user namespaces here'; exit 77; }
+  as_user "${new[@]}" --pid --fork mount -t proc proc /proc 2>/dev/null ||
+    { echo 'SKIPPED: something is mounted on parts of /proc here, so no new one may be'; exit 77; }
 }
 
 # The folder of the test, and a copy of the command, where an ordinary user can reach them.
