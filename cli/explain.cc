@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+// explain.cc: `pivotcheck explain`: would pivot_root(NEW_ROOT, PUT_OLD) succeed, for a process or for
+// the mountinfo of a bug report; if not, which rule refuses it, what would refuse it next, and which
+// commands mend all of it. Nothing of what it is about is changed.
+#include "explain/explain.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+
+#include "commands.h"
+#include "explain/offline.h"
+#include "json.h"
+#include "output.h"
+#include "trial/trial.h"
+#include "view/places.h"
+
+namespace pivotcheck::cli {
+namespace {
+
+using explain::Answer;
+using explain::Reason;
+using explain::Sight;
+
+struct ExplainOptions {
+  int pid = 0;
+  std::string kernel;
+  std::string mountinfo;
+  std::string root;
+  std::string cwd;
+  std::optional<std::string> caps;
+  bool try_it = false;
+  bool json = false;
+  std::string new_root;
+  std::string put_old;
+};
+
+// "sys_admin,CAP_SYS_CHROOT"; "none", "all". nullopt for a word that is no capability of ours.
+std::optional<Capabilities> read_capabilities(const std::string& text) {
+  if (text == "none" || text.empty()) return Capabilities{};
+  if (text == "all") {
+    return Capabilities{Capability::sys_admin, Capability::sys_chroot, Capability::dac};
+  }
+  Capabilities result;
+  std::istringstream words(text);
+  for (std::string word; std::getline(words, word, ',');) {
+    for (char& c : word) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (word.starts_with("cap_")) word.erase(0, 4);
+    if (word.starts_with("dac_")) word = "dac";
+    const int index = flag_index<Capability>(word);
+    if (index < 0) return std::nullopt;
+    result.set(static_cast<Capability>(index));
+  }
+  return result;
+}
+
+// --- words for people
+
+std::string outcome_words(const explain::Possibility& one) {
+  if (one.reason == nullptr) return to_string(one.outcome);
+  return fmt::format("{} {}", to_string(one.outcome), one.reason->name);
+}
+
+std::string headline(const ExplainOptions& options, const Answer& answer) {
+  const std::string call = fmt::format("pivot_root {} {}", options.new_root, options.put_old);
+  switch (answer.verdict) {
+    case Answer::Verdict::would_succeed: return call + " would succeed.\n";
+    case Answer::Verdict::refused:
+      return fmt::format("{} would be refused: {}\n", call, outcome_words(answer.first));
+    case Answer::Verdict::cannot_tell: {
+      std::string words;
+      for (const auto& one : answer.possible) {
+        words += (words.empty() ? "" : ", or ") + outcome_words(one);
+      }
+      return fmt::format("{}: cannot tell: {}\n", call, words);
+    }
+  }
+  return "";
+}
+
+std::string reason_words(Reason reason) {
+  return fmt::format("{} ({}; {})", reason->reason, reason->syscall, reason->source);
+}
+
+void print_mounts(const Answer& answer) {
+  if (answer.mounts.empty()) return;
+  print("\nThe mounts that it is about, as /proc/PID/mountinfo has them:\n");
+  for (const explain::Involved& mount : answer.mounts) {
+    if (!mount.seen) {
+      print(fmt::format("  {}: not shown to the process\n", mount.what));
+      continue;
+    }
+    const std::string words = propagation_words(mount.seen->line.mount);
+    print(fmt::format("  {} ({}):\n    {}\n", mount.what, words.empty() ? "private" : words,
+                      mount.seen->text));
+  }
+}
+
+void print_mending(const Answer& answer) {
+  if (!answer.further.empty()) {
+    print("\nOnce that is mended, what would refuse next:\n");
+    for (const Reason reason : answer.further) {
+      print(fmt::format("  {} {}: {}\n", errno_name(reason->error), reason->name, reason->reason));
+    }
+  }
+  if (!answer.commands.empty()) {
+    print(answer.verdict == Answer::Verdict::cannot_tell
+              ? "\nWhat mends it whichever it is, in this order:\n"
+              : "\nWhat mends all of it, in this order:\n");
+    for (const std::string& command : answer.commands) print("  " + command + "\n");
+  } else if (answer.unmended != nullptr) {
+    print(fmt::format("\nNo command mends {} for these arguments.\n", answer.unmended->name));
+  }
+}
+
+void print_answer(const ExplainOptions& options, const Sight& sight, const Answer& answer) {
+  print(headline(options, answer));
+  if (answer.first.reason != nullptr) print("\n" + reason_words(answer.first.reason) + "\n");
+  if (!answer.advice.empty()) print(answer.advice + "\n");
+  if (!answer.cannot_tell.empty()) {
+    print("\nWhat can't be seen from outside:\n");
+    for (const std::string& words : answer.cannot_tell) print("  - " + words + "\n");
+    if (!sight.offline && !options.try_it) {
+      print("--try finds out, in a copy of the mount namespace.\n");
+    }
+  }
+  print_mounts(answer);
+  print_mending(answer);
+  const auto drawing = [](std::string_view title, const std::vector<std::string>& lines) {
+    if (lines.empty()) return;
+    print(fmt::format("\n{}\n", title));
+    for (const std::string& line : lines) print("  " + line + "\n");
+  };
+  drawing("Before:", answer.before);
+  drawing("After:", answer.after);
+  if (sight.is_first_namespace && !answer.commands.empty()) {
+    print("\nThis is the mount namespace of PID 1: better do it in one of your own (unshare --mount).\n");
+  }
+  for (const std::string& note : sight.notes) print("Note: " + note + ".\n");
+}
+
+std::string json_of(const Sight& sight, const Answer& answer) {
+  using nlohmann::ordered_json;
+  ordered_json object{{"verdict", explain::name(answer.verdict)}};
+  const bool refused = answer.verdict == Answer::Verdict::refused;
+  if (refused && answer.first.reason != nullptr) object["rule"] = answer.first.reason->name;
+  if (refused) object["errno"] = to_string(answer.first.outcome);
+  object["mounts"] = ordered_json::array();
+  for (const explain::Involved& mount : answer.mounts) {
+    ordered_json one{{"what", mount.what}};
+    if (mount.seen) {
+      const MountView& view = mount.seen->line.mount;
+      const std::string words = propagation_words(view);
+      one["id"] = view.id;
+      one["mount_point"] = view.mount_point;
+      one["propagation"] = words.empty() ? "private" : words;
+      one["line"] = mount.seen->text;
+    }
+    object["mounts"].push_back(std::move(one));
+  }
+  object["further"] = ordered_json::array();
+  for (const Reason reason : answer.further) object["further"].push_back(reason->name);
+  object["commands"] = answer.commands;
+  object["cannot_tell"] = answer.cannot_tell;
+  if (answer.possible.size() > 1) {
+    for (const auto& one : answer.possible) object["possible"].push_back(outcome_words(one));
+  }
+  if (answer.first.reason != nullptr && refused) object["reason"] = answer.first.reason->reason;
+  if (!answer.advice.empty()) object["advice"] = answer.advice;
+  if (answer.unmended != nullptr) object["unmended"] = answer.unmended->name;
+  if (!answer.before.empty()) object["before"] = answer.before;
+  if (!answer.after.empty()) object["after"] = answer.after;
+  object["notes"] = sight.notes;
+  return line(object);
+}
+
+// --- what is asked
+
+std::expected<KernelTraits, std::string> traits_of(const std::string& kernel) {
+  if (kernel.empty()) return KernelTraits::for_release(running_release());
+  const auto release = parse_release(kernel);
+  if (!release) return std::unexpected("--kernel " + kernel + ": N.N or N.N.N is wanted");
+  return KernelTraits::for_release(*release);
+}
+
+std::expected<Sight, std::string> offline_sight(const ExplainOptions& options,
+                                                const KernelTraits& traits) {
+  if (options.pid != 0) return std::unexpected("--mountinfo and --pid exclude each other");
+  if (options.try_it) return std::unexpected("--mountinfo and --try exclude each other");
+  if (!options.root.starts_with('/')) {
+    return std::unexpected(options.root.empty() ? "--mountinfo needs --root DIR"
+                                                : "--root: an absolute path is wanted");
+  }
+  if (!options.cwd.empty() && !options.cwd.starts_with('/')) {
+    return std::unexpected("--cwd: an absolute path is wanted");
+  }
+  explain::OfflineQuestion question{.root = options.root,
+                                    .current_directory = options.cwd,
+                                    .traits = traits,
+                                    .new_root = options.new_root,
+                                    .put_old = options.put_old};
+  if (options.caps) {
+    const auto capabilities = read_capabilities(*options.caps);
+    if (!capabilities) {
+      return std::unexpected("--caps " + *options.caps +
+                             ": a list of sys_admin, sys_chroot, dac, or all, or none is wanted");
+    }
+    question.capabilities = *capabilities;
+  }
+  std::ifstream file(options.mountinfo, std::ios::binary);
+  std::ostringstream text;
+  if (file) text << file.rdbuf();
+  if (!file || file.bad()) {
+    return std::unexpected(options.mountinfo + ": can't be read: " + errno_name(errno));
+  }
+  auto sight = explain::see_offline(text.str(), question);
+  if (!sight) return std::unexpected(options.mountinfo + ": " + sight.error());
+  return sight;
+}
+
+ExitStatus status_of(const Answer& answer) {
+  switch (answer.verdict) {
+    case Answer::Verdict::would_succeed: return ExitStatus::agreed;
+    case Answer::Verdict::refused: return ExitStatus::disagreed;
+    case Answer::Verdict::cannot_tell: return ExitStatus::nothing_ran;
+  }
+  return ExitStatus::harness;
+}
+
+ExitStatus bad_usage(const std::string& why) {
+  complain("explain: " + why);
+  return ExitStatus::bad_usage;
+}
+
+ExitStatus explain_it(const ExplainOptions& options) {
+  const auto traits = traits_of(options.kernel);
+  if (!traits) return bad_usage(traits.error());
+  const auto sight = offline_sight(options, *traits);
+  if (!sight) return bad_usage(sight.error());
+  const Answer answer = explain::explain(*sight);
+  if (options.json) {
+    print(json_of(*sight, answer));
+  } else {
+    print_answer(options, *sight, answer);
+  }
+  return status_of(answer);
+}
+
+}  // namespace
+
+void add_explain(CLI::App& app, ExitStatus& status) {
+  auto options = std::make_shared<ExplainOptions>();
+  CLI::App* command = app.add_subcommand(
+      "explain", "Would pivot_root NEW_ROOT PUT_OLD succeed; why not, and what mends it");
+  command->add_option("--pid", options->pid, "the process that would call it (default: this one)")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--kernel", options->kernel, "answer for this version of the kernel");
+  command->add_option("--mountinfo", options->mountinfo,
+                      "answer for the mountinfo in this FILE, as a bug report has it");
+  command->add_option("--root", options->root, "with --mountinfo: the root of the process");
+  command->add_option("--cwd", options->cwd,
+                      "with --mountinfo: its current directory (default: its root)");
+  command->add_option("--caps", options->caps,
+                      "with --mountinfo: its capabilities, of sys_admin,sys_chroot,dac, or none "
+                      "(default: all)");
+  command->add_flag("--try", options->try_it,
+                    "check the answer in a copy of the mount namespace");
+  command->add_flag("--json", options->json, "print one JSON object");
+  command->add_option("NEW_ROOT", options->new_root)->required();
+  command->add_option("PUT_OLD", options->put_old)->required();
+  command->callback([options, &status] { status = explain_it(*options); });
+  command->footer(
+      "Exit status: 0 it would succeed, 1 it would be refused, 2 bad usage, 3 the process could\n"
+      "not be looked at, 4 cannot tell. The commands are for a shell that stands where the process\n"
+      "does; where they end in pivot_root, that is the call, in the place where it succeeds.");
+}
+
+}  // namespace pivotcheck::cli

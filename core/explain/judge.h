@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// judge.h: asks the model about one possible World: which rule refuses pivot_root there, if any.
+#pragma once
+
+#include "explain/explain.h"
+
+namespace pivotcheck::explain {
+
+// Leaves the world as pivot_root would.
+Possibility judge(Built& built);
+
+// Where the two arguments lead in that world; nullopt if they lead nowhere. The second: where the old
+// root would be mounted, which is on top of what is mounted there.
+std::optional<model::Location> new_root_in(Built& built);
+std::optional<model::Location> put_old_in(Built& built);
+
+// The task that calls; for whoever mends its world.
+inline model::Task& task_of(Built& built) { return built.world.tasks.front(); }
+bool perform(Built& built, Op op);  // by that task; false if the model says that it is refused
+
+}  // namespace pivotcheck::explain

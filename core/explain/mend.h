@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// mend.h: what to do about a refusal, as shell commands and, at the same time, as operations on the
+// World in which they are tried.
+//
+//     new-root-on-root-mount     mount --bind /new /new          Bind{"/new", "/new"}
+//     new-root-parent-shared     mount --make-private /          ChangePropagation{"/", private}
+//     root-not-mount-point       mount --rbind / /; chroot /..   Bind, Chroot: and then the rest inside
+//
+// Most commands change mounts, and whoever calls pivot_root afterwards profits by them. Some change
+// the process (its root, its namespaces): then everything behind happens inside that command, and
+// the call of pivot_root with it. Likewise where the call itself must have another put_old.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "explain/explain.h"
+#include "explain/judge.h"
+
+namespace pivotcheck::explain {
+
+struct Command {
+  std::string text;
+  std::function<bool(Built&)> perform;  // false: refused, in the model
+  bool changes_process = false;  // `text` takes what is behind it as one more word, a script
+  std::string inside_first;      // what such a script begins with; may be ""
+  bool outside_root = false;     // done at the namespace's root, not at the process's
+  bool movable = false;          // may be done earlier
+  std::string new_put_old;       // not "": the call is to be made with this put_old
+};
+
+// What mends this one reason in this world; empty: nothing does.
+std::vector<Command> fix(Reason reason, Built& built, const Sight& sight);
+
+// What a person can do about it, in words.
+std::string advice(Reason reason);
+
+struct Plan {
+  std::vector<Command> commands;  // empty if nothing mends it
+  std::vector<Reason> further;
+  Reason unmended = nullptr;
+};
+// For all these possibilities at once. The first one says what `further` is.
+Plan mend(const Sight& sight, const std::vector<Guess>& guesses);
+
+// The commands as lines of a script.
+std::vector<std::string> script(const Plan& plan, const Sight& sight);
+
+}  // namespace pivotcheck::explain

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// offline.cc: see offline.h.
+#include "explain/offline.h"
+
+namespace pivotcheck::explain {
+
+std::expected<Sight, std::string> see_offline(std::string_view mountinfo,
+                                              const OfflineQuestion& question) {
+  auto mounts = read_mounts(mountinfo);
+  if (!mounts) return std::unexpected(mounts.error());
+  if (mounts->empty()) return std::unexpected("it has no line");
+  Sight sight;
+  sight.mounts = std::move(*mounts);
+  sight.offline = true;
+  sight.root.asked = question.root;
+  sight.current_directory.asked = question.current_directory;
+  sight.new_root.asked = question.new_root;
+  sight.put_old.asked = question.put_old;
+  sight.capabilities = question.capabilities;
+  sight.may_mount = question.capabilities.has(Capability::sys_admin);
+  sight.traits = question.traits;
+  sight.notes = {
+      "what the text shows is taken for the whole mount namespace, and that for one of the machine's "
+      "own user namespace (where no mount is locked)",
+      "every directory that is named is taken to be there, and no name for a link"};
+  if (sight.may_mount) sight.notes.emplace_back("the process is taken to have all capabilities");
+  return sight;
+}
+
+}  // namespace pivotcheck::explain

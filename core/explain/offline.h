@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// offline.h: a Sight from the text of a mountinfo, as a bug report quotes it. The text is taken to be
+// what a process shows that stands at the root of its mount namespace; of paths only the words are
+// known, so every directory is taken to be there and no name to be a link.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+
+#include "explain/sight.h"
+
+namespace pivotcheck::explain {
+
+struct OfflineQuestion {
+  std::string root;               // of the process, as the text has paths
+  std::string current_directory;  // "" for its root
+  Capabilities capabilities{Capability::sys_admin, Capability::sys_chroot, Capability::dac};
+  KernelTraits traits;
+  std::string new_root;
+  std::string put_old;
+};
+
+// The error is a line for people.
+std::expected<Sight, std::string> see_offline(std::string_view mountinfo,
+                                              const OfflineQuestion& question);
+
+}  // namespace pivotcheck::explain

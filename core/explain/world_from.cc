@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: Apache-2.0
+// world_from.cc: see world_from.h. The Builder goes through what was seen in this order:
+//
+//     user namespaces     as many as it takes to say who owns the mount namespace
+//     seen mounts         with the directories that they show and are mounted on
+//     the task's root     seen, or made up
+//     the other places    likewise; then the words by which the model finds them again
+#include "explain/world_from.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "model/lookup.h"
+
+namespace pivotcheck::explain {
+namespace {
+
+using model::DentryId;
+using model::Kind;
+using model::Location;
+using model::MountIndex;
+using model::World;
+
+constexpr MountId first_rootfs = 1;  // the machine's own rootfs; no other mount ever has its number
+
+// What is left of `path` below the directory `above`: "" for itself, "/a/b"; nullopt if it is not
+// below.
+std::optional<std::string> rest_below(const std::string& path, const std::string& above) {
+  if (above == "/") return path == "/" ? "" : path;
+  if (!path.starts_with(above)) return std::nullopt;
+  std::string rest = path.substr(above.size());
+  if (!rest.empty() && rest.front() != '/') return std::nullopt;
+  return rest;
+}
+
+// The mount at "/" that the task's root is, among what it sees: the one whose parent it does not see.
+const SeenMount* own_root_line(const Sight& sight) {
+  const SeenMount* found = nullptr;
+  for (const SeenMount& seen : sight.mounts) {
+    const MountView& mount = seen.line.mount;
+    if (sight.root.mount != 0 && mount.id == sight.root.mount) return &seen;
+    const bool parent_is_seen =
+        mount.parent != mount.id &&
+        std::ranges::any_of(sight.mounts, [&](const SeenMount& other) {
+          return other.line.mount.id == mount.parent;
+        });
+    if (found == nullptr && mount.mount_point == "/" && !parent_is_seen) found = &seen;
+  }
+  return sight.root.mount == 0 ? found : nullptr;
+}
+
+bool is_rootfs_itself(const SeenMount& seen) { return seen.line.mount.parent == seen.line.mount.id; }
+
+class Builder {
+ public:
+  Builder(const Sight& sight, const Guess& guess)
+      : sight_(sight), guess_(guess), world_(Privilege::root, sight.traits) {}
+
+  Built build() {
+    clear();
+    make_users();
+    for (const SeenMount& seen : sight_.mounts) make_mount(seen);
+    for (const SeenMount& seen : sight_.mounts) attach(seen);
+    set_root();
+    lock_mounts();
+    Location standing = task().root;
+    if (!sight_.offline) {
+      standing = locate(sight_.current_directory, guess_.new_root_foreign, guess_.put_old_detached);
+      task().current_directory = standing;
+    }
+    Built built{.world = World(Privilege::root, sight_.traits),
+                .mounts = {},
+                .new_root = {},
+                .put_old = {},
+                .new_root_place = sight_.new_root,
+                .put_old_place = sight_.put_old,
+                .rootfs = rootfs_};
+    if (sight_.offline) {
+      built.new_root = offline_path(sight_.new_root);
+      built.put_old = offline_path(sight_.put_old);
+    } else {
+      built.new_root = live_path(sight_.new_root, "n", guess_.new_root_foreign, false);
+      built.put_old =
+          live_path(sight_.put_old, "o", guess_.put_old_foreign, guess_.put_old_detached);
+    }
+    built.world = std::move(world_);
+    built.mounts = std::move(mounts_);
+    return built;
+  }
+
+ private:
+  model::Task& task() { return world_.tasks.front(); }
+  [[nodiscard]] MountIndex below() const { return world_.spaces.front().rootfs; }
+
+  // The model's own beginning, without the mount that scenarios begin with.
+  void clear() {
+    const MountIndex top = world_.lowest_mount({0});
+    world_.detach_from_parent(top);
+    world_.free_mount(top);
+    world_.mount_count = 0;
+    task().name = task_name;
+  }
+
+  void make_users() {
+    const model::UserNamespaceId machine{0};
+    model::UserNamespaceId owner = machine;
+    if (!sight_.machine_owns) {
+      owner = {static_cast<std::uint32_t>(world_.users.size())};
+      world_.users.push_back({.parent = machine, .level = 1});
+    }
+    world_.spaces.front().owner = owner;
+    task().capabilities = sight_.capabilities;
+    if (sight_.owns_namespace) {
+      task().user = owner;
+    } else if (sight_.may_mount) {
+      task().user = machine;
+    } else {
+      task().user = {static_cast<std::uint32_t>(world_.users.size())};
+      world_.users.push_back({.parent = owner, .level = 2});
+    }
+  }
+
+  // --- directories
+
+  DentryId directory_below(DentryId from, std::string_view path) {
+    while (!path.empty()) {
+      path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
+      const std::string_view name = path.substr(0, path.find('/'));
+      if (name.empty()) break;
+      const DentryId found = world_.child(from, name);
+      from = found.exists() ? found : world_.new_dentry(from, name, Kind::directory, 0755);
+      path.remove_prefix(name.size());
+    }
+    return from;
+  }
+
+  // A directory that has been removed: nobody finds it by name.
+  DentryId removed_below(DentryId from, const std::string& path) {
+    const auto [known, is_new] = removed_.try_emplace({from, path});
+    if (!is_new) return known->second;
+    const std::size_t slash = path.find_last_of('/');
+    const DentryId parent =
+        slash == std::string::npos ? from : directory_below(from, path.substr(0, slash));
+    known->second = world_.new_dentry(parent, path.substr(slash + 1), Kind::directory, 0755);
+    world_.unlink_dentry(known->second);
+    return known->second;
+  }
+
+  DentryId filesystem_root(const MountView& mount) {
+    const auto [known, is_new] = filesystems_.try_emplace(mount.filesystem);
+    if (is_new) {
+      const auto id = world_.new_filesystem(FilesystemType::ramfs, mount.filesystem_read_only, {0});
+      known->second = world_[id].root;
+    }
+    return known->second;
+  }
+
+  DentryId fresh_filesystem() {
+    return world_[world_.new_filesystem(FilesystemType::ramfs, false, {0})].root;
+  }
+
+  // --- mounts
+
+  model::GroupId group(std::uint64_t number) {
+    const auto [known, is_new] = groups_.try_emplace(number);
+    if (is_new) known->second = world_.new_group({});
+    return known->second;
+  }
+
+  void make_mount(const SeenMount& seen) {
+    const MountView& view = seen.line.mount;
+    const DentryId root = filesystem_root(view);
+    const MountIndex mount = world_.new_mount(
+        view.root_removed ? removed_below(root, view.root) : directory_below(root, view.root));
+    mounts_[view.id] = mount;
+    world_[mount].space = {0};
+    world_[mount].flags = view.flags;
+    set_propagation(mount, view);
+    ++world_.mount_count;
+  }
+
+  void set_propagation(MountIndex mount, const MountView& view) {
+    if (view.peer_group != 0) {
+      world_.join_group(mount, group(view.peer_group));
+      if (view.master_group != 0) {
+        world_[group(view.peer_group)].master = group(view.master_group);
+      }
+    } else if (view.master_group != 0) {
+      world_[mount].own_master = group(view.master_group);
+    }
+    world_[mount].unbindable = view.unbindable;
+  }
+
+  // A mount that nobody sees, with a filesystem of its own.
+  MountIndex made_up(bool shared) {
+    const MountIndex mount = world_.new_mount(fresh_filesystem());
+    world_[mount].space = {0};
+    if (shared) world_.join_group(mount, world_.new_group({}));
+    return mount;
+  }
+
+  // One that others see: its propagation is known, not where it is.
+  MountIndex made_up_like(MountId id, bool shared_otherwise) {
+    const SeenMount* seen = sight_.find(id);
+    const MountIndex mount = made_up(seen == nullptr && shared_otherwise);
+    if (seen != nullptr) set_propagation(mount, seen->line.mount);
+    return mount;
+  }
+
+  void attach(const SeenMount& seen) {
+    const MountView& view = seen.line.mount;
+    const MountIndex mount = mounts_.at(view.id);
+    if (&seen == own_root_line(sight_)) return attach_root(seen, mount);
+    const auto parent = mounts_.find(view.parent);
+    if (parent == mounts_.end()) {  // the root is a plain directory of the parent
+      const Location root = hidden_root(view.parent);
+      return world_.attach(mount, root.mount, directory_below(root.dentry, view.mount_point));
+    }
+    const SeenMount* above = sight_.find(view.parent);
+    const auto rest = rest_below(view.mount_point, above->line.mount.mount_point);
+    const DentryId shown = world_[parent->second].root;
+    // A mount point that was renamed out of what is shown has no path: one that nobody finds.
+    world_.attach(mount, parent->second,
+                  rest ? directory_below(shown, *rest) : removed_below(shown, view.mount_point));
+  }
+
+  // What the task's root is mounted on is never seen by the task itself.
+  void attach_root(const SeenMount& seen, MountIndex mount) {
+    const MountView& view = seen.line.mount;
+    const bool is_rootfs = is_rootfs_itself(seen);
+    const bool is_seen = !is_rootfs && sight_.find(view.parent) != nullptr;
+    if (!is_rootfs && !is_seen && !guess_.root_parent_shared) {
+      world_.attach(mount, below(), world_[below()].root);
+      return;
+    }
+    // rootfs has no parent, which the model does not know; and the kernel takes it for its own.
+    const MountIndex parent = is_rootfs ? made_up(view.peer_group != 0)
+                                        : made_up_like(view.parent, guess_.root_parent_shared);
+    world_.attach(parent, below(), world_[below()].root);
+    const DentryId place = is_seen ? directory_below(world_[parent].root, "(hidden)")
+                                   : world_[parent].root;
+    world_.attach(mount, parent, place);
+    if (is_rootfs) rootfs_ = mount;
+  }
+
+  // The root of a task in a chroot: a plain directory of a mount that it does not see.
+  Location hidden_root(MountId id) {
+    if (!hidden_root_.mount.exists()) {
+      const MountIndex mount = made_up_like(id, guess_.hidden_shared);
+      const DentryId directory = directory_below(world_[mount].root, "(hidden)");
+      hidden_root_ = {mount, directory};
+      if (guess_.root_foreign || is_foreign(id)) {
+        separate(mount);
+      } else {
+        world_.attach(mount, below(), directory_below(world_[below()].root, "(elsewhere)"));
+      }
+      if (id != 0) mounts_[id] = mount;
+    }
+    return hidden_root_;
+  }
+
+  // Everything in the namespace is seen, and this is not among it.
+  [[nodiscard]] bool is_foreign(MountId id) const {
+    return !sight_.offline && sight_.all_is_seen && sight_.find(id) == nullptr;
+  }
+
+  void separate(MountIndex mount) {
+    world_[mount].space = {};
+    world_[mount].unmounted = true;
+  }
+
+  // In another namespace, not detached.
+  void send_away(MountIndex mount) {
+    if (world_.spaces.size() == 1) world_.spaces.push_back({.owner = {0}, .rootfs = {}});
+    world_[mount].space = {1};
+  }
+
+  void set_root() {
+    const SeenMount* line = own_root_line(sight_);
+    Location root;
+    if (line != nullptr) {
+      const MountIndex mount = mounts_.at(line->line.mount.id);
+      root = {mount, world_[mount].root};
+    } else {
+      root = hidden_root(sight_.root.mount);
+      if (sight_.root.removed) root.dentry = removed_below(root.dentry, "/(removed)");
+    }
+    if (hidden_root_.mount.exists()) hidden_root_.dentry = root.dentry;
+    task().root = task().current_directory = root;
+    task().space = {0};
+    if (!sight_.offline) return;
+    // Both as the text has them, from its own top.
+    const Location new_root = walk_offline(sight_.root.asked);
+    const Location standing = sight_.current_directory.asked.empty()
+                                  ? new_root
+                                  : walk_offline(sight_.current_directory.asked);
+    task().root = new_root;
+    task().current_directory = standing;
+  }
+
+  // mount_namespaces(7): what came from a more privileged namespace is locked. The lowest mount always
+  // did, and pivot_root hands its lock on.
+  void lock_mounts() {
+    if (sight_.machine_owns) return;
+    const MountIndex lowest = world_.lowest_mount({0});
+    for (const auto& [id, mount] : mounts_) {
+      const bool is_lowest = mount == lowest && sight_.all_is_seen;
+      world_[mount].locked = world_[mount].space.exists() && (guess_.locked || is_lowest);
+    }
+  }
+
+  // --- places
+
+  Location locate(const Place& place, bool foreign, bool detached) {
+    const auto known = mounts_.find(place.mount);
+    const SeenMount* line = known == mounts_.end() ? nullptr : seen_here(place.mount);
+    if (line != nullptr) {
+      const DentryId shown = world_[known->second].root;
+      const auto rest = rest_below(place.path, line->line.mount.mount_point);
+      return {known->second, directory_at(shown, rest ? *rest : "/(nowhere)", place)};
+    }
+    if (place.mount == sight_.root.mount) {  // the mount of which the root is a plain directory
+      const Location root = hidden_root(place.mount);
+      const DentryId top = world_[root.mount].root;
+      return {root.mount, place.below_root ? directory_at(root.dentry, place.path, place)
+                                           : directory_at(top, "/(outside)" + place.path, place)};
+    }
+    const MountIndex mount =
+        known == mounts_.end() ? hidden_mount(place.mount, foreign, detached) : known->second;
+    return {mount, directory_at(world_[mount].root, place.path, place)};
+  }
+
+  [[nodiscard]] const SeenMount* seen_here(MountId id) const {
+    const auto found = std::ranges::find(sight_.mounts, id,
+                                         [](const SeenMount& m) { return m.line.mount.id; });
+    return found == sight_.mounts.end() ? nullptr : &*found;
+  }
+
+  MountIndex hidden_mount(MountId id, bool foreign, bool detached) {
+    const MountIndex mount = made_up_like(id, guess_.hidden_shared);
+    mounts_[id] = mount;
+    if (detached) {
+      separate(mount);
+    } else if (foreign || is_foreign(id)) {
+      send_away(mount);
+    } else {
+      world_.attach(mount, below(), directory_below(world_[below()].root, std::to_string(id)));
+    }
+    return mount;
+  }
+
+  DentryId directory_at(DentryId from, const std::string& rest, const Place& place) {
+    if (place.removed) return rest.empty() ? from : removed_below(from, rest);
+    const DentryId found = directory_below(from, rest);
+    if (!place.directory) world_[found].kind = Kind::file;
+    return found;
+  }
+
+  // The words by which the model finds a place again. A path is looked up once more behind each
+  // mending step, so it is given as a path wherever that leads to the same place; what can't be said
+  // so is held as a handle.
+  Path live_path(const Place& place, const char* handle, bool foreign, bool detached) {
+    if (place.error != 0 && place.error != ENOENT) return place.asked;  // judged by its errno
+    if (place.mount == 0) return place.asked;
+    const Location at = locate(place, foreign, detached);
+    if (place.is_standing && place.missing.empty()) return std::string(".");
+    const std::string rest = place.missing.empty() ? "" : "/" + place.missing;
+    if (place.below_root && !place.removed) {
+      const auto found = look_up(world_, task(), Path(place.path));
+      if (found.refused == Rule::none && found.at == at) {
+        return place.path == "/" && !rest.empty() ? rest : place.path + rest;
+      }
+    }
+    task().handles.push_back({handle, at});
+    return {handle, rest};
+  }
+
+  // Offline every name is taken to be there.
+  Path offline_path(const Place& place) {
+    walk_offline(place.asked, task().current_directory);
+    return place.asked;
+  }
+
+  Location walk_offline(const std::string& path, Location from = {}) {
+    const Location here = task().current_directory;
+    if (from.mount.exists()) task().current_directory = from;
+    std::string so_far;
+    for (std::size_t begin = 0; begin < path.size();) {
+      const std::size_t end = std::min(path.find('/', begin), path.size());
+      const std::string name = path.substr(begin, end - begin);
+      const std::string directory =
+          so_far.empty() ? (path.front() == '/' ? "/" : ".") : so_far;
+      const auto at = look_up(world_, task(), Path(directory));
+      if (!name.empty() && name != "." && name != ".." && at.refused == Rule::none &&
+          !world_.child(at.at.dentry, name).exists()) {
+        world_.new_dentry(at.at.dentry, name, Kind::directory, 0755);
+      }
+      so_far = path.substr(0, std::min(end + 1, path.size()));
+      begin = end + 1;
+    }
+    const auto found = look_up(world_, task(), Path(path.empty() ? "." : path));
+    task().current_directory = here;
+    return found.refused == Rule::none ? found.at : here;
+  }
+
+  const Sight& sight_;
+  const Guess& guess_;
+  World world_;
+  std::map<MountId, MountIndex> mounts_;
+  std::map<std::uint64_t, DentryId> filesystems_;
+  std::map<std::uint64_t, model::GroupId> groups_;
+  std::map<std::pair<DentryId, std::string>, DentryId> removed_;
+  Location hidden_root_;
+  MountIndex rootfs_;
+};
+
+}  // namespace
+
+std::vector<Unknown> unknowns(const Sight& sight) {
+  std::vector<Unknown> result;
+  const auto is_seen = [&](MountId id) { return sight.find(id) != nullptr; };
+  if (!sight.machine_owns) {
+    result.push_back({&Guess::locked,
+                      "whether new_root's mount is locked: the mount namespace belongs to another "
+                      "user namespace than the machine's own, and no file shows the locks"});
+  }
+  const SeenMount* root = own_root_line(sight);
+  if (root != nullptr && !sight.offline && !sight.all_is_seen && !is_rootfs_itself(*root) &&
+      root->line.mount.parent != first_rootfs && !is_seen(root->line.mount.parent)) {
+    result.push_back({&Guess::root_parent_shared,
+                      "whether the mount on which the task's root is mounted is shared: it lies "
+                      "outside of that root"});
+  }
+  const bool root_hidden = root == nullptr && !is_seen(sight.root.mount);
+  const auto hidden = [&](const Place& place) {
+    return !sight.offline && place.mount != 0 && place.mount != sight.root.mount &&
+           !is_seen(place.mount);
+  };
+  if (root_hidden || hidden(sight.new_root) || hidden(sight.put_old)) {
+    result.push_back({&Guess::hidden_shared,
+                      "whether a mount that lies outside of the task's root is shared"});
+  }
+  if (sight.all_is_seen && hidden(sight.put_old)) {
+    result.push_back({&Guess::put_old_detached, "whether put_old's mount has been detached"});
+  }
+  if (sight.offline || sight.all_is_seen) return result;
+  if (root_hidden && sight.mounts.empty()) {
+    result.push_back({&Guess::root_foreign,
+                      "whether the mount of the task's root has been detached"});
+  }
+  if (hidden(sight.new_root)) {
+    result.push_back({&Guess::new_root_foreign,
+                      "whether new_root's mount is in this mount namespace at all"});
+  }
+  if (hidden(sight.put_old)) {
+    result.push_back({&Guess::put_old_foreign,
+                      "whether put_old's mount is in this mount namespace at all"});
+    result.push_back({&Guess::put_old_detached, "whether put_old's mount has been detached"});
+  }
+  return result;
+}
+
+Built build(const Sight& sight, const Guess& guess) { return Builder(sight, guess).build(); }
+
+}  // namespace pivotcheck::explain
