@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -15,8 +16,11 @@
 #include <sstream>
 
 #include "commands.h"
+#include "explain/live.h"
 #include "explain/offline.h"
 #include "json.h"
+#include "kernel/standpoint.h"
+#include "observe/process.h"
 #include "output.h"
 #include "trial/trial.h"
 #include "view/places.h"
@@ -238,16 +242,68 @@ ExitStatus bad_usage(const std::string& why) {
   return ExitStatus::bad_usage;
 }
 
+// The process is there, but this caller may not look at it, or not stand where it stands.
+ExitStatus cannot_look(const ExplainOptions& options, const Failure& failure) {
+  if (options.json) {
+    print(line({{"verdict", explain::name(Answer::Verdict::cannot_tell)},
+                {"mounts", nlohmann::json::array()},
+                {"further", nlohmann::json::array()},
+                {"commands", nlohmann::json::array()},
+                {"cannot_tell", {failure.what}}}));
+  }
+  complain("explain: cannot tell: " + failure.what);
+  return ExitStatus::nothing_ran;
+}
+
+// Asks the kernel, in a copy of the namespace. What it says decides, whatever was said before.
+Expected<std::string> try_it(const ExplainOptions& options, const Sight& sight, Answer& answer) {
+  if (!sight.may_mount) return "Not tried: without the capability there is nothing to decide.";
+  if (options.pid != 0 && !sight.unseen_refusals.empty()) {
+    return "Not tried: this command can't put itself under the filter or profile of the process.";
+  }
+  const auto outcome = rehearse(options.pid, options.new_root, options.put_old);
+  if (!outcome) return std::unexpected(outcome.error());
+  const bool known = std::ranges::any_of(answer.possible, [&](const explain::Possibility& one) {
+    return one.outcome == *outcome;
+  });
+  explain::decide(answer, sight, *outcome);
+  return fmt::format("Tried in a copy of the mount namespace: {}.{}", to_string(*outcome),
+                     known ? "" : " That is not what the rules say: please report it.");
+}
+
 ExitStatus explain_it(const ExplainOptions& options) {
   const auto traits = traits_of(options.kernel);
   if (!traits) return bad_usage(traits.error());
-  const auto sight = offline_sight(options, *traits);
-  if (!sight) return bad_usage(sight.error());
-  const Answer answer = explain::explain(*sight);
+  if (options.try_it && !options.kernel.empty()) {
+    return bad_usage("--try asks the running kernel: it does not go with --kernel");
+  }
+  std::expected<Sight, std::string> sight;
+  if (!options.mountinfo.empty()) {
+    sight = offline_sight(options, *traits);
+    if (!sight) return bad_usage(sight.error());
+  } else {
+    if (!options.root.empty() || !options.cwd.empty() || options.caps) {
+      return bad_usage("--root, --cwd and --caps go with --mountinfo");
+    }
+    if (options.pid != 0 && !process_exists(options.pid)) {
+      return bad_usage(fmt::format("there is no process {}", options.pid));
+    }
+    auto live = explain::see_process(options.pid, options.new_root, options.put_old, *traits);
+    if (!live) return cannot_look(options, live.error());
+    sight = std::move(*live);
+  }
+  Answer answer = explain::explain(*sight);
+  std::string tried;
+  if (options.try_it) {
+    const auto outcome = try_it(options, *sight, answer);
+    if (!outcome) return cannot_look(options, outcome.error());
+    tried = *outcome;
+  }
   if (options.json) {
     print(json_of(*sight, answer));
   } else {
     print_answer(options, *sight, answer);
+    if (!tried.empty()) print("\n" + tried + "\n");
   }
   return status_of(answer);
 }
@@ -276,8 +332,7 @@ void add_explain(CLI::App& app, ExitStatus& status) {
   command->add_option("PUT_OLD", options->put_old)->required();
   command->callback([options, &status] { status = explain_it(*options); });
   command->footer(
-      "Exit status: 0 it would succeed, 1 it would be refused, 2 bad usage, 3 the process could\n"
-      "not be looked at, 4 cannot tell. The commands are for a shell that stands where the process\n"
+      "Exit status: 0 it would succeed, 1 it would be refused, 2 bad usage, 4 cannot tell. The commands are for a shell that stands where the process\n"
       "does; where they end in pivot_root, that is the call, in the place where it succeeds.");
 }
 

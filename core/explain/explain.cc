@@ -108,6 +108,18 @@ void draw_success(const Sight& sight, const Guess& guess, Answer& answer) {
   answer.after = draw(canonical(snapshot(built.world)));
 }
 
+// Nothing else matters before that; whatever the mounts say comes next.
+Answer refused_by_seccomp(const Sight& sight, Answer answer) {
+  if (answer.first.reason != nullptr) answer.further.push_back(answer.first.reason);
+  answer.verdict = Answer::Verdict::refused;
+  answer.first = {.outcome = *sight.seccomp_answer, .reason = &seccomp_filter};
+  answer.possible = {answer.first};
+  answer.cannot_tell.clear();
+  answer.unmended = &seccomp_filter;
+  answer.advice = advice(&seccomp_filter);
+  return answer;
+}
+
 }  // namespace
 
 std::string_view name(Answer::Verdict verdict) {
@@ -144,6 +156,9 @@ Answer explain(const Sight& sight) {
     answer.cannot_tell = sight.unseen_refusals;
   } else {
     answer.verdict = Answer::Verdict::would_succeed;
+  }
+  if (sight.seccomp_answer) {
+    return refused_by_seccomp(sight, std::move(answer));
   }
   Built built = build(sight, all.front());
   answer.mounts = mounts_of(sight, built, answer.first.reason);

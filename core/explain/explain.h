@@ -27,6 +27,7 @@ namespace pivotcheck::explain {
 // A refusal: the model's rule, or one of those that only `explain` knows.
 using Reason = const RuleInfo*;  // nullptr: it succeeds
 extern const RuleInfo root_is_rootfs;
+extern const RuleInfo seccomp_filter;  // its errno is whatever the filter says
 
 // A mount that has to do with the answer.
 struct Involved {

@@ -19,6 +19,15 @@ const RuleInfo root_is_rootfs{
     .source = "pivot_root(2), NOTES: the rootfs cannot be pivot_root()ed",
     .since = "always"};
 
+const RuleInfo seccomp_filter{
+    .rule = Rule::none,
+    .name = "seccomp-filter",
+    .syscall = "pivot_root",
+    .error = EPERM,
+    .reason = "a seccomp filter of the process answers pivot_root, before the kernel looks at it",
+    .source = "seccomp(2), SECCOMP_RET_ERRNO",
+    .since = "always"};
+
 namespace {
 
 // The rule of a lookup that the kernel refused before the model was asked.

@@ -140,10 +140,12 @@ std::vector<Command> unshare_mount(Built& built, const Sight& sight, MountIndex 
   const auto id = std::ranges::find(built.mounts, mount,
                                     &std::pair<const MountId, MountIndex>::second);
   const MountId wanted = id == built.mounts.end() ? 0 : id->first;
-  const auto seen = std::ranges::find(sight.elsewhere, wanted, [](const SeenMount& m) {
+  // Offline, the text is that of the namespace's root, wherever the process is.
+  const auto& views = sight.offline ? sight.mounts : sight.elsewhere;
+  const auto seen = std::ranges::find(views, wanted, [](const SeenMount& m) {
     return m.line.mount.id;
   });
-  if (seen != sight.elsewhere.end() && sight.all_is_seen) {
+  if (seen != views.end() && (sight.all_is_seen || sight.offline)) {
     Command command;
     command.text = "mount --make-private " + argument(seen->line.mount.mount_point);
     command.outside_root = true;
@@ -156,7 +158,10 @@ std::vector<Command> unshare_mount(Built& built, const Sight& sight, MountIndex 
     };
     return {command};
   }
-  return {};
+  // Or the process takes another root, on which it has all it needs.
+  return built.world.is_mount_root(task_of(built).root) && mount != world[task_of(built).root.mount].parent
+             ? std::vector<Command>{}
+             : new_root_over_own(built);
 }
 
 std::vector<Command> make_directories(const Place& place, const Path& path) {
@@ -278,10 +283,8 @@ std::vector<Command> fix(Reason reason, Built& built, const Sight& sight) {
   switch (reason->rule) {
     case Rule::pivot_no_capability: return own_namespace(built, sight);
     case Rule::root_not_mount_point: return new_root_over_own(built);
-    case Rule::root_parent_shared: {
-      auto commands = unshare_mount(built, sight, parent_of(task_of(built).root.mount));
-      return commands.empty() ? new_root_over_own(built) : commands;
-    }
+    case Rule::root_parent_shared:
+      return unshare_mount(built, sight, parent_of(task_of(built).root.mount));
     case Rule::put_old_mount_shared:
       if (const auto at = put_old_in(built)) return unshare_mount(built, sight, at->mount);
       return {};
@@ -349,11 +352,13 @@ bool extend(const Sight& sight, Built built, bool tell_further, Plan& plan) {
   for (const Command& command : plan.commands) {
     if (!command.perform(built)) return false;
   }
+  Reason first = nullptr;
   for (int round = 0; round < rounds_max; ++round) {
     Built trial = built;
     const Reason reason = judge(trial).reason;
     if (reason == nullptr) return true;
-    if (tell_further && round > 0 && std::ranges::find(plan.further, reason) == plan.further.end()) {
+    first = first == nullptr ? reason : first;
+    if (tell_further && reason != first && std::ranges::find(plan.further, reason) == plan.further.end()) {
       plan.further.push_back(reason);
     }
     plan.unmended = reason;
@@ -433,6 +438,9 @@ std::string advice(Reason reason) {
     return "On an initramfs, programs do not pivot: they mount the new root, cd to it, move it to / "
            "(mount --move . /) and chroot . (switch_root does it). Or make / a mount of its own "
            "first.";
+  }
+  if (reason == &seccomp_filter) {
+    return "Whoever set the filter up (a container runtime, a service manager) must allow pivot_root.";
   }
   switch (reason->rule) {
     case Rule::pivot_no_capability:

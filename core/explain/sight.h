@@ -42,7 +42,7 @@ struct Place {
   bool below_root = true;   // false: `path` does not begin at the root
   bool removed = false;
   bool directory = true;
-  bool is_standing = false; // it is the current directory itself, named by "." or the like
+  bool is_standing = false; // it names the current directory by "." or the like
   bool dangling = false;    // ENOENT: the last name is a link to nothing
 };
 
@@ -65,6 +65,7 @@ struct Sight {
   bool needs_user_entry = false;     // its user namespace is not the caller's (for nsenter -U)
   // Refusals that no mount explains, each a sentence: a seccomp filter, a security module.
   std::vector<std::string> unseen_refusals;
+  std::optional<Outcome> seccomp_answer;  // what a filter answers in the kernel's place
   std::vector<std::string> notes;    // what was taken for granted, each a sentence
 
   [[nodiscard]] const SeenMount* find(MountId id) const;  // in both lists; nullptr: not seen

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// live.cc: see live.h.
+#include "explain/live.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "kernel/standpoint.h"
+#include "observe/process.h"
+#include "op/outcome.h"
+
+namespace pivotcheck::explain {
+namespace {
+
+// "." and the like: it names the current directory without leaving it, so that what is mounted there
+// meanwhile is not entered.
+bool names_where_it_stands(const std::string& path) {
+  bool dot = false;
+  for (std::size_t begin = 0; begin < path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view name = std::string_view(path).substr(begin, end - begin);
+    if (name == ".") dot = true;
+    if (!name.empty() && name != ".") return false;
+    begin = end + 1;
+  }
+  return dot && !path.starts_with('/');
+}
+
+Place place_of(const std::string& asked, const PathSeen& seen) {
+  return {.asked = asked,
+          .error = seen.error,
+          .mount = seen.mount,
+          .path = seen.path,
+          .missing = seen.missing,
+          .below_root = seen.below_root,
+          .removed = seen.removed,
+          .directory = seen.directory,
+          .is_standing = names_where_it_stands(asked),
+          .dangling = seen.dangling};
+}
+
+// What refuses pivot_root though no mount does, and can't be asked.
+void add_unseen_refusals(const ProcessFacts& facts, Sight& sight) {
+  const auto& profile = facts.profile;
+  if (profile.ends_with("(enforce)") || profile.ends_with("(kill)") || profile.ends_with("(user)")) {
+    sight.unseen_refusals.push_back("whether the AppArmor profile " + profile +
+                                    " allows pivot_root");
+  }
+  if (facts.no_new_privileges && facts.security_modules.contains("landlock")) {
+    sight.unseen_refusals.emplace_back(
+        "whether a Landlock sandbox holds the process (it has no_new_privs): that forbids pivot_root");
+  }
+}
+
+// A filter can be asked only by who has it. Children inherit it, so with as many filters as the caller
+// they are taken for the caller's own.
+Expected<void> add_seccomp(pid_t pid, const ProcessFacts& facts, Sight& sight) {
+  if (facts.seccomp_mode == 0) return {};
+  if (pid != 0) {
+    const auto own = read_process(::getpid());
+    if (!own) return std::unexpected(own.error());
+    if (own->seccomp_mode != facts.seccomp_mode || own->seccomp_filters != facts.seccomp_filters) {
+      sight.unseen_refusals.emplace_back("whether the seccomp filter of the process lets "
+                                         "pivot_root through");
+      return {};
+    }
+    sight.notes.emplace_back("its seccomp filters are taken to be the same as this command's");
+  }
+  const auto answer = ask_seccomp();
+  if (!answer) return std::unexpected(answer.error());
+  const bool capability_refuses = answer->error == EPERM && !sight.may_mount;
+  if (!answer->ok() && !capability_refuses) sight.seccomp_answer = *answer;
+  return {};
+}
+
+Expected<std::vector<SeenMount>> parsed(const std::string& text) {
+  auto mounts = read_mounts(text);
+  if (!mounts) return fail("mountinfo of the process, " + mounts.error());
+  return std::move(*mounts);
+}
+
+}  // namespace
+
+Expected<Sight> see_process(pid_t pid, const std::string& new_root, const std::string& put_old,
+                            const KernelTraits& traits) {
+  const auto facts = read_process(pid != 0 ? pid : ::getpid());
+  if (!facts) return std::unexpected(facts.error());
+  const auto stand = look(pid, new_root, put_old);
+  if (!stand) return std::unexpected(stand.error());
+  auto mounts = parsed(facts->mountinfo);
+  if (!mounts) return std::unexpected(mounts.error());
+  auto elsewhere = parsed(facts->mountinfo_elsewhere);
+  if (!elsewhere) return std::unexpected(elsewhere.error());
+  Sight sight;
+  const std::size_t longest = std::max(mounts->size(), elsewhere->size());
+  sight.all_is_seen = facts->mounts != 0 ? facts->mounts == longest : facts->at_namespace_root;
+  sight.mounts = std::move(*mounts);
+  sight.elsewhere = std::move(*elsewhere);
+  sight.root = place_of("/", stand->root);
+  sight.current_directory = place_of(".", stand->current_directory);
+  sight.new_root = place_of(new_root, stand->first);
+  sight.put_old = place_of(put_old, stand->second);
+  sight.capabilities = facts->effective;
+  sight.may_mount = facts->may_mount;
+  sight.owns_namespace = facts->owns_namespace;
+  sight.machine_owns = facts->machine_owns;
+  sight.is_first_namespace = facts->is_first_namespace;
+  sight.traits = traits;
+  sight.pid = pid;
+  sight.needs_user_entry = !facts->callers_user_namespace;
+  add_unseen_refusals(*facts, sight);
+  if (const auto asked = add_seccomp(pid, *facts, sight); !asked) {
+    return std::unexpected(asked.error());
+  }
+  return sight;
+}
+
+}  // namespace pivotcheck::explain

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// live.h: a Sight of a process that runs.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "base/failure.h"
+#include "explain/sight.h"
+
+namespace pivotcheck::explain {
+
+// `pid` 0: the calling process. Failure::Kind::cannot_run where it can't be looked at.
+Expected<Sight> see_process(pid_t pid, const std::string& new_root, const std::string& put_old,
+                            const KernelTraits& traits);
+
+}  // namespace pivotcheck::explain
