@@ -212,16 +212,16 @@ class Builder {
     const MountView& view = seen.line.mount;
     const MountIndex mount = mounts_.at(view.id);
     if (&seen == own_root_line(sight_)) return attach_root(seen, mount);
-    const auto parent = mounts_.find(view.parent);
-    if (parent == mounts_.end()) {  // the root is a plain directory of the parent
+    const SeenMount* above = seen_here(view.parent);
+    if (above == nullptr) {  // the root is a plain directory of the parent
       const Location root = hidden_root(view.parent);
       return world_.attach(mount, root.mount, directory_below(root.dentry, view.mount_point));
     }
-    const SeenMount* above = sight_.find(view.parent);
+    const MountIndex parent = mounts_.at(view.parent);
     const auto rest = rest_below(view.mount_point, above->line.mount.mount_point);
-    const DentryId shown = world_[parent->second].root;
+    const DentryId shown = world_[parent].root;
     // A mount point that was renamed out of what is shown has no path: one that nobody finds.
-    world_.attach(mount, parent->second,
+    world_.attach(mount, parent,
                   rest ? directory_below(shown, *rest) : removed_below(shown, view.mount_point));
   }
 
@@ -303,9 +303,10 @@ class Builder {
   // did, and pivot_root hands its lock on.
   void lock_mounts() {
     if (sight_.machine_owns) return;
-    const MountIndex lowest = world_.lowest_mount({0});
     for (const auto& [id, mount] : mounts_) {
-      const bool is_lowest = mount == lowest && sight_.all_is_seen;
+      const SeenMount* seen = sight_.find(id);
+      const bool is_lowest = sight_.all_is_seen && seen != nullptr &&
+                             sight_.find(seen->line.mount.parent) == nullptr;
       world_[mount].locked = world_[mount].space.exists() && (guess_.locked || is_lowest);
     }
   }

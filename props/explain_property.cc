@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+// explain_property.cc: `explain_property`: holds `pivotcheck explain` to account. In random worlds, of
+// the generator that the trial has, a task is asked about: what would pivot_root answer here?
+//
+//     Laboratory: steps --> tasks that stand still --> explain, from /proc/PID alone  --> an answer,
+//                                                 |                                  or "cannot tell"
+//                                                 '-> rehearse (--try), in a copy    --> an answer
+//     Laboratory: the same steps, and pivot_root, in a world of its own              --> the truth
+//
+// The sentence: the answer is the truth, or "cannot tell"; that in at most 5 in a hundred of the worlds
+// whose mount namespace belongs to the machine's own user namespace; and the rehearsal always is
+// the truth. For the others, in which locks can't be read, the share is only stated.
+//
+// Exit status: 0 it holds, 1 it does not, 2 bad usage, 3 the harness could not do its work, 4 nothing
+// ran.
+#include <CLI/CLI.hpp>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "explain/explain.h"
+#include "explain/live.h"
+#include "gen/scenario_generator.h"
+#include "gen/seeded.h"
+#include "kernel/laboratory.h"
+#include "kernel/standpoint.h"
+#include "scenario/scenario.h"
+#include "trial/trial.h"
+
+namespace {
+
+using namespace pivotcheck;
+using explain::Answer;
+
+constexpr std::chrono::seconds limit{10};     // for each world
+constexpr double cannot_tell_share_max = 0.05;
+constexpr int failures_shown_max = 3;
+
+struct Options {
+  std::uint64_t seed = 0;
+  int cases = 2000;
+};
+
+// A scenario whose last step is the pivot_root that is asked about.
+using Question = std::vector<Step>;
+
+struct Counts {
+  std::uint64_t asked = 0;
+  std::uint64_t cannot_tell = 0;
+  std::uint64_t succeed = 0;
+  std::map<std::string, std::uint64_t> rules;  // that the answers named
+  std::map<std::string, std::uint64_t> unknown;
+};
+
+// What became of one question.
+struct Result {
+  enum class Kind : unsigned char { right, cannot_tell, wrong, rehearsal_wrong, not_asked, broke };
+  Kind kind = Kind::not_asked;
+  bool machine_owns = false;
+  Answer answer;
+  std::string what;
+};
+
+const PivotRoot& pivot_of(const Question& question) {
+  return std::get<PivotRoot>(question.back().op);
+}
+
+class Asker {
+ public:
+  explicit Asker(std::array<std::optional<Laboratory>, 2> laboratories)
+      : laboratories_(std::move(laboratories)),
+        traits_(KernelTraits::for_release(running_release())) {}
+
+  [[nodiscard]] const KernelTraits& traits() const { return traits_; }
+  [[nodiscard]] bool has(Privilege privilege) const {
+    return laboratories_[static_cast<std::size_t>(privilege)].has_value();
+  }
+
+  Result ask(Privilege privilege, const Question& question) {
+    Laboratory& laboratory = *laboratories_[static_cast<std::size_t>(privilege)];
+    const std::vector<Step> before(question.begin(), question.end() - 1);
+    const auto world = laboratory.perform(before, {}, limit);
+    if (!world) return broke(world.error());
+    const auto task = std::ranges::find(world->tasks, question.back().task.text, &LiveTask::name);
+    if (task == world->tasks.end()) return {};
+    const PivotRoot& pivot = pivot_of(question);
+    const auto sight =
+        explain::see_process(task->pid, pivot.new_root.text, pivot.put_old.text, traits_);
+    if (!sight) return broke(sight.error());
+    std::optional<Outcome> rehearsed;
+    if (sight->may_mount) {
+      const auto outcome = rehearse(task->pid, pivot.new_root.text, pivot.put_old.text);
+      if (!outcome) return broke(outcome.error());
+      rehearsed = *outcome;
+    }
+    Result result{.kind = Result::Kind::right,
+                  .machine_owns = sight->machine_owns,
+                  .answer = explain::explain(*sight),
+                  .what = {}};
+    const auto truth = laboratory.perform(question, {}, limit);
+    if (!truth) return broke(truth.error());
+    return judged(std::move(result), rehearsed, truth->outcomes.back());
+  }
+
+ private:
+  static Result broke(const Failure& failure) {
+    Result result;
+    result.kind = Result::Kind::broke;
+    result.what = failure.what;
+    return result;
+  }
+
+  static Result judged(Result result, std::optional<Outcome> rehearsed, Outcome truth) {
+    const bool tells = result.answer.verdict != Answer::Verdict::cannot_tell;
+    if (!tells) result.kind = Result::Kind::cannot_tell;
+    if (tells && result.answer.first.outcome != truth) {
+      result.kind = Result::Kind::wrong;
+      result.what = fmt::format("explain says {}, the kernel {}",
+                                to_string(result.answer.first.outcome), to_string(truth));
+    } else if (rehearsed && *rehearsed != truth) {
+      result.kind = Result::Kind::rehearsal_wrong;
+      result.what = fmt::format("the rehearsal says {}, the kernel {}", to_string(*rehearsed),
+                                to_string(truth));
+    }
+    return result;
+  }
+
+  std::array<std::optional<Laboratory>, 2> laboratories_;
+  KernelTraits traits_;
+};
+
+// --- questions
+
+// A way down from there through directories that are there, at most that deep.
+std::string down(Choices& choices, const model::World& world, model::DentryId from, int deepest) {
+  std::string path;
+  for (int depth = 0; depth < deepest && choices.flip(50); ++depth) {
+    std::vector<model::DentryId> directories;
+    for (const model::DentryId child : world[from].children) {
+      if (world[child].kind == model::Kind::directory) directories.push_back(child);
+    }
+    if (directories.empty()) break;
+    from = directories[choices.below(static_cast<std::uint32_t>(directories.size()))];
+    path += "/" + world[from].name;
+  }
+  return path;
+}
+
+struct Spot {
+  std::string path;
+  model::DentryId dentry;
+};
+
+// Mostly a mount point of the task's namespace, or a directory below; now and then something odd.
+Spot some_spot(Choices& choices, const model::World& world, const model::Task& task) {
+  std::vector<model::MountIndex> mounts;
+  for (std::uint32_t i = 0; i < world.mounts.size(); ++i) {
+    const model::Mount& mount = world.mounts[i];
+    if (mount.exists && mount.space == task.space && mount.parent.exists()) mounts.push_back({i});
+  }
+  if (mounts.empty() || choices.flip(15)) {
+    static constexpr std::array<std::string_view, 6> odd{".", "..", "/", "/..", "./a", "/missing"};
+    return {std::string(odd[choices.below(odd.size())]), task.current_directory.dentry};
+  }
+  const auto mount = mounts[choices.below(static_cast<std::uint32_t>(mounts.size()))];
+  const std::string mount_point = world.mount_point_path(mount);
+  const std::string below = down(choices, world, world[mount].root, 2);
+  const std::string path = mount_point == "/" ? below : mount_point + below;
+  return {path.empty() ? "/" : path, world[mount].root};
+}
+
+// The generated scenario up to its last pivot_root, or with one at the end.
+std::optional<Question> make_question(Choices& choices, const Generated& generated) {
+  const bool own = choices.flip(50);
+  for (std::size_t i = generated.steps.size(); own && i-- > 0;) {
+    const auto* pivot = std::get_if<PivotRoot>(&generated.steps[i].op);
+    if (pivot == nullptr || !pivot->new_root.handle.empty() || !pivot->put_old.handle.empty()) {
+      continue;
+    }
+    if (generated.verdicts[i].may_be_too_many_links) return std::nullopt;
+    return Question(generated.steps.begin(),
+                    generated.steps.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+  }
+  std::vector<const model::Task*> tasks;
+  for (const model::Task& task : generated.world.tasks) {
+    if (task.alive) tasks.push_back(&task);
+  }
+  if (tasks.empty()) return std::nullopt;
+  const model::Task& task = *tasks[choices.below(static_cast<std::uint32_t>(tasks.size()))];
+  const Spot new_root = some_spot(choices, generated.world, task);
+  const std::string put_old = choices.flip(70)
+                                  ? new_root.path + down(choices, generated.world, new_root.dentry, 2)
+                                  : some_spot(choices, generated.world, task).path;
+  Question question = generated.steps;
+  question.push_back({{task.name}, PivotRoot{new_root.path, put_old}});
+  return question;
+}
+
+// --- failures
+
+// Leaves out what the failure does not need. A step that is refused then is no matter, but every
+// task must be there.
+Question shrink(Asker& asker, Privilege privilege, Question question, Result::Kind kind) {
+  for (bool again = true; again;) {
+    again = false;
+    for (std::size_t i = question.size() - 1; i-- > 0;) {
+      if (std::holds_alternative<Spawn>(question[i].op) ||
+          std::holds_alternative<Exit>(question[i].op)) {
+        continue;
+      }
+      Question shorter = question;
+      shorter.erase(shorter.begin() + static_cast<std::ptrdiff_t>(i));
+      if (asker.ask(privilege, shorter).kind != kind) continue;
+      question = std::move(shorter);
+      again = true;
+    }
+  }
+  return question;
+}
+
+void show(Asker& asker, Privilege privilege, const Question& question, const Result& result) {
+  const Question small = shrink(asker, privilege, question, result.kind);
+  fmt::print("WRONG: {}\nprivilege: {}\n", result.what,
+             privilege == Privilege::root ? "root" : "userns");
+  for (const Step& step : small) fmt::print("{}\n", print(step));
+  const Result shown = asker.ask(privilege, small);
+  fmt::print("# {}; {}\n", shown.what,
+             shown.answer.first.reason == nullptr ? "" : shown.answer.first.reason->name);
+}
+
+void count(Counts& counts, const Result& result) {
+  ++counts.asked;
+  if (result.answer.verdict == Answer::Verdict::would_succeed) ++counts.succeed;
+  if (result.answer.verdict == Answer::Verdict::refused) {
+    ++counts.rules[std::string(result.answer.first.reason->name)];
+  }
+  if (result.answer.verdict != Answer::Verdict::cannot_tell) return;
+  ++counts.cannot_tell;
+  for (const std::string& words : result.answer.cannot_tell) {
+    ++counts.unknown[words.substr(0, words.find(':'))];
+  }
+}
+
+double share(const Counts& counts) {
+  return counts.asked == 0 ? 0
+                           : static_cast<double>(counts.cannot_tell) /
+                                 static_cast<double>(counts.asked);
+}
+
+void tell(std::string_view whose, const Counts& counts) {
+  fmt::print("{}: {} asked, {} would succeed, cannot tell {} ({:.2f} %)\n", whose, counts.asked,
+             counts.succeed, counts.cannot_tell, 100 * share(counts));
+  for (const auto& [rule, number] : counts.rules) fmt::print("    {:8} {}\n", number, rule);
+  for (const auto& [words, number] : counts.unknown) {
+    fmt::print("    {:8} cannot tell {}\n", number, words);
+  }
+}
+
+std::expected<Asker, Failure> make_asker() {
+  std::array<std::optional<Laboratory>, 2> laboratories;
+  std::string why;
+  for (const Privilege privilege : {Privilege::userns, Privilege::root}) {
+    auto laboratory = Laboratory::start(privilege);
+    if (laboratory) {
+      laboratories[static_cast<std::size_t>(privilege)] = std::move(*laboratory);
+    } else {
+      why = laboratory.error().what;
+      fmt::print(stderr, "explain_property: NOT RUN in {} worlds: {}\n",
+                 privilege == Privilege::root ? "root" : "userns", why);
+    }
+  }
+  if (!laboratories[0] && !laboratories[1]) return fail(why, Failure::Kind::cannot_run);
+  return Asker(std::move(laboratories));
+}
+
+int run(const Options& options) {
+  auto asker = make_asker();
+  if (!asker) return 4;
+  Counts machine;
+  Counts others;
+  int wrong = 0;
+  for (std::uint64_t i = 0; machine.asked + others.asked < static_cast<std::uint64_t>(options.cases);
+       ++i) {
+    SeededChoices choices(options.seed, i);
+    const Privilege privilege = i % 2 == 0 ? Privilege::root : Privilege::userns;
+    if (!asker->has(privilege)) continue;
+    const ScenarioGenerator generator({.privilege = privilege, .traits = asker->traits()});
+    const Generated generated = generator.generate(choices);
+    const auto question = make_question(choices, generated);
+    if (!question) continue;
+    const Result result = asker->ask(privilege, *question);
+    if (result.kind == Result::Kind::not_asked) continue;
+    if (result.kind == Result::Kind::broke) {
+      fmt::print("HARNESS: case {}: {}\n", i, result.what);
+      return 3;
+    }
+    count(result.machine_owns ? machine : others, result);
+    const bool is_wrong =
+        result.kind == Result::Kind::wrong || result.kind == Result::Kind::rehearsal_wrong;
+    if (is_wrong && ++wrong <= failures_shown_max) show(*asker, privilege, *question, result);
+  }
+  tell("owned by the machine's user namespace", machine);
+  tell("owned by another user namespace", others);
+  const bool too_shy = share(machine) > cannot_tell_share_max;
+  if (too_shy) fmt::print("FAILS: more than 5 % cannot tell\n");
+  fmt::print("explain_property: {} wrong of {} (seed {})\n", wrong, machine.asked + others.asked,
+             options.seed);
+  return wrong > 0 || too_shy ? 1 : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("explain_property: explain says what the kernel does, or that it cannot tell");
+  Options options;
+  options.seed = std::random_device{}();
+  app.add_option("--seed", options.seed, "the same seed asks the same questions");
+  app.add_option("--cases", options.cases, "how many questions")->check(CLI::Range(1, 1'000'000'000));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return run(options);
+}
