@@ -40,6 +40,7 @@ Rule rule_of_lookup(const Place& place) {
       return place.asked.size() >= 4096 ? Rule::path_too_long : Rule::name_too_long;
     case ENOENT:
       if (place.asked.empty()) return Rule::path_empty;
+      if (place.missing == ".." || place.missing.starts_with("../")) return Rule::dot_dot_escaped;
       return place.mount == 0 ? Rule::directory_removed : Rule::none;  // else the model finds out
     default: return Rule::none;
   }

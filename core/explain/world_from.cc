@@ -272,7 +272,7 @@ class Builder {
 
   // In another namespace, not detached.
   void send_away(MountIndex mount) {
-    if (world_.spaces.size() == 1) world_.spaces.push_back({.owner = {0}, .rootfs = {}});
+    if (world_.spaces.size() == 1) world_.spaces.emplace_back().owner = {0};
     world_[mount].space = {1};
   }
 
@@ -373,7 +373,9 @@ class Builder {
         return place.path == "/" && !rest.empty() ? rest : place.path + rest;
       }
     }
-    task().handles.push_back({handle, at});
+    model::Handle& held = task().handles.emplace_back();
+    held.name = handle;
+    held.at = at;
     return {handle, rest};
   }
 
