@@ -26,6 +26,7 @@ void add_draw(CLI::App& app, ExitStatus& status);
 void add_rules(CLI::App& app, ExitStatus& status);
 void add_doctor(CLI::App& app, ExitStatus& status);
 void add_explore(CLI::App& app, ExitStatus& status);
+void add_claims(CLI::App& app, ExitStatus& status);
 void add_explain(CLI::App& app, ExitStatus& status);
 void add_minimize(CLI::App& app, ExitStatus& status);
 void add_strategies(CLI::App& app, ExitStatus& status);

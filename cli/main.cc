@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
   cli::add_minimize(app, status); // what a scenario comes down to
   cli::add_draw(app, status);     // what a scenario's world looks like
   cli::add_explain(app, status);  // why a pivot_root fails, and what mends it
+  cli::add_claims(app, status);   // what people say, and what is true of it
   cli::add_rules(app, status);    // every reason to refuse
   cli::add_doctor(app, status);   // what this machine can run
   cli::add_strategies(app, status);  // the ways to switch root

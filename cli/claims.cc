@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// claims.cc: `pivotcheck claims`: what people say about pivot_root, each as a scenario that shows what
+// is true of it (corpus/claims/README.md), run here and now. The scenarios are part of the command, so
+// that it says the same wherever it is installed.
+//
+// One claim is no scenario: that pivot_root can't work on rootfs. It is tried where the root of this
+// command is rootfs (in an initramfs), and elsewhere the table says that it was not.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "claims_text.h"
+#include "commands.h"
+#include "explain/explain.h"
+#include "explain/live.h"
+#include "files.h"
+#include "json.h"
+#include "kernel/standpoint.h"
+#include "output.h"
+#include "trial/trial.h"
+
+namespace pivotcheck::cli {
+namespace {
+
+struct Claim {
+  std::string name;
+  std::string title;
+  std::string verdict;   // holds, fails, imprecise
+  std::string sentence;
+  Scenario scenario;
+};
+
+// What the running kernel made of it.
+struct Shown {
+  enum class How : unsigned char { shown, not_so, not_run };
+  How how = How::not_run;
+  std::string reason;    // of anything but `shown`
+  bool harness = false;  // not_run, because the harness broke
+};
+
+struct Options {
+  std::vector<std::string> paths;
+  bool json = false;
+};
+
+bool is_verdict(std::string_view word) {
+  return word == "holds" || word == "fails" || word == "imprecise";
+}
+
+// The first `about:` is the verdict, the others are the sentence. "" or what is wrong.
+std::string read_claim(const std::string& name, const Scenario& scenario, Claim& claim) {
+  claim = {.name = name, .title = {}, .verdict = {}, .sentence = {}, .scenario = scenario};
+  if (!scenario.title) return "it has no title";
+  claim.title = *scenario.title;
+  if (scenario.about.size() < 2 || !is_verdict(scenario.about.front())) {
+    return "its first about: is none of holds, fails, imprecise, or there is no second one";
+  }
+  claim.verdict = scenario.about.front();
+  for (std::size_t i = 1; i < scenario.about.size(); ++i) {
+    claim.sentence += (i == 1 ? "" : " ") + scenario.about[i];
+  }
+  return "";
+}
+
+std::string_view words(Shown::How how) {
+  switch (how) {
+    case Shown::How::shown: return "shown";
+    case Shown::How::not_so: return "NOT SO HERE";
+    case Shown::How::not_run: return "NOT RUN";
+  }
+  return "";
+}
+
+Shown show(Expected<Trial>& trial, const Claim& claim) {
+  if (!trial) return {.how = Shown::How::not_run, .reason = trial.error().what};
+  const TrialResult result = trial->run(claim.scenario);
+  switch (result.kind) {
+    case TrialResult::Kind::agree: return {.how = Shown::How::shown, .reason = {}};
+    case TrialResult::Kind::disagree:
+      return {.how = Shown::How::not_so,
+              .reason = fmt::format("kernel and model disagree at step {}", result.step)};
+    case TrialResult::Kind::unmet: return {.how = Shown::How::not_so, .reason = result.reason};
+    case TrialResult::Kind::skipped: return {.how = Shown::How::not_run, .reason = result.reason};
+    case TrialResult::Kind::failed:
+      return {.how = Shown::How::not_run, .reason = result.reason, .harness = true};
+  }
+  return {};
+}
+
+// --- the claim that no scenario can show
+
+Claim rootfs_claim() {
+  return {.name = "rootfs-cannot-be-pivoted",
+          .title = "pivot_root cannot work on rootfs",
+          .verdict = "holds",
+          .sentence = "While the root of the caller is the rootfs itself (an initramfs) it is "
+                      "refused, whatever the arguments: rootfs is mounted on nothing. A bind of / "
+                      "to itself, entered by chroot /.., is a root that can be pivoted.",
+          .scenario = {}};
+}
+
+// In a copy of the mount namespace nothing is changed, and /proc is a mount that every initramfs has
+// which can answer at all.
+Shown show_rootfs() {
+  const auto traits = KernelTraits::for_release(running_release());
+  const auto sight = explain::see_process(0, "/proc", "/proc", traits);
+  if (!sight) return {.how = Shown::How::not_run, .reason = sight.error().what};
+  const explain::Answer answer = explain::explain(*sight);
+  if (answer.first.reason != &explain::root_is_rootfs) {
+    return {.how = Shown::How::not_run,
+            .reason = "the root here is not rootfs: it takes an initramfs, as in a virtual machine"};
+  }
+  const auto outcome = rehearse(0, "/proc", "/proc");
+  if (!outcome) return {.how = Shown::How::not_run, .reason = outcome.error().what, .harness = true};
+  if (outcome->error == EINVAL) return {.how = Shown::How::shown, .reason = {}};
+  return {.how = Shown::How::not_so, .reason = "the kernel answers " + to_string(*outcome)};
+}
+
+// --- the table
+
+void print_claim(const Options& options, const Claim& claim, const Shown& shown) {
+  if (options.json) {
+    nlohmann::ordered_json object{{"claim", claim.name},
+                                  {"title", claim.title},
+                                  {"verdict", claim.verdict},
+                                  {"sentence", claim.sentence},
+                                  {"result", words(shown.how)}};
+    if (!shown.reason.empty()) object["reason"] = shown.reason;
+    print(line(object));
+    return;
+  }
+  print(fmt::format("{:9}  {:11}  {}\n", claim.verdict, words(shown.how), claim.title));
+  print(fmt::format("{:24}{}\n", "", claim.sentence));
+  if (!shown.reason.empty()) print(fmt::format("{:24}{}: {}\n", "", words(shown.how), shown.reason));
+}
+
+// The claims to show; nullopt if a file is wrong, which has been said.
+std::optional<std::vector<Claim>> read_claims(const Options& options) {
+  std::vector<Claim> claims;
+  bool good = true;
+  const auto add = [&](const std::string& name, const Scenario& scenario) {
+    Claim claim;
+    const std::string wrong = read_claim(name, scenario, claim);
+    if (!wrong.empty()) complain(name + ": " + wrong);
+    good = good && wrong.empty();
+    claims.push_back(std::move(claim));
+  };
+  if (options.paths.empty()) {
+    for (const ClaimText& text : claim_texts) {
+      const auto scenario = parse(text.text);
+      if (scenario) add(std::string(text.name), *scenario);
+    }
+    return good ? std::optional(std::move(claims)) : std::nullopt;
+  }
+  const Files files = read_files(options.paths);
+  for (const BadFile& bad : files.bad) std::fprintf(stderr, "%s\n", to_string(bad).c_str());
+  for (const ScenarioFile& file : files.good) add(file.name, file.scenario);
+  good = good && files.bad.empty();
+  return good ? std::optional(std::move(claims)) : std::nullopt;
+}
+
+ExitStatus claims(const Options& options) {
+  const auto all = read_claims(options);
+  if (!all) return ExitStatus::bad_usage;
+  Expected<Trial> trial = Trial::make();
+  int shown = 0;
+  int not_so = 0;
+  int not_run = 0;
+  bool harness = false;
+  const auto tell = [&](const Claim& claim, const Shown& how) {
+    print_claim(options, claim, how);
+    shown += how.how == Shown::How::shown ? 1 : 0;
+    not_so += how.how == Shown::How::not_so ? 1 : 0;
+    not_run += how.how == Shown::How::not_run ? 1 : 0;
+    harness = harness || how.harness;
+  };
+  for (const Claim& claim : *all) tell(claim, show(trial, claim));
+  if (options.paths.empty()) tell(rootfs_claim(), show_rootfs());
+  complain(fmt::format("{} claims: {} shown on Linux {}, {} not so here, {} not run",
+                       shown + not_so + not_run, shown, to_string(running_release()), not_so,
+                       not_run));
+  if (not_so > 0) return ExitStatus::disagreed;
+  if (harness) return ExitStatus::harness;
+  return shown > 0 ? ExitStatus::agreed : ExitStatus::nothing_ran;
+}
+
+}  // namespace
+
+void add_claims(CLI::App& app, ExitStatus& status) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand(
+      "claims", "What people say about pivot_root, and what is true of it on the running kernel");
+  command->add_flag("--json", options->json, "print one JSON object a line");
+  command->add_option("FILE|DIR", options->paths, "other claims than the ones this command has");
+  command->callback([options, &status] { status = claims(*options); });
+  command->footer(
+      "Exit status: 0 all that ran were shown, 1 one is not so here, 2 a file that is no claim, 3\n"
+      "the harness could not do its work, 4 nothing ran.");
+}
+
+}  // namespace pivotcheck::cli
