@@ -131,7 +131,7 @@ std::string_view name(Answer::Verdict verdict) {
   return "";
 }
 
-Answer explain(const Sight& sight) {
+Answer explain(const Sight& sight, bool mending) {
   const std::vector<Unknown> open = unknowns(sight);
   const std::vector<Guess> all = guesses(open);
   std::vector<Possibility> by_guess;
@@ -162,7 +162,7 @@ Answer explain(const Sight& sight) {
   }
   Built built = build(sight, all.front());
   answer.mounts = mounts_of(sight, built, answer.first.reason);
-  if (answer.possible.size() > 1 || !succeeds) {
+  if (mending && (answer.possible.size() > 1 || !succeeds)) {
     Plan plan = mend(sight, all);
     answer.further = plan.further;
     answer.unmended = plan.unmended;

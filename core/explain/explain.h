@@ -56,7 +56,8 @@ struct Answer {
   std::vector<std::string> after;
 };
 
-Answer explain(const Sight& sight);
+// Without `mending`: only the verdict, which is much less work.
+Answer explain(const Sight& sight, bool mending = true);
 
 // `cannot tell`, decided by a trial in a copy of the namespace (kernel/standpoint.h).
 void decide(Answer& answer, const Sight& sight, Outcome outcome);

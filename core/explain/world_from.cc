@@ -238,6 +238,7 @@ class Builder {
     const MountIndex parent = is_rootfs ? made_up(view.peer_group != 0)
                                         : made_up_like(view.parent, guess_.root_parent_shared);
     world_.attach(parent, below(), world_[below()].root);
+    if (!is_rootfs) mounts_[view.parent] = parent;
     const DentryId place = is_seen ? directory_below(world_[parent].root, "(hidden)")
                                    : world_[parent].root;
     world_.attach(mount, parent, place);

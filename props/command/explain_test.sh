@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+# `pivotcheck explain` names the rule in set-ups in which pivot_root really fails, and what it prints to
+# mend each of them is run: pivot_root then succeeds. Every set-up is made in a mount namespace of its
+# own, which ends with the shell that made it.
+source "$(dirname "$0")/common.sh"
+needs_worlds
+
+if [[ $EUID -eq 0 ]]; then own=(unshare --mount --propagation private); else own=(unshare -Urm); fi
+"${own[@]}" true 2>/dev/null || { echo 'SKIPPED: no mount namespace can be made here'; exit 77; }
+before=$(cut -d' ' -f3- /proc/self/mountinfo | sort)
+mkdir w
+export W=$folder/w PIVOTCHECK folder
+
+# What runs inside of each namespace. `mends RULE NEW OLD`: the rule is named (by --try where locks
+# can't be seen), the printed commands are run, and pivot_root succeeds: in them, where they end in it.
+cat >inside.sh <<'END'
+set -eu
+die() { echo "FAILED: $*"; [ ! -e "$folder/said" ] || cat "$folder/said"; exit 1; }
+names() {
+  rule=$1; shift
+  status=0
+  "$PIVOTCHECK" explain --try --json "$@" >"$folder/said" 2>&1 || status=$?
+  [ "$status" = 1 ] || die "exit status $status, not 1: $*"
+  grep -q "\"verdict\":\"refused\",\"rule\":\"$rule\"" "$folder/said" || die "not $rule: $*"
+}
+commands() {
+  "$PIVOTCHECK" explain "$@" | awk '/^What mends/ { on = 1; next } /^$|^Note|^Tried/ { on = 0 } on' |
+    sed 's/^  //'
+}
+mends() {
+  names "$@"; shift
+  commands "$@" >"$folder/script"
+  [ -s "$folder/script" ] || die "no commands: $*"
+  case $(cat "$folder/script") in *pivot_root*) ;; *) printf 'pivot_root %s %s\n' "$1" "$2" >>"$folder/script" ;; esac
+  sh -e "$folder/script" </dev/null >"$folder/said" 2>&1 || { cat "$folder/script"; die "mending $rule"; }
+  echo "mended: $rule"
+}
+# Nothing mends it.
+only_names() {
+  names "$@"; shift
+  grep -q '"commands":\[\]' "$folder/said" || die "commands for what can't be mended: $*"
+  echo "named: $rule"
+}
+tmpfs() { mkdir -p "$1"; mount -t tmpfs none "$1"; }
+# A folder with all that a shell needs, each of it a bind; prints nothing. "$1" must be on a tmpfs.
+dress() {
+  mkdir -p "$1$folder" "$1/new"
+  for name in bin sbin lib lib64 lib32 usr etc proc dev; do
+    if [ -L "/$name" ]; then cp -P "/$name" "$1/$name"
+    elif [ -d "/$name" ]; then mkdir "$1/$name"; mount --rbind "/$name" "$1/$name"; mount --make-rprivate "$1/$name"
+    fi
+  done
+  mount --bind "$folder" "$1$folder"
+  cp "$PIVOTCHECK" "$1/pivotcheck"
+}
+END
+
+number=0
+inside() {  # inside ENTER... -- SCRIPT
+  local enter=()
+  while [[ $1 != -- ]]; do enter+=("$1"); shift; done
+  number=$((number + 1))
+  "${enter[@]}" bash -c ". $folder/inside.sh; cd $folder; $2" >log 2>&1 </dev/null || { cat log; die "$2"; }
+  [[ -s log ]] || die "said nothing: $2"
+  cat log
+}
+nested=("${own[@]}" unshare -Urm)
+
+# --- arguments
+inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/new; mends name-missing $W/new $W/new/old/x'
+inside "${own[@]}" -- 'tmpfs $W; mends name-missing $W/new $W/new/old'
+inside "${own[@]}" -- 'tmpfs $W; mkdir $W/old; cd $W/old; rmdir $W/old; mends put-old-gone $W .'
+inside "${own[@]}" -- 'tmpfs $W; touch $W/file; mends not-a-directory $W $W/file'
+inside "${own[@]}" -- 'tmpfs $W; touch $W/file; only_names not-a-directory $W/file $W'
+inside "${own[@]}" -- 'tmpfs $W; ln -s nowhere $W/link; only_names name-missing $W/link $W'
+inside "${own[@]}" -- 'tmpfs $W; ln -s loop $W/loop; only_names too-many-links $W/loop $W'
+inside "${own[@]}" -- 'tmpfs $W; mkdir $W/n; mount --bind $W/n $W/n; cd $W/n; rmdir $W/n 2>/dev/null || true
+                       umount -l $W/n; mkdir -p $W/m; cd $W/m; rmdir $W/m; only_names new-root-removed . $W' \
+  2>/dev/null || inside "${own[@]}" -- 'tmpfs $W; mkdir $W/m; cd $W/m; rmdir $W/m; names new-root-removed . $W/; echo named'
+
+# --- new_root and put_old
+inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new/old; mends new-root-not-mount-point $W/new $W/new/old'
+inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/new; tmpfs $W/o; mends put-old-not-under-new-root $W/new $W/o'
+inside "${own[@]}" -- 'tmpfs $W; mends put-old-on-root-mount $W /etc'
+inside "${own[@]}" -- 'tmpfs $W; mends put-old-on-root-mount $W /'
+inside "${own[@]}" -- 'tmpfs $W; mkdir $W/in; mount -o remount,ro $W; mends put-old-on-root-mount $W /'
+inside "${own[@]}" -- 'tmpfs $W; mount --make-unbindable $W; mkdir $W/new; mends new-root-not-mount-point $W/new $W/new'
+if [[ $EUID -eq 0 ]]; then  # in a user namespace the root mount is locked, which comes first
+  inside "${own[@]}" -- 'mends new-root-on-root-mount /etc /etc'
+  inside "${own[@]}" -- 'only_names new-root-on-root-mount / /etc'
+  inside "${own[@]}" -- 'cd /etc; mends new-root-on-root-mount . .'
+else
+  inside "${own[@]}" -- 'mends new-root-locked /etc /etc'
+  inside "${own[@]}" -- 'cd /etc; mends new-root-locked . .'
+fi
+
+# --- shared mounts: a shared parent, a shared put_old, / as systemd has it, a bind whose parent is shared
+inside "${own[@]}" -- 'tmpfs $W; mount --make-shared $W; tmpfs $W/new; mount --make-private $W/new
+                       mends new-root-parent-shared $W/new $W/new'
+inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/new; mount --make-shared $W/new; mends put-old-mount-shared $W/new $W/new'
+inside "${own[@]}" -- 'mount --make-rshared /; mends put-old-mount-shared /etc /etc'
+inside "${own[@]}" -- 'mount --make-rshared /; tmpfs $W; mends put-old-mount-shared $W $W'
+inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new/old; mount --make-shared $W; mount --bind $W/new $W/new
+                       mount --make-private $W/new; mends new-root-parent-shared $W/new $W/new/old'
+inside "${own[@]}" -- 'tmpfs $W; mount --make-shared $W; mount --bind $W $W; mount --make-private $W
+                       mends new-root-parent-shared $W $W'
+
+# --- the caller: chrooted to a directory, chrooted to a mount on a shared one, no capability
+chrooted='dress $W/r; tmpfs $W/r/new; PIVOTCHECK=/pivotcheck; export PIVOTCHECK
+          chroot $W/r bash -c ". $folder/inside.sh; cd /;'
+inside "${own[@]}" -- "tmpfs \$W; $chrooted mends root-not-mount-point /new /new\""
+inside "${own[@]}" -- "tmpfs \$W; $chrooted cd /new; mkdir old; mends root-not-mount-point . ./old\""
+inside "${own[@]}" -- "tmpfs \$W; mount --make-shared \$W; tmpfs \$W/r; mount --make-private \$W/r
+                       $chrooted mends root-parent-shared /new /new\""
+inside "${own[@]}" -- "tmpfs \$W; mount --make-shared \$W; mkdir \$W/r; mount --bind \$W/r \$W/r
+                       mount --make-private \$W/r; $chrooted mkdir /plain; mends new-root-parent-shared /plain /plain\""
+if [[ $EUID -eq 0 ]]; then
+  inside "${own[@]}" setpriv --bounding-set -sys_admin -- 'mends pivot-no-capability /etc /etc'
+fi
+inside unshare -Ur -- 'mends pivot-no-capability /etc /etc'  # the mount namespace is another's
+
+# --- a locked mount
+inside "${own[@]}" -- 'tmpfs $W; unshare -Urm bash -c ". $folder/inside.sh; mends new-root-locked $W $W"'
+inside "${own[@]}" -- 'tmpfs $W; unshare -Urm bash -c ". $folder/inside.sh
+                       tmpfs $W/new; status=0; $PIVOTCHECK explain $W/new $W/new >$folder/said || status=\$?
+                       [ \$status = 4 ] || die without --try; grep -q locked $folder/said || die what
+                       $PIVOTCHECK explain --try $W/new $W/new >$folder/said || die tried; echo told by --try"'
+
+# --- another process, by its number; it is looked at from outside
+inside "${own[@]}" -- "tmpfs \$W; dress \$W/r; tmpfs \$W/r/new; chroot \$W/r sleep 60 & pid=\$!
+  sleep 0.5; names root-not-mount-point --pid \$pid /new /new; commands --pid \$pid /new /new >script
+  kill -0 \$pid; sh -e script </dev/null || die script; kill \$pid; echo mended by pid"
+
+# --- what it says is what happens, where it would succeed; and nothing is left
+inside "${own[@]}" -- 'tmpfs $W; mkdir $W/old; status=0; "$PIVOTCHECK" explain --json $W $W/old >said || status=$?
+  if [ $status = 4 ]; then "$PIVOTCHECK" explain --try --json $W $W/old >said || die tried; else [ $status = 0 ]; fi
+  grep -q "\"verdict\":\"would succeed\".*\"before\".*\"after\"" said || die no drawing
+  pivot_root $W $W/old; echo succeeded'
+[[ $before == "$(cut -d' ' -f3- /proc/self/mountinfo | sort)" ]] || die 'the mounts of the machine changed'
+echo "$number set-ups"
