@@ -143,8 +143,10 @@ void print_answer(const ExplainOptions& options, const Sight& sight, const Answe
   };
   drawing("Before:", answer.before);
   drawing("After:", answer.after);
-  if (sight.is_first_namespace && !answer.commands.empty()) {
-    print("\nThis is the mount namespace of PID 1: better do it in one of your own (unshare --mount).\n");
+  if (sight.is_first_namespace && !answer.commands.empty() &&
+      answer.first.reason != &explain::root_is_rootfs) {
+    print("\nThis is the mount namespace of PID 1: better do it in one of your own (unshare "
+          "--mount).\n");
   }
   for (const std::string& note : sight.notes) print("Note: " + note + ".\n");
 }

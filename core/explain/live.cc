@@ -95,7 +95,10 @@ Expected<Sight> see_process(pid_t pid, const std::string& new_root, const std::s
   if (!elsewhere) return std::unexpected(elsewhere.error());
   Sight sight;
   const std::size_t longest = std::max(mounts->size(), elsewhere->size());
-  sight.all_is_seen = facts->mounts != 0 ? facts->mounts == longest : facts->at_namespace_root;
+  // Before 6.12 nobody counts the mounts of a namespace; but at its root, all of it is below.
+  sight.all_is_seen = facts->mounts != 0
+                          ? facts->mounts == longest
+                          : facts->at_namespace_root || stands_at_namespace_root(pid);
   sight.mounts = std::move(*mounts);
   sight.elsewhere = std::move(*elsewhere);
   sight.root = place_of("/", stand->root);

@@ -402,6 +402,31 @@ Expected<Outcome> rehearse(pid_t pid, const std::string& new_root, const std::st
   return Outcome{shared.error};
 }
 
+bool stands_at_namespace_root(pid_t pid) {
+  const auto proc = open_proc();
+  if (!proc) return false;
+  const SharedMemory memory;
+  const pid_t whose = pid != 0 ? pid : ::getpid();
+  const auto status = in_a_child(memory.get(), [&](Shared& shared) {
+    TaskFiles files(proc->get(), whose);
+    const UniqueFd root = open_path(proc->get(), files.path("root"));
+    const auto mounts = files.open("ns/mnt");
+    shared.error = EPERM;
+    if (!root || !mounts) return;
+    // First of all as it is: only an owner below takes entering the user namespace.
+    if (::setns(mounts->get(), CLONE_NEWNS) != 0) {
+      const UniqueFd owner = owner_of(mounts->get());
+      if (!owner || ::setns(owner.get(), CLONE_NEWUSER) != 0 ||
+          ::setns(mounts->get(), CLONE_NEWNS) != 0) {
+        return;
+      }
+    }
+    const UniqueFd top = open_path(AT_FDCWD, "/");
+    if (top && identity_of(top.get()) == identity_of(root.get())) shared.error = 0;
+  });
+  return status && memory.get()->answered && memory.get()->error == 0;
+}
+
 Expected<Outcome> ask_seccomp() {
   const SharedMemory memory;
   const auto status = in_a_child(memory.get(), [](Shared& shared) {

@@ -45,6 +45,10 @@ struct Standpoint {
 Expected<Standpoint> look(pid_t pid, const std::string& first, const std::string& second);
 Expected<Outcome> rehearse(pid_t pid, const std::string& new_root, const std::string& put_old);
 
+// Whether its root is what entering its mount namespace would give: tried by entering it. False also
+// where that is refused. (A cover over the namespace's root counts as that root.)
+bool stands_at_namespace_root(pid_t pid);
+
 // What a seccomp filter of the calling process answers to pivot_root in the kernel's place; ok if it
 // lets the call through. The child's call names no paths, so it can do nothing.
 Expected<Outcome> ask_seccomp();

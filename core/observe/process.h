@@ -25,8 +25,8 @@ struct ProcessFacts {
   std::string mountinfo;
   std::string mountinfo_elsewhere;   // the longest of another root in the same namespace; may be ""
   std::uint32_t mounts = 0;          // in the namespace; 0: this kernel can't tell (before 6.12)
-  bool at_namespace_root = false;    // its root is what entering the namespace would give (tried where
-                                     // the number is not known)
+  bool at_namespace_root = false;    // where the number is not known: its root is that of PID 1, which
+                                     // is in the same namespace
   Capabilities effective;
   bool may_mount = false;            // CAP_SYS_ADMIN in the owner of its mount namespace
   bool owns_namespace = false;       // its own user namespace is that owner

@@ -18,7 +18,7 @@ fi
 
 mkdir -p root/{bin,proc,new,dev,tmp}
 cp "$busybox" root/bin/busybox
-for name in sh mount chroot pivot_root mkdir cat ls awk sed poweroff; do
+for name in sh mount umount chroot pivot_root mkdir cat ls awk sed poweroff; do
   ln -s busybox "root/bin/$name"
 done
 cp "$PIVOTCHECK" root/bin/pivotcheck
@@ -34,6 +34,10 @@ mkdir /new/old
 echo '<explain>'; pivotcheck explain --try --json /new /new/old; echo "<status $?>"
 echo '<claims>'; pivotcheck claims; echo "<status $?>"
 echo '<offline>'; pivotcheck explain --mountinfo /proc/self/mountinfo --root / --json /new /new/old
+echo '<second>'
+mount --rbind / /
+chroot /.. sh -c 'pivotcheck explain --json /new /new/old; echo "<status $?>"'
+umount -l /..
 echo '<mending>'
 pivotcheck explain /new /new/old | awk '/^What mends/ { on = 1; next } /^$/ { on = 0 } on' |
   sed 's/^  //' >/tmp/script
@@ -49,13 +53,14 @@ timeout 120 linux.uml initrd="$folder/initramfs.gz" rdinit=/init mem=256M quiet 
   con0=null,fd:1 >out 2>err </dev/null || true
 grep -q '<end>' out || die 'user-mode Linux did not come to its end'
 part() { sed -n "/<$1>/,/<status/p" out >"part.$1"; }
-part explain; part claims; part mending
+part explain; part claims; part mending; part second
 has part.explain '"verdict":"refused","rule":"root-is-rootfs","errno":"EINVAL"'
 has part.explain '<status 1>'
 has part.explain '- rootfs rootfs rw'
 has part.claims 'holds      shown        pivot_root cannot work on rootfs'
 has part.claims '<status 0>'
 has part.mending '<status 0>'
-sed -n '/<offline>/,/<mending>/p' out >part.offline
+sed -n '/<offline>/,/<second>/p' out >part.offline
 has part.offline '"rule":"root-is-rootfs"'
+has part.second '"verdict":"would succeed"'
 echo "on an initramfs: named, mended, and the claims shown: $(grep -Ec '^(holds|fails|imprecise) +shown' part.claims)"

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+# The exit statuses of `pivotcheck explain` and `pivotcheck claims`, and the one line for what is wrong.
+source "$(dirname "$0")/common.sh"
+
+cat >good <<'END'
+22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
+30 22 0:40 / /new rw - tmpfs none rw
+END
+usage() {  # usage WORDS ARGUMENT...
+  local words=$1
+  shift
+  expect 2 "$PIVOTCHECK" explain "$@"
+  [[ ! -s out && $(wc -l <err) -eq 1 ]] || die "not one line: $*"
+  has err "$words"
+}
+usage 'NEW_ROOT is required'
+usage 'PUT_OLD is required' /new
+usage 'there is no process 99999999' --pid 99999999 /new /new
+usage 'pid' --pid 0 /new /new
+usage 'pid' --pid x /new /new
+usage '--kernel six' --kernel six /new /new
+usage '--mountinfo needs --root' --mountinfo good /new /new
+usage '--root: an absolute path' --mountinfo good --root new /new /new
+usage '--cwd: an absolute path' --mountinfo good --root / --cwd new . .
+usage 'missing: can'\''t be read: ENOENT' --mountinfo missing --root / /new /new
+usage 'it has no line' --mountinfo /dev/null --root / /new /new
+usage '--caps admin' --mountinfo good --root / --caps admin /new /new
+usage 'go with --mountinfo' --root / /new /new
+usage 'exclude each other' --mountinfo good --root / --pid 1 /new /new
+usage 'exclude each other' --mountinfo good --root / --try /new /new
+usage 'does not go with --kernel' --try --kernel 6.1 /new /new
+printf '22 1 8:1 / /\n' >bad
+usage 'bad: line 1: ' --mountinfo bad --root / /new /new
+
+expect 0 "$PIVOTCHECK" explain --mountinfo good --root / /new /new
+expect 0 "$PIVOTCHECK" explain --mountinfo good --root / --kernel 6.1 --caps CAP_SYS_ADMIN /new /new
+expect 1 "$PIVOTCHECK" explain --mountinfo good --root / --caps none /new /new
+has out 'EPERM pivot-no-capability'
+expect 1 "$PIVOTCHECK" explain --json --mountinfo good --root / /new /
+for key in verdict rule errno mounts further commands cannot_tell; do has out "\"$key\":"; done
+[[ $(wc -l <out) -eq 1 ]] || die 'not one object on one line'
+expect 1 "$PIVOTCHECK" explain '' /  # refused by the kernel, not by us
+expect 1 "$PIVOTCHECK" explain "$folder/good" /
+has out not-a-directory
+
+# A process that this user may not look at.
+if [[ $EUID -eq 0 ]]; then
+  cp "$PIVOTCHECK" pivotcheck; chmod 755 . pivotcheck
+  expect 4 setpriv --reuid 65534 --regid 65534 --clear-groups ./pivotcheck explain --pid $$ / /
+  has err 'cannot tell: '
+fi
+
+needs_worlds
+expect 0 "$PIVOTCHECK" claims
+has_not out 'NOT SO HERE'
+has err ', 0 not so here, '
+expect 0 "$PIVOTCHECK" claims --json "$SOURCE/corpus/claims"
+[[ $(grep -c '"result":"shown"' out) -eq $(find "$SOURCE/corpus/claims" -name '*.scn' | wc -l) ]] ||
+  die 'a claim was not shown'
+sed 's/=> ok/=> EPERM/' "$SOURCE/corpus/claims/put-old-must-be-empty.scn" >wrong.scn
+expect 1 "$PIVOTCHECK" claims wrong.scn
+has out 'NOT SO HERE'
+printf 'title: no verdict\nmkdir /d\n' >none.scn
+expect 2 "$PIVOTCHECK" claims none.scn
+expect 2 "$PIVOTCHECK" claims missing.scn

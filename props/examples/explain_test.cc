@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// explain_test.cc: what `pivotcheck explain` says about mountinfo texts, as bug reports quote them, and
+// about a process under a seccomp filter. Real mounts are what props/command/explain_test.sh is about.
+#include <doctest/doctest.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include "explain/explain.h"
+#include "explain/live.h"
+#include "explain/offline.h"
+#include "kernel/standpoint.h"
+
+namespace pivotcheck::explain {
+namespace {
+
+using Verdict = Answer::Verdict;
+
+// / shared, as systemd has it; /new private on it.
+constexpr std::string_view systemd =
+    "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+    "23 22 0:21 / /proc rw shared:2 - proc proc rw\n"
+    "30 22 0:40 / /new rw - tmpfs none rw\n";
+constexpr std::string_view all_private =
+    "22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n"
+    "30 22 0:40 / /new rw - tmpfs none rw\n"
+    "31 22 0:41 / /other rw - tmpfs none rw\n";
+constexpr std::string_view initramfs =
+    "1 1 0:2 / / rw - rootfs rootfs rw\n"
+    "20 1 0:40 / /new rw - tmpfs none rw\n";
+
+Answer ask(std::string_view mountinfo, OfflineQuestion question) {
+  if (question.root.empty()) question.root = "/";
+  const auto sight = see_offline(mountinfo, question);
+  REQUIRE(sight);
+  return explain(*sight);
+}
+Answer ask(std::string_view mountinfo, std::string new_root, std::string put_old) {
+  return ask(mountinfo, OfflineQuestion{.root = "/",
+                                        .current_directory = {},
+                                        .traits = {},
+                                        .new_root = std::move(new_root),
+                                        .put_old = std::move(put_old)});
+}
+
+std::string rule(const Answer& answer) {
+  return answer.first.reason == nullptr ? "" : std::string(answer.first.reason->name);
+}
+std::vector<std::string> further(const Answer& answer) {
+  std::vector<std::string> names;
+  for (const Reason reason : answer.further) names.emplace_back(reason->name);
+  return names;
+}
+using Lines = std::vector<std::string>;
+
+TEST_CASE("what would succeed is drawn before and after") {
+  const Answer answer = ask(all_private, "/new", "/new/old");
+  CHECK(answer.verdict == Verdict::would_succeed);
+  CHECK(answer.commands.empty());
+  REQUIRE(answer.after.size() > 2);
+  CHECK(answer.after[1].starts_with("/ "));
+  CHECK(std::ranges::any_of(answer.after, [](const std::string& line) {
+    return line.find("/old/other") != std::string::npos;
+  }));
+}
+
+TEST_CASE("each rule on the way is named, and private comes before the bind") {
+  const Answer answer = ask(systemd, "/srv", "/new");
+  CHECK(rule(answer) == "new-root-on-root-mount");
+  CHECK(further(answer) == Lines{"new-root-parent-shared", "put-old-not-under-new-root"});
+  const Answer plain = ask(systemd, "/srv", "/srv/old");
+  CHECK(plain.verdict == Verdict::refused);
+  CHECK(rule(plain) == "put-old-mount-shared");
+  CHECK(further(plain) == Lines{"new-root-on-root-mount"});
+  CHECK(plain.commands == Lines{"mount --make-private /", "mount --bind /srv /srv"});
+}
+
+TEST_CASE("the mounts that it is about come with their lines") {
+  const Answer answer = ask(systemd, "/new", "/new");
+  CHECK(rule(answer) == "new-root-parent-shared");
+  REQUIRE(answer.mounts.size() == 2);
+  CHECK(answer.mounts[1].seen->text == "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw");
+}
+
+TEST_CASE("put_old outside of new_root takes another call") {
+  const Answer answer = ask(all_private, "/new", "/other");
+  CHECK(rule(answer) == "put-old-not-under-new-root");
+  CHECK(answer.commands == Lines{"mkdir -p /new/.put_old", "pivot_root /new /new/.put_old"});
+}
+
+TEST_CASE("the root itself is never a new root") {
+  const Answer answer = ask(all_private, "/", "/x");
+  CHECK(rule(answer) == "new-root-on-root-mount");
+  CHECK(answer.commands.empty());
+  CHECK(answer.unmended == &info(Rule::new_root_on_root_mount));
+}
+
+TEST_CASE("rootfs is known by being its own parent") {
+  const Answer answer = ask(initramfs, "/new", "/new/old");
+  CHECK(rule(answer) == "root-is-rootfs");
+  CHECK(answer.first.outcome.error == EINVAL);
+  CHECK(answer.commands ==
+        Lines{"mount --rbind / /", "chroot /.. sh -c 'pivot_root /new /new/old'"});
+  // What the kernel looks at before it asks for the root's parent.
+  CHECK(rule(ask(initramfs, "/dir", "/dir")) == "new-root-on-root-mount");
+}
+
+TEST_CASE("a chroot is told by the root that is given") {
+  OfflineQuestion question{.root = "/other",
+                           .current_directory = {},
+                           .traits = {},
+                           .new_root = "/n",
+                           .put_old = "/n"};
+  CHECK(rule(ask(all_private, question)) == "new-root-on-root-mount");
+  question.root = "/srv";
+  const Answer plain = ask(all_private, question);
+  CHECK(further(plain) == Lines{"root-not-mount-point"});
+  // A text from inside of a chroot has no line for "/".
+  CHECK(rule(ask("30 22 0:40 / /new rw - tmpfs none rw\n", "/new", "/new")) ==
+        "root-not-mount-point");
+}
+
+TEST_CASE("relative arguments start at the current directory") {
+  OfflineQuestion question{.root = "/",
+                           .current_directory = "/new",
+                           .traits = {},
+                           .new_root = ".",
+                           .put_old = "."};
+  CHECK(ask(all_private, question).verdict == Verdict::would_succeed);
+  question.current_directory = "/srv";
+  const Answer answer = ask(all_private, question);
+  CHECK(answer.commands == Lines{"mount --bind . .", "cd \"$PWD\""});
+}
+
+TEST_CASE("without the capability nothing else is looked at") {
+  OfflineQuestion question{.root = "/",
+                           .current_directory = {},
+                           .capabilities = {},
+                           .traits = {},
+                           .new_root = "/new",
+                           .put_old = "/new"};
+  const Answer answer = ask(all_private, question);
+  CHECK(rule(answer) == "pivot-no-capability");
+  CHECK(further(answer) == Lines{"new-root-locked"});
+  CHECK(answer.commands == Lines{"unshare --user --map-root-user --mount sh -c "
+                                 "'mount --rbind /new /new && pivot_root /new /new'"});
+}
+
+TEST_CASE("words of the script are quoted") {
+  const Answer answer = ask(all_private, "/it's", "/it's");
+  CHECK(answer.commands == Lines{"mount --bind '/it'\\''s' '/it'\\''s'"});
+}
+
+TEST_CASE("a mountinfo that is none gets a line that says where") {
+  const auto sight = see_offline("22 1 8:1 / / rw - ext4\n", {.root = "/"});
+  REQUIRE_FALSE(sight);
+  CHECK(sight.error().starts_with("line 1: "));
+  CHECK_FALSE(see_offline("", {.root = "/"}));
+}
+
+TEST_CASE("what can't be seen from outside gives both answers") {
+  auto sight = see_offline(all_private, {.root = "/", .new_root = "/new", .put_old = "/new"});
+  REQUIRE(sight);
+  sight->machine_owns = false;  // a mount may be locked
+  const Answer locked = explain(*sight);
+  CHECK(locked.verdict == Verdict::cannot_tell);
+  CHECK(locked.cannot_tell.size() == 1);
+  CHECK(locked.commands == Lines{"mount --rbind /new /new"});
+  sight->machine_owns = true;
+  sight->unseen_refusals = {"whether the AppArmor profile x (enforce) allows pivot_root"};
+  CHECK(explain(*sight).verdict == Verdict::cannot_tell);
+}
+
+// In a child: a filter that answers pivot_root with `error` stays for as long as its process does.
+int status_under_filter(int error) {
+  const pid_t child = ::fork();
+  if (child != 0) {
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  const auto answer = static_cast<std::uint32_t>(error);
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),  // the number of the call
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pivot_root, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | answer),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter{.len = 4, .filter = program};
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) ::_exit(77);
+  const auto sight = see_process(0, "/proc", "/proc", KernelTraits{});
+  if (!sight) ::_exit(3);
+  const Answer told = explain(*sight);
+  const bool right = told.verdict == Verdict::refused && told.first.reason == &seccomp_filter &&
+                     told.first.outcome.error == error && told.commands.empty();
+  ::_exit(right ? 0 : 1);
+}
+
+TEST_CASE("a seccomp filter is asked, not guessed") { CHECK(status_under_filter(ENOTTY) == 0); }
+
+}  // namespace
+}  // namespace pivotcheck::explain
