@@ -71,19 +71,22 @@ std::string outcome_words(const explain::Possibility& one) {
   return fmt::format("{} {}", to_string(one.outcome), one.reason->name);
 }
 
+std::string possible_words(const Answer& answer) {
+  std::string words;
+  for (const auto& one : answer.possible) {
+    words += (words.empty() ? "" : ", or ") + outcome_words(one);
+  }
+  return words;
+}
+
 std::string headline(const ExplainOptions& options, const Answer& answer) {
   const std::string call = fmt::format("pivot_root {} {}", options.new_root, options.put_old);
   switch (answer.verdict) {
     case Answer::Verdict::would_succeed: return call + " would succeed.\n";
     case Answer::Verdict::refused:
-      return fmt::format("{} would be refused: {}\n", call, outcome_words(answer.first));
-    case Answer::Verdict::cannot_tell: {
-      std::string words;
-      for (const auto& one : answer.possible) {
-        words += (words.empty() ? "" : ", or ") + outcome_words(one);
-      }
-      return fmt::format("{}: cannot tell: {}\n", call, words);
-    }
+      return fmt::format("{} would be refused: {}\n", call, possible_words(answer));
+    case Answer::Verdict::cannot_tell:
+      return fmt::format("{}: cannot tell: {}\n", call, possible_words(answer));
   }
   return "";
 }

@@ -87,6 +87,18 @@ bool same(const Possibility& one, const Possibility& other) {
   return one.outcome == other.outcome;
 }
 
+// All different ones, in the order in which they were found.
+std::vector<Possibility> different(const std::vector<Possibility>& all) {
+  std::vector<Possibility> result;
+  for (const Possibility& one : all) {
+    const auto known = [&](const Possibility& other) {
+      return same(one, other) && one.reason == other.reason;
+    };
+    if (std::ranges::none_of(result, known)) result.push_back(one);
+  }
+  return result;
+}
+
 // The unknowns by which the answer changes.
 std::vector<std::string> deciding(const std::vector<Unknown>& open,
                                   const std::vector<Possibility>& by_guess) {
@@ -141,13 +153,13 @@ Answer explain(const Sight& sight, bool mending) {
   }
   Answer answer;
   answer.first = by_guess.front();
-  for (const Possibility& one : by_guess) {
-    const auto known = [&](const Possibility& other) { return same(one, other); };
-    if (std::ranges::none_of(answer.possible, known)) answer.possible.push_back(one);
-  }
+  const bool open_outcome = std::ranges::any_of(
+      by_guess, [&](const Possibility& one) { return !same(one, answer.first); });
+  // Where all of them give the same errno, the friendliest one names it.
+  answer.possible = open_outcome ? different(by_guess) : std::vector{answer.first};
   answer.cannot_tell = deciding(open, by_guess);
   const bool succeeds = answer.first.reason == nullptr;
-  if (answer.possible.size() > 1) {
+  if (open_outcome) {
     answer.verdict = Answer::Verdict::cannot_tell;
   } else if (!succeeds) {
     answer.verdict = Answer::Verdict::refused;
@@ -162,7 +174,7 @@ Answer explain(const Sight& sight, bool mending) {
   }
   Built built = build(sight, all.front());
   answer.mounts = mounts_of(sight, built, answer.first.reason);
-  if (mending && (answer.possible.size() > 1 || !succeeds)) {
+  if (mending && (open_outcome || !succeeds)) {
     Plan plan = mend(sight, all);
     answer.further = plan.further;
     answer.unmended = plan.unmended;
@@ -175,10 +187,9 @@ Answer explain(const Sight& sight, bool mending) {
 
 void decide(Answer& answer, const Sight& sight, Outcome outcome) {
   const auto fits = [&](const Possibility& one) { return one.outcome == outcome; };
-  const auto found = std::ranges::find_if(answer.possible, fits);
-  answer.first = found == answer.possible.end() ? Possibility{.outcome = outcome, .reason = nullptr}
-                                                : *found;
-  answer.possible = {answer.first};
+  std::erase_if(answer.possible, [&](const Possibility& one) { return !fits(one); });
+  if (answer.possible.empty()) answer.possible = {{.outcome = outcome, .reason = nullptr}};
+  answer.first = answer.possible.front();
   answer.cannot_tell.clear();
   if (outcome.ok()) {
     answer.verdict = Answer::Verdict::would_succeed;

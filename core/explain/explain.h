@@ -45,7 +45,8 @@ struct Answer {
   enum class Verdict : unsigned char { would_succeed, refused, cannot_tell };
   Verdict verdict = Verdict::cannot_tell;
   Possibility first;                        // what it is; cannot tell: the friendliest possibility
-  std::vector<Possibility> possible;        // all different ones; one unless it can't be told
+  std::vector<Possibility> possible;        // all different ones; one unless it can't be told, or
+                                            // was tried and several rules have that errno
   std::vector<std::string> cannot_tell;     // what would have to be known
   std::vector<Involved> mounts;
   std::vector<Reason> further;              // would refuse next, once the one before is mended

@@ -83,7 +83,7 @@ inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new/old; mends new-root-not-mount-p
 inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/new; tmpfs $W/o; mends put-old-not-under-new-root $W/new $W/o'
 inside "${own[@]}" -- 'tmpfs $W; mends put-old-on-root-mount $W /etc'
 inside "${own[@]}" -- 'tmpfs $W; mends put-old-on-root-mount $W /'
-inside "${own[@]}" -- 'tmpfs $W; mkdir $W/in; mount -o remount,ro $W; mends put-old-on-root-mount $W /'
+inside "${own[@]}" -- 'tmpfs $W; mkdir $W/in; mount -o remount,bind,ro $W; mends put-old-on-root-mount $W /'
 inside "${own[@]}" -- 'tmpfs $W; mount --make-unbindable $W; mkdir $W/new; mends new-root-not-mount-point $W/new $W/new'
 if [[ $EUID -eq 0 ]]; then  # in a user namespace the root mount is locked, which comes first
   inside "${own[@]}" -- 'mends new-root-on-root-mount /etc /etc'
@@ -106,7 +106,9 @@ inside "${own[@]}" -- 'tmpfs $W; mount --make-shared $W; mount --bind $W $W; mou
                        mends new-root-parent-shared $W $W'
 
 # --- the caller: chrooted to a directory, chrooted to a mount on a shared one, no capability
+# A process outside of the chroot stays, and sees what the root is mounted on.
 chrooted='dress $W/r; tmpfs $W/r/new; PIVOTCHECK=/pivotcheck; export PIVOTCHECK
+          chroot() { command chroot "$@" || exit 1; return 0; }
           chroot $W/r bash -c ". $folder/inside.sh; cd /;'
 inside "${own[@]}" -- "tmpfs \$W; $chrooted mends root-not-mount-point /new /new\""
 inside "${own[@]}" -- "tmpfs \$W; $chrooted cd /new; mkdir old; mends root-not-mount-point . ./old\""

@@ -49,7 +49,7 @@ chmod +x root/init
 (cd root && find . | cpio -o -H newc 2>/dev/null | gzip -1) >initramfs.gz
 
 # A panic ends it with a status of its own; that it came to its end is known by the marker.
-timeout 120 linux.uml initrd="$folder/initramfs.gz" rdinit=/init mem=256M quiet con=null \
+HOME=$folder timeout 120 linux.uml initrd="$folder/initramfs.gz" rdinit=/init mem=256M quiet con=null \
   con0=null,fd:1 >out 2>err </dev/null || true
 grep -q '<end>' out || die 'user-mode Linux did not come to its end'
 part() { sed -n "/<$1>/,/<status/p" out >"part.$1"; }
