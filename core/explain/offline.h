@@ -13,12 +13,12 @@
 namespace pivotcheck::explain {
 
 struct OfflineQuestion {
-  std::string root;               // of the process, as the text has paths
-  std::string current_directory;  // "" for its root
+  std::string root = {};               // of the process, as the text has paths
+  std::string current_directory = {};  // "" for its root
   Capabilities capabilities{Capability::sys_admin, Capability::sys_chroot, Capability::dac};
-  KernelTraits traits;
-  std::string new_root;
-  std::string put_old;
+  KernelTraits traits = {};
+  std::string new_root = {};
+  std::string put_old = {};
 };
 
 // The error is a line for people.

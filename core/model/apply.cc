@@ -54,7 +54,8 @@ class Operation {
   }
 
   Rule operator()(const Touch& op) {
-    const ParentResult at = look_up_parent(world_, task(), op.path);
+    const bool looks_first = world_.traits.open_looks_before_it_holds;
+    const ParentResult at = look_up_parent(world_, task(), op.path, looks_first);
     if (at.refused != Rule::none) return at.refused;
     // Unlike mkdir, open goes to what is there, and gives it back: an expiry mark is cleared.
     if (at.last != ParentResult::Last::name) {
@@ -62,13 +63,16 @@ class Operation {
       return there.refused != Rule::none ? there.refused : Rule::name_exists;
     }
     if (at.trailing_slash) return Rule::touch_trailing_slash;
-    if (const Rule r = new_name(at); r != Rule::none) {
-      if (r == Rule::name_exists) {
-        const DentryId there = world_.child(at.directory.dentry, at.name);
-        world_[world_.topmost({at.directory.mount, there}).mount].expiry_mark = false;
-      }
-      return r;
+    const Rule refused = new_name(at);
+    if (refused == Rule::name_exists) {
+      const DentryId there = world_.child(at.directory.dentry, at.name);
+      world_[world_.topmost({at.directory.mount, there}).mount].expiry_mark = false;
+      return refused;
     }
+    if (!planted(Fault::expire_mark_survives_making)) {
+      world_[at.directory.mount].expiry_mark = false;
+    }
+    if (refused != Rule::none) return refused;
     world_.new_dentry(at.directory.dentry, at.name, Kind::file, 0644);
     return Rule::none;
   }

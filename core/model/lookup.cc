@@ -203,7 +203,8 @@ LookupResult look_up(World& world, const Task& task, const Path& path, LookupOpt
   return {Rule::none, at};
 }
 
-ParentResult look_up_parent(World& world, const Task& task, const Path& path) {
+ParentResult look_up_parent(World& world, const Task& task, const Path& path,
+                            bool keep_expiry_mark) {
   Walk walk(world, task);
   ParentResult result;
   result.refused = walk.start(path);
@@ -223,7 +224,7 @@ ParentResult look_up_parent(World& world, const Task& task, const Path& path) {
   // `@h/` names no name in h: it is h itself, as `./` is the current directory.
   if (!path.handle.empty() && result.last == Last::root) result.last = Last::dot;
   result.directory = walk.at();
-  if (!planted(Fault::expire_mark_survives_making)) {
+  if (!keep_expiry_mark && !planted(Fault::expire_mark_survives_making)) {
     world[result.directory.mount].expiry_mark = false;
   }
   return result;

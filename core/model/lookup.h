@@ -57,7 +57,9 @@ struct ParentResult {
   Last last = Last::name;
   bool trailing_slash = false;
 };
-ParentResult look_up_parent(World& world, const Task& task, const Path& path);
+// `keep_expiry_mark`: the caller decides whether the directory's mount loses its mark.
+ParentResult look_up_parent(World& world, const Task& task, const Path& path,
+                            bool keep_expiry_mark = false);
 
 // The handle of that name; nullptr if it is not open.
 const Handle* find_handle(const Task& task, std::string_view name);

@@ -112,7 +112,7 @@ namespace pivotcheck {
   X(mount_no_capability, "mount-no-capability", "mount", EPERM,                                    \
     "the task has no CAP_SYS_ADMIN in the user namespace that owns its mount namespace",           \
     "mount(2), EPERM; mount_namespaces(7); user_namespaces(7)", "always")                          \
-  X(mount_type_no_capability, "mount-type-no-capability", "mount, fsmount", EPERM,                 \
+  X(mount_type_no_capability, "mount-type-no-capability", "mount,fsmount", EPERM,                 \
     "a new filesystem is asked for, and the task has no CAP_SYS_ADMIN in its own user namespace",  \
     "user_namespaces(7), Effect of capabilities", "always")                                        \
   X(mount_source_too_long, "mount-source-too-long", "mount", EINVAL,                               \
@@ -120,56 +120,56 @@ namespace pivotcheck {
     "always")                                                                                      \
   X(mount_source_empty, "mount-source-empty", "mount", EINVAL,                                     \
     "the source of a bind or move is the empty string", "mount(2), EINVAL; observed", "always")    \
-  X(move_source_not_mount_point, "move-source-not-mount-point", "mount, move_mount", EINVAL,       \
+  X(move_source_not_mount_point, "move-source-not-mount-point", "mount,move_mount", EINVAL,       \
     "what is to be moved is not the root of a mount", "mount(2), EINVAL for MS_MOVE", "always")    \
-  X(move_kind_mismatch, "move-kind-mismatch", "mount, move_mount", EINVAL,                         \
+  X(move_kind_mismatch, "move-kind-mismatch", "mount,move_mount", EINVAL,                         \
     "a directory can be moved only onto a directory, a file only onto a file", "observed",         \
     "always")                                                                                      \
-  X(mount_target_gone, "mount-target-gone", "mount, move_mount", ENOENT,                           \
+  X(mount_target_gone, "mount-target-gone", "mount,move_mount", ENOENT,                           \
     "the directory to mount on has been removed, or the mount it is on has been detached",         \
     "mount(2), ENOENT; observed", "always")                                                        \
-  X(mount_target_foreign, "mount-target-foreign", "mount, move_mount", EINVAL,                     \
+  X(mount_target_foreign, "mount-target-foreign", "mount,move_mount", EINVAL,                     \
     "the place to mount on is in another mount namespace", "mount_namespaces(7); observed",        \
     "always")                                                                                      \
   X(mount_kind_mismatch, "mount-kind-mismatch", "mount", ENOTDIR,                                  \
     "a directory can be mounted only on a directory, a file only on a file",                       \
     "mount(2), ENOTDIR; observed for files", "always")                                             \
-  X(bind_unbindable, "bind-unbindable", "mount, open_tree", EINVAL,                                \
+  X(bind_unbindable, "bind-unbindable", "mount,open_tree", EINVAL,                                \
     "the source of the bind or clone is unbindable",                                               \
     "sharedsubtree.rst, 2) unbindable mount; mount_namespaces(7), MS_UNBINDABLE", "always")        \
-  X(bind_source_foreign, "bind-source-foreign", "mount, open_tree", EINVAL,                        \
+  X(bind_source_foreign, "bind-source-foreign", "mount,open_tree", EINVAL,                        \
     "the source of the bind is on a mount that is detached, or in another mount namespace",        \
     "mount_namespaces(7); observed", "always")                                                     \
-  X(bind_locked_children, "bind-locked-children", "mount, open_tree", EINVAL,                      \
+  X(bind_locked_children, "bind-locked-children", "mount,open_tree", EINVAL,                      \
     "a bind that is not recursive would reveal what locked mounts below the source cover",         \
     "mount_namespaces(7), Restrictions: mounts inherited as a unit", "always")                     \
-  X(bind_locked_unbindable, "bind-locked-unbindable", "mount, open_tree", EPERM,                   \
+  X(bind_locked_unbindable, "bind-locked-unbindable", "mount,open_tree", EPERM,                   \
     "a recursive bind would have to leave out a mount that is unbindable and locked: what it "     \
     "covers would be revealed",                                                                    \
     "mount_namespaces(7), Restrictions; observed", "always")                                       \
-  X(move_foreign, "move-foreign", "mount, move_mount", EINVAL,                                     \
+  X(move_foreign, "move-foreign", "mount,move_mount", EINVAL,                                     \
     "the mount to be moved is detached, or in another mount namespace", "observed", "always")      \
-  X(move_locked, "move-locked", "mount, move_mount", EINVAL,                                       \
+  X(move_locked, "move-locked", "mount,move_mount", EINVAL,                                       \
     "the mount to be moved is locked: it was inherited from a more privileged mount namespace",    \
     "mount_namespaces(7), Restrictions: may not be separated", "always")                           \
-  X(move_shared_parent, "move-shared-parent", "mount, move_mount", EINVAL,                         \
+  X(move_shared_parent, "move-shared-parent", "mount,move_mount", EINVAL,                         \
     "the mount on which the moved one is mounted is shared", "mount(2), EINVAL for MS_MOVE",       \
     "always")                                                                                      \
-  X(move_unbindable_to_shared, "move-unbindable-to-shared", "mount, move_mount", EINVAL,           \
+  X(move_unbindable_to_shared, "move-unbindable-to-shared", "mount,move_mount", EINVAL,           \
     "the tree to be moved contains an unbindable mount, and the place is on a shared mount",       \
     "sharedsubtree.rst, 5c) move semantics", "always")                                             \
-  X(move_into_itself, "move-into-itself", "mount, move_mount", ELOOP,                              \
+  X(move_into_itself, "move-into-itself", "mount,move_mount", ELOOP,                              \
     "the place to move to is in the tree that is to be moved", "mount(2), ELOOP for MS_MOVE",      \
     "always")                                                                                      \
-  X(mount_source_removed, "mount-source-removed", "mount, move_mount", ENOENT,                     \
+  X(mount_source_removed, "mount-source-removed", "mount,move_mount", ENOENT,                     \
     "the directory or file to be bound, or that the moved mount shows, has been removed",          \
     "observed; mount(2) is silent", "always")                                                      \
   X(propagation_not_mount_point, "propagation-not-mount-point", "mount", EINVAL,                   \
     "the propagation of something that is not the root of a mount is to be changed",               \
     "mount(2), EINVAL; observed", "always")                                                        \
-  X(propagation_detached, "propagation-detached", "mount, move_mount", EINVAL,                     \
+  X(propagation_detached, "propagation-detached", "mount,move_mount", EINVAL,                     \
     "the propagation of a detached mount is to be changed", "observed", "always")                  \
-  X(propagation_foreign, "propagation-foreign", "mount, move_mount", EPERM,                        \
+  X(propagation_foreign, "propagation-foreign", "mount,move_mount", EPERM,                        \
     "the task has no CAP_SYS_ADMIN in the user namespace that owns the mount's namespace",         \
     "observed", "6.1 and later stable releases, 6.17")                                             \
   X(remount_foreign, "remount-foreign", "mount", EINVAL,                                           \
@@ -297,10 +297,10 @@ namespace pivotcheck {
   X(beneath_detached_root, "beneath-detached-root", "move_mount", EINVAL,                          \
     "something is to be mounted beneath the lowest mount of a detached tree: there is nothing it " \
     "could be mounted on", "observed", "6.5")                                                      \
-  X(move_inside_detached_tree, "move-inside-detached-tree", "mount, move_mount", EINVAL,           \
+  X(move_inside_detached_tree, "move-inside-detached-tree", "mount,move_mount", EINVAL,           \
     "the mount to be moved is in a detached tree, but not the lowest of it: only all of it moves", \
     "move_mount(2), EINVAL", "5.2")                                                                \
-  X(move_detached_into_itself, "move-detached-into-itself", "mount, move_mount", EINVAL,           \
+  X(move_detached_into_itself, "move-detached-into-itself", "mount,move_mount", EINVAL,           \
     "a detached tree would be attached to itself", "observed", "6.15")                             \
   X(beneath_locked, "beneath-locked", "move_mount", EINVAL,                                        \
     "the mount on top is locked: who may not unmount it may not get beneath it",                   \

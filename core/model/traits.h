@@ -30,6 +30,10 @@ struct KernelTraits {
   // Quirk (FINDINGS.md, "A new mount namespace forgets that a mount is unbindable").
   bool namespace_copy_loses_unbindable = true;  // since 6.17, seen on 6.18
 
+  // An open that may create looks whether the name is there, and ends in no slash, before it holds the
+  // directory; before, it held that first, and so cleared the expiry mark of its mount.
+  bool open_looks_before_it_holds = true;  // since 6.12
+
   // move_mount knows `beneath`.
   bool moves_beneath = true;  // since 6.5
 
