@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// claims.cc: `pivotcheck claims`: what people say about pivot_root, each as a scenario that shows what
-// is true of it (corpus/claims/README.md), run here and now. The scenarios are part of the command, so
-// that it says the same wherever it is installed.
+// claims.cc: `pivotcheck claims`: what people say about pivot_root, each as a scenario that shows
+// what is true of it (corpus/claims/README.md), run here and now. The scenarios are part of the
+// command, so that it says the same wherever it is installed.
 //
-// One claim is no scenario: that pivot_root can't work on rootfs. It is tried where the root of this
-// command is rootfs (in an initramfs), and elsewhere the table says that it was not.
+// One claim is no scenario: that pivot_root can't work on rootfs. It is tried where the root of
+// this command is rootfs (in an initramfs), and elsewhere the table says that it was not.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -28,7 +28,7 @@ namespace {
 struct Claim {
   std::string name;
   std::string title;
-  std::string verdict;   // holds, fails, imprecise
+  std::string verdict;  // holds, fails, imprecise
   std::string sentence;
   Scenario scenario;
 };
@@ -96,25 +96,28 @@ Claim rootfs_claim() {
   return {.name = "rootfs-cannot-be-pivoted",
           .title = "pivot_root cannot work on rootfs",
           .verdict = "holds",
-          .sentence = "While the root of the caller is the rootfs itself (an initramfs) it is "
-                      "refused, whatever the arguments: rootfs is mounted on nothing. A bind of / "
-                      "to itself, entered by chroot /.., is a root that can be pivoted.",
+          .sentence =
+              "While the root of the caller is the rootfs itself (an initramfs) it is "
+              "refused, whatever the arguments: rootfs is mounted on nothing. A bind of / "
+              "to itself, entered by chroot /.., is a root that can be pivoted.",
           .scenario = {}};
 }
 
-// In a copy of the mount namespace nothing is changed, and /proc is a mount that every initramfs has
-// which can answer at all.
+// In a copy of the mount namespace nothing is changed, and /proc is a mount that every initramfs
+// has which can answer at all.
 Shown show_rootfs() {
   const auto traits = KernelTraits::for_release(running_release());
   const auto sight = explain::see_process(0, "/proc", "/proc", traits);
   if (!sight) return {.how = Shown::How::not_run, .reason = sight.error().what};
   const explain::Answer answer = explain::explain(*sight);
   if (answer.first.reason != &explain::root_is_rootfs) {
-    return {.how = Shown::How::not_run,
-            .reason = "the root here is not rootfs: it takes an initramfs, as in a virtual machine"};
+    return {
+        .how = Shown::How::not_run,
+        .reason = "the root here is not rootfs: it takes an initramfs, as in a virtual machine"};
   }
   const auto outcome = rehearse(0, "/proc", "/proc");
-  if (!outcome) return {.how = Shown::How::not_run, .reason = outcome.error().what, .harness = true};
+  if (!outcome)
+    return {.how = Shown::How::not_run, .reason = outcome.error().what, .harness = true};
   if (outcome->error == EINVAL) return {.how = Shown::How::shown, .reason = {}};
   return {.how = Shown::How::not_so, .reason = "the kernel answers " + to_string(*outcome)};
 }
@@ -134,7 +137,8 @@ void print_claim(const Options& options, const Claim& claim, const Shown& shown)
   }
   print(fmt::format("{:9}  {:11}  {}\n", claim.verdict, words(shown.how), claim.title));
   print(fmt::format("{:24}{}\n", "", claim.sentence));
-  if (!shown.reason.empty()) print(fmt::format("{:24}{}: {}\n", "", words(shown.how), shown.reason));
+  if (!shown.reason.empty())
+    print(fmt::format("{:24}{}: {}\n", "", words(shown.how), shown.reason));
 }
 
 // The claims to show; nullopt if a file is wrong, which has been said.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// explain.cc: `pivotcheck explain`: would pivot_root(NEW_ROOT, PUT_OLD) succeed, for a process or for
-// the mountinfo of a bug report; if not, which rule refuses it, what would refuse it next, and which
-// commands mend all of it. Nothing of what it is about is changed.
+// explain.cc: `pivotcheck explain`: would pivot_root(NEW_ROOT, PUT_OLD) succeed, for a process or
+// for the mountinfo of a bug report; if not, which rule refuses it, what would refuse it next, and
+// which commands mend all of it. Nothing of what it is about is changed.
 #include "explain/explain.h"
 
 #include <fmt/format.h>
@@ -148,8 +148,9 @@ void print_answer(const ExplainOptions& options, const Sight& sight, const Answe
   drawing("After:", answer.after);
   if (sight.is_first_namespace && !answer.commands.empty() &&
       answer.first.reason != &explain::root_is_rootfs) {
-    print("\nThis is the mount namespace of PID 1: better do it in one of your own (unshare "
-          "--mount).\n");
+    print(
+        "\nThis is the mount namespace of PID 1: better do it in one of your own (unshare "
+        "--mount).\n");
   }
   for (const std::string& note : sight.notes) print("Note: " + note + ".\n");
 }
@@ -268,9 +269,8 @@ Expected<std::string> try_it(const ExplainOptions& options, const Sight& sight, 
   }
   const auto outcome = rehearse(options.pid, options.new_root, options.put_old);
   if (!outcome) return std::unexpected(outcome.error());
-  const bool known = std::ranges::any_of(answer.possible, [&](const explain::Possibility& one) {
-    return one.outcome == *outcome;
-  });
+  const bool known = std::ranges::any_of(
+      answer.possible, [&](const explain::Possibility& one) { return one.outcome == *outcome; });
   explain::decide(answer, sight, *outcome);
   return fmt::format("Tried in a copy of the mount namespace: {}.{}", to_string(*outcome),
                      known ? "" : " That is not what the rules say: please report it.");
@@ -330,14 +330,14 @@ void add_explain(CLI::App& app, ExitStatus& status) {
   command->add_option("--caps", options->caps,
                       "with --mountinfo: its capabilities, of sys_admin,sys_chroot,dac, or none "
                       "(default: all)");
-  command->add_flag("--try", options->try_it,
-                    "check the answer in a copy of the mount namespace");
+  command->add_flag("--try", options->try_it, "check the answer in a copy of the mount namespace");
   command->add_flag("--json", options->json, "print one JSON object");
   command->add_option("NEW_ROOT", options->new_root)->required();
   command->add_option("PUT_OLD", options->put_old)->required();
   command->callback([options, &status] { status = explain_it(*options); });
   command->footer(
-      "Exit status: 0 it would succeed, 1 it would be refused, 2 bad usage, 4 cannot tell. The commands are for a shell that stands where the process\n"
+      "Exit status: 0 it would succeed, 1 it would be refused, 2 bad usage, 4 cannot tell. The "
+      "commands are for a shell that stands where the process\n"
       "does; where they end in pivot_root, that is the call, in the place where it succeeds.");
 }
 

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// explain_property.cc: `explain_property`: holds `pivotcheck explain` to account. In random worlds, of
-// the generator that the trial has, a task is asked about: what would pivot_root answer here?
+// explain_property.cc: `explain_property`: holds `pivotcheck explain` to account. In random worlds,
+// of the generator that the trial has, a task is asked about: what would pivot_root answer here?
 //
-//     Laboratory: steps --> tasks that stand still --> explain, from /proc/PID alone  --> an answer,
-//                                                 |                                  or "cannot tell"
-//                                                 '-> rehearse (--try), in a copy    --> an answer
+//     Laboratory: steps --> tasks that stand still --> explain, from /proc/PID --> an answer,
+//                                                 |                           or "cannot tell"
+//                                                 '-> rehearse (--try), a copy --> an answer
 //     Laboratory: the same steps, and pivot_root, in a world of its own              --> the truth
 //
-// The sentence: the answer is the truth, or "cannot tell"; that in at most 5 in a hundred of the worlds
-// whose mount namespace belongs to the machine's own user namespace; and the rehearsal always is
-// the truth (tried on all that can't be told, and on some of the others). For the others, in which locks can't be read, the share is only stated.
+// The sentence: the answer is the truth, or "cannot tell"; that in at most 5 in a hundred of the
+// worlds whose mount namespace belongs to the machine's own user namespace; and the rehearsal
+// always is the truth (tried on all that can't be told, and on some of the others). For the others,
+// in which locks can't be read, the share is only stated.
 //
-// Exit status: 0 it holds, 1 it does not, 2 bad usage, 3 the harness could not do its work, 4 nothing
-// ran.
+// Exit status: 0 it holds, 1 it does not, 2 bad usage, 3 the harness could not do its work, 4
+// nothing ran.
 #include <CLI/CLI.hpp>
 #include <array>
 #include <chrono>
@@ -39,11 +40,11 @@ namespace {
 using namespace pivotcheck;
 using explain::Answer;
 
-constexpr std::chrono::seconds limit{10};     // for each world
+constexpr std::chrono::seconds limit{10};  // for each world
 constexpr double cannot_tell_share_max = 0.05;
 constexpr int failures_shown_max = 3;
-constexpr unsigned mending_every = 16;  // how often mending is worked out as well: it is slow
-constexpr unsigned rehearsal_every = 4; // how often what can be told is rehearsed as well
+constexpr unsigned mending_every = 16;   // how often mending is worked out as well: it is slow
+constexpr unsigned rehearsal_every = 4;  // how often what can be told is rehearsed as well
 
 struct Options {
   std::uint64_t seed = 0;
@@ -200,9 +201,9 @@ std::optional<Question> make_question(Choices& choices, const Generated& generat
   if (tasks.empty()) return std::nullopt;
   const model::Task& task = *tasks[choices.below(static_cast<std::uint32_t>(tasks.size()))];
   const Spot new_root = some_spot(choices, generated.world, task);
-  const std::string put_old = choices.flip(70)
-                                  ? new_root.path + down(choices, generated.world, new_root.dentry, 2)
-                                  : some_spot(choices, generated.world, task).path;
+  const std::string put_old =
+      choices.flip(70) ? new_root.path + down(choices, generated.world, new_root.dentry, 2)
+                       : some_spot(choices, generated.world, task).path;
   Question question = generated.steps;
   question.push_back({{task.name}, PivotRoot{new_root.path, put_old}});
   return question;
@@ -254,9 +255,9 @@ void count(Counts& counts, const Result& result) {
 }
 
 double share(const Counts& counts) {
-  return counts.asked == 0 ? 0
-                           : static_cast<double>(counts.cannot_tell) /
-                                 static_cast<double>(counts.asked);
+  return counts.asked == 0
+             ? 0
+             : static_cast<double>(counts.cannot_tell) / static_cast<double>(counts.asked);
 }
 
 void tell(std::string_view whose, const Counts& counts) {
@@ -291,8 +292,8 @@ int run(const Options& options) {
   Counts machine;
   Counts others;
   int wrong = 0;
-  for (std::uint64_t i = 0; machine.asked + others.asked < static_cast<std::uint64_t>(options.cases);
-       ++i) {
+  for (std::uint64_t i = 0;
+       machine.asked + others.asked < static_cast<std::uint64_t>(options.cases); ++i) {
     SeededChoices choices(options.seed, i);
     const Privilege privilege = i % 2 == 0 ? Privilege::root : Privilege::userns;
     if (!asker->has(privilege)) continue;
@@ -327,7 +328,8 @@ int main(int argc, char** argv) {
   Options options;
   options.seed = std::random_device{}();
   app.add_option("--seed", options.seed, "the same seed asks the same questions");
-  app.add_option("--cases", options.cases, "how many questions")->check(CLI::Range(1, 1'000'000'000));
+  app.add_option("--cases", options.cases, "how many questions")
+      ->check(CLI::Range(1, 1'000'000'000));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

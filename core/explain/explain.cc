@@ -26,8 +26,8 @@ std::vector<Guess> guesses(const std::vector<Unknown>& open) {
 
 Involved involved(const Sight& sight, const Built& built, std::string what, MountIndex mount) {
   Involved result{.what = std::move(what), .seen = std::nullopt};
-  const auto id = std::ranges::find(built.mounts, mount,
-                                    &std::pair<const MountId, MountIndex>::second);
+  const auto id =
+      std::ranges::find(built.mounts, mount, &std::pair<const MountId, MountIndex>::second);
   if (id == built.mounts.end()) return result;
   if (const SeenMount* seen = sight.find(id->first)) result.seen = *seen;
   return result;
@@ -83,9 +83,7 @@ std::vector<Involved> mounts_of(const Sight& sight, Built& built, Reason reason)
   return result;
 }
 
-bool same(const Possibility& one, const Possibility& other) {
-  return one.outcome == other.outcome;
-}
+bool same(const Possibility& one, const Possibility& other) { return one.outcome == other.outcome; }
 
 // All different ones, in the order in which they were found.
 std::vector<Possibility> different(const std::vector<Possibility>& all) {

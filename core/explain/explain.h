@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// explain.h: would pivot_root(new_root, put_old) succeed, called by the process that was seen; if not,
-// why, and what mends it.
+// explain.h: would pivot_root(new_root, put_old) succeed, called by the process that was seen; if
+// not, why, and what mends it.
 //
 //     Sight ---> a World for each possibility ---> judge: apply(PivotRoot) in each
 //                                                    |
@@ -31,7 +31,7 @@ extern const RuleInfo seccomp_filter;  // its errno is whatever the filter says
 
 // A mount that has to do with the answer.
 struct Involved {
-  std::string what;         // "new_root", "the mount on which new_root is mounted"
+  std::string what;               // "new_root", "the mount on which new_root is mounted"
   std::optional<SeenMount> seen;  // not given: its line is not shown to the process
 };
 
@@ -44,16 +44,16 @@ struct Possibility {
 struct Answer {
   enum class Verdict : unsigned char { would_succeed, refused, cannot_tell };
   Verdict verdict = Verdict::cannot_tell;
-  Possibility first;                        // what it is; cannot tell: the friendliest possibility
-  std::vector<Possibility> possible;        // all different ones; one unless it can't be told, or
-                                            // was tried and several rules have that errno
-  std::vector<std::string> cannot_tell;     // what would have to be known
+  Possibility first;                     // what it is; cannot tell: the friendliest possibility
+  std::vector<Possibility> possible;     // all different ones; one unless it can't be told, or
+                                         // was tried and several rules have that errno
+  std::vector<std::string> cannot_tell;  // what would have to be known
   std::vector<Involved> mounts;
-  std::vector<Reason> further;              // would refuse next, once the one before is mended
-  std::vector<std::string> commands;        // mend all of it, in order; empty if nothing does
-  std::string advice;                       // what a person can do about the first reason
-  Reason unmended = nullptr;                // what no command mends
-  std::vector<std::string> before;          // drawings, if it would succeed
+  std::vector<Reason> further;        // would refuse next, once the one before is mended
+  std::vector<std::string> commands;  // mend all of it, in order; empty if nothing does
+  std::string advice;                 // what a person can do about the first reason
+  Reason unmended = nullptr;          // what no command mends
+  std::vector<std::string> before;    // drawings, if it would succeed
   std::vector<std::string> after;
 };
 

@@ -14,8 +14,9 @@ const RuleInfo root_is_rootfs{
     .name = "root-is-rootfs",
     .syscall = "pivot_root",
     .error = EINVAL,
-    .reason = "the task's root is the kernel's own rootfs (an initramfs), which is mounted on nothing "
-              "and can't be put elsewhere",
+    .reason =
+        "the task's root is the kernel's own rootfs (an initramfs), which is mounted on nothing "
+        "and can't be put elsewhere",
     .source = "pivot_root(2), NOTES: the rootfs cannot be pivot_root()ed",
     .since = "always"};
 
@@ -61,7 +62,8 @@ Possibility judge(Built& built) {
   const bool allowed = built.world.capable(task_of(built), Capability::sys_admin,
                                            built.world[task_of(built).space].owner);
   if (!allowed) return refused(&info(Rule::pivot_no_capability));
-  if (const Rule r = rule_of_lookup(built.new_root_place); r != Rule::none) return refused(&info(r));
+  if (const Rule r = rule_of_lookup(built.new_root_place); r != Rule::none)
+    return refused(&info(r));
   if (const Rule r = rule_of_lookup(built.put_old_place); r != Rule::none) {
     const auto new_root =
         model::look_up(built.world, task_of(built), built.new_root, {.want_directory = true});

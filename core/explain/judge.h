@@ -9,8 +9,8 @@ namespace pivotcheck::explain {
 // Leaves the world as pivot_root would.
 Possibility judge(Built& built);
 
-// Where the two arguments lead in that world; nullopt if they lead nowhere. The second: where the old
-// root would be mounted, which is on top of what is mounted there.
+// Where the two arguments lead in that world; nullopt if they lead nowhere. The second: where the
+// old root would be mounted, which is on top of what is mounted there.
 std::optional<model::Location> new_root_in(Built& built);
 std::optional<model::Location> put_old_in(Built& built);
 

@@ -14,8 +14,8 @@
 namespace pivotcheck::explain {
 namespace {
 
-// "." and the like: it names the current directory without leaving it, so that what is mounted there
-// meanwhile is not entered.
+// "." and the like: it names the current directory without leaving it, so that what is mounted
+// there meanwhile is not entered.
 bool names_where_it_stands(const std::string& path) {
   bool dot = false;
   for (std::size_t begin = 0; begin < path.size();) {
@@ -44,26 +44,29 @@ Place place_of(const std::string& asked, const PathSeen& seen) {
 // What refuses pivot_root though no mount does, and can't be asked.
 void add_unseen_refusals(const ProcessFacts& facts, Sight& sight) {
   const auto& profile = facts.profile;
-  if (profile.ends_with("(enforce)") || profile.ends_with("(kill)") || profile.ends_with("(user)")) {
+  if (profile.ends_with("(enforce)") || profile.ends_with("(kill)") ||
+      profile.ends_with("(user)")) {
     sight.unseen_refusals.push_back("whether the AppArmor profile " + profile +
                                     " allows pivot_root");
   }
   if (facts.no_new_privileges && facts.security_modules.contains("landlock")) {
     sight.unseen_refusals.emplace_back(
-        "whether a Landlock sandbox holds the process (it has no_new_privs): that forbids pivot_root");
+        "whether a Landlock sandbox holds the process (it has no_new_privs): that forbids "
+        "pivot_root");
   }
 }
 
-// A filter can be asked only by who has it. Children inherit it, so with as many filters as the caller
-// they are taken for the caller's own.
+// A filter can be asked only by who has it. Children inherit it, so with as many filters as the
+// caller they are taken for the caller's own.
 Expected<void> add_seccomp(pid_t pid, const ProcessFacts& facts, Sight& sight) {
   if (facts.seccomp_mode == 0) return {};
   if (pid != 0) {
     const auto own = read_process(::getpid());
     if (!own) return std::unexpected(own.error());
     if (own->seccomp_mode != facts.seccomp_mode || own->seccomp_filters != facts.seccomp_filters) {
-      sight.unseen_refusals.emplace_back("whether the seccomp filter of the process lets "
-                                         "pivot_root through");
+      sight.unseen_refusals.emplace_back(
+          "whether the seccomp filter of the process lets "
+          "pivot_root through");
       return {};
     }
     sight.notes.emplace_back("its seccomp filters are taken to be the same as this command's");

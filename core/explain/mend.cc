@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// mend.cc: see mend.h. A plan is made of the fixes one after the other, each tried in the model; then
-// what makes mounts private is moved in front of what makes new ones (which would otherwise appear in
-// every peer of their parent), and what turns out not to be needed is left out. Whatever is printed was
-// performed in the model, in its final order, in each possible world, and pivot_root succeeded.
+// mend.cc: see mend.h. A plan is made of the fixes one after the other, each tried in the model;
+// then what makes mounts private is moved in front of what makes new ones (which would otherwise
+// appear in every peer of their parent), and what turns out not to be needed is left out. Whatever
+// is printed was performed in the model, in its final order, in each possible world, and pivot_root
+// succeeded.
 #include "explain/mend.h"
 
 #include <algorithm>
@@ -27,7 +28,8 @@ constexpr int rounds_max = 16;  // there are fewer rules than that
 // A word of a POSIX shell.
 std::string quoted(const std::string& word) {
   const auto plain = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("/._-+=:,@%").contains(c);
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("/._-+=:,@%").contains(c);
   };
   if (!word.empty() && std::ranges::all_of(word, plain)) return word;
   std::string result = "'";
@@ -91,9 +93,9 @@ Command with_op(std::string text, Op op) {
 }
 
 Command make_private(const std::string& path, bool recursive) {
-  Command command = with_op(
-      fmt::format("mount --make-{}private {}", recursive ? "r" : "", argument(path)),
-      ChangePropagation{.path = path, .to = Propagation::private_, .recursive = recursive});
+  Command command =
+      with_op(fmt::format("mount --make-{}private {}", recursive ? "r" : "", argument(path)),
+              ChangePropagation{.path = path, .to = Propagation::private_, .recursive = recursive});
   command.movable = true;
   return command;
 }
@@ -108,8 +110,7 @@ Command bind_to_itself(const std::string& source, const Path& model_path, bool r
 std::vector<Command> new_root_over_own(const Built& built) {
   std::vector<Command> commands;
   const MountIndex mount = built.world.tasks.front().root.mount;
-  if (built.world.is_shared(mount) &&
-      built.world.is_mount_root(built.world.tasks.front().root)) {
+  if (built.world.is_shared(mount) && built.world.is_mount_root(built.world.tasks.front().root)) {
     commands.push_back(make_private("/", false));
   }
   commands.push_back(bind_to_itself("/", Path("/"), true));
@@ -137,14 +138,13 @@ std::vector<Command> unshare_mount(Built& built, const Sight& sight, MountIndex 
     }
   }
   // It lies outside of the root. Somebody at the namespace's root may know its path there.
-  const auto id = std::ranges::find(built.mounts, mount,
-                                    &std::pair<const MountId, MountIndex>::second);
+  const auto id =
+      std::ranges::find(built.mounts, mount, &std::pair<const MountId, MountIndex>::second);
   const MountId wanted = id == built.mounts.end() ? 0 : id->first;
   // Offline, the text is that of the namespace's root, wherever the process is.
   const auto& views = sight.offline ? sight.mounts : sight.elsewhere;
-  const auto seen = std::ranges::find(views, wanted, [](const SeenMount& m) {
-    return m.line.mount.id;
-  });
+  const auto seen =
+      std::ranges::find(views, wanted, [](const SeenMount& m) { return m.line.mount.id; });
   if (seen != views.end() && (sight.all_is_seen || sight.offline)) {
     Command command;
     command.text = "mount --make-private " + argument(seen->line.mount.mount_point);
@@ -159,7 +159,8 @@ std::vector<Command> unshare_mount(Built& built, const Sight& sight, MountIndex 
     return {command};
   }
   // Or the process takes another root, on which it has all it needs.
-  return built.world.is_mount_root(task_of(built).root) && mount != world[task_of(built).root.mount].parent
+  return built.world.is_mount_root(task_of(built).root) &&
+                 mount != world[task_of(built).root.mount].parent
              ? std::vector<Command>{}
              : new_root_over_own(built);
 }
@@ -197,8 +198,8 @@ std::vector<Command> bind_new_root(Built& built, const Sight& sight) {
   const bool recursive = holds_mounts || !sight.machine_owns || !sight.may_mount;
   commands.push_back(bind_to_itself(built.new_root_place.asked, built.new_root, recursive));
   // Who stands in the directory itself still stands below the new mount.
-  const bool stands_there = task_of(built).current_directory == *at &&
-                            !built.new_root_place.asked.starts_with('/');
+  const bool stands_there =
+      task_of(built).current_directory == *at && !built.new_root_place.asked.starts_with('/');
   if (!stands_there) return commands;
   const auto path = climb(world, *at, task_of(built).root);
   if (!path) return {};
@@ -217,7 +218,8 @@ std::string joined(const std::string& directory, std::string_view name) {
                                   : directory + "/" + std::string(name);
 }
 
-// The call needs another put_old: a directory in new_root, or new_root itself where none can be made.
+// The call needs another put_old: a directory in new_root, or new_root itself where none can be
+// made.
 std::vector<Command> other_put_old(Built& built) {
   static constexpr std::string_view name = ".put_old";
   const auto at = new_root_in(built);
@@ -248,18 +250,18 @@ std::vector<Command> own_namespace(const Built& built, const Sight& sight) {
   const bool root_is_mount = built.world.is_mount_root(task.root);
   const bool was_rootfs = built.rootfs.exists() && task.root.mount == built.rootfs;
   Command command;
-  command.text = fmt::format("unshare {}--mount{} sh -c",
-                             has_power ? "" : "--user --map-root-user ",
-                             root_is_mount ? "" : " --propagation unchanged");
+  command.text =
+      fmt::format("unshare {}--mount{} sh -c", has_power ? "" : "--user --map-root-user ",
+                  root_is_mount ? "" : " --propagation unchanged");
   command.changes_process = true;
   command.perform = [=](Built& b) {
     NamespaceKinds kinds{NamespaceKind::mnt};
     if (!has_power) kinds.set(NamespaceKind::user);
     if (!perform(b, Unshare{kinds})) return false;
     if (was_rootfs) b.rootfs = task_of(b).root.mount;
-    return !root_is_mount || perform(b, ChangePropagation{.path = "/",
-                                                          .to = Propagation::private_,
-                                                          .recursive = true});
+    return !root_is_mount ||
+           perform(b,
+                   ChangePropagation{.path = "/", .to = Propagation::private_, .recursive = true});
   };
   return {command};
 }
@@ -268,10 +270,8 @@ bool is_about_put_old(Reason reason, Built& built) {
   switch (reason->rule) {
     case Rule::put_old_gone:
     case Rule::put_old_on_root_mount:
-    case Rule::put_old_not_under_new_root:
-      return true;
-    default:
-      return reason->syscall == "*path*" && new_root_in(built).has_value();
+    case Rule::put_old_not_under_new_root: return true;
+    default: return reason->syscall == "*path*" && new_root_in(built).has_value();
   }
 }
 
@@ -295,8 +295,7 @@ std::vector<Command> fix(Reason reason, Built& built, const Sight& sight) {
       return {};
     case Rule::new_root_locked:
     case Rule::new_root_on_root_mount:
-    case Rule::new_root_not_mount_point:
-      return bind_new_root(built, sight);
+    case Rule::new_root_not_mount_point: return bind_new_root(built, sight);
     case Rule::name_missing:
       if (!new_root_in(built)) return make_directories(built.new_root_place, built.new_root);
       if (auto made = make_directories(built.put_old_place, built.put_old); !made.empty()) {
@@ -304,8 +303,7 @@ std::vector<Command> fix(Reason reason, Built& built, const Sight& sight) {
         if (made.front().perform(trial)) return made;
       }
       return other_put_old(built);
-    default:
-      return is_about_put_old(reason, built) ? other_put_old(built) : std::vector<Command>{};
+    default: return is_about_put_old(reason, built) ? other_put_old(built) : std::vector<Command>{};
   }
 }
 
@@ -322,8 +320,8 @@ bool works(const Sight& sight, const Guess& guess, const std::vector<Command>& c
 
 bool works_in_all(const Sight& sight, const std::vector<Guess>& guesses,
                   const std::vector<Command>& commands) {
-  return std::ranges::all_of(
-      guesses, [&](const Guess& guess) { return works(sight, guess, commands); });
+  return std::ranges::all_of(guesses,
+                             [&](const Guess& guess) { return works(sight, guess, commands); });
 }
 
 // Private first, and nothing that is not needed.
@@ -358,7 +356,8 @@ bool extend(const Sight& sight, Built built, bool tell_further, Plan& plan) {
     const Reason reason = judge(trial).reason;
     if (reason == nullptr) return true;
     first = first == nullptr ? reason : first;
-    if (tell_further && reason != first && std::ranges::find(plan.further, reason) == plan.further.end()) {
+    if (tell_further && reason != first &&
+        std::ranges::find(plan.further, reason) == plan.further.end()) {
       plan.further.push_back(reason);
     }
     plan.unmended = reason;
@@ -401,9 +400,9 @@ std::vector<std::string> script(const Plan& plan, const Sight& sight) {
   }
   std::vector<Line> lines;  // from the innermost script outwards
   if (makes_call) {
-    lines.push_back({fmt::format("pivot_root {} {}", argument(sight.new_root.asked),
-                                 argument(put_old)),
-                     false});
+    lines.push_back(
+        {fmt::format("pivot_root {} {}", argument(sight.new_root.asked), argument(put_old)),
+         false});
   }
   for (const Command& command : plan.commands | std::views::reverse) {
     if (!command.changes_process) {
@@ -435,22 +434,27 @@ std::vector<std::string> script(const Plan& plan, const Sight& sight) {
 
 std::string advice(Reason reason) {
   if (reason == &root_is_rootfs) {
-    return "On an initramfs, programs do not pivot: they mount the new root, cd to it, move it to / "
+    return "On an initramfs, programs do not pivot: they mount the new root, cd to it, move it to "
+           "/ "
            "(mount --move . /) and chroot . (switch_root does it). Or make / a mount of its own "
            "first.";
   }
   if (reason == &seccomp_filter) {
-    return "Whoever set the filter up (a container runtime, a service manager) must allow pivot_root.";
+    return "Whoever set the filter up (a container runtime, a service manager) must allow "
+           "pivot_root.";
   }
   switch (reason->rule) {
     case Rule::pivot_no_capability:
-      return "Call it with CAP_SYS_ADMIN in the user namespace that owns the mount namespace: in new "
+      return "Call it with CAP_SYS_ADMIN in the user namespace that owns the mount namespace: in "
+             "new "
              "namespaces of your own, or as root.";
     case Rule::new_root_on_root_mount:
-      return "new_root must be a mount of its own; if it is the root itself, name another directory.";
+      return "new_root must be a mount of its own; if it is the root itself, name another "
+             "directory.";
     case Rule::new_root_not_mount_point: return "Bind new_root to itself.";
     case Rule::new_root_locked:
-      return "A mount that came from a more privileged namespace can't be moved; a recursive bind of "
+      return "A mount that came from a more privileged namespace can't be moved; a recursive bind "
+             "of "
              "it to itself can.";
     case Rule::root_not_mount_point:
       return "A chroot to a plain directory is no mount: the process must chroot to a mount, or "

@@ -4,7 +4,7 @@
 //
 //     new-root-on-root-mount     mount --bind /new /new          Bind{"/new", "/new"}
 //     new-root-parent-shared     mount --make-private /          ChangePropagation{"/", private}
-//     root-not-mount-point       mount --rbind / /; chroot /..   Bind, Chroot: and then the rest inside
+//     root-not-mount-point       mount --rbind / /; chroot /..   Bind, Chroot: the rest inside
 //
 // Most commands change mounts, and whoever calls pivot_root afterwards profits by them. Some change
 // the process (its root, its namespaces): then everything behind happens inside that command, and
@@ -23,11 +23,11 @@ namespace pivotcheck::explain {
 struct Command {
   std::string text;
   std::function<bool(Built&)> perform;  // false: refused, in the model
-  bool changes_process = false;  // `text` takes what is behind it as one more word, a script
-  std::string inside_first;      // what such a script begins with; may be ""
-  bool outside_root = false;     // done at the namespace's root, not at the process's
-  bool movable = false;          // may be done earlier
-  std::string new_put_old;       // not "": the call is to be made with this put_old
+  bool changes_process = false;         // `text` takes what is behind it as one more word, a script
+  std::string inside_first;             // what such a script begins with; may be ""
+  bool outside_root = false;            // done at the namespace's root, not at the process's
+  bool movable = false;                 // may be done earlier
+  std::string new_put_old;              // not "": the call is to be made with this put_old
 };
 
 // What mends this one reason in this world; empty: nothing does.

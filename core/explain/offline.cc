@@ -20,7 +20,8 @@ std::expected<Sight, std::string> see_offline(std::string_view mountinfo,
   sight.may_mount = question.capabilities.has(Capability::sys_admin);
   sight.traits = question.traits;
   sight.notes = {
-      "what the text shows is taken for the whole mount namespace, and that for one of the machine's "
+      "what the text shows is taken for the whole mount namespace, and that for one of the "
+      "machine's "
       "own user namespace (where no mount is locked)",
       "every directory that is named is taken to be there, and no name for a link"};
   if (sight.may_mount) sight.notes.emplace_back("the process is taken to have all capabilities");

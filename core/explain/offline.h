@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// offline.h: a Sight from the text of a mountinfo, as a bug report quotes it. The text is taken to be
-// what a process shows that stands at the root of its mount namespace; of paths only the words are
-// known, so every directory is taken to be there and no name to be a link.
+// offline.h: a Sight from the text of a mountinfo, as a bug report quotes it. The text is taken to
+// be what a process shows that stands at the root of its mount namespace; of paths only the words
+// are known, so every directory is taken to be there and no name to be a link.
 #pragma once
 
 #include <expected>
@@ -13,12 +13,12 @@
 namespace pivotcheck::explain {
 
 struct OfflineQuestion {
-  std::string root = {};               // of the process, as the text has paths
-  std::string current_directory = {};  // "" for its root
+  std::string root = "/";              // of the process, as the text has paths
+  std::string current_directory = "";  // "" for its root
   Capabilities capabilities{Capability::sys_admin, Capability::sys_chroot, Capability::dac};
   KernelTraits traits = {};
-  std::string new_root = {};
-  std::string put_old = {};
+  std::string new_root = "";
+  std::string put_old = "";
 };
 
 // The error is a line for people.

@@ -8,7 +8,8 @@ namespace pivotcheck::explain {
 
 const SeenMount* Sight::find(MountId id) const {
   for (const auto* list : {&mounts, &elsewhere}) {
-    const auto found = std::ranges::find(*list, id, [](const SeenMount& m) { return m.line.mount.id; });
+    const auto found =
+        std::ranges::find(*list, id, [](const SeenMount& m) { return m.line.mount.id; });
     if (found != list->end()) return &*found;
   }
   return nullptr;

@@ -5,8 +5,8 @@
 //     mountinfo of the process      paths from its root; what is outside of its root is not shown:
 //                                   neither the mount on which its root is mounted, nor, in a
 //                                   chroot, the mount that its root is a plain directory of
-//     places                        its root, its current directory, the two arguments: each a mount
-//                                   (by its number in mountinfo) and a path from the root
+//     places                        its root, its current directory, the two arguments: each a
+//                                   mount (by its number in mountinfo) and a path from the root
 //     mountinfo of others           processes of the same mount namespace may see what it can't
 //
 // What nobody can read is not here: whether a mount is locked, what a security module says. The
@@ -34,39 +34,39 @@ struct SeenMount {
 
 // Where a path leads.
 struct Place {
-  std::string asked;        // the path as it was given
-  int error = 0;            // errno of the lookup; with ENOENT the rest is about what is there
-  MountId mount = 0;        // 0: not known (offline; or the lookup failed)
-  std::string path;         // from the task's root
-  std::string missing;      // ENOENT: the names behind `path` that are not there, "a/b"
-  bool below_root = true;   // false: `path` does not begin at the root
+  std::string asked;       // the path as it was given
+  int error = 0;           // errno of the lookup; with ENOENT the rest is about what is there
+  MountId mount = 0;       // 0: not known (offline; or the lookup failed)
+  std::string path;        // from the task's root
+  std::string missing;     // ENOENT: the names behind `path` that are not there, "a/b"
+  bool below_root = true;  // false: `path` does not begin at the root
   bool removed = false;
   bool directory = true;
-  bool is_standing = false; // it names the current directory by "." or the like
-  bool dangling = false;    // ENOENT: the last name is a link to nothing
+  bool is_standing = false;  // it names the current directory by "." or the like
+  bool dangling = false;     // ENOENT: the last name is a link to nothing
 };
 
 struct Sight {
   std::vector<SeenMount> mounts;     // what the process itself sees, in the order of its mountinfo
   std::vector<SeenMount> elsewhere;  // what others of its mount namespace see
   bool all_is_seen = false;          // there is no mount in the namespace but those two lists'
-  bool offline = false;              // paths are only words: whatever they name is taken to be there
+  bool offline = false;  // paths are only words: whatever they name is taken to be there
   Place root;
   Place current_directory;
   Place new_root;
   Place put_old;
-  Capabilities capabilities;         // effective ones
-  bool may_mount = true;             // CAP_SYS_ADMIN in the owner of the mount namespace
-  bool owns_namespace = true;        // its own user namespace is that owner
-  bool machine_owns = true;          // that owner is the machine's own user namespace: no locks
-  bool is_first_namespace = false;   // it is the mount namespace of PID 1
+  Capabilities capabilities;        // effective ones
+  bool may_mount = true;            // CAP_SYS_ADMIN in the owner of the mount namespace
+  bool owns_namespace = true;       // its own user namespace is that owner
+  bool machine_owns = true;         // that owner is the machine's own user namespace: no locks
+  bool is_first_namespace = false;  // it is the mount namespace of PID 1
   KernelTraits traits;
-  pid_t pid = 0;                     // 0: the caller itself, or nobody (offline)
-  bool needs_user_entry = false;     // its user namespace is not the caller's (for nsenter -U)
+  pid_t pid = 0;                  // 0: the caller itself, or nobody (offline)
+  bool needs_user_entry = false;  // its user namespace is not the caller's (for nsenter -U)
   // Refusals that no mount explains, each a sentence: a seccomp filter, a security module.
   std::vector<std::string> unseen_refusals;
   std::optional<Outcome> seccomp_answer;  // what a filter answers in the kernel's place
-  std::vector<std::string> notes;    // what was taken for granted, each a sentence
+  std::vector<std::string> notes;         // what was taken for granted, each a sentence
 
   [[nodiscard]] const SeenMount* find(MountId id) const;  // in both lists; nullptr: not seen
 };

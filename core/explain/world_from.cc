@@ -34,15 +34,15 @@ std::optional<std::string> rest_below(const std::string& path, const std::string
   return rest;
 }
 
-// The mount at "/" that the task's root is, among what it sees: the one whose parent it does not see.
+// The mount at "/" that the task's root is, among what it sees: the one whose parent it does not
+// see.
 const SeenMount* own_root_line(const Sight& sight) {
   const SeenMount* found = nullptr;
   for (const SeenMount& seen : sight.mounts) {
     const MountView& mount = seen.line.mount;
     if (sight.root.mount != 0 && mount.id == sight.root.mount) return &seen;
     const bool parent_is_seen =
-        mount.parent != mount.id &&
-        std::ranges::any_of(sight.mounts, [&](const SeenMount& other) {
+        mount.parent != mount.id && std::ranges::any_of(sight.mounts, [&](const SeenMount& other) {
           return other.line.mount.id == mount.parent;
         });
     if (found == nullptr && mount.mount_point == "/" && !parent_is_seen) found = &seen;
@@ -50,7 +50,9 @@ const SeenMount* own_root_line(const Sight& sight) {
   return sight.root.mount == 0 ? found : nullptr;
 }
 
-bool is_rootfs_itself(const SeenMount& seen) { return seen.line.mount.parent == seen.line.mount.id; }
+bool is_rootfs_itself(const SeenMount& seen) {
+  return seen.line.mount.parent == seen.line.mount.id;
+}
 
 class Builder {
  public:
@@ -171,8 +173,8 @@ class Builder {
   void make_mount(const SeenMount& seen) {
     const MountView& view = seen.line.mount;
     const DentryId root = filesystem_root(view);
-    const MountIndex mount = world_.new_mount(
-        view.root_removed ? removed_below(root, view.root) : directory_below(root, view.root));
+    const MountIndex mount = world_.new_mount(view.root_removed ? removed_below(root, view.root)
+                                                                : directory_below(root, view.root));
     mounts_[view.id] = mount;
     world_[mount].space = {0};
     world_[mount].flags = view.flags;
@@ -239,8 +241,8 @@ class Builder {
                                         : made_up_like(view.parent, guess_.root_parent_shared);
     world_.attach(parent, below(), world_[below()].root);
     if (!is_rootfs) mounts_[view.parent] = parent;
-    const DentryId place = is_seen ? directory_below(world_[parent].root, "(hidden)")
-                                   : world_[parent].root;
+    const DentryId place =
+        is_seen ? directory_below(world_[parent].root, "(hidden)") : world_[parent].root;
     world_.attach(mount, parent, place);
     if (is_rootfs) rootfs_ = mount;
   }
@@ -300,14 +302,14 @@ class Builder {
     task().current_directory = standing;
   }
 
-  // mount_namespaces(7): what came from a more privileged namespace is locked. The lowest mount always
-  // did, and pivot_root hands its lock on.
+  // mount_namespaces(7): what came from a more privileged namespace is locked. The lowest mount
+  // always did, and pivot_root hands its lock on.
   void lock_mounts() {
     if (sight_.machine_owns) return;
     for (const auto& [id, mount] : mounts_) {
       const SeenMount* seen = sight_.find(id);
-      const bool is_lowest = sight_.all_is_seen && seen != nullptr &&
-                             sight_.find(seen->line.mount.parent) == nullptr;
+      const bool is_lowest =
+          sight_.all_is_seen && seen != nullptr && sight_.find(seen->line.mount.parent) == nullptr;
       world_[mount].locked = world_[mount].space.exists() && (guess_.locked || is_lowest);
     }
   }
@@ -334,8 +336,8 @@ class Builder {
   }
 
   [[nodiscard]] const SeenMount* seen_here(MountId id) const {
-    const auto found = std::ranges::find(sight_.mounts, id,
-                                         [](const SeenMount& m) { return m.line.mount.id; });
+    const auto found =
+        std::ranges::find(sight_.mounts, id, [](const SeenMount& m) { return m.line.mount.id; });
     return found == sight_.mounts.end() ? nullptr : &*found;
   }
 
@@ -360,8 +362,8 @@ class Builder {
   }
 
   // The words by which the model finds a place again. A path is looked up once more behind each
-  // mending step, so it is given as a path wherever that leads to the same place; what can't be said
-  // so is held as a handle.
+  // mending step, so it is given as a path wherever that leads to the same place; what can't be
+  // said so is held as a handle.
   Path live_path(const Place& place, const char* handle, bool foreign, bool detached) {
     if (place.error != 0 && place.error != ENOENT) return place.asked;  // judged by its errno
     if (place.mount == 0) return place.asked;
@@ -393,8 +395,7 @@ class Builder {
     for (std::size_t begin = 0; begin < path.size();) {
       const std::size_t end = std::min(path.find('/', begin), path.size());
       const std::string name = path.substr(begin, end - begin);
-      const std::string directory =
-          so_far.empty() ? (path.front() == '/' ? "/" : ".") : so_far;
+      const std::string directory = so_far.empty() ? (path.front() == '/' ? "/" : ".") : so_far;
       const auto at = look_up(world_, task(), Path(directory));
       if (!name.empty() && name != "." && name != ".." && at.refused == Rule::none &&
           !world_.child(at.at.dentry, name).exists()) {
@@ -442,24 +443,24 @@ std::vector<Unknown> unknowns(const Sight& sight) {
            !is_seen(place.mount);
   };
   if (root_hidden || hidden(sight.new_root) || hidden(sight.put_old)) {
-    result.push_back({&Guess::hidden_shared,
-                      "whether a mount that lies outside of the task's root is shared"});
+    result.push_back(
+        {&Guess::hidden_shared, "whether a mount that lies outside of the task's root is shared"});
   }
   if (sight.all_is_seen && hidden(sight.put_old)) {
     result.push_back({&Guess::put_old_detached, "whether put_old's mount has been detached"});
   }
   if (sight.offline || sight.all_is_seen) return result;
   if (root_hidden && sight.mounts.empty()) {
-    result.push_back({&Guess::root_foreign,
-                      "whether the mount of the task's root has been detached"});
+    result.push_back(
+        {&Guess::root_foreign, "whether the mount of the task's root has been detached"});
   }
   if (hidden(sight.new_root)) {
-    result.push_back({&Guess::new_root_foreign,
-                      "whether new_root's mount is in this mount namespace at all"});
+    result.push_back(
+        {&Guess::new_root_foreign, "whether new_root's mount is in this mount namespace at all"});
   }
   if (hidden(sight.put_old)) {
-    result.push_back({&Guess::put_old_foreign,
-                      "whether put_old's mount is in this mount namespace at all"});
+    result.push_back(
+        {&Guess::put_old_foreign, "whether put_old's mount is in this mount namespace at all"});
     result.push_back({&Guess::put_old_detached, "whether put_old's mount has been detached"});
   }
   return result;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // world_from.h: from what was seen (sight.h) to a World of the model, in which pivot_root can be
-// tried. Where something that matters can't be seen, there is one World for each possibility, and the
-// answer is certain only if all of them give the same.
+// tried. Where something that matters can't be seen, there is one World for each possibility, and
+// the answer is certain only if all of them give the same.
 //
 //     seen            22 1 8:1 / / ... shared:1        100 22 0:40 / /new ...
 //     built           rootfs -- 22 on "/" (group 1) -- 100 on /new, with every directory on the way
-//     not seen        is 100 locked?                   two Worlds, if its user namespace can lock it
+//     not seen        is 100 locked?                   two Worlds, if its owner can lock it
 //
-// A mount that is not seen but stood on (the one below the task's root; the one of which a chroot is a
-// plain directory) is made up: one mount of a filesystem of its own.
+// A mount that is not seen but stood on (the one below the task's root; the one of which a chroot
+// is a plain directory) is made up: one mount of a filesystem of its own.
 #pragma once
 
 #include <map>
@@ -28,7 +28,7 @@ struct Guess {
   bool root_foreign = false;        // such a mount is detached, or in another namespace
   bool new_root_foreign = false;
   bool put_old_foreign = false;
-  bool put_old_detached = false;    // (where it matters which of the two)
+  bool put_old_detached = false;  // (where it matters which of the two)
   bool operator==(const Guess&) const = default;
 };
 

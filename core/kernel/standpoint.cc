@@ -2,8 +2,8 @@
 // standpoint.cc: see standpoint.h. What the child has to say it writes into memory shared with its
 // parent; it allocates nothing that must outlive it, and never returns.
 //
-// Order matters in become(): descriptors of the process's /proc first, as its own credentials may not
-// be enough to open them; then the namespaces; then its root, which takes CAP_SYS_CHROOT; the
+// Order matters in become(): descriptors of the process's /proc first, as its own credentials may
+// not be enough to open them; then the namespaces; then its root, which takes CAP_SYS_CHROOT; the
 // credentials last.
 #include "kernel/standpoint.h"
 
@@ -61,8 +61,8 @@ struct Shared {
 class SharedMemory {
  public:
   SharedMemory() {
-    void* at = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* at =
+        ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (at != MAP_FAILED) shared_ = static_cast<Shared*>(at);
   }
   SharedMemory(const SharedMemory&) = delete;
@@ -159,8 +159,8 @@ struct Identity {
 };
 Identity identity_of(int descriptor) {
   struct statx status {};
-  if (::statx(descriptor, "", AT_EMPTY_PATH,
-              STATX_BASIC_STATS | statmount_api::statx_mount_id, &status) != 0) {
+  if (::statx(descriptor, "", AT_EMPTY_PATH, STATX_BASIC_STATS | statmount_api::statx_mount_id,
+              &status) != 0) {
     return {};
   }
   return {.mount = status.stx_mnt_id,
@@ -175,9 +175,7 @@ UniqueFd open_path(int directory, const char* path, int flags = 0) {
 }
 
 // The user namespace that owns a mount namespace.
-UniqueFd owner_of(int mount_namespace) {
-  return UniqueFd(::ioctl(mount_namespace, NS_GET_USERNS));
-}
+UniqueFd owner_of(int mount_namespace) { return UniqueFd(::ioctl(mount_namespace, NS_GET_USERNS)); }
 
 class Double {
  public:

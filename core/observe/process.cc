@@ -35,8 +35,7 @@ ino_t inode_of(int descriptor) {
 }
 
 // What stands behind "KEY:" in a status file, as a number.
-std::uint64_t number_of(const std::string& status, std::string_view key, int base,
-                        int column = 0) {
+std::uint64_t number_of(const std::string& status, std::string_view key, int base, int column = 0) {
   const std::size_t at = status.find("\n" + std::string(key) + ":");
   if (at == std::string::npos) return 0;
   const char* text = status.c_str() + at + key.size() + 2;
@@ -59,8 +58,8 @@ Capabilities capabilities_in(std::uint64_t set) {
   return result;
 }
 
-// user_namespaces(7): a capability in the owner is had by whoever has it in the owner itself or in a
-// namespace above, and by the uid that made the child, on the way down, of its own namespace.
+// user_namespaces(7): a capability in the owner is had by whoever has it in the owner itself or in
+// a namespace above, and by the uid that made the child, on the way down, of its own namespace.
 bool has_power_over(UniqueFd owner, ino_t users, bool has_capability, uid_t uid) {
   for (int i = 0; i < user_namespaces_max && owner; ++i) {
     if (inode_of(owner.get()) == users) return has_capability;
@@ -105,7 +104,8 @@ struct RootIdentity {
 };
 std::optional<RootIdentity> root_of(int proc, TaskFiles& files) {
   struct statx status {};
-  if (::statx(proc, files.path("root"), 0, STATX_INO | statmount_api::statx_mount_id, &status) != 0) {
+  if (::statx(proc, files.path("root"), 0, STATX_INO | statmount_api::statx_mount_id, &status) !=
+      0) {
     return std::nullopt;
   }
   return RootIdentity{status.stx_ino, status.stx_mnt_id};

@@ -2,7 +2,7 @@
 // process.h: what /proc and the namespace files tell about one process and its mount namespace:
 //
 //     /proc/PID/mountinfo          the mounts below its root
-//     /proc/OTHER/mountinfo        more of them, from a process of the same namespace that sees more
+//     /proc/OTHER/mountinfo        more, from a process of the same namespace that sees more
 //     /proc/PID/ns/mnt             NS_MNT_GET_INFO: how many there are; NS_GET_USERNS: who owns it
 //     /proc/PID/status             credentials, capabilities, seccomp
 //     /proc/PID/attr/...           the profile of a security module
@@ -23,21 +23,22 @@ namespace pivotcheck {
 
 struct ProcessFacts {
   std::string mountinfo;
-  std::string mountinfo_elsewhere;   // the longest of another root in the same namespace; may be ""
-  std::uint32_t mounts = 0;          // in the namespace; 0: this kernel can't tell (before 6.12)
-  bool at_namespace_root = false;    // where the number is not known: its root is that of PID 1, which
-                                     // is in the same namespace
+  std::string mountinfo_elsewhere;  // the longest of another root in the same namespace; may be ""
+  std::uint32_t mounts = 0;         // in the namespace; 0: this kernel can't tell (before 6.12)
+  bool at_namespace_root =
+      false;  // where the number is not known: its root is that of PID 1, which
+              // is in the same namespace
   Capabilities effective;
-  bool may_mount = false;            // CAP_SYS_ADMIN in the owner of its mount namespace
-  bool owns_namespace = false;       // its own user namespace is that owner
-  bool machine_owns = false;         // that owner is the machine's first user namespace
-  bool is_first_namespace = false;   // the mount namespace of PID 1
+  bool may_mount = false;           // CAP_SYS_ADMIN in the owner of its mount namespace
+  bool owns_namespace = false;      // its own user namespace is that owner
+  bool machine_owns = false;        // that owner is the machine's first user namespace
+  bool is_first_namespace = false;  // the mount namespace of PID 1
   bool callers_user_namespace = true;
-  int seccomp_mode = 0;              // 0 none, 1 strict, 2 filter
+  int seccomp_mode = 0;  // 0 none, 1 strict, 2 filter
   int seccomp_filters = 0;
   bool no_new_privileges = false;
-  std::string profile;               // "docker-default (enforce)"; "" if there is none
-  std::string security_modules;      // "capability,landlock,apparmor"; "" if not known
+  std::string profile;           // "docker-default (enforce)"; "" if there is none
+  std::string security_modules;  // "capability,landlock,apparmor"; "" if not known
 };
 
 // Failure::Kind::cannot_run where the process can't be looked at (which file, which errno).

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// explain_test.cc: what `pivotcheck explain` says about mountinfo texts, as bug reports quote them, and
-// about a process under a seccomp filter. Real mounts are what props/command/explain_test.sh is about.
+// explain_test.cc: what `pivotcheck explain` says about mountinfo texts, as bug reports quote them,
+// and about a process under a seccomp filter. Real mounts are what props/command/explain_test.sh is
+// about.
 #include <doctest/doctest.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -76,7 +77,8 @@ TEST_CASE("what would succeed is drawn before and after") {
 TEST_CASE("each rule on the way is named, and private comes before the bind") {
   const Answer answer = ask(systemd, "/srv", "/new");
   CHECK(rule(answer) == "new-root-on-root-mount");
-  CHECK(further(answer) == Lines{"new-root-parent-shared", "put-old-not-under-new-root"});
+  CHECK(further(answer) ==
+        Lines{"new-root-parent-shared", "put-old-not-under-new-root", "put-old-mount-shared"});
   const Answer plain = ask(systemd, "/srv", "/srv/old");
   CHECK(plain.verdict == Verdict::refused);
   CHECK(rule(plain) == "put-old-mount-shared");
@@ -115,11 +117,8 @@ TEST_CASE("rootfs is known by being its own parent") {
 }
 
 TEST_CASE("a chroot is told by the root that is given") {
-  OfflineQuestion question{.root = "/other",
-                           .current_directory = {},
-                           .traits = {},
-                           .new_root = "/n",
-                           .put_old = "/n"};
+  OfflineQuestion question{
+      .root = "/other", .current_directory = {}, .traits = {}, .new_root = "/n", .put_old = "/n"};
   CHECK(rule(ask(all_private, question)) == "new-root-on-root-mount");
   question.root = "/srv";
   const Answer plain = ask(all_private, question);
@@ -130,11 +129,8 @@ TEST_CASE("a chroot is told by the root that is given") {
 }
 
 TEST_CASE("relative arguments start at the current directory") {
-  OfflineQuestion question{.root = "/",
-                           .current_directory = "/new",
-                           .traits = {},
-                           .new_root = ".",
-                           .put_old = "."};
+  OfflineQuestion question{
+      .root = "/", .current_directory = "/new", .traits = {}, .new_root = ".", .put_old = "."};
   CHECK(ask(all_private, question).verdict == Verdict::would_succeed);
   question.current_directory = "/srv";
   const Answer answer = ask(all_private, question);
