@@ -38,10 +38,10 @@ void listen(const Script& script) {
   if (::read(script.socket, &go, 1) != 1) sys_exit(lost);
 }
 
-// Stands still, so that the caller can look at it, until it is killed.
+// Stands still, so that the caller can look at it, until it is killed; unless he can't.
 [[noreturn]] void refuse(const Script& script, Message::Kind kind, std::size_t step, int error) {
   tell(script, kind, step, error);
-  listen(script);
+  if (!script.caller_waits) listen(script);
   sys_exit(lost);
 }
 

@@ -56,6 +56,7 @@ struct Script {
   bool no_new_privileges = false;
   bool die_with_caller = true;
   bool reset_handlers = false;  // clone did not do it
+  bool caller_waits = false;    // the memory is the caller's, who stands still until exec or exit
   sock_fprog seccomp{};         // no instructions: none
   std::span<const int> keep_descriptors;  // in ascending order, without doubles
   sigset_t mask{};                        // of the command; without has_mask, the caller's

@@ -24,6 +24,7 @@ struct Job {
   const strategy::Steps& steps;
   const Kept* lent = nullptr;  // namespaces for the steps to enter
   Kept* kept = nullptr;        // where a preparation leaves them
+  std::string put_old;         // the directory that a refused switch may leave behind
 };
 
 struct Launched {

@@ -310,6 +310,11 @@ int Performer::close(std::string_view name) {
   return 0;
 }
 
+void Performer::forget() {
+  for (Slot& slot : slots_) slot.fd.release();
+  slots_.clear();
+}
+
 void Performer::lend(std::string_view task, int fd) {
   const auto lent = std::ranges::find(lent_, std::string_view{}, &Lent::task);
   PIVOTCHECK_CHECK(lent != lent_.end());

@@ -32,6 +32,8 @@ class Performer {
   [[nodiscard]] int find_lent(std::string_view task) const;
   int keep(std::string_view name, int fd);  // 0; or errno, for fd < 0 that of the call
   int close(std::string_view name);
+  // Lets go of handles that are another process's, which had the same memory.
+  void forget();
 
  private:
   // Few are open at a time; a name is the step's own string.

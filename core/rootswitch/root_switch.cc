@@ -73,11 +73,6 @@ std::string put_old_name() {
   return ".pivotcheck-old-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
 }
 
-// Whether a refused switch may have left a directory for the old root behind.
-void remove_put_old(const strategy::Plan& plan) {
-  ::rmdir((plan.new_root + "/" + plan.put_old).c_str());
-}
-
 }  // namespace
 
 // --- the child's handle --------------------------------------------------------------------------
@@ -160,7 +155,8 @@ struct RootSwitch::State {
     const strategy::Steps steps = strategy::template_preparation(plan);
     Script preparation = script();
     preparation.pid_namespace = false;
-    const Job job{.options = options, .steps = steps, .lent = nullptr, .kept = &kept};
+    const Job job{
+        .options = options, .steps = steps, .lent = nullptr, .kept = &kept, .put_old = {}};
     auto done = launch(job, preparation);
     if (!done) return std::unexpected(done.error());
     if (!kept.template_) return std::unexpected(refused_before("the template was not made", 0));
@@ -214,12 +210,15 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
   script.environment = command.environment ? environment.data() : environ;
   script.has_mask = command.signal_mask.has_value();
   if (script.has_mask) script.mask = *command.signal_mask;
-  const Job job{
-      .options = state_->options, .steps = steps, .lent = &state_->kept, .kept = nullptr};
+  const Job job{.options = state_->options,
+                .steps = steps,
+                .lent = &state_->kept,
+                .kept = nullptr,
+                .put_old = plan.new_root + "/" + plan.put_old};
   auto launched = launch(job, script);
   if (!launched) {
     SwitchFailure failure = std::move(launched.error());
-    remove_put_old(plan);
+    ::rmdir(job.put_old.c_str());  // gone already, unless it was stopped in between
     if (failure.step == "exec") {
       failure.step += " " + command.arguments.front();
       failure.message = failure.step + " in the new root: " + failure.message;
