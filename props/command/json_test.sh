@@ -3,7 +3,7 @@
 source "$(dirname "$0")/common.sh"
 
 expect 0 "$PIVOTCHECK" rules --json
-named='"name":"[a-z0-9-]+","syscall":"[a-z_0-9*]+","errno":"E[A-Z0-9]+"'
+named='"name":"[a-z0-9-]+","syscall":"[a-z_0-9*]+(,[a-z_0-9]+)*","errno":"E[A-Z0-9]+"'
 ! grep -Evq "^\{$named,\"reason\":\".+\",\"source\":\".+\",\"since\":\".+\"\}\$" out ||
   die 'a rule is not as it should be'
 "$PIVOTCHECK" rules >text
