@@ -247,16 +247,39 @@ class Builder {
     if (is_rootfs) rootfs_ = mount;
   }
 
+  // What a mount is mounted on that the process does not see.
+  MountIndex above(MountId id, bool shared_otherwise) {
+    const SeenMount* seen = sight_.find(id);
+    const MountId parent = seen == nullptr ? 0 : seen->line.mount.parent;
+    if (seen != nullptr && sight_.find(parent) == nullptr &&
+        (sight_.all_is_seen || parent == first_rootfs)) {
+      return below();
+    }
+    if (const auto known = mounts_.find(parent); known != mounts_.end()) return known->second;
+    const MountIndex mount = made_up_like(parent, shared_otherwise);
+    world_.attach(mount, below(), elsewhere(below(), parent));
+    if (parent != 0) mounts_[parent] = mount;
+    return mount;
+  }
+
+  // A place on a mount of which nobody knows where it is.
+  DentryId elsewhere(MountIndex on, MountId id) {
+    return directory_below(world_[on].root, "(elsewhere " + std::to_string(id) + ")");
+  }
+
   // The root of a task in a chroot: a plain directory of a mount that it does not see.
   Location hidden_root(MountId id) {
     if (!hidden_root_.mount.exists()) {
       const MountIndex mount = made_up_like(id, guess_.hidden_shared);
       const DentryId directory = directory_below(world_[mount].root, "(hidden)");
       hidden_root_ = {mount, directory};
-      if (guess_.root_foreign || is_foreign(id)) {
+      if (guess_.root_detached) {
         separate(mount);
+      } else if (guess_.root_foreign || is_foreign(id)) {
+        send_away(mount);
       } else {
-        world_.attach(mount, below(), directory_below(world_[below()].root, "(elsewhere)"));
+        const MountIndex parent = above(id, guess_.root_parent_shared);
+        world_.attach(mount, parent, elsewhere(parent, id));
       }
       if (id != 0) mounts_[id] = mount;
     }
@@ -349,7 +372,8 @@ class Builder {
     } else if (foreign || is_foreign(id)) {
       send_away(mount);
     } else {
-      world_.attach(mount, below(), directory_below(world_[below()].root, std::to_string(id)));
+      const MountIndex parent = above(id, guess_.hidden_shared);
+      world_.attach(mount, parent, elsewhere(parent, id));
     }
     return mount;
   }
@@ -425,43 +449,55 @@ class Builder {
 std::vector<Unknown> unknowns(const Sight& sight) {
   std::vector<Unknown> result;
   const auto is_seen = [&](MountId id) { return sight.find(id) != nullptr; };
+  // What a mount is mounted on is open, unless that is seen, or is known to be the kernel's rootfs.
+  const auto parent_is_open = [&](const SeenMount& seen) {
+    return !sight.all_is_seen && !is_rootfs_itself(seen) &&
+           seen.line.mount.parent != first_rootfs && !is_seen(seen.line.mount.parent);
+  };
+  const auto open = [&](bool Guess::*flag, std::string words) {
+    result.push_back({flag, std::move(words)});
+  };
   if (!sight.machine_owns) {
-    result.push_back({&Guess::locked,
-                      "whether new_root's mount is locked: the mount namespace belongs to another "
-                      "user namespace than the machine's own, and no file shows the locks"});
+    open(&Guess::locked,
+         "whether new_root's mount is locked: the mount namespace belongs to another user "
+         "namespace than the machine's own, and no file shows the locks");
   }
-  const SeenMount* root = own_root_line(sight);
-  if (root != nullptr && !sight.offline && !sight.all_is_seen && !is_rootfs_itself(*root) &&
-      root->line.mount.parent != first_rootfs && !is_seen(root->line.mount.parent)) {
-    result.push_back({&Guess::root_parent_shared,
-                      "whether the mount on which the task's root is mounted is shared: it lies "
-                      "outside of that root"});
+  const SeenMount* line = own_root_line(sight);
+  const SeenMount* root = line != nullptr ? line : sight.find(sight.root.mount);
+  const bool root_hidden = root == nullptr;
+  if ((root_hidden && !sight.all_is_seen) ||
+      (!root_hidden && !sight.offline && parent_is_open(*root))) {
+    open(&Guess::root_parent_shared,
+         "whether the mount on which that of the task's root is mounted is shared: it lies outside "
+         "of that root");
   }
-  const bool root_hidden = root == nullptr && !is_seen(sight.root.mount);
   const auto hidden = [&](const Place& place) {
     return !sight.offline && place.mount != 0 && place.mount != sight.root.mount &&
            !is_seen(place.mount);
   };
-  if (root_hidden || hidden(sight.new_root) || hidden(sight.put_old)) {
-    result.push_back(
-        {&Guess::hidden_shared, "whether a mount that lies outside of the task's root is shared"});
+  const auto half_hidden = [&](const Place& place) {
+    const SeenMount* seen = sight.offline ? nullptr : sight.find(place.mount);
+    return hidden(place) || (seen != nullptr && seen != root && parent_is_open(*seen));
+  };
+  if (root_hidden || half_hidden(sight.new_root) || half_hidden(sight.put_old)) {
+    open(&Guess::hidden_shared, "whether a mount that lies outside of the task's root is shared");
   }
-  if (sight.all_is_seen && hidden(sight.put_old)) {
-    result.push_back({&Guess::put_old_detached, "whether put_old's mount has been detached"});
+  const bool root_may_be_foreign = root_hidden && sight.mounts.empty() && !sight.offline;
+  if (root_may_be_foreign) {
+    if (!sight.all_is_seen) {
+      open(&Guess::root_foreign,
+           "whether the mount of the task's root is in this mount namespace at all");
+    }
+    open(&Guess::root_detached, "whether the mount of the task's root has been detached");
   }
-  if (sight.offline || sight.all_is_seen) return result;
-  if (root_hidden && sight.mounts.empty()) {
-    result.push_back(
-        {&Guess::root_foreign, "whether the mount of the task's root has been detached"});
-  }
-  if (hidden(sight.new_root)) {
-    result.push_back(
-        {&Guess::new_root_foreign, "whether new_root's mount is in this mount namespace at all"});
+  if (hidden(sight.new_root) && !sight.all_is_seen) {
+    open(&Guess::new_root_foreign, "whether new_root's mount is in this mount namespace at all");
   }
   if (hidden(sight.put_old)) {
-    result.push_back(
-        {&Guess::put_old_foreign, "whether put_old's mount is in this mount namespace at all"});
-    result.push_back({&Guess::put_old_detached, "whether put_old's mount has been detached"});
+    if (!sight.all_is_seen) {
+      open(&Guess::put_old_foreign, "whether put_old's mount is in this mount namespace at all");
+    }
+    open(&Guess::put_old_detached, "whether put_old's mount has been detached");
   }
   return result;
 }

@@ -25,7 +25,8 @@ struct Guess {
   bool locked = false;              // every mount but the lowest
   bool root_parent_shared = false;  // the mount on which the task's root is mounted
   bool hidden_shared = false;       // other mounts that are stood on but not seen
-  bool root_foreign = false;        // such a mount is detached, or in another namespace
+  bool root_foreign = false;        // such a mount is in another namespace, or a tree of its own
+  bool root_detached = false;       // or has been unmounted
   bool new_root_foreign = false;
   bool put_old_foreign = false;
   bool put_old_detached = false;  // (where it matters which of the two)
