@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """compare.py: `ci/bench compare A.json B.json`: what became slower or faster from A to B.
 
-For each benchmark, of the medians of its rounds: the ratio B/A of their medians, a bootstrapped 99 %
-confidence interval of that ratio, and a Mann-Whitney U test (all three by SciPy).
+Of each round one figure counts: the tenth percentile of its cycles, which is the one that the rest
+of the machine disturbed least (on a loaded machine it varies a third as much as the median). Of
+these, for each benchmark: the ratio B/A of the medians, a bootstrapped 99 % confidence interval of
+that ratio, and a Mann-Whitney U test (all by SciPy).
 
     faster, slower   p < 0.01, and the medians are 5 % or more apart, and the difference stands above
                      what the machine did by itself (below)
@@ -15,10 +17,11 @@ teardown, whole cycles, and whatever contains them wait for it: their wall time 
 rest of the machine does, and is shown with its quartiles instead of a verdict.
 
 What the machine did by itself. Two runs are minutes apart, and a machine that others use changes its
-pace in between, as a frequency or a neighbour on the same core does. So (1) a difference has to
-remain when both runs are divided by their own pace, the median over all benchmarks that both have;
-and (2) it has to be larger than what a benchmark differs from itself, in the first and the second
-half of its own run. (1) is left out where there are fewer than eight benchmarks to tell the pace by.
+pace in between, as a frequency or a neighbour on the same core does. So a difference has to hold as
+well when both runs are divided by their own pace, the median over all benchmarks that both have; it
+has to stand out from what all of these differ by (1.5 times their spread, the scaled median absolute
+deviation); and to be larger than what a benchmark differs from itself, in the first and the second
+half of its own run. The first two are left out where fewer than eight tell the pace.
 """
 import argparse
 import json
@@ -32,6 +35,7 @@ P_MAX = 0.01
 EFFECT_MIN = 0.05
 RESAMPLES = 999
 PACE_NEEDS = 8
+SPREADS = 1.5
 WAITS_FOR_RCU = ("detach", "teardown", "setup", "cycle", "prepare", "carrier")
 
 
@@ -44,7 +48,7 @@ def columns(name):
     # A thread's setup without detach waits for nothing: these two have none.
     if found["part"] == "setup" and found.get("carrier") == "thread":
         waits = found["strategy"] not in ("template", "chroot", "chroot+mnt", "move-chroot")
-    return (("wall_us", not waits), ("cpu_us", True))
+    return (("wall_us_p10", not waits), ("cpu_us_p10", True))
 
 
 def log_ratio(first, second):
@@ -89,11 +93,12 @@ class Comparison:
         self.low = float(result.confidence_interval.low)
         self.high = float(result.confidence_interval.high)
 
-    def judge(self, pace):
+    def judge(self, pace, spread):
         from scipy import stats
         if min(len(self.a), len(self.b)) < 2 or min(self.median_a, self.median_b) <= 0:
             return
-        self.p = float(stats.mannwhitneyu(self.a, self.b, alternative="two-sided").pvalue)
+        self.p = max(float(stats.mannwhitneyu(self.a * factor, self.b).pvalue)
+                     for factor in (1, math.exp(pace)))
         self.interval()
         least = math.log1p(EFFECT_MIN)
         if abs(self.log) < least:
@@ -101,7 +106,8 @@ class Comparison:
             return
         at_pace = self.log - pace
         stands = (self.p < P_MAX and not self.low <= 1 <= self.high and
-                  at_pace * self.log > 0 and abs(at_pace) >= least and
+                  not self.low <= math.exp(pace) <= self.high and
+                  at_pace * self.log > 0 and abs(at_pace) >= max(least, SPREADS * spread) and
                   abs(self.log) > self.own_drift())
         if stands:
             self.verdict = "slower" if self.log > 0 else "faster"
@@ -109,6 +115,7 @@ class Comparison:
 
 def compare(run_a, run_b):
     import numpy
+    from scipy import stats
     rows_a, rows_b = names.repetitions(run_a), names.repetitions(run_b)
     comparisons = []
     for name, a in rows_a.items():
@@ -117,9 +124,12 @@ def compare(run_a, run_b):
                 comparisons.append(Comparison(name, column, decides, [row[column] for row in a],
                                               [row[column] for row in rows_b[name]]))
     told = [one.log for one in comparisons if one.decides]
-    pace = float(numpy.median(told)) if len(told) >= PACE_NEEDS else 0.0
+    pace = spread = 0.0
+    if len(told) >= PACE_NEEDS:
+        pace = float(numpy.median(told))
+        spread = float(stats.median_abs_deviation(told, scale="normal"))
     for one in comparisons:
-        one.judge(pace)
+        one.judge(pace, spread)
     missing = sorted(set(rows_a) ^ set(rows_b))
     return comparisons, pace, missing
 

@@ -69,8 +69,8 @@ Cost between(const Stamp& from, const Stamp& to) {
 
 // The work that a test plants: system calls, until their share is done.
 void spin(double microseconds) {
-  const double end = now_us(CLOCK_THREAD_CPUTIME_ID) + microseconds;
-  while (now_us(CLOCK_THREAD_CPUTIME_ID) < end) ::syscall(SYS_getppid);
+  const double end = now_us(CLOCK_MONOTONIC) + microseconds;
+  while (now_us(CLOCK_MONOTONIC) < end) ::syscall(SYS_getppid);
 }
 
 Part part_of(Phase phase) {
@@ -184,11 +184,10 @@ class Meter {
   // At the end of the last part.
   void leave() {
     if (!phases_ && planted_.percent == 0) return;
-    Stamp stamp = Stamp::take();
     if (part_ && *part_ == planted_.part && planted_.percent > 0) {
-      spin((stamp.wall_us - last_.wall_us) * planted_.percent / 100);
-      stamp = Stamp::take();
+      spin((now_us(CLOCK_MONOTONIC) - last_.wall_us) * planted_.percent / 100);
     }
+    const Stamp stamp = Stamp::take();
     if (part_ && phases_) at(sample_, *part_) += between(last_, stamp);
     last_ = stamp;
     part_.reset();

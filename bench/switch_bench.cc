@@ -219,6 +219,7 @@ void replay(benchmark::State& state, const std::vector<Cost>& batch) {
   state.counters["wall_us_p10"] = percentile(wall, 0.1);
   state.counters["wall_us_p90"] = percentile(wall, 0.9);
   state.counters["cpu_us"] = percentile(cpu, 0.5);
+  state.counters["cpu_us_p10"] = percentile(cpu, 0.1);
   state.counters["waiting_us"] = std::max(0.0, percentile(wall, 0.5) - percentile(cpu, 0.5));
   state.counters["voluntary_switches"] = mean(column(batch, &Cost::voluntary));
   state.counters["involuntary_switches"] = mean(column(batch, &Cost::involuntary));
