@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -170,6 +171,8 @@ def main():
 
 
 if __name__ == "__main__":
+    # A shell that starts us in the background has it ignored, and our children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         sys.exit(main())
     except KeyboardInterrupt:
