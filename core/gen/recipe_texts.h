@@ -750,7 +750,8 @@ fsmount h tmpfs; mkdir @h/a
 ? make-shared /
 | fsmount k tmpfs; move_mount @k @h/a; open_tree m @h/a clone
 | fsmount k tmpfs; move_mount @k @h/a; mkdir @k/b; close k; mkdir $x; move_mount @h $x; umount $x/a
-| fsmount k tmpfs; move_mount @k @h/a; mkdir $x; move_mount @k $x => EINVAL move-inside-detached-tree
+| fsmount k tmpfs; move_mount @k @h/a; mkdir $x
+; move_mount @k $x => EINVAL move-inside-detached-tree
 | mkdir $x; mount tmpfs $x; move_mount $x @h/a => EINVAL mount-target-foreign
 | move_mount @h @h/a => EINVAL move-detached-into-itself
 | fsmount k ramfs; move_mount @k @h beneath => EINVAL beneath-detached-root
@@ -777,7 +778,8 @@ mkdir $x; mount tmpfs $x
 | mkdir $x/a; mount tmpfs $x/a; move_mount $x/a $x beneath => EINVAL beneath-ancestor
 | chroot $x; move_mount @h / beneath => EINVAL beneath-own-root
 | chroot $x; move_mount @h /.. beneath => EINVAL beneath-own-root
-| mkdir $y; mount tmpfs $y; open h $y; mount tmpfs $y; move_mount @h $x beneath => EINVAL beneath-source-covered
+| mkdir $y; mount tmpfs $y; open h $y; mount tmpfs $y
+; move_mount @h $x beneath => EINVAL beneath-source-covered
 | move_mount @h $x beneath,set_group => EINVAL move-mount-both
 | make-shared $x; mkdir $y; bind $x $y; move_mount @h $x beneath; umount $y
 )"},
@@ -791,10 +793,14 @@ fsmount h tmpfs
 )"},
 {"beneath that propagates", 8, false, R"(
 | make-shared /; mkdir $x; bind / $x; fsmount h tmpfs; move_mount @h $x beneath
-| mkdir $x; mount tmpfs $x; make-shared $x; mkdir $x/a; open_tree h $x clone; mount tmpfs $x/a; move_mount @h $x/a beneath
-| mkdir $x; mount tmpfs $x; make-shared $x; bind $x $x; fsmount h tmpfs; move_mount @h $x beneath => EINVAL beneath-propagates-onto-top
-| mkdir $x; mount tmpfs $x; make-shared $x; bind $x $x; mkdir $y; bind $x $y; move_mount $y $x beneath => EINVAL beneath-propagates-onto-top
-| mkdir $x; mount tmpfs $x; make-shared $x; bind $x $x; make-private $x; mkdir $y; bind $x $y; make-private /; move_mount $y $x beneath
+| mkdir $x; mount tmpfs $x; make-shared $x; mkdir $x/a; open_tree h $x clone; mount tmpfs $x/a
+; move_mount @h $x/a beneath
+| mkdir $x; mount tmpfs $x; make-shared $x; bind $x $x; fsmount h tmpfs
+; move_mount @h $x beneath => EINVAL beneath-propagates-onto-top
+| mkdir $x; mount tmpfs $x; make-shared $x; bind $x $x; mkdir $y; bind $x $y
+; move_mount $y $x beneath => EINVAL beneath-propagates-onto-top
+| mkdir $x; mount tmpfs $x; make-shared $x; bind $x $x; make-private $x; mkdir $y; bind $x $y
+; make-private /; move_mount $y $x beneath
 )"},
 {"beneath onto the source", 16, false, R"(
 mkdir $x; mount tmpfs $x; make-shared $x; mkdir $x/a; open h $x/a
@@ -815,9 +821,12 @@ mkdir $y; mount tmpfs $y; fsmount k tmpfs; open h /
 mkdir $x; mount tmpfs $x; mkdir $x/a; mkdir $y
 ~ bind $x $y
 | make-shared $x; move_mount $x $y set_group; mount tmpfs $x/a; umount $y/a
-| make-shared $x; bind $x $y; make-slave $y; bind $x/a $x/a; make-private $x/a; move_mount $y $x/a set_group
-| make-shared $x; open_tree h $x clone; make-private @h; move_mount $x @h set_group; move_mount @h $y; mount tmpfs $x/a
-| make-shared $x; open_tree h $x/a clone; mount_setattr @h private; move_mount $x @h set_group; move_mount @h $y
+| make-shared $x; bind $x $y; make-slave $y; bind $x/a $x/a; make-private $x/a
+; move_mount $y $x/a set_group
+| make-shared $x; open_tree h $x clone; make-private @h; move_mount $x @h set_group
+; move_mount @h $y; mount tmpfs $x/a
+| make-shared $x; open_tree h $x/a clone; mount_setattr @h private; move_mount $x @h set_group
+; move_mount @h $y
 | open_tree h $x clone; make-shared @h; move_mount @h $y set_group; mount tmpfs $x/a
 | make-shared $x; move_mount $x/a $y set_group => EINVAL set-group-source-not-mount-point
 | make-shared $x; move_mount $x $y/a set_group => EINVAL set-group-target-not-mount-point
@@ -826,13 +835,17 @@ mkdir $x; mount tmpfs $x; mkdir $x/a; mkdir $y
 | make-shared $x; make-shared $y; move_mount $x $y set_group => EINVAL set-group-target-not-private
 | move_mount $x $y set_group => EINVAL set-group-source-private
 | make-shared $x; make-unbindable $y; move_mount $x $y set_group
-| make-shared $x; open h $y; umount $y detach; move_mount $x @h set_group => EINVAL propagation-detached
-| make-shared $x; open h $x; spawn B; B: unshare mnt,user; B: move_mount @h $y set_group => EPERM propagation-foreign
+| make-shared $x; open h $y; umount $y detach
+; move_mount $x @h set_group => EINVAL propagation-detached
+| make-shared $x; open h $x; spawn B; B: unshare mnt,user
+; B: move_mount @h $y set_group => EPERM propagation-foreign
 )"},
 {"set_group beside a lock", 5, false, R"(
 mkdir $x; mount tmpfs $x; mkdir $x/a; mkdir $x/a/b; mount tmpfs $x/a/b
-| unshare mnt,user; make-shared $x; mkdir $y; open h $x/a/b; open_tree k $x clone,recursive; make-rprivate @k; move_mount @k $y; move_mount $x $y set_group => EINVAL set-group-locked-children
-| make-shared $x; unshare mnt,user; mkdir $y; rbind $x $y; make-rprivate $y; move_mount $x $y set_group => EINVAL set-group-locked-children
+| unshare mnt,user; make-shared $x; mkdir $y; open h $x/a/b; open_tree k $x clone,recursive
+; make-rprivate @k; move_mount @k $y; move_mount $x $y set_group => EINVAL set-group-locked-children
+| make-shared $x; unshare mnt,user; mkdir $y; rbind $x $y; make-rprivate $y
+; move_mount $x $y set_group => EINVAL set-group-locked-children
 | make-shared $x; mkdir $y; rbind $x $y; make-rprivate $y; move_mount $x $y set_group; umount $x/a/b
 )"},
 {"attributes", 8, false, R"(
@@ -862,7 +875,8 @@ mkdir $x; mount tmpfs $x nosuid; mkdir $x/a
 | mount_setattr $x +nodev,-ro recursive => EPERM setattr-locked-flag
 | mount_setattr $x -ro recursive => EPERM setattr-locked-flag
 | mount_setattr $x +nosuid,private recursive
-| open_tree h $x clone,recursive; mount_setattr @h -ro,private recursive => EPERM setattr-locked-flag
+| open_tree h $x clone,recursive
+; mount_setattr @h -ro,private recursive => EPERM setattr-locked-flag
 | open_tree h $x clone => EINVAL bind-locked-children
 | open_tree h $x/a clone; mount_setattr @h -ro => EPERM setattr-locked-flag
 | rbind $x $x/a; mount_setattr $x/a -nosuid recursive => EPERM setattr-locked-flag
@@ -877,19 +891,23 @@ mkdir $x; mount tmpfs $x; mkdir $x/a; mount tmpfs $x/a
 | dropcap sys_admin; fsmount h tmpfs => EPERM fsmount-no-capability
 | unshare mnt; unshare user; open_tree h $x clone => EPERM open-tree-no-capability
 | unshare mnt; unshare user; open_tree h $x; mkdir @h/b
-| spawn B; B: unshare mnt,user; dropcap sys_admin; setns B user; open_tree h $x clone => EPERM open-tree-no-capability
+| spawn B; B: unshare mnt,user; dropcap sys_admin; setns B user
+; open_tree h $x clone => EPERM open-tree-no-capability
 | make-unbindable $x; open_tree h $x clone => EINVAL bind-unbindable
 | make-unbindable $x/a; open_tree h $x clone,recursive; umount $x/a; move_mount @h $x
 | open k $x; umount $x detach; open_tree h @k clone => EINVAL bind-source-foreign
-| open_tree h $x/a clone; spawn B; B: unshare mnt; B: open_tree k @h clone => EINVAL bind-source-foreign
+| open_tree h $x/a clone; spawn B; B: unshare mnt
+; B: open_tree k @h clone => EINVAL bind-source-foreign
 | open_tree h $x/a clone; spawn B; B: unshare mnt; B: move_mount @h $x/a; B: move_mount @h /
 | open_tree h $x/a clone; unshare mnt; open_tree k @h clone => EINVAL bind-source-foreign
 | move_mount $x/a/b $x => ENOENT name-missing
 | move_mount "" $x => ENOENT path-empty
 | open_tree h "" => ENOENT path-empty
 | make-shared $x; move_mount $x/a / => EINVAL move-shared-parent
-| make-unbindable $x/a; make-shared /; open_tree h $x clone; move_mount $x/a / => EINVAL move-unbindable-to-shared
-| open_tree h $x/a clone; make-unbindable @h; make-shared $x; move_mount @h $x => EINVAL move-unbindable-to-shared
+| make-unbindable $x/a; make-shared /; open_tree h $x clone
+; move_mount $x/a / => EINVAL move-unbindable-to-shared
+| open_tree h $x/a clone; make-unbindable @h; make-shared $x
+; move_mount @h $x => EINVAL move-unbindable-to-shared
 | touch $x/f; open_tree h $x/f clone; move_mount @h $x => EINVAL move-kind-mismatch
 | touch $x/f; open_tree h $x/f clone; move_mount @h $x/f; unlink $x/f => EBUSY unlink-mount-point
 | open_tree h $x/a clone; umount $x/a; rmdir $x/a; move_mount @h $x
