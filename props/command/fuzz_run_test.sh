@@ -46,7 +46,7 @@ has err 'corpus corpus: 5 of '
 rm corpus/{random,empty,huge,older}
 
 # --- what is found is minimized, and kept whole beside it; the real model agrees with both
-hunt 1 canary 120 --until-found
+hunt 1 canary 12
 [[ $(value disagreements) -gt 0 ]] || die 'the canary was not found'
 for small in $(ls artifacts/*.scn | grep -v unminimized); do
   expect 0 "$PIVOTCHECK" run "$small" "${small%.scn}.unminimized.scn"
@@ -100,7 +100,7 @@ expect 3 full corpus 4k "${both[@]}" --libfuzzer "$FUZZERS/fuzz_trial" --seconds
 number cases
 # No place for what is found: it is shown all the same.
 mkdir -p artifacts
-expect 1 full artifacts 1M "${both[@]}" --libfuzzer "$FUZZERS/fuzz_canary" --seconds 120 --until-found
+expect 1 full artifacts 1M "${both[@]}" --libfuzzer "$FUZZERS/fuzz_canary" --seconds 12
 has err "can't be written: ENOSPC"
 has out 'pivot_root EBUSY EINVAL'
 nothing_left 'a full disk'
