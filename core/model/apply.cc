@@ -687,6 +687,9 @@ class Operation {
       return world_[target.dentry].removed ? Rule::mount_target_gone : Rule::beneath_detached_root;
     }
     at = {world_[over].parent, world_[over].mount_point};
+    // The lowest mount of a detached tree, covered once, is taken for what covers it.
+    const bool is_lowest = !world_.has_parent(target.mount) && at.mount == target.mount;
+    if (is_lowest && world_.traits.beneath_looks_at_detached_root) over = target.mount;
     return Rule::none;
   }
 
@@ -707,8 +710,8 @@ class Operation {
     return Rule::none;
   }
 
-  Rule refuse_beneath(MountIndex moved, MountIndex over) {
-    const auto [parent, place] = std::pair(world_[over].parent, world_[over].mount_point);
+  // `over` is on top of `place`; or, by the quirk, it is the mount that has that place.
+  Rule refuse_beneath(MountIndex moved, MountIndex over, Location place) {
     if (world_[over].locked && !planted(Fault::beneath_locked)) return Rule::beneath_locked;
     if (world_.mounted_at(moved, world_[moved].root).exists() &&
         !planted(Fault::beneath_covered_source)) {
@@ -717,10 +720,14 @@ class Operation {
     if (over == task().root.mount && !planted(Fault::beneath_own_root)) {
       return Rule::beneath_own_root;
     }
-    if (parent == world_[task().space].rootfs) return Rule::beneath_namespace_root;
+    const auto propagates_to = [&](MountIndex mount) {
+      if (mount == place.mount) return world_.is_shared(mount);
+      return propagates_onto(world_, place.mount, place.dentry, mount);
+    };
+    if (place.mount == world_[task().space].rootfs) return Rule::beneath_namespace_root;
     if (is_at_or_below(moved, over)) return Rule::beneath_ancestor;
-    if (propagates_onto(world_, parent, place, over)) return Rule::beneath_propagates_onto_top;
-    if (world_[moved].space == task().space && propagates_onto(world_, parent, place, moved)) {
+    if (propagates_to(over)) return Rule::beneath_propagates_onto_top;
+    if (world_[moved].space == task().space && propagates_to(moved)) {
       return Rule::beneath_propagates_onto_source;
     }
     return Rule::none;
@@ -747,7 +754,7 @@ class Operation {
     if (!is_root) return Rule::move_source_not_mount_point;
     if (!fits) return Rule::move_kind_mismatch;
     if (beneath) {
-      if (const Rule r = refuse_beneath(moved, over); r != Rule::none) return r;
+      if (const Rule r = refuse_beneath(moved, over, at); r != Rule::none) return r;
     }
     const std::vector<MountIndex> tree = world_.subtree(moved);
     const auto is_unbindable = [this](MountIndex m) { return world_[m].unbindable; };

@@ -16,6 +16,7 @@ KernelTraits KernelTraits::for_release(const Release& release) {
   traits.moves_beneath = release >= Release{{6, 5, 0}};
   traits.move_mount_target_first = release >= Release{{6, 15, 0}};
   traits.detached_trees_can_grow = release >= Release{{6, 15, 0}};
+  traits.beneath_looks_at_detached_root = release >= Release{{6, 17, 0}};
   return traits;
 }
 

@@ -44,6 +44,9 @@ struct KernelTraits {
   // attached, and only in a mount namespace.
   bool detached_trees_can_grow = true;  // since 6.15
 
+  // Quirk (FINDINGS.md, "Beneath the cover of a detached tree, the wrong mount is looked at").
+  bool beneath_looks_at_detached_root = true;  // since 6.17, seen on 6.18
+
   static KernelTraits for_release(const Release& release);
 };
 
