@@ -721,12 +721,12 @@ class Operation {
       return Rule::beneath_own_root;
     }
     const auto propagates_to = [&](MountIndex mount) {
-      if (mount == place.mount) return world_.is_shared(mount);
       return propagates_onto(world_, place.mount, place.dentry, mount);
     };
+    const bool onto_top = over == place.mount ? world_.is_shared(over) : propagates_to(over);
     if (place.mount == world_[task().space].rootfs) return Rule::beneath_namespace_root;
     if (is_at_or_below(moved, over)) return Rule::beneath_ancestor;
-    if (propagates_to(over)) return Rule::beneath_propagates_onto_top;
+    if (onto_top) return Rule::beneath_propagates_onto_top;
     if (world_[moved].space == task().space && propagates_to(moved)) {
       return Rule::beneath_propagates_onto_source;
     }
