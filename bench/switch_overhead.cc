@@ -1,34 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
-// switch_overhead.cc: what the library costs on top of the system calls it makes. The same sequence
-// (dot-dot), twice: by hand, as short as it can be written, and by RootSwitch; both start a static
-// true in the new root and wait for it. CPU time of this process and its children, in batches that
-// take turns, so that what else the machine does meets both; the median of the ratios counts.
+// switch_overhead.cc: what the library costs on top of the system calls it makes. Every strategy
+// with a namespace of its own, on three roads: a mount namespace only; a user namespace with one id,
+// too; and a PID namespace as well. Each twice: as the flat list of its system calls
+// (bare_calls.h) between the cheapest clone that does and an execve, and by RootSwitch. Both start a
+// static true in the new root and wait for it.
+//
+// The list by hand has the calls of every step, and nothing of what makes a library of it: no report
+// of a refusal or of an exec that fails, no pidfd, no signals held back and no handlers reset, an init
+// that only waits. So the ratio says what all of that costs.
+//
+// CPU time of this process and its children, in batches that take turns, so that what else the
+// machine does meets both; the median of the rounds' ratios counts.
 //
 //     switch_overhead [ROUNDS]          as root or as an ordinary user; needs busybox (ci/install)
+//
+// Exit status: 0, 3 something failed, 4 nothing can run here.
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <sched.h>
-#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "bare_calls.h"
+#include "base/unique_fd.h"
 #include "kernel/syscalls.h"
+#include "rootswitch/inspect.h"
 #include "rootswitch/root_switch.h"
 
 namespace {
 
 namespace fs = std::filesystem;
+namespace strategy = pivotcheck::strategy;
+using pivotcheck::Op;
+using pivotcheck::Strategy;
+using pivotcheck::SwitchOptions;
+using pivotcheck::UniqueFd;
 using pivotcheck::kernel::sys_exit;
 using pivotcheck::kernel::sys_fork;
 
 constexpr int batch = 50;  // enough for the CPU clock, which counts microseconds
+
+[[noreturn]] void fail(const std::string& what) {
+  std::fprintf(stderr, "switch_overhead: %s\n", what.c_str());
+  std::exit(3);
+}
 
 double cpu_us() {
   double total = 0;
@@ -42,40 +68,130 @@ double cpu_us() {
   return total;
 }
 
-[[noreturn]] void bare_child(const char* root, const char* parent) {
-  bool ok = ::unshare(CLONE_NEWNS) == 0;
-  ok = ok && ::mount("none", "/", nullptr, MS_PRIVATE | MS_REC, nullptr) == 0;
-  ok = ok && ::mount("none", parent, nullptr, MS_PRIVATE, nullptr) == 0;
-  ok = ok && ::mount(root, root, nullptr, MS_BIND | MS_REC, nullptr) == 0;
-  const int old_root = ::open("/", O_PATH | O_CLOEXEC);
-  const int new_root = ::open(root, O_PATH | O_CLOEXEC);
-  ok = ok && ::fchdir(new_root) == 0 && pivotcheck::kernel::sys_pivot_root(".", ".") == 0;
-  ok = ok && ::fchdir(old_root) == 0;
-  ok = ok && ::mount("none", ".", nullptr, MS_SLAVE | MS_REC, nullptr) == 0;
-  ok = ok && ::umount2(".", MNT_DETACH) == 0 && ::chdir("/") == 0;
-  ::close(new_root);
-  ::close(old_root);
-  char name[] = "/bin/true";
-  char* const words[] = {name, nullptr};
-  if (ok) ::execve(name, words, environ);
-  sys_exit(125);
+bool write_file(const std::string& path, const std::string& text) {
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  return file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
-void bare(const std::string& root, const std::string& parent) {
-  const pid_t child = sys_fork(SIGCHLD);
-  if (child == 0) bare_child(root.c_str(), parent.c_str());
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  if (status != 0) std::exit((std::fputs("the bare sequence failed\n", stderr), 3));
-}
+// --- by hand -------------------------------------------------------------------------------------
+
+// Laid out once; run() may be called as often as one likes.
+class ByHand {
+ public:
+  ByHand(const SwitchOptions& options, strategy::Plan plan) : options_(options) {
+    plan.put_old = "old";
+    steps_ = strategy::steps(options.strategy, plan);
+    auto calls = pivotcheck::bench::BareCalls::of(steps_);
+    if (!calls) fail(calls.error().what);
+    calls_ = *std::move(calls);
+    for (const strategy::Step& step : steps_) {
+      const auto* op = std::get_if<Op>(&step.action);
+      const auto* unshare = op == nullptr ? nullptr : std::get_if<pivotcheck::Unshare>(op);
+      const bool user = unshare != nullptr && unshare->kinds.has(pivotcheck::NamespaceKind::user);
+      if (std::holds_alternative<strategy::NewPidNamespace>(step.action)) flags_ |= CLONE_NEWPID;
+      if (user) flags_ |= CLONE_NEWUSER;
+      kinds_.push_back(kind_of(step, user));
+    }
+  }
+
+  void run() {
+    const pid_t child = flags_ == 0 ? in_our_memory() : in_its_own();
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    if (child < 0 || status != 0) fail("the system calls by hand failed");
+  }
+
+ private:
+  enum class Kind : unsigned char { calls, by_clone, maps, confine, execute };
+
+  static Kind kind_of(const strategy::Step& step, bool user) {
+    if (std::holds_alternative<strategy::NewPidNamespace>(step.action)) return Kind::by_clone;
+    if (std::holds_alternative<strategy::MapIds>(step.action)) return Kind::maps;
+    if (std::holds_alternative<strategy::Confine>(step.action)) return Kind::confine;
+    if (std::holds_alternative<strategy::Execute>(step.action)) return Kind::execute;
+    return user ? Kind::by_clone : Kind::calls;
+  }
+
+  [[gnu::noinline]] pid_t in_our_memory() {
+    const pid_t pid = ::vfork();
+    if (pid == 0) child(-1);
+    return pid;
+  }
+
+  pid_t in_its_own() {
+    int talk[2];
+    if (::pipe2(talk, O_CLOEXEC) != 0) fail("pipe");
+    const UniqueFd hear(talk[0]);
+    const UniqueFd say(talk[1]);
+    const pid_t pid = sys_fork(flags_ | SIGCHLD);
+    if (pid == 0) child(hear.get());
+    if (pid < 0 || (flags_ & CLONE_NEWUSER) == 0) return pid;
+    const std::string folder = "/proc/" + std::to_string(pid) + "/";
+    const auto map = [](const pivotcheck::IdRange& range) {
+      return std::to_string(range.inside) + " " + std::to_string(range.outside) + " 1";
+    };
+    if (::geteuid() != 0) write_file(folder + "setgroups", "deny");
+    const bool mapped = write_file(folder + "uid_map", map(options_.uid_map.front())) &&
+                        write_file(folder + "gid_map", map(options_.gid_map.front()));
+    if (!mapped || ::write(say.get(), "", 1) != 1) fail("id maps");
+    return pid;
+  }
+
+  // One command in a PID namespace: its init waits for it, and ends as it did.
+  void become_command() const {
+    if ((flags_ & CLONE_NEWPID) == 0) return;
+    const pid_t command = sys_fork(SIGCHLD);
+    if (command == 0) return;
+    int status = 0;
+    ::waitpid(command, &status, 0);
+    sys_exit(status == 0 ? 0 : 125);
+  }
+
+  [[noreturn]] void child(int hear) {
+    char name[] = "/bin/true";
+    char* const words[] = {name, nullptr};
+    char go = 0;
+    bool ok = true;
+    for (std::size_t i = 0; ok && i < steps_.size(); ++i) {
+      switch (kinds_[i]) {
+        case Kind::calls: ok = calls_.perform(i) == 0; break;
+        case Kind::by_clone: break;
+        case Kind::maps:
+          ok = ::read(hear, &go, 1) == 1;
+          ::syscall(SYS_setgroups, 0, nullptr);
+          ok = ok && pivotcheck::kernel::sys_become_root() &&
+               ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
+          break;
+        case Kind::confine:
+          ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+          become_command();
+          ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+          break;
+        case Kind::execute: ::execve(name, words, environ); ok = false; break;
+      }
+    }
+    sys_exit(125);
+  }
+
+  const SwitchOptions& options_;
+  strategy::Steps steps_;
+  pivotcheck::bench::BareCalls calls_;
+  std::vector<Kind> kinds_;
+  unsigned long flags_ = 0;
+};
+
+// --- by the library ------------------------------------------------------------------------------
 
 void by_library(const pivotcheck::RootSwitch& root) {
   static const pivotcheck::Command command{
       .arguments = {"/bin/true"}, .environment = {}, .signal_mask = {}};
   auto child = root.start(command);
-  auto ended = child ? child->wait() : std::unexpected(child.error());
-  if (!ended || ended->code != 0) std::exit((std::fputs("the library failed\n", stderr), 3));
+  if (!child) fail(child.error().message);
+  const auto ended = child->wait();
+  if (!ended || ended->code != 0) fail("the library failed");
 }
+
+// --- both ----------------------------------------------------------------------------------------
 
 template <class Run>
 double batch_us(Run run) {
@@ -89,53 +205,72 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-// An ordinary user gets both in a user namespace of his own.
-bool become_privileged() {
-  if (::geteuid() == 0) return true;
-  const auto write = [](const char* path, const std::string& text) {
-    std::FILE* file = std::fopen(path, "we");
-    return file != nullptr && std::fputs(text.c_str(), file) >= 0 && std::fclose(file) == 0;
-  };
-  const std::string uid = "0 " + std::to_string(::geteuid()) + " 1";
-  const std::string gid = "0 " + std::to_string(::getegid()) + " 1";
-  return ::unshare(CLONE_NEWUSER) == 0 && write("/proc/self/setgroups", "deny") &&
-         write("/proc/self/uid_map", uid) && write("/proc/self/gid_map", gid);
+struct Road {
+  const char* name;
+  bool user_namespace;
+  bool pid_namespace;
+};
+
+void compare(const SwitchOptions& options, const Road& road, int rounds) {
+  const auto plan = pivotcheck::rootswitch::inspect(options);
+  if (!plan) fail(plan.error().message);
+  ByHand hand(options, *plan);
+  const auto root = pivotcheck::RootSwitch::make(options);
+  if (!root) fail(root.error().message);
+  std::vector<double> by_hand;
+  std::vector<double> library;
+  std::vector<double> ratios;
+  for (int round = 0; round < rounds; ++round) {
+    const auto one = [&] { by_hand.push_back(batch_us([&] { hand.run(); })); };
+    const auto other = [&] { library.push_back(batch_us([&] { by_library(*root); })); };
+    if (round % 2 == 0) one();
+    other();
+    if (round % 2 != 0) one();
+    ratios.push_back(library.back() / by_hand.back());
+  }
+  std::printf("  %-14s %-16s %9.1f %9.1f %8.3f\n",
+              std::string(info(options.strategy).name).c_str(), road.name, median(by_hand),
+              median(library), median(ratios));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int rounds = argc > 1 ? std::atoi(argv[1]) : 31;
+  const int rounds = argc > 1 ? std::atoi(argv[1]) : 15;
   std::string folder = (fs::temp_directory_path() / "pivotcheck-XXXXXX").string();
-  if (!become_privileged() || ::mkdtemp(folder.data()) == nullptr) {
-    std::perror("switch_overhead");
+  if (rounds < 1 || !fs::exists("/bin/busybox") || ::mkdtemp(folder.data()) == nullptr) {
+    std::fputs("switch_overhead: it takes a number of rounds, /bin/busybox, and a folder for "
+               "temporary files\n", stderr);
     return 4;
   }
   fs::create_directories(folder + "/bin");
+  fs::create_directory(folder + "/proc");  // proc-first mounts one there
   fs::copy_file("/bin/busybox", folder + "/bin/true");
-  pivotcheck::SwitchOptions options;
-  options.new_root = folder;
-  auto root = pivotcheck::RootSwitch::make(options);
-  if (!root) std::exit((std::fputs(root.error().message.c_str(), stderr), 4));
-  std::vector<double> bares;
-  std::vector<double> libraries;
-  std::vector<double> ratios;
-  for (int round = 0; round < rounds; ++round) {
-    double by_hand = 0;
-    double library = 0;
-    const bool hand_first = round % 2 == 0;
-    if (hand_first) by_hand = batch_us([&] { bare(folder, "/"); });
-    library = batch_us([&] { by_library(*root); });
-    if (!hand_first) by_hand = batch_us([&] { bare(folder, "/"); });
-    bares.push_back(by_hand);
-    libraries.push_back(library);
-    ratios.push_back(library / by_hand);
+  static std::string left_behind = folder;
+  std::atexit([] { fs::remove_all(left_behind); });
+
+  std::printf("CPU time of a switch and a static true in microseconds, medians of %d rounds of %d\n"
+              "  %-14s %-16s %9s %9s %8s\n",
+              rounds, batch, "strategy", "namespaces", "by hand", "library", "ratio");
+  const bool privileged = ::geteuid() == 0;
+  for (const Road& road : {Road{"mount", false, false}, Road{"mount, user", true, false},
+                           Road{"mount, user, pid", true, true}}) {
+    if (!privileged && !road.user_namespace) continue;  // an ordinary user has no such road
+    for (const auto& known : pivotcheck::strategies()) {
+      // The template's namespaces are made before; switch_bench times it apart from the rest.
+      if (known.strategy == Strategy::template_) continue;
+      if (known.strategy == Strategy::proc_first && !road.pid_namespace) continue;
+      SwitchOptions options;
+      options.strategy = known.strategy;
+      options.new_root = folder;
+      options.user_namespace = road.user_namespace;
+      options.pid_namespace = road.pid_namespace;
+      if (road.user_namespace) {
+        options.uid_map = {{.inside = 0, .outside = ::geteuid(), .count = 1}};
+        options.gid_map = {{.inside = 0, .outside = ::getegid(), .count = 1}};
+      }
+      compare(options, road, rounds);
+    }
   }
-  fs::remove_all(folder);
-  std::printf("CPU time of a switch (dot-dot) and a static true, median of %d rounds of %d\n",
-              rounds, batch);
-  std::printf("  system calls by hand  %7.1f us\n  library               %7.1f us\n", median(bares),
-              median(libraries));
-  std::printf("  library to by hand    %7.3f   (median of the rounds' ratios)\n", median(ratios));
   return 0;
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 #include <ctime>
 
@@ -140,6 +141,46 @@ inline void quiet_futex_wait(const void* word, std::uint32_t expected, const tim
                    : "r"(second), "r"(third), "r"(fourth), "r"(number)
                    : "memory");
 #endif
+}
+
+// clone3 with CLONE_VM and a stack for the child, which runs `begin(argument)` there; it must not
+// return. -1 and ENOSYS where memory can't be shared (above); otherwise as sys_clone3.
+inline pid_t sys_clone3_on_stack([[maybe_unused]] clone_args& args,
+                                 [[maybe_unused]] void (*begin)(void*),
+                                 [[maybe_unused]] void* argument) {
+  long result = -ENOSYS;
+#if defined(PIVOTCHECK_SHARED_MEMORY) && defined(__x86_64__)
+  result = SYS_clone3;
+  __asm__ volatile(
+      "syscall\n\t"
+      "test %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "mov %[argument], %%rdi\n\t"
+      "call *%[begin]\n\t"
+      "ud2\n"
+      "1:"
+      : "+a"(result)
+      : "D"(&args), "S"(sizeof(args)), [begin] "r"(begin), [argument] "r"(argument)
+      : "rcx", "r11", "memory", "cc");
+#elif defined(PIVOTCHECK_SHARED_MEMORY)
+  register clone_args* first __asm__("x0") = &args;
+  register long second __asm__("x1") = sizeof(args);
+  register long number __asm__("x8") = SYS_clone3;
+  __asm__ volatile(
+      "svc 0\n\t"
+      "cbnz x0, 1f\n\t"
+      "mov x0, %[argument]\n\t"
+      "blr %[begin]\n\t"
+      "brk 0\n"
+      "1:"
+      : "+r"(first)
+      : "r"(second), "r"(number), [begin] "r"(begin), [argument] "r"(argument)
+      : "x30", "memory", "cc");
+  result = reinterpret_cast<long>(first);
+#endif
+  if (result >= 0) return static_cast<pid_t>(result);
+  errno = static_cast<int>(-result);
+  return -1;
 }
 
 // Sleeps until `word` is woken, unless it is no longer `expected`; at most `limit`, if there is

@@ -29,6 +29,10 @@ constexpr int lost = 125;  // the status of a child that nobody listens to
 
 void tell(const Script& script, Message::Kind kind, std::size_t step, int value) {
   const Message message{kind, static_cast<std::int32_t>(step), value};
+  if (script.report != nullptr) {
+    *script.report = message;
+    return;
+  }
   if (::write(script.socket, &message, sizeof(message)) != sizeof(message)) sys_exit(lost);
 }
 
@@ -41,7 +45,7 @@ void listen(const Script& script) {
 // Stands still, so that the caller can look at it, until it is killed; unless he can't.
 [[noreturn]] void refuse(const Script& script, Message::Kind kind, std::size_t step, int error) {
   tell(script, kind, step, error);
-  if (!script.caller_waits) listen(script);
+  if (script.report == nullptr) listen(script);
   sys_exit(lost);
 }
 
@@ -72,8 +76,10 @@ void tie_to_caller(const Script& script) {
   if (!script.die_with_caller) return;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   const bool orphan = !script.pid_namespace && ::getppid() != script.caller;
+  if (orphan) sys_exit(lost);
+  if (script.socket < 0) return;
   pollfd socket{.fd = script.socket, .events = 0, .revents = 0};
-  if (orphan || (::poll(&socket, 1, 0) == 1 && (socket.revents & POLLHUP) != 0)) sys_exit(lost);
+  if (::poll(&socket, 1, 0) == 1 && (socket.revents & POLLHUP) != 0) sys_exit(lost);
 }
 
 // --- what the command does not have --------------------------------------------------------------
@@ -196,7 +202,6 @@ struct Launcher {
 
   int operator()(const strategy::NewPidNamespace&) const { return hand_on(script); }
   int operator()(const strategy::MapIds&) const {
-    tell(script, Message::Kind::maps_wanted, index, 0);
     listen(script);
     return take_ids(script);
   }
@@ -223,7 +228,7 @@ int perform(const Script& script, std::size_t index) {
 }  // namespace
 
 void run_child(const Script& script) {
-  ::close(script.callers_socket);
+  if (script.callers_socket >= 0) ::close(script.callers_socket);
   if (script.reset_handlers) reset_handlers();
   const strategy::Steps& steps = *script.steps;
   for (std::size_t i = script.first_step; i < steps.size(); ++i) {

@@ -5,8 +5,7 @@
 //
 //     caller                         child                             (PID namespace: command)
 //       | -- clone ------------------> |
-//       | <---- maps_wanted ---------- |  new user namespace
-//       | ----- go ------------------> |
+//       | ----- go ------------------> |  in a new user namespace it waits for this: mapped
 //       | <---- handed_on ------------ |  a PID namespace that could not be made by the clone:
 //                                         another
 //       | ----- go ------------------> |  child of the caller's goes on
@@ -19,6 +18,8 @@
 //       | <------------------------ how it ended ------ |
 //
 // The one socket between them is close-on-exec: its end of file is what tells that all went well.
+// Where nothing has to be answered there is none: the child has the caller's memory, who stands still
+// until it has started the command, and leaves its one report there.
 #pragma once
 
 #include <linux/filter.h>
@@ -34,8 +35,8 @@
 namespace pivotcheck::rootswitch {
 
 struct Message {
-  enum class Kind : std::int32_t { maps_wanted, handed_on, keep, refused, exec_refused };
-  Kind kind = Kind::refused;
+  enum class Kind : std::int32_t { none, handed_on, keep, refused, exec_refused };
+  Kind kind = Kind::none;
   std::int32_t step = 0;   // the index of the one that this is about
   std::int32_t value = 0;  // its errno; of handed_on, the process that goes on
 };
@@ -56,7 +57,8 @@ struct Script {
   bool no_new_privileges = false;
   bool die_with_caller = true;
   bool reset_handlers = false;  // clone did not do it
-  bool caller_waits = false;    // the memory is the caller's, who stands still until exec or exit
+  Message* report = nullptr;  // not null: the memory is the caller's, who stands still until exec or
+                              // exit, and reads here what else would be said by the socket
   sock_fprog seccomp{};         // no instructions: none
   std::span<const int> keep_descriptors;  // in ascending order, without doubles
   sigset_t mask{};                        // of the command; without has_mask, the caller's

@@ -12,8 +12,11 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
+#include <memory>
 #include <optional>
 
+#include "base/check.h"
 #include "kernel/syscalls.h"
 #include "rootswitch/id_maps.h"
 #include "rootswitch/refusal.h"
@@ -74,22 +77,45 @@ pid_t clone_child(unsigned long flags, Script& script, UniqueFd& pidfd) {
   return pid;
 }
 
-// The same in the caller's memory, while he stands still: no page of his is copied, which is most of
-// what a fork costs. For steps that don't need him.
-[[gnu::noinline]] pid_t vfork_child(Script& script, UniqueFd& pidfd) {
-  script.caller_waits = true;
+// The same in the caller's memory, while he stands still (may_share_memory): no page of his is
+// copied, which is most of what a fork costs. With a stack of its own and handlers reset by the
+// clone; or, where that is not to be had, by vfork.
+constexpr std::size_t stack_size = 64 * 1024;
+
+[[gnu::noinline]] pid_t vfork_child(Script& script) {
   script.reset_handlers = true;
   const pid_t pid = ::vfork();
   if (pid == 0) run_child(script);
-  if (pid > 0) pidfd.reset(kernel::sys_pidfd_open(pid));
   return pid;
 }
 
-bool needs_caller(const strategy::Steps& steps) {
-  return std::ranges::any_of(steps, [](const strategy::Step& step) {
-    return needs_launcher(step) && !std::holds_alternative<strategy::Confine>(step.action) &&
-           !std::holds_alternative<strategy::Execute>(step.action);
-  });
+pid_t clone_in_our_memory(Script& script, UniqueFd& pidfd) {
+  const auto stack = std::make_unique_for_overwrite<std::byte[]>(stack_size);
+  int fd = -1;
+  clone_args args{};
+  args.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+  args.pidfd = reinterpret_cast<std::uintptr_t>(&fd);
+  args.exit_signal = SIGCHLD;
+  args.stack = reinterpret_cast<std::uintptr_t>(stack.get());
+  args.stack_size = stack_size;
+  const auto begin = [](void* its) { run_child(*static_cast<Script*>(its)); };
+  pid_t pid = kernel::sys_clone3_on_stack(args, begin, &script);
+  if (pid < 0 && errno == ENOSYS) {
+    pid = vfork_child(script);
+    if (pid > 0) fd = kernel::sys_pidfd_open(pid);
+  }
+  pidfd.reset(fd);
+  return pid;
+}
+
+// Only a child that is, until exec, what the caller is. Whoever may trace one that has fewer
+// capabilities, or is in a user namespace of his, could write to the caller's memory through it.
+bool may_share_memory(const Script& script, const strategy::Steps& steps) {
+  return !script.pid_namespace && script.dropped_capabilities == 0 &&
+         std::ranges::none_of(steps, [](const strategy::Step& step) {
+           return needs_launcher(step) && !std::holds_alternative<strategy::Confine>(step.action) &&
+                  !std::holds_alternative<strategy::Execute>(step.action);
+         });
 }
 
 void reap(pid_t pid) {
@@ -97,13 +123,27 @@ void reap(pid_t pid) {
   }
 }
 
+SwitchFailure exec_refusal(int error) {
+  const bool missing = error == ENOENT || error == ENOTDIR;
+  SwitchFailure failure;
+  failure.kind = missing ? SwitchFailure::Kind::not_found : SwitchFailure::Kind::not_executable;
+  failure.step = "exec";
+  failure.error = error;
+  failure.message = error_text(error);
+  return failure;
+}
+
 class Conversation {
  public:
   Conversation(const Job& job, int socket, Launched& child, const sigset_t& mask)
       : job_(job), socket_(socket), child_(child), mask_(mask) {}
 
-  // Until the child has started its command, or ended; or says no.
-  std::optional<SwitchFailure> hold() {
+  // Until the child has started its command, or ended; or says no. `waits_for_maps`: it does nothing
+  // else before.
+  std::optional<SwitchFailure> hold(bool waits_for_maps) {
+    if (waits_for_maps) {
+      if (auto failure = write_maps()) return failure;
+    }
     while (const auto message = hear()) {
       auto failure = answer(*message);
       if (failure) return failure;
@@ -133,11 +173,11 @@ class Conversation {
   Failed answer(const Message& message) {
     const strategy::Step& step = job_.steps[static_cast<std::size_t>(message.step)];
     switch (message.kind) {
-      case Kind::maps_wanted: return write_maps();
       case Kind::handed_on: return follow(message.value);
       case Kind::keep: return keep(std::get<strategy::KeepNamespace>(step.action).name);
       case Kind::refused: return refusal(child_.pid, step, message.value, job_.options);
       case Kind::exec_refused: return exec_refusal(message.value);
+      case Kind::none: break;
     }
     return {};
   }
@@ -166,17 +206,6 @@ class Conversation {
     return refused_before("opening " + folder + ": " + error_text(errno), errno);
   }
 
-  [[nodiscard]] static SwitchFailure exec_refusal(int error) {
-    const bool missing = error == ENOENT || error == ENOTDIR;
-    SwitchFailure failure;
-    failure.kind =
-        missing ? SwitchFailure::Kind::not_found : SwitchFailure::Kind::not_executable;
-    failure.step = "exec";
-    failure.error = error;
-    failure.message = error_text(error);
-    return failure;
-  }
-
   const Job& job_;
   int socket_;
   Launched& child_;
@@ -197,6 +226,57 @@ Switched<void> pair(std::array<UniqueFd, 2>& ends, bool socket) {
   return {};
 }
 
+Switched<Launched> launch_in_its_own_memory(const Job& job, Script& script) {
+  std::array<UniqueFd, 2> talk;
+  std::array<UniqueFd, 2> end;
+  if (auto made = pair(talk, true); !made) return std::unexpected(made.error());
+  if (script.pid_namespace) {
+    if (auto made = pair(end, false); !made) return std::unexpected(made.error());
+  }
+  const BlockSignals blocked;
+  if (!script.has_mask) script.mask = blocked.before();
+  script.socket = talk[1].get();
+  script.callers_socket = talk[0].get();
+  script.ended = end[1].get();
+  const unsigned long flags = flags_of_clone(job.steps, script.first_step);
+  const bool maps = (flags & CLONE_NEWUSER) != 0;
+  PIVOTCHECK_CHECK(!maps || std::holds_alternative<strategy::MapIds>(
+                                job.steps[script.first_step].action));
+  Launched child;
+  child.pid = clone_child(flags, script, child.pidfd);
+  if (child.pid < 0) {
+    return std::unexpected(refusal(0, job.steps.front(), errno, job.options));
+  }
+  talk[1].reset();
+  end[1].reset();
+  child.ended = std::move(end[0]);
+  auto failure = Conversation(job, talk[0].get(), child, blocked.before()).hold(maps);
+  if (!failure && job.kept == nullptr) return child;
+  kill_and_reap(child.pid, child.pidfd.get());
+  if (!failure) return Launched{};
+  return std::unexpected(*std::move(failure));
+}
+
+// Nothing: refused, and gone before it could be looked at. Once more, then, with a child of which
+// that can be done.
+std::optional<Switched<Launched>> launch_in_our_memory(const Job& job, Script& script) {
+  Message report;
+  const BlockSignals blocked;
+  if (!script.has_mask) script.mask = blocked.before();
+  script.report = &report;
+  Launched child;
+  child.pid = clone_in_our_memory(script, child.pidfd);
+  script.report = nullptr;
+  job.performer.forget();
+  if (child.pid < 0) {
+    return std::unexpected(refusal(0, job.steps.front(), errno, job.options));
+  }
+  if (report.kind == Message::Kind::none) return child;
+  reap(child.pid);
+  if (report.kind == Message::Kind::refused) return std::nullopt;
+  return std::unexpected(exec_refusal(report.value));
+}
+
 }  // namespace
 
 void kill_and_reap(pid_t pid, int pidfd) {
@@ -204,60 +284,21 @@ void kill_and_reap(pid_t pid, int pidfd) {
   reap(pid);
 }
 
-namespace {
-
-// Nothing: refused where the caller could not look at the child. Once more, with one that he can.
-std::optional<Switched<Launched>> attempt(const Job& job, Script& script, bool caller_waits) {
-  std::array<UniqueFd, 2> talk;
-  std::array<UniqueFd, 2> end;
-  if (auto made = pair(talk, true); !made) return std::unexpected(made.error());
-  if (script.pid_namespace) {
-    if (auto made = pair(end, false); !made) return std::unexpected(made.error());
-  }
-  Performer performer(job.steps);
+Switched<Launched> launch(const Job& job, Script& script) {
+  script.steps = &job.steps;
+  script.caller = ::getpid();
+  script.performer = &job.performer;
   if (job.lent != nullptr) {
-    performer.lend("C", job.lent->copy.get());
-    performer.lend("T", job.lent->template_.get());
+    job.performer.lend("C", job.lent->copy.get());
+    job.performer.lend("T", job.lent->template_.get());
     script.user_namespace = job.lent->user.get();
   }
-  const BlockSignals blocked;
-  if (!script.has_mask) script.mask = blocked.before();
-  script.steps = &job.steps;
-  script.performer = &performer;
-  script.caller = ::getpid();
-  script.socket = talk[1].get();
-  script.callers_socket = talk[0].get();
-  script.ended = end[1].get();
-  const unsigned long flags = flags_of_clone(job.steps, script.first_step);
-  Launched child;
-  child.pid = caller_waits ? vfork_child(script, child.pidfd)
-                           : clone_child(flags, script, child.pidfd);
-  performer.forget();
-  if (child.pid < 0) {
-    return std::unexpected(refusal(0, job.steps.front(), errno, job.options));
-  }
-  talk[1].reset();
-  end[1].reset();
-  child.ended = std::move(end[0]);
-  auto failure = Conversation(job, talk[0].get(), child, blocked.before()).hold();
-  if (!failure && job.kept == nullptr) return child;
-  kill_and_reap(child.pid, child.pidfd.get());
-  if (!failure) return Launched{};
-  if (caller_waits && failure->kind == SwitchFailure::Kind::refused) return std::nullopt;
-  return std::unexpected(*std::move(failure));
-}
-
-}  // namespace
-
-Switched<Launched> launch(const Job& job, Script& script) {
-  const bool caller_waits = !script.pid_namespace && !needs_caller(job.steps);
-  auto result = attempt(job, script, caller_waits);
-  if (!result) {
-    script.caller_waits = false;
+  if (may_share_memory(script, job.steps)) {
+    auto launched = launch_in_our_memory(job, script);
+    if (launched) return *std::move(launched);
     ::rmdir(job.put_old.c_str());
-    result = attempt(job, script, false);
   }
-  return *std::move(result);
+  return launch_in_its_own_memory(job, script);
 }
 
 }  // namespace pivotcheck::rootswitch

@@ -22,6 +22,7 @@ struct Kept {
 struct Job {
   const SwitchOptions& options;
   const strategy::Steps& steps;
+  Performer& performer;  // of these steps
   const Kept* lent = nullptr;  // namespaces for the steps to enter
   Kept* kept = nullptr;        // where a preparation leaves them
   std::string put_old;         // the directory that a refused switch may leave behind

@@ -316,7 +316,8 @@ void Performer::forget() {
 }
 
 void Performer::lend(std::string_view task, int fd) {
-  const auto lent = std::ranges::find(lent_, std::string_view{}, &Lent::task);
+  auto lent = std::ranges::find(lent_, task, &Lent::task);
+  if (lent == lent_.end()) lent = std::ranges::find(lent_, std::string_view{}, &Lent::task);
   PIVOTCHECK_CHECK(lent != lent_.end());
   *lent = {task, fd};
 }

@@ -3,7 +3,6 @@
 // questions and hears whether it got through (child.h draws that), and the child's handle.
 #include "rootswitch/root_switch.h"
 
-#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +13,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <mutex>
 
 #include "base/unique_fd.h"
 #include "kernel/syscalls.h"
@@ -81,7 +82,11 @@ struct SwitchedChild::State {
   pid_t pid = -1;
   UniqueFd pidfd;
   UniqueFd ended;  // with a PID namespace: where its init writes how the command ended
+  std::string put_old;
   bool over = false;
+
+  // A child that was killed before it came to its command may have left its directory.
+  void sweep() const { ::rmdir(put_old.c_str()); }
 };
 
 SwitchedChild::SwitchedChild(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -91,7 +96,9 @@ SwitchedChild& SwitchedChild::operator=(SwitchedChild&& other) noexcept {
   return *this;
 }
 SwitchedChild::~SwitchedChild() {
-  if (state_ && !state_->over) kill_and_reap(state_->pid, state_->pidfd.get());
+  if (!state_ || state_->over) return;
+  kill_and_reap(state_->pid, state_->pidfd.get());
+  state_->sweep();
 }
 
 pid_t SwitchedChild::pid() const { return state_->pid; }
@@ -101,11 +108,19 @@ bool SwitchedChild::signal(int number) {
 }
 void SwitchedChild::let_go() { state_->over = true; }
 
-Switched<std::optional<Ended>> SwitchedChild::try_wait() {
+Switched<std::optional<Ended>> SwitchedChild::try_wait() { return wait_with(WNOHANG); }
+
+Switched<Ended> SwitchedChild::wait() {
+  auto ended = wait_with(0);
+  if (!ended) return std::unexpected(ended.error());
+  return **ended;
+}
+
+Switched<std::optional<Ended>> SwitchedChild::wait_with(int options) {
   int status = 0;
   pid_t gone = 0;
   do {
-    gone = ::waitpid(state_->pid, &status, WNOHANG);
+    gone = ::waitpid(state_->pid, &status, options);
   } while (gone < 0 && errno == EINTR);
   if (gone == 0) return std::nullopt;
   state_->over = true;
@@ -114,21 +129,26 @@ Switched<std::optional<Ended>> SwitchedChild::try_wait() {
   if (state_->ended && ::read(state_->ended.get(), &told, sizeof(told)) == sizeof(told)) {
     status = told;  // otherwise init itself was killed, and everything with it
   }
-  if (WIFSIGNALED(status)) return Ended{.by_signal = true, .code = WTERMSIG(status)};
-  return Ended{.by_signal = false, .code = WEXITSTATUS(status)};
-}
-
-Switched<Ended> SwitchedChild::wait() {
-  for (;;) {
-    auto ended = try_wait();
-    if (!ended) return std::unexpected(ended.error());
-    if (*ended) return **ended;
-    pollfd process{.fd = state_->pidfd.get(), .events = POLLIN, .revents = 0};
-    ::poll(&process, 1, -1);
-  }
+  if (!WIFSIGNALED(status)) return Ended{.by_signal = false, .code = WEXITSTATUS(status)};
+  state_->sweep();
+  return Ended{.by_signal = true, .code = WTERMSIG(status)};
 }
 
 // --- the switch ----------------------------------------------------------------------------------
+
+// All of a switch that is the same each time; for one switch at a time, as its put_old is one
+// directory. What is laid out once is not only cheap: a page that the caller writes to while he has
+// forked is a page that is copied.
+struct Lane {
+  std::string put_old;
+  strategy::Steps steps;
+  Performer performer;
+
+  Lane(Strategy strategy, strategy::Plan plan)
+      : put_old(plan.new_root + "/" + plan.put_old),
+        steps(strategy::steps(strategy, plan)),
+        performer(steps) {}
+};
 
 struct RootSwitch::State {
   SwitchOptions options;
@@ -136,6 +156,24 @@ struct RootSwitch::State {
   std::vector<sock_filter> seccomp;
   std::vector<int> keep_descriptors;
   Kept kept;
+  std::mutex mutex;  // of `idle`
+  std::vector<std::unique_ptr<Lane>> idle;
+
+  std::unique_ptr<Lane> take_lane() {
+    const std::lock_guard lock(mutex);
+    if (!idle.empty()) {
+      auto lane = std::move(idle.back());
+      idle.pop_back();
+      return lane;
+    }
+    strategy::Plan with_name = plan;
+    with_name.put_old = put_old_name();
+    return std::make_unique<Lane>(options.strategy, std::move(with_name));
+  }
+  void give_back(std::unique_ptr<Lane> lane) {
+    const std::lock_guard lock(mutex);
+    idle.push_back(std::move(lane));
+  }
 
   // The part of a child's script that does not depend on the command.
   [[nodiscard]] Script script() {
@@ -155,8 +193,13 @@ struct RootSwitch::State {
     const strategy::Steps steps = strategy::template_preparation(plan);
     Script preparation = script();
     preparation.pid_namespace = false;
-    const Job job{
-        .options = options, .steps = steps, .lent = nullptr, .kept = &kept, .put_old = {}};
+    Performer performer(steps);
+    const Job job{.options = options,
+                  .steps = steps,
+                  .performer = performer,
+                  .lent = nullptr,
+                  .kept = &kept,
+                  .put_old = {}};
     auto done = launch(job, preparation);
     if (!done) return std::unexpected(done.error());
     if (!kept.template_) return std::unexpected(refused_before("the template was not made", 0));
@@ -195,9 +238,6 @@ Switched<RootSwitch> RootSwitch::make(SwitchOptions options) {
 
 Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
   if (command.arguments.empty()) return std::unexpected(bad_options("no command was named"));
-  strategy::Plan plan = state_->plan;
-  plan.put_old = put_old_name();
-  const strategy::Steps steps = strategy::steps(state_->options.strategy, plan);
   const std::vector<std::string> paths = candidates(command);
   const std::vector<char*> path_pointers = pointers(paths);
   const std::vector<char*> arguments = pointers(command.arguments);
@@ -210,15 +250,19 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
   script.environment = command.environment ? environment.data() : environ;
   script.has_mask = command.signal_mask.has_value();
   if (script.has_mask) script.mask = *command.signal_mask;
+  auto lane = state_->take_lane();
+  const std::string put_old = lane->put_old;
   const Job job{.options = state_->options,
-                .steps = steps,
+                .steps = lane->steps,
+                .performer = lane->performer,
                 .lent = &state_->kept,
                 .kept = nullptr,
-                .put_old = plan.new_root + "/" + plan.put_old};
+                .put_old = put_old};
   auto launched = launch(job, script);
+  state_->give_back(std::move(lane));
   if (!launched) {
     SwitchFailure failure = std::move(launched.error());
-    ::rmdir(job.put_old.c_str());  // gone already, unless it was stopped in between
+    ::rmdir(put_old.c_str());  // gone already, unless it was stopped in between
     if (failure.step == "exec") {
       failure.step += " " + command.arguments.front();
       failure.message = failure.step + " in the new root: " + failure.message;
@@ -229,6 +273,7 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
   child->pid = launched->pid;
   child->pidfd = std::move(launched->pidfd);
   child->ended = std::move(launched->ended);
+  child->put_old = put_old;
   return SwitchedChild(std::move(child));
 }
 

@@ -151,6 +151,7 @@ class SwitchedChild {
  private:
   friend class RootSwitch;
   struct State;
+  Switched<std::optional<Ended>> wait_with(int options);
   explicit SwitchedChild(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
