@@ -34,8 +34,8 @@ using model::TaskIndex;
 using model::World;
 
 constexpr std::uint32_t expire_percent = 14;  // as ScenarioGenerator has it
-// What comes out is about as long as what ScenarioGenerator makes. Without a limit scenarios grow to
-// twice that, take twice the time, and find less in it.
+// What comes out is about as long as what ScenarioGenerator makes. Without a limit scenarios grow
+// to twice that, take twice the time, and find less in it.
 constexpr std::uint32_t steps_kept_min = 10;
 constexpr std::uint32_t steps_kept_max = 22;
 

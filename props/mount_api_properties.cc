@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// mount_api_properties.cc: what the mount API by descriptors promises beside the older calls: that it
-// does the same in other words, that it does all or nothing, that what goes beneath is there when it
-// is uncovered.
+// mount_api_properties.cc: what the mount API by descriptors promises beside the older calls: that
+// it does the same in other words, that it does all or nothing, that what goes beneath is there
+// when it is uncovered.
 #include <algorithm>
 
 #include "moments.h"

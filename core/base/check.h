@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// check.h: assertions. An assertion that fails is a bug of pivotcheck itself, never an answer of the
-// kernel (that is an Outcome, op/outcome.h) and never a machine that can't run something (that is a
-// Failure, base/failure.h). It stays on in release builds: a model that went wrong must not go on.
+// check.h: assertions. An assertion that fails is a bug of pivotcheck itself, never an answer of
+// the kernel (that is an Outcome, op/outcome.h) and never a machine that can't run something (that
+// is a Failure, base/failure.h). It stays on in release builds: a model that went wrong must not go
+// on.
 #pragma once
 
 #include <cstdio>

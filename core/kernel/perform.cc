@@ -214,8 +214,8 @@ Answer perform(Actor& actor, const Chdir& op) {
   return answer_of(target ? ::fchdir(target.get()) : -1);
 }
 
-// The descriptor becomes the task's handle of that name; the one that had it is closed last. An empty
-// one is a refusal, errno says which.
+// The descriptor becomes the task's handle of that name; the one that had it is closed last. An
+// empty one is a refusal, errno says which.
 Answer keep(Actor& actor, const HandleName& name, UniqueFd opened) {
   if (!opened) return answer_of(-1);
   const int fd = opened.release();

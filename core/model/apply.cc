@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// apply.cc: one function for each operation, in the order of op.h. Each is a list of refusals in the
-// order in which kernels were seen to give them, and behind it what the operation does. Its mirror is
-// kernel/perform.cc, which makes the system calls.
+// apply.cc: one function for each operation, in the order of op.h. Each is a list of refusals in
+// the order in which kernels were seen to give them, and behind it what the operation does. Its
+// mirror is kernel/perform.cc, which makes the system calls.
 //
 // A function returns the rule that refuses, or Rule::none when it was done.
 #include "model/apply.h"
@@ -670,8 +670,8 @@ class Operation {
     return flags.without(change.clear).with(change.set);
   }
 
-  // Where to: on top of what is mounted at the target or, beneath, between the topmost mount there and
-  // what it is mounted on.
+  // Where to: on top of what is mounted at the target or, beneath, between the topmost mount there
+  // and what it is mounted on.
   Rule place_for_move(Location target, bool beneath, Location& at, MountIndex& over) {
     if (!beneath) {
       at = world_.topmost(target);
@@ -681,8 +681,8 @@ class Operation {
     if (!world_.is_mount_root(target)) return Rule::beneath_not_mount_point;
     if (!world_[target.mount].space.exists()) return Rule::mount_target_gone;
     over = world_.topmost(target).mount;
-    // Whether the directory that the mount on top shows was removed does not matter, as nothing is put
-    // on it; but what has no parent is taken for its own.
+    // Whether the directory that the mount on top shows was removed does not matter, as nothing is
+    // put on it; but what has no parent is taken for its own.
     if (!world_.has_parent(over)) {
       return world_[target.dentry].removed ? Rule::mount_target_gone : Rule::beneath_detached_root;
     }
@@ -842,8 +842,9 @@ class Operation {
     return false;
   }
 
-  // What is to be mounted shows something removed; of a stack (all of it moves, or is copied but for
-  // what is unbindable) the topmost one counts since the kernel has to find a place on top of it.
+  // What is to be mounted shows something removed; of a stack (all of it moves, or is copied but
+  // for what is unbindable) the topmost one counts since the kernel has to find a place on top of
+  // it.
   bool shows_removed(Location at, bool with_stack) {
     with_stack = with_stack && world_.traits.slides_beneath_whole_stack;
     for (MountIndex above = world_.mounted_at(at.mount, at.dentry);

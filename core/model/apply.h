@@ -25,8 +25,8 @@ struct Verdict {
   Outcome outcome;
   Rule rule = Rule::none;  // none exactly when the outcome is ok
   Stop stop = Stop::no;
-  // Quirk (FINDINGS.md, "A lookup that starts again counts its links twice"): the kernel may answer ELOOP
-  // instead, by chance.
+  // Quirk (FINDINGS.md, "A lookup that starts again counts its links twice"): the kernel may answer
+  // ELOOP instead, by chance.
   bool may_be_too_many_links = false;
   bool operator==(const Verdict&) const = default;
 };

@@ -19,7 +19,8 @@ Last kind_of_last(std::string_view name) {
   return Last::name;
 }
 
-// One walk. Refusals are kept in `refused_`, and every function that can be refused returns false then.
+// One walk. Refusals are kept in `refused_`, and every function that can be refused returns false
+// then.
 class Walk {
  public:
   Walk(World& world, const Task& task) : world_(world), task_(task) {}

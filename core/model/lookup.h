@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// lookup.h: from a path to a place, as path_resolution(7) describes it, with the parts that it leaves
-// out: mounts.
+// lookup.h: from a path to a place, as path_resolution(7) describes it, with the parts that it
+// leaves out: mounts.
 //
 // A walk is at a Location: a mount, and a dentry that the mount shows. Each component of the path
 // takes it further:
 //
 //     name   the child of the dentry; then up through whatever is mounted there, to the top
-//     ..     if the walk is at the task's root: stays (but goes up through what is mounted *there*).
-//            At the root of a mount: first down to the mount point, and on down while that is the root of
-//            a mount as well; then the parent directory; then up through what is mounted there
+//     ..     if the walk is at the task's root: stays (but goes up through what is mounted
+//            *there*). At the root of a mount: first down to the mount point, and on down while that
+//            is the root of a mount as well; then the parent directory; then up through what is
+//            mounted there
 //     .      stays, and does not go up through anything
 //
 // So a path that begins at a covered place (a root that something was mounted over) stays below the
-// cover until a name or a '..' takes it out of there. Only mounting goes up at the end (to put the new
-// mount on top), and umount (to take the topmost one).
+// cover until a name or a '..' takes it out of there. Only mounting goes up at the end (to put the
+// new mount on top), and umount (to take the topmost one).
 //
 //     mount tmpfs /          the task's root is now covered, by tmpfs #2
 //     mkdir /x               in the lower tmpfs: a walk begins at the root, not on top of it
@@ -65,8 +66,8 @@ ParentResult look_up_parent(World& world, const Task& task, const Path& path,
 const Handle* find_handle(const Task& task, std::string_view name);
 
 // May the task search (x), or write and search (w and x), this directory? Everything belongs to the
-// one uid there is, so the owner's bits decide. CAP_DAC_READ_SEARCH gives the first, CAP_DAC_OVERRIDE
-// both; they are dropped together here.
+// one uid there is, so the owner's bits decide. CAP_DAC_READ_SEARCH gives the first,
+// CAP_DAC_OVERRIDE both; they are dropped together here.
 bool may_search(const World& world, const Task& task, DentryId directory);
 bool may_write(const World& world, const Task& task, DentryId directory);
 bool is_read_only(const World& world, MountIndex mount);

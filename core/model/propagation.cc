@@ -10,20 +10,22 @@
 //          |
 //          U (slave, not shared)
 //
-// 2. Where it can be received. A mount that shows only /sub of a filesystem receives what is mounted
-// on /sub or below it; what is mounted outside of /sub it never hears of.
+// 2. Where it can be received. A mount that shows only /sub of a filesystem receives what is
+// mounted on /sub or below it; what is mounted outside of /sub it never hears of.
 //
 // 3. How the copies are related. Copies form the same picture as the mounts they are put on: copies
 // on one peer group are peers; the copies on a slave group are slaves of the copies on the nearest
-// group above it that got any. Whatever lands on a shared mount becomes shared itself, all of the tree.
+// group above it that got any. Whatever lands on a shared mount becomes shared itself, all of the
+// tree.
 //
 //       M (1) <- X (3)    N (1) <- X' (3)     S (2, slave of 1) <- X'' (4, slave of 3)
 //
 // 4. If the place is taken. A propagated copy that finds its place taken slides in beneath what is
 // there: what people see does not change behind their back.
 //
-// 5. Unmounting runs the same way, from the parent: whoever receives from the parent of the unmounted mount
-// loses what it has in the same place. But nothing may be revealed or lost by that: see `also_unmounted`.
+// 5. Unmounting runs the same way, from the parent: whoever receives from the parent of the
+// unmounted mount loses what it has in the same place. But nothing may be revealed or lost by that:
+// see `also_unmounted`.
 #include "model/propagation.h"
 
 #include <algorithm>
@@ -108,8 +110,8 @@ class PropagatedCopies {
     for (const MountIndex node : nodes_) groups.push_back(world_[node].group);
   }
 
-  // A copy of the tree for a receiver, related to the copies made so far. Receivers must come in the
-  // order in which receivers() has them: those who receive come behind those who give.
+  // A copy of the tree for a receiver, related to the copies made so far. Receivers must come in
+  // the order in which receivers() has them: those who receive come behind those who give.
   MountIndex copy_for(const Receiver& receiver) {
     const GroupId receiving = receiver.group;
     const GroupId giving = nearest_giver(receiver.master);
@@ -262,10 +264,10 @@ namespace {
 // Which mounts go by propagation when `going` (a mount and all below it) goes. Candidates are what
 // is mounted in the same place on the receivers of each one's parent. Of these the largest set is
 // taken that loses and reveals nothing (propagate_umount.txt; Linux 6.17):
-//   - a mount stays if something that stays is mounted on it or below, anywhere but on its root (what
-//     covers the whole of it can take its place instead);
-//   - a locked mount stays if what it is mounted on stays, as it covers something that its namespace must
-//     not see.
+//   - a mount stays if something that stays is mounted on it or below, anywhere but on its root
+//     (what covers the whole of it can take its place instead);
+//   - a locked mount stays if what it is mounted on stays, as it covers something that its
+//     namespace must not see.
 std::vector<MountIndex> also_unmounted(const World& world, const std::vector<MountIndex>& going) {
   std::vector<MountIndex> also;
   for (const MountIndex mount : going) {
@@ -294,7 +296,8 @@ std::vector<MountIndex> also_unmounted(const World& world, const std::vector<Mou
   return also;
 }
 
-// What covers an unmounted mount and stays takes the place of the lowest one of the stack that goes.
+// What covers an unmounted mount and stays takes the place of the lowest one of the stack that
+// goes.
 void keep_covers(World& world, const std::vector<MountIndex>& also,
                  const std::vector<MountIndex>& all) {
   for (const MountIndex mount : also) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// rules.h: every reason for which an operation is refused, as one table. A verdict of the model names
-// exactly one rule, and `pivotcheck rules` prints the table.
+// rules.h: every reason for which an operation is refused, as one table. A verdict of the model
+// names exactly one rule, and `pivotcheck rules` prints the table.
 //
 // Where several rules of one system call with the same errno are broken at once, nobody can observe
-// which of them the kernel looked at first; the model then names the one that stands first here. Where
-// their errnos differ, the order in the table is the order that the kernel was seen to keep.
+// which of them the kernel looked at first; the model then names the one that stands first here.
+// Where their errnos differ, the order in the table is the order that the kernel was seen to keep.
 #pragma once
 
 #include <span>
@@ -14,11 +14,11 @@
 
 namespace pivotcheck {
 
-// X(identifier, "name", "syscall", errno, "reason", "source", "since")
-// syscall: more than one where the same rule is in each of them (MS_MOVE and move_mount; MS_BIND and
-// open_tree). "*path*": a rule of looking up, making or removing a name, the same in every call.
-// since: "always" means older than every kernel this project was tried on (6.1); "5.2 until 6.5": not
-// any more from 6.5 on.
+// X(identifier, "name", "syscall", errno, "reason", "source", "since") syscall: more than one where
+// the same rule is in each of them (MS_MOVE and move_mount; MS_BIND and open_tree). "*path*": a
+// rule of looking up, making or removing a name, the same in every call. since: "always" means
+// older than every kernel this project was tried on (6.1); "5.2 until 6.5": not any more from 6.5
+// on.
 #define PIVOTCHECK_RULES(X)                                                                        \
   X(handle_closed, "handle-closed", "*path*", EBADF,                                               \
     "the handle is not open in this task", "openat(2), ERRORS", "always")                          \

@@ -17,8 +17,8 @@ bool is_visible(const World& world, MountIndex mount) {
   return world.is_reachable({mount, world[mount].root}, {lowest, world[lowest].root});
 }
 
-// proc_pid_mountinfo(5), propagate_from: the nearest group above `mount` that has a member in the same
-// namespace that can be reached from its top.
+// proc_pid_mountinfo(5), propagate_from: the nearest group above `mount` that has a member in the
+// same namespace that can be reached from its top.
 GroupId receives_from(const World& world, MountIndex mount, const Location& top) {
   const NamespaceId space = world[mount].space;
   for (GroupId g = world.master(mount); g.exists(); g = world[g].master) {

@@ -13,15 +13,16 @@ struct KernelTraits {
   Release release{{6, 18, 0}};
 
   // A copy that propagates onto a place which is taken slides beneath what is there. What was there
-  // then sits on top of everything that is stacked on the copy's root; before, directly on that root,
-  // so that two mounts have the same mount point and only the newer one is found.
+  // then sits on top of everything that is stacked on the copy's root; before, directly on that
+  // root, so that two mounts have the same mount point and only the newer one is found.
   bool slides_beneath_whole_stack = true;  // since 6.17
 
-  // A place on a detached mount is refused as one that is gone (ENOENT); before, as a foreign one (EINVAL).
+  // A place on a detached mount is refused as one that is gone (ENOENT); before, as a foreign one
+  // (EINVAL).
   bool detached_target_is_gone = true;  // seen on 6.12, not on 6.1
 
-  // A move asks what the two places are (the root of a mount; both a directory, or neither) before it
-  // asks whether the target can be mounted on; before, behind that.
+  // A move asks what the two places are (the root of a mount; both a directory, or neither) before
+  // it asks whether the target can be mounted on; before, behind that.
   bool move_looks_at_shapes_first = true;  // since 6.17
 
   // The contract of umount propagation as documented since 6.17 (propagate_umount.txt).
@@ -30,8 +31,8 @@ struct KernelTraits {
   // Quirk (FINDINGS.md, "A new mount namespace forgets that a mount is unbindable").
   bool namespace_copy_loses_unbindable = true;  // since 6.17, seen on 6.18
 
-  // An open that may create looks whether the name is there, and ends in no slash, before it holds the
-  // directory; before, it held that first, and so cleared the expiry mark of its mount.
+  // An open that may create looks whether the name is there, and ends in no slash, before it holds
+  // the directory; before, it held that first, and so cleared the expiry mark of its mount.
   bool open_looks_before_it_holds = true;  // since 6.12
 
   // move_mount knows `beneath`.
@@ -40,8 +41,8 @@ struct KernelTraits {
   // move_mount looks its target up before its source; before, behind it.
   bool move_mount_target_first = true;  // since 6.15
 
-  // A detached tree may be copied, bound from and attached to; before, only the tree as a whole could be
-  // attached, and only in a mount namespace.
+  // A detached tree may be copied, bound from and attached to; before, only the tree as a whole
+  // could be attached, and only in a mount namespace.
   bool detached_trees_can_grow = true;  // since 6.15
 
   // Quirk (FINDINGS.md, "Beneath the cover of a detached tree, the wrong mount is looked at").

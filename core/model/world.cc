@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// world.cc: the state's own operations: trees of dentries, trees of mounts, membership of groups. No
-// rule is decided here.
+// world.cc: the state's own operations: trees of dentries, trees of mounts, membership of groups.
+// No rule is decided here.
 #include "model/world.h"
 
 #include <algorithm>

@@ -14,18 +14,19 @@
 //             a UserNamespace, capabilities
 //
 // Below the lowest mount of each namespace is the kernel's own rootfs. It is a Mount here like any
-// other (so that "has a parent" and "its parent is shared" need no special case) and is never shown.
+// other (so that "has a parent" and "its parent is shared" need no special case) and is never
+// shown.
 //
 // Peer groups. A shared mount is a member of exactly one PeerGroup. The group, not the mount, has a
-// master, because all members of a group receive from the same one; a slave that is not shared has a
-// master of its own.
+// master, because all members of a group receive from the same one; a slave that is not shared has
+// a master of its own.
 //
-// A mount that was unmounted while somebody still stands in it (`unmounted`) has no namespace, and is
-// forgotten when nobody does any more. Such mounts may still hang together: see propagation.h.
+// A mount that was unmounted while somebody still stands in it (`unmounted`) has no namespace, and
+// is forgotten when nobody does any more. Such mounts may still hang together: see propagation.h.
 //
-// A detached tree, which open_tree or fsmount made, is a Namespace of its own that no task is ever in
-// (the kernel's "anonymous" mount namespaces): its lowest mount has no parent, and it lasts until it is
-// attached somewhere, or until the last copy of the handle that came with it is closed.
+// A detached tree, which open_tree or fsmount made, is a Namespace of its own that no task is ever
+// in (the kernel's "anonymous" mount namespaces): its lowest mount has no parent, and it lasts
+// until it is attached somewhere, or until the last copy of the handle that came with it is closed.
 //
 // Not modelled: contents of files, ownership (every task is uid 0 and owns everything), times.
 #pragma once
@@ -175,7 +176,8 @@ class World {
   // --- tasks and capabilities
   [[nodiscard]] TaskIndex find_task(std::string_view name) const;  // alive ones only
   // user_namespaces(7): a task has a capability in its own user namespace if the set has it; in one
-  // below its own it has all of them (every task here has the uid that owns the one below); else none.
+  // below its own it has all of them (every task here has the uid that owns the one below); else
+  // none.
   [[nodiscard]] bool capable(const Task& task, Capability capability, UserNamespaceId in) const;
   [[nodiscard]] bool is_below(UserNamespaceId lower, UserNamespaceId upper) const;  // strictly
 
@@ -225,7 +227,8 @@ class World {
   // d_path: the path of a location from the top of the tree its mount is in; "/" for one that was
   // renamed out of what its mount shows, as kernels have it.
   [[nodiscard]] std::string path_of(Location at) const;
-  // The same of a mount's own root: its mount point. "" where that was renamed out of what is shown.
+  // The same of a mount's own root: its mount point. "" where that was renamed out of what is
+  // shown.
   [[nodiscard]] std::string mount_point_path(MountIndex mount) const;
   // Puts the path of `at` from the root of its mount before `path`; false if it is not below that.
   bool prepend_path_in_mount(Location at, std::string& path) const;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// op.h: the vocabulary. Every operation that a task of a scenario can perform is one struct here, and
-// `Op` is any of them. The parser, the printer, the generators, the model and the kernel driver all
-// speak in these, and visit them without a default case: an operation that is new does not compile
-// until each of them handles it.
+// op.h: the vocabulary. Every operation that a task of a scenario can perform is one struct here,
+// and `Op` is any of them. The parser, the printer, the generators, the model and the kernel driver
+// all speak in these, and visit them without a default case: an operation that is new does not
+// compile until each of them handles it.
 //
 //     bind /a /b          Bind{.source = "/a", .target = "/b", .recursive = false}
 //     make-rslave @h/sub  ChangePropagation{.path = {"h", "/sub"}, .to = slave, .recursive = true}
@@ -214,7 +214,8 @@ std::string_view verb(const Op& op);
 // The handle that the operation opens where it succeeds (open, open_tree, fsmount); nullptr for any
 // other.
 const HandleName* opened_handle(const Op& op);
-// One Op for each verb, its arguments empty, its verb-coded members set. Ordered as the format has them.
+// One Op for each verb, its arguments empty, its verb-coded members set. Ordered as the format has
+// them.
 std::span<const Op> prototypes();
 
 template <class... Handlers>

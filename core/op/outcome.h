@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// outcome.h: what the kernel or the model answered to one operation: ok, or an errno. A refusal is a
-// result, not an error of ours (base/failure.h).
+// outcome.h: what the kernel or the model answered to one operation: ok, or an errno. A refusal is
+// a result, not an error of ours (base/failure.h).
 #pragma once
 
 #include <optional>

@@ -6,8 +6,7 @@
 //     caller                         child                             (PID namespace: command)
 //       | -- clone ------------------> |
 //       | ----- go ------------------> |  in a new user namespace it waits for this: mapped
-//       | <---- handed_on ------------ |  a PID namespace that could not be made by the clone:
-//                                         another
+//       | <---- handed_on ------------ |  a PID namespace that the clone could not make: another
 //       | ----- go ------------------> |  child of the caller's goes on
 //       |                              |  the strategy's steps
 //       | <---- keep ----------------- |  template only, when it is made
@@ -18,8 +17,8 @@
 //       | <------------------------ how it ended ------ |
 //
 // The one socket between them is close-on-exec: its end of file is what tells that all went well.
-// Where nothing has to be answered there is none: the child has the caller's memory, who stands still
-// until it has started the command, and leaves its one report there.
+// Where nothing has to be answered there is none: the child has the caller's memory, who stands
+// still until it has started the command, and leaves its one report there.
 #pragma once
 
 #include <linux/filter.h>
@@ -57,8 +56,9 @@ struct Script {
   bool no_new_privileges = false;
   bool die_with_caller = true;
   bool reset_handlers = false;  // clone did not do it
-  Message* report = nullptr;  // not null: the memory is the caller's, who stands still until exec or
-                              // exit, and reads here what else would be said by the socket
+  // Not null: the memory is the caller's, who stands still until exec or exit, and reads here what
+  // else would be said by the socket.
+  Message* report = nullptr;
   sock_fprog seccomp{};         // no instructions: none
   std::span<const int> keep_descriptors;  // in ascending order, without doubles
   sigset_t mask{};                        // of the command; without has_mask, the caller's

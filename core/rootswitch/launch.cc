@@ -138,8 +138,8 @@ class Conversation {
   Conversation(const Job& job, int socket, Launched& child, const sigset_t& mask)
       : job_(job), socket_(socket), child_(child), mask_(mask) {}
 
-  // Until the child has started its command, or ended; or says no. `waits_for_maps`: it does nothing
-  // else before.
+  // Until the child has started its command, or ended; or says no. `waits_for_maps`: it does
+  // nothing else before.
   std::optional<SwitchFailure> hold(bool waits_for_maps) {
     if (waits_for_maps) {
       if (auto failure = write_maps()) return failure;

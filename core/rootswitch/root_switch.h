@@ -6,10 +6,9 @@
 //     options.new_root = "/srv/busybox";
 //     options.mounts.push_back(pivotcheck::ProcAt{"/proc"});
 //     options.pid_namespace = true;
-//     auto root = pivotcheck::RootSwitch::make(options);                  // looks at what was
-//                                                                         asked
+//     auto root = pivotcheck::RootSwitch::make(options);  // looks at what was asked
 //     if (!root) return complain(root.error().message);
-//     auto child = root->start({.arguments = {"/bin/sh", "-c", "id"}});   // runs it
+//     auto child = root->start({.arguments = {"/bin/sh", "-c", "id"}});  // runs it
 //     if (!child) return complain(child.error().message);
 //     auto end = child->wait();
 //
@@ -18,9 +17,8 @@
 //     returned when the command was started, or was refused; a refusal leaves the caller as he was
 //     and nothing behind: no process, no mount, no directory, no descriptor.
 //   - Descriptors are owned, and closed when the command starts. So is every other descriptor from
-//   3
-//     on, whoever opened it, but for `keep_descriptors`; a directory open as 0, 1 or 2 is refused,
-//     as it would lead out.
+//     3 on, whoever opened it, but for `keep_descriptors`; a directory open as 0, 1 or 2 is
+//     refused, as it would lead out.
 //   - Targets of mounts are paths in the new root; no link and no '..' leads out of it.
 //   - With `die_with_caller` the command is killed when the *thread* that called start() ends, in
 //     whatever way; in a PID namespace of its own, with everything that it started.

@@ -2,9 +2,8 @@
 // move_chroot.cc: the way of switch_root(8) and of every initramfs: the root there is the kernel's
 // own rootfs, which can't be moved, so pivot_root refuses it. runc and crun have it as --no-pivot.
 //
-//     unshare mnt, make-rprivate /, rbind NEW NEW        as in put_old.cc; MS_MOVE too refuses a
-//                                                        mount
-//                              whose parent is shared
+//     unshare mnt, make-rprivate /, rbind NEW NEW        as in put_old.cc; MS_MOVE, too, refuses
+//                              a mount whose parent is shared
 //     chdir NEW                into the bind: after the move no path leads to it yet
 //     move . /                 the new root now covers the old one. The root of this process is
 //                              still the old one, below

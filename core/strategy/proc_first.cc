@@ -12,8 +12,8 @@
 //     unshare mnt, make-rprivate /, rbind NEW NEW        as in put_old.cc
 //     mount proc NEW/proc      while the old /proc is still there
 //     mkdir, pivot_root        as in put_old.cc
-//     umount /old detach       an absolute path: the root has changed with the pivot, wherever '.'
-//                              is
+//     umount /old detach       an absolute path: the root has changed with the pivot, wherever
+//                              '.' is
 //     rmdir /old
 //     chdir /                  last: '.' may be in the old tree until then, and nothing looks at it
 //

@@ -68,10 +68,10 @@ bool mountinfo_sees_all(const Snapshot& listmount) {
   return std::ranges::all_of(seen, [](bool yes) { return yes; });
 }
 
-// The last step was refused as may happen by chance: ELOOP where the model says so, or EAGAIN because
-// a mark of MNT_EXPIRE was gone, which anybody on the machine clears who looks at /proc/PID/root of a
-// task that stands there. Nothing but another try tells whether it did; a kernel that refuses each time
-// is reported.
+// The last step was refused as may happen by chance: ELOOP where the model says so, or EAGAIN
+// because a mark of MNT_EXPIRE was gone, which anybody on the machine clears who looks at
+// /proc/PID/root of a task that stands there. Nothing but another try tells whether it did; a
+// kernel that refuses each time is reported.
 constexpr int chance_refusals_max = 50;
 bool refused_by_chance(const Performance& performance, std::span<const Step> steps,
                        std::span<const Verdict> verdicts) {
@@ -284,8 +284,8 @@ TrialResult Trial::compare(Laboratory& laboratory, Prediction predicted,
   }
   result.kernel_view = std::move(seen->snapshot);
   result.model_view = canonical(snapshot(predicted.world));
-  // Older kernels don't say whether mountinfo hides something. Where the model says that no task stands
-  // at the root of the lowest mount, it does.
+  // Older kernels don't say whether mountinfo hides something. Where the model says that no task
+  // stands at the root of the lowest mount, it does.
   if (!observer_.has(Road::listmount) && !mountinfo_sees_all(result.model_view)) {
     result.state_unseen = true;
   }

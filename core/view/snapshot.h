@@ -4,8 +4,8 @@
 // on which side is real.
 //
 // A Snapshot comes in two forms. As it is read, its ids are whatever the source calls things (mount
-// ids, st_dev, peer group numbers). canonical() renames them, so that two worlds which nobody inside
-// could tell apart become equal:
+// ids, st_dev, peer group numbers). canonical() renames them, so that two worlds which nobody
+// inside could tell apart become equal:
 //   - namespaces are ordered by the earliest-made task that is in them now;
 //   - mounts are ordered by where they are: depth first from the top of their namespace, the
 //     children of one mount by mount point; the first is 1;
@@ -15,9 +15,9 @@
 //   - detached mounts, and the directories and files in which somebody stands, by first use: tasks
 //     in order, each its root, its current directory, its handles by name.
 //
-// Not in it: contents of directories, what else hangs in a detached tree, rootfs, sizes, times; and a
-// mount on a directory that was renamed out of what the lowest mount of its namespace shows, with all
-// that is on it: no call of the kernel lists it.
+// Not in it: contents of directories, what else hangs in a detached tree, rootfs, sizes, times; and
+// a mount on a directory that was renamed out of what the lowest mount of its namespace shows, with
+// all that is on it: no call of the kernel lists it.
 #pragma once
 
 #include <cstdint>
@@ -33,19 +33,21 @@ using MountId = std::uint64_t;  // 0: none
 
 struct MountView {
   MountId id = 0;
-  MountId parent = 0;             // 0: the top of its namespace (its parent is rootfs, no part of it)
-  std::string mount_point;        // the whole path from the top of the namespace, "/" for the top; as
-                                  // d_path has it, unescaped
+  MountId parent = 0;             // 0: the top of its namespace (its parent is rootfs, no part of
+                                  // it)
+  std::string mount_point;        // the whole path from the top of the namespace, "/" for the top;
+                                  // as d_path has it, unescaped
   std::uint64_t filesystem = 0;   // which superblock
-  std::string root;               // the directory (or file) of that filesystem which it shows; "/" for
-                                  // all of it
+  std::string root;               // the directory (or file) of that filesystem which it shows; "/"
+                                  // for all of it
   bool root_removed = false;      // that directory has been removed (mountinfo says //deleted)
   MountFlags flags;               // of the mount itself
   bool filesystem_read_only = false;
   std::uint64_t peer_group = 0;   // 0: not shared
   std::uint64_t master_group = 0; // 0: no slave
-  std::uint64_t receives_from = 0;// where that is not master_group itself: the nearest group above it
-                                  // that has a member visible from the top of this namespace; 0: none
+  std::uint64_t receives_from = 0;// where that is not master_group itself: the nearest group above
+                                  // it that has a member visible from the top of this namespace; 0:
+                                  // none
   bool unbindable = false;
   bool operator==(const MountView&) const = default;
 };
@@ -59,14 +61,14 @@ struct NamespaceView {
 // descriptor learn two things about it: which mount, and the path that d_path gives.
 struct Location {
   MountId mount = 0;         // an id of a MountView, or of a detached mount
-  bool detached = false;     // the mount is in no namespace of the snapshot's (canonical: its number is
-                             // among the detached ones)
-  std::string path;          // as d_path has it from the top of the tree it is in (of the namespace, or
-                             // of the detached tree), without the suffix of a removed one
+  bool detached = false;     // the mount is in no namespace of the snapshot's (canonical: its number
+                             // is among the detached ones)
+  std::string path;          // as d_path has it from the top of the tree it is in (of the namespace,
+                             // or of the detached tree), without the suffix of a removed one
   bool removed = false;      // the directory or file itself has been removed
-  std::uint64_t object = 0;  // which directory or file: two locations stand in the same one exactly if
-                             // this is the same. A path does not tell that of removed ones, and of
-                             // those that were renamed out of what their mount shows
+  std::uint64_t object = 0;  // which directory or file: two locations stand in the same one exactly
+                             // if this is the same. A path does not tell that of removed ones, and
+                             // of those that were renamed out of what their mount shows
   bool operator==(const Location&) const = default;
 };
 
@@ -87,7 +89,7 @@ struct TaskView {
 
 struct Snapshot {
   std::vector<NamespaceView> namespaces;  // those that still have a task
-  std::vector<TaskView> tasks;            // in the order in which they were made; the ended ones are gone
+  std::vector<TaskView> tasks;            // in the order in which they were made, without the ended
   bool operator==(const Snapshot&) const = default;
 };
 
