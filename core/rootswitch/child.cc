@@ -25,6 +25,15 @@ namespace {
 
 using kernel::sys_exit;
 
+// The calls alone, where the C library has more than that: a page of it that a child runs is a page
+// that is mapped for this.
+long sys_prctl(int option, unsigned long value) {
+  return ::syscall(SYS_prctl, option, value, 0UL, 0UL, 0UL);
+}
+void sys_set_signal_mask(const sigset_t& mask) {
+  ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, _NSIG / 8);
+}
+
 constexpr int lost = 125;  // the status of a child that nobody listens to
 
 void tell(const Script& script, Message::Kind kind, std::size_t step, int value) {
@@ -66,7 +75,7 @@ int take_ids(const Script& script) {
   if (::syscall(SYS_setresgid, script.gid, script.gid, script.gid) != 0) return errno;
   if (::syscall(SYS_setresuid, script.uid, script.uid, script.uid) != 0) return errno;
   // A change of ids may have made its files in /proc somebody else's.
-  return ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0 ? 0 : errno;
+  return sys_prctl(PR_SET_DUMPABLE, 1) == 0 ? 0 : errno;
 }
 
 // From here on the death of the caller is the end. Not earlier: a switch that has begun comes to
@@ -74,7 +83,7 @@ int take_ids(const Script& script) {
 // that.
 void tie_to_caller(const Script& script) {
   if (!script.die_with_caller) return;
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
   const bool orphan = !script.pid_namespace && ::getppid() != script.caller;
   if (orphan) sys_exit(lost);
   if (script.socket < 0) return;
@@ -101,7 +110,7 @@ int drop_capabilities(std::uint64_t dropped) {
   // The bounding set first, as that takes CAP_SETPCAP; EINVAL: the kernel has no more of them.
   for (unsigned number = 0; number < 64; ++number) {
     if ((dropped >> number & 1) == 0) continue;
-    if (::prctl(PR_CAPBSET_DROP, number, 0, 0, 0) == 0 || errno == EINVAL) continue;
+    if (sys_prctl(PR_CAPBSET_DROP, number) == 0 || errno == EINVAL) continue;
     // Whoever may not, and is not root, has none to regain by exec.
     if (errno != EPERM || ::geteuid() == 0) return errno;
   }
@@ -120,9 +129,9 @@ int drop_capabilities(std::uint64_t dropped) {
 int confine(const Script& script) {
   close_on_exec(script);
   if (const int error = drop_capabilities(script.dropped_capabilities)) return error;
-  if (script.no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
+  if (script.no_new_privileges && sys_prctl(PR_SET_NO_NEW_PRIVS, 1) != 0) return errno;
   // Before seccomp, whose program need not allow it; and last, as the command's signals come now.
-  ::sigprocmask(SIG_SETMASK, &script.mask, nullptr);
+  sys_set_signal_mask(script.mask);
   if (script.seccomp.len == 0) return 0;
   return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &script.seccomp) == 0 ? 0 : errno;
 }

@@ -82,6 +82,10 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  // What it starts stands in folders of its own.
+  for (std::string* path : {&options.pivotcheck, &options.corpus, &options.fuzzer}) {
+    if (!path->empty()) *path = std::filesystem::absolute(*path).string();
+  }
   become_the_reaper();
   if (test != can_fail && !something_runs(options)) return 4;
   return test(options) ? 0 : 1;
