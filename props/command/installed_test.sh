@@ -21,15 +21,37 @@ cat >program/main.cc <<'END'
 #include <pivotcheck/root_switch.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
+#include <thread>
+#include <vector>
+
+// Four threads, five commands each, by one RootSwitch.
+int started_together(const pivotcheck::RootSwitch& root) {
+  std::atomic<int> sum = 0;
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int j = 0; j < 5; ++j) {
+        auto child = root.start({.arguments = {"/bin/sh", "-c", "exit 1"}});
+        auto ended = child ? child->wait() : std::unexpected(child.error());
+        sum += ended ? ended->code : 100;
+      }
+    });
+  }
+  threads.clear();
+  return sum;
+}
 
 int main(int, char** words) {
   pivotcheck::SwitchOptions options;
   options.strategy = pivotcheck::find_strategy(words[1]).value();
   options.new_root = words[2];
-  options.user_namespace = true;
-  options.uid_map = {{0, geteuid(), 1}};
-  options.gid_map = {{0, getegid(), 1}};
+  options.user_namespace = geteuid() != 0;
+  if (options.user_namespace) {
+    options.uid_map = {{0, geteuid(), 1}};
+    options.gid_map = {{0, getegid(), 1}};
+  }
   auto root = pivotcheck::RootSwitch::make(options);
   if (!root) return std::puts(root.error().message.c_str()), 1;
   int sum = 0;
@@ -41,6 +63,7 @@ int main(int, char** words) {
   }
   auto missing = root->start({.arguments = {"/nosuch"}});
   if (missing || missing.error().kind != pivotcheck::SwitchFailure::Kind::not_found) return 2;
+  if (started_together(*root) != 20) return 4;
   return sum;
 }
 END
@@ -63,11 +86,15 @@ flags --modversion >/dev/null || die 'pkg-config does not find it'
 # shellcheck disable=SC2046 # words
 expect 0 "$CXX" program/main.cc -o by_pkg_config $(flags --cflags --libs)
 
-for strategy in dot-dot template; do
+ls -A root >names_before
+chown -R 65534:65534 root 2>/dev/null || true  # put-old makes a directory in it
+for strategy in dot-dot put-old template; do
   for program in by_cmake/program ./by_pkg_config; do
     expect 9 as_user "$program" "$strategy" "$folder/root"
     [[ $(sort -u out) == '/bin /data /dev /etc /mnt /proc /tmp' ]] || die 'that is not the root'
+    [[ $EUID -ne 0 ]] || expect 9 "$program" "$strategy" "$folder/root"
   done
 done
+ls -A root | cmp - names_before || die 'something stayed in the root'
 expect 1 as_user by_cmake/program dot-dot "$folder/nosuch"
 has out 'No such file or directory'
