@@ -9,13 +9,14 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
+#include <ctime>
 
 #include "kernel/syscalls.h"
 #include "rootswitch/performer.h"
@@ -42,13 +43,21 @@ void tell(const Script& script, Message::Kind kind, std::size_t step, int value)
     *script.report = message;
     return;
   }
-  if (::write(script.socket, &message, sizeof(message)) != sizeof(message)) sys_exit(lost);
+  if (::write(script.pipe, &message, sizeof(message)) != sizeof(message)) sys_exit(lost);
 }
 
-// The answer to a message; the process ends if there will be none.
+bool caller_is_gone(const Script& script) {
+  pollfd pipe{.fd = script.pipe, .events = 0, .revents = 0};
+  return ::poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR) != 0;
+}
+
+// Until the caller says go; the process ends if he never will.
 void listen(const Script& script) {
-  char go = 0;
-  if (::read(script.socket, &go, 1) != 1) sys_exit(lost);
+  const timespec limit{.tv_sec = 0, .tv_nsec = 100'000'000};
+  while (script.go->exchange(0) == 0) {
+    kernel::sys_futex_wait(*script.go, 0, &limit);
+    if (script.go->load() == 0 && caller_is_gone(script)) sys_exit(lost);
+  }
 }
 
 // Stands still, so that the caller can look at it, until it is killed; unless he can't.
@@ -85,10 +94,7 @@ void tie_to_caller(const Script& script) {
   if (!script.die_with_caller) return;
   sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
   const bool orphan = !script.pid_namespace && ::getppid() != script.caller;
-  if (orphan) sys_exit(lost);
-  if (script.socket < 0) return;
-  pollfd socket{.fd = script.socket, .events = 0, .revents = 0};
-  if (::poll(&socket, 1, 0) == 1 && (socket.revents & POLLHUP) != 0) sys_exit(lost);
+  if (orphan || (script.pid_namespace && caller_is_gone(script))) sys_exit(lost);
 }
 
 // --- what the command does not have --------------------------------------------------------------
@@ -151,11 +157,12 @@ int execute(const Script& script) {
 
 // All signals are blocked since before the clone. When init ends, the kernel kills the rest.
 [[noreturn]] void run_init(const Script& script, pid_t command) {
+  tell(script, Message::Kind::started, 0, 0);
   // A daemon's reader sees the end of its pipe though init lives on; so init has no descriptor but
   // one.
-  const auto ended = static_cast<unsigned>(script.ended);
-  if (ended > 0) ::syscall(SYS_close_range, 0U, ended - 1, 0U);
-  ::syscall(SYS_close_range, ended + 1, ~0U, 0U);
+  const auto kept = static_cast<unsigned>(script.pipe);
+  if (kept > 0) ::syscall(SYS_close_range, 0U, kept - 1, 0U);
+  ::syscall(SYS_close_range, kept + 1, ~0U, 0U);
   sigset_t all{};
   ::sigfillset(&all);
   for (;;) {
@@ -171,20 +178,53 @@ int execute(const Script& script) {
     pid_t gone = 0;
     while ((gone = ::waitpid(-1, &status, WNOHANG)) > 0) {
       if (gone != command) continue;
-      const bool told = ::write(script.ended, &status, sizeof(status)) == sizeof(status);
-      sys_exit(told ? 0 : lost);
+      tell(script, Message::Kind::ended, 0, status);
+      sys_exit(0);
     }
   }
 }
 
+[[noreturn]] void perform_from(const Script& script, std::size_t first);
+
+// The command of a PID namespace, from the step on that confines it. Init stands still until exec.
+struct CommandOfInit {
+  const Script& script;
+  std::size_t step;
+};
+
+[[noreturn]] void run_command(const CommandOfInit& self) {
+  if (const int error = confine(self.script)) {
+    refuse(self.script, Message::Kind::refused, self.step, error);
+  }
+  perform_from(self.script, self.step + 1);
+}
+
+pid_t start_command(CommandOfInit& command) {
+  alignas(16) static std::byte stack[child_stack_size];  // in this process's own copy
+  clone_args args{};
+  args.flags = CLONE_VM | CLONE_VFORK;
+  args.exit_signal = SIGCHLD;
+  args.stack = reinterpret_cast<std::uintptr_t>(stack);
+  args.stack_size = sizeof(stack);
+  const auto begin = [](void* its) { run_command(*static_cast<CommandOfInit*>(its)); };
+  // One that is to have fewer capabilities than init shares no memory with it.
+  if (command.script.dropped_capabilities == 0) {
+    const pid_t pid = kernel::sys_clone3_on_stack(args, begin, &command);
+    if (pid > 0 || errno != ENOSYS) return pid;
+  }
+  const pid_t pid = kernel::sys_fork(CLONE_VFORK | SIGCHLD);
+  if (pid == 0) run_command(command);
+  return pid;
+}
+
 // The process that will be the command: itself, or in a PID namespace a child of init.
-int become_command(const Script& script) {
+int become_command(const Script& script, std::size_t index) {
   tie_to_caller(script);
-  if (!script.pid_namespace) return 0;
-  const pid_t command = kernel::sys_fork(SIGCHLD);
-  if (command < 0) return errno;
-  if (command > 0) run_init(script, command);
-  return 0;
+  if (!script.pid_namespace) return confine(script);
+  CommandOfInit command{script, index};
+  const pid_t pid = start_command(command);
+  if (pid < 0) return errno;
+  run_init(script, pid);
 }
 
 // A new PID namespace in the middle of the steps: the rest is done by a new process, its first,
@@ -220,8 +260,7 @@ struct Launcher {
     return 0;
   }
   int operator()(const strategy::Confine&) const {
-    if (const int error = become_command(script)) return error;
-    return confine(script);
+    return become_command(script, index);
   }
   int operator()(const strategy::Execute&) const { return execute(script); }
   int operator()(const Op&) const { return enter_user_namespace(script); }
@@ -234,19 +273,23 @@ int perform(const Script& script, std::size_t index) {
   return std::visit(Launcher{script, index}, step.action);
 }
 
-}  // namespace
-
-void run_child(const Script& script) {
-  if (script.callers_socket >= 0) ::close(script.callers_socket);
-  if (script.reset_handlers) reset_handlers();
+void perform_from(const Script& script, std::size_t first) {
   const strategy::Steps& steps = *script.steps;
-  for (std::size_t i = script.first_step; i < steps.size(); ++i) {
+  for (std::size_t i = first; i < steps.size(); ++i) {
     const int error = perform(script, i);
     if (error == 0) continue;
     const bool executed = std::holds_alternative<strategy::Execute>(steps[i].action);
     refuse(script, executed ? Message::Kind::exec_refused : Message::Kind::refused, i, error);
   }
   sys_exit(0);  // steps without a command: a preparation
+}
+
+}  // namespace
+
+void run_child(const Script& script) {
+  if (script.callers_pipe >= 0) ::close(script.callers_pipe);
+  if (script.reset_handlers) reset_handlers();
+  perform_from(script, script.first_step);
 }
 
 }  // namespace pivotcheck::rootswitch

@@ -11,13 +11,14 @@
 //       |                              |  the strategy's steps
 //       | <---- keep ----------------- |  template only, when it is made
 //       | ----- go ------------------> |
-//       |                              | -- fork ------------------------> |
-//       |                              |  init: reaps, passes signals on   |  confine, exec
-//       | <---- refused, exec_refused: the first that says no --- or end of file: started
-//       | <------------------------ how it ended ------ |
+//       |                              | -- vfork -----------------------> |  confine, exec
+//       | <---- refused, exec_refused: the first that says no ------------- |
+//       | <---- started ---------------|  init: reaps, passes signals on   |
+//       | <---- ended -----------------|                                   |
 //
-// The one socket between them is close-on-exec: its end of file is what tells that all went well.
-// Where nothing has to be answered there is none: the child has the caller's memory, who stands
+// What the child says it writes into a pipe, which is close-on-exec: without a PID namespace its end
+// of file is what tells that the command was started. `go` is a word in memory that both have.
+// Where nothing has to be answered there is neither: the child has the caller's memory, who stands
 // still until it has started the command, and leaves its one report there.
 #pragma once
 
@@ -25,6 +26,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 
@@ -34,10 +36,19 @@
 namespace pivotcheck::rootswitch {
 
 struct Message {
-  enum class Kind : std::int32_t { none, handed_on, keep, refused, exec_refused };
+  enum class Kind : std::int32_t {
+    none,
+    handed_on,
+    keep,
+    refused,
+    exec_refused,
+    started,
+    ended,
+  };
   Kind kind = Kind::none;
   std::int32_t step = 0;   // the index of the one that this is about
-  std::int32_t value = 0;  // its errno; of handed_on, the process that goes on
+  std::int32_t value = 0;  // its errno; of handed_on, the process that goes on; of ended, the
+                           // status of the command as waitpid has it
 };
 
 // Everything the child needs, in memory that it shares with its maker until it writes.
@@ -57,17 +68,20 @@ struct Script {
   bool die_with_caller = true;
   bool reset_handlers = false;  // clone did not do it
   // Not null: the memory is the caller's, who stands still until exec or exit, and reads here what
-  // else would be said by the socket.
+  // else would be said by the pipe.
   Message* report = nullptr;
   sock_fprog seccomp{};         // no instructions: none
   std::span<const int> keep_descriptors;  // in ascending order, without doubles
   sigset_t mask{};                        // of the command; without has_mask, the caller's
   bool has_mask = false;
   pid_t caller = 0;
-  int socket = -1;  // to the caller
-  int callers_socket = -1;  // his end: while the child has it open too, it never sees him go
-  int ended = -1;   // where init writes how the command ended, as waitpid has it
+  std::atomic<std::uint32_t>* go = nullptr;  // set by the caller; taken back by the child
+  int pipe = -1;          // to the caller
+  int callers_pipe = -1;  // his end: while the child has it open too, it never sees him go
 };
+
+// The stack of a child in its maker's memory, from clone to exec.
+inline constexpr std::size_t child_stack_size = 64 * 1024;
 
 [[noreturn]] void run_child(const Script& script);
 

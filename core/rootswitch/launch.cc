@@ -4,7 +4,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/socket.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <optional>
 
 #include "base/check.h"
@@ -80,8 +81,6 @@ pid_t clone_child(unsigned long flags, Script& script, UniqueFd& pidfd) {
 // The same in the caller's memory, while he stands still (may_share_memory): no page of his is
 // copied, which is most of what a fork costs. With a stack of its own and handlers reset by the
 // clone; or, where that is not to be had, by vfork.
-constexpr std::size_t stack_size = 64 * 1024;
-
 [[gnu::noinline]] pid_t vfork_child(Script& script) {
   script.reset_handlers = true;
   const pid_t pid = ::vfork();
@@ -90,14 +89,14 @@ constexpr std::size_t stack_size = 64 * 1024;
 }
 
 pid_t clone_in_our_memory(Script& script, UniqueFd& pidfd) {
-  const auto stack = std::make_unique_for_overwrite<std::byte[]>(stack_size);
+  const auto stack = std::make_unique_for_overwrite<std::byte[]>(child_stack_size);
   int fd = -1;
   clone_args args{};
   args.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
   args.pidfd = reinterpret_cast<std::uintptr_t>(&fd);
   args.exit_signal = SIGCHLD;
   args.stack = reinterpret_cast<std::uintptr_t>(stack.get());
-  args.stack_size = stack_size;
+  args.stack_size = child_stack_size;
   const auto begin = [](void* its) { run_child(*static_cast<Script*>(its)); };
   pid_t pid = kernel::sys_clone3_on_stack(args, begin, &script);
   if (pid < 0 && errno == ENOSYS) {
@@ -135,8 +134,8 @@ SwitchFailure exec_refusal(int error) {
 
 class Conversation {
  public:
-  Conversation(const Job& job, int socket, Launched& child, const sigset_t& mask)
-      : job_(job), socket_(socket), child_(child), mask_(mask) {}
+  Conversation(const Job& job, int pipe, Launched& child, const sigset_t& mask)
+      : job_(job), pipe_(pipe), child_(child), mask_(mask) {}
 
   // Until the child has started its command, or ended; or says no. `waits_for_maps`: it does
   // nothing else before.
@@ -145,6 +144,7 @@ class Conversation {
       if (auto failure = write_maps()) return failure;
     }
     while (const auto message = hear()) {
+      if (message->kind == Kind::started) break;
       auto failure = answer(*message);
       if (failure) return failure;
     }
@@ -159,15 +159,16 @@ class Conversation {
   [[nodiscard]] std::optional<Message> hear() const {
     Message message;
     for (;;) {
-      const ssize_t size = ::read(socket_, &message, sizeof(message));
+      const ssize_t size = ::read(pipe_, &message, sizeof(message));
       if (size == sizeof(message)) return message;
       if (size >= 0 || errno != EINTR) return std::nullopt;
     }
   }
 
   Failed go() {
-    ::send(socket_, "", 1, MSG_NOSIGNAL);  // if the child is gone, the next message is the end
-    return {};
+    *job_.go = 1;
+    kernel::sys_futex_wake_all(*job_.go);
+    return {};  // if the child is gone, what it says next is the end of file
   }
 
   Failed answer(const Message& message) {
@@ -177,7 +178,9 @@ class Conversation {
       case Kind::keep: return keep(std::get<strategy::KeepNamespace>(step.action).name);
       case Kind::refused: return refusal(child_.pid, step, message.value, job_.options);
       case Kind::exec_refused: return exec_refusal(message.value);
-      case Kind::none: break;
+      case Kind::none:
+      case Kind::started:
+      case Kind::ended: break;
     }
     return {};
   }
@@ -207,37 +210,25 @@ class Conversation {
   }
 
   const Job& job_;
-  int socket_;
+  int pipe_;
   Launched& child_;
   const sigset_t& mask_;
 };
 
-Switched<void> pair(std::array<UniqueFd, 2>& ends, bool socket) {
-  std::array<int, 2> fds{};
-  const int result = socket
-                         ? ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds.data())
-                         : ::pipe2(fds.data(), O_CLOEXEC);
-  if (result != 0) {
-    const int error = errno;
-    return std::unexpected(refused_before("descriptors: " + error_text(error), error));
-  }
-  ends[0].reset(fds[0]);
-  ends[1].reset(fds[1]);
-  return {};
-}
-
 Switched<Launched> launch_in_its_own_memory(const Job& job, Script& script) {
-  std::array<UniqueFd, 2> talk;
-  std::array<UniqueFd, 2> end;
-  if (auto made = pair(talk, true); !made) return std::unexpected(made.error());
-  if (script.pid_namespace) {
-    if (auto made = pair(end, false); !made) return std::unexpected(made.error());
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+    const int error = errno;
+    return std::unexpected(refused_before("pipe: " + error_text(error), error));
   }
+  UniqueFd ours(ends[0]);
+  UniqueFd its(ends[1]);
   const BlockSignals blocked;
   if (!script.has_mask) script.mask = blocked.before();
-  script.socket = talk[1].get();
-  script.callers_socket = talk[0].get();
-  script.ended = end[1].get();
+  *job.go = 0;
+  script.go = &*job.go;
+  script.pipe = its.get();
+  script.callers_pipe = ours.get();
   const unsigned long flags = flags_of_clone(job.steps, script.first_step);
   const bool maps = (flags & CLONE_NEWUSER) != 0;
   PIVOTCHECK_CHECK(!maps || std::holds_alternative<strategy::MapIds>(
@@ -247,11 +238,12 @@ Switched<Launched> launch_in_its_own_memory(const Job& job, Script& script) {
   if (child.pid < 0) {
     return std::unexpected(refusal(0, job.steps.front(), errno, job.options));
   }
-  talk[1].reset();
-  end[1].reset();
-  child.ended = std::move(end[0]);
-  auto failure = Conversation(job, talk[0].get(), child, blocked.before()).hold(maps);
-  if (!failure && job.kept == nullptr) return child;
+  its.reset();
+  auto failure = Conversation(job, ours.get(), child, blocked.before()).hold(maps);
+  if (!failure && job.kept == nullptr) {
+    if (script.pid_namespace) child.ended = std::move(ours);
+    return child;
+  }
   kill_and_reap(child.pid, child.pidfd.get());
   if (!failure) return Launched{};
   return std::unexpected(*std::move(failure));
@@ -278,6 +270,14 @@ std::optional<Switched<Launched>> launch_in_our_memory(const Job& job, Script& s
 }
 
 }  // namespace
+
+GoWord::GoWord() {
+  void* page = ::mmap(nullptr, sizeof(*word_), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                      -1, 0);
+  if (page == MAP_FAILED) throw std::bad_alloc();
+  word_ = new (page) std::atomic<std::uint32_t>(0);
+}
+GoWord::~GoWord() { ::munmap(word_, sizeof(*word_)); }
 
 void kill_and_reap(pid_t pid, int pidfd) {
   kernel::sys_pidfd_send_signal(pidfd, SIGKILL);

@@ -5,6 +5,9 @@
 
 #include <sys/types.h>
 
+#include <atomic>
+#include <cstdint>
+
 #include "base/unique_fd.h"
 #include "rootswitch/child.h"
 #include "rootswitch/root_switch.h"
@@ -19,19 +22,33 @@ struct Kept {
   UniqueFd template_;
 };
 
+// A word in memory that a child has too, though it is forked.
+class GoWord {
+ public:
+  GoWord();  // std::bad_alloc if there is no memory
+  ~GoWord();
+  GoWord(const GoWord&) = delete;
+  GoWord& operator=(const GoWord&) = delete;
+  std::atomic<std::uint32_t>& operator*() const { return *word_; }
+
+ private:
+  std::atomic<std::uint32_t>* word_;
+};
+
 struct Job {
   const SwitchOptions& options;
   const strategy::Steps& steps;
   Performer& performer;  // of these steps
   const Kept* lent = nullptr;  // namespaces for the steps to enter
   Kept* kept = nullptr;        // where a preparation leaves them
+  GoWord& go;
   std::string put_old;         // the directory that a refused switch may leave behind
 };
 
 struct Launched {
   pid_t pid = -1;
   UniqueFd pidfd;
-  UniqueFd ended;  // with a PID namespace: where its init writes how the command ended
+  UniqueFd ended;  // with a PID namespace: where its init says how the command ended (Message)
 };
 
 // `script` has what is about the command; the rest is filled in here. Where the steps have no

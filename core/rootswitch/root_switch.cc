@@ -81,7 +81,7 @@ std::string put_old_name() {
 struct SwitchedChild::State {
   pid_t pid = -1;
   UniqueFd pidfd;
-  UniqueFd ended;  // with a PID namespace: where its init writes how the command ended
+  UniqueFd ended;  // with a PID namespace: where its init says how the command ended (Message)
   std::string put_old;
   bool over = false;
 
@@ -125,9 +125,9 @@ Switched<std::optional<Ended>> SwitchedChild::wait_with(int options) {
   if (gone == 0) return std::nullopt;
   state_->over = true;
   if (gone < 0) return std::unexpected(refused_before("waiting: " + error_text(errno), errno));
-  int told = 0;
+  Message told;
   if (state_->ended && ::read(state_->ended.get(), &told, sizeof(told)) == sizeof(told)) {
-    status = told;  // otherwise init itself was killed, and everything with it
+    status = told.value;  // otherwise init itself was killed, and everything with it
   }
   if (!WIFSIGNALED(status)) return Ended{.by_signal = false, .code = WEXITSTATUS(status)};
   state_->sweep();
@@ -143,6 +143,7 @@ struct Lane {
   std::string put_old;
   strategy::Steps steps;
   Performer performer;
+  GoWord go;
 
   Lane(Strategy strategy, strategy::Plan plan)
       : put_old(plan.new_root + "/" + plan.put_old),
@@ -194,11 +195,13 @@ struct RootSwitch::State {
     Script preparation = script();
     preparation.pid_namespace = false;
     Performer performer(steps);
+    GoWord go;
     const Job job{.options = options,
                   .steps = steps,
                   .performer = performer,
                   .lent = nullptr,
                   .kept = &kept,
+                  .go = go,
                   .put_old = {}};
     auto done = launch(job, preparation);
     if (!done) return std::unexpected(done.error());
@@ -257,6 +260,7 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
                 .performer = lane->performer,
                 .lent = &state_->kept,
                 .kept = nullptr,
+                .go = lane->go,
                 .put_old = put_old};
   auto launched = launch(job, script);
   state_->give_back(std::move(lane));
