@@ -200,7 +200,8 @@ int BareCalls::perform(std::size_t step) {
     std::array<long, 5> values{};
     for (std::size_t i = 0; i < values.size(); ++i) {
       const Argument& argument = call.arguments[i];
-      values[i] = argument.slot < 0 ? argument.value : slots_[static_cast<std::size_t>(argument.slot)];
+      values[i] = argument.slot < 0 ? argument.value
+                                    : slots_[static_cast<std::size_t>(argument.slot)];
     }
     const long result =
         ::syscall(call.number, values[0], values[1], values[2], values[3], values[4], 0L);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// batch.h: some cycles of a setting in a process of their own, which ends with all that it made; and
-// the crowd of idle threads. Both die with the process that started them, however that dies.
+// batch.h: some cycles of a setting in a process of their own, which ends with all that it made;
+// and the crowd of idle threads. Both die with the process that started them, however that dies.
 #pragma once
 
 #include <sys/types.h>

@@ -7,8 +7,8 @@ of the machine disturbed least (on a loaded machine it varies a third as much as
 these, for each benchmark: the ratio B/A of the medians, a bootstrapped 99 % confidence interval of
 that ratio, and a Mann-Whitney U test (all by SciPy).
 
-    faster, slower   p < 0.01, and the medians are 5 % or more apart, and the difference stands above
-                     what the machine did by itself (below)
+    faster, slower   p < 0.01, and the medians are 5 % or more apart, and the difference stands
+                     above what the machine did by itself (below)
     same             the medians are less than 5 % apart
     too noisy        they are further apart, but the rest is not fulfilled
 
@@ -16,12 +16,13 @@ What decides is the processor time, and the wall time of the parts that do not w
 teardown, whole cycles, and whatever contains them wait for it: their wall time depends on what the
 rest of the machine does, and is shown with its quartiles instead of a verdict.
 
-What the machine did by itself. Two runs are minutes apart, and a machine that others use changes its
-pace in between, as a frequency or a neighbour on the same core does. So a difference has to hold as
-well when both runs are divided by their own pace, the median over all benchmarks that both have; it
-has to stand out from what all of these differ by (1.5 times their spread, the scaled median absolute
-deviation); and to be larger than what a benchmark differs from itself, in the first and the second
-half of its own run. The first two are left out where fewer than eight tell the pace.
+What the machine did by itself. Two runs are minutes apart, and a machine that others use changes
+its pace in between, as a frequency or a neighbour on the same core does. So a difference has to
+hold as well when both runs are divided by their own pace, the median over all benchmarks that both
+have; it has to stand out from what all of these differ by (1.5 times their spread, the scaled
+median absolute deviation); and to be larger than what a benchmark differs from itself, in the first
+and the second half of its own run. The first two are left out where fewer than eight tell the
+pace.
 """
 import argparse
 import json

@@ -105,7 +105,8 @@ bool is(const strategy::Step& step) {
   return std::holds_alternative<Action>(step.action);
 }
 
-// Those of the strategy that a benchmark goes through: no confinement, and the exec is the carrier's.
+// Those of the strategy that a benchmark goes through: no confinement, and the exec is the
+// carrier's.
 Steps steps_for(const Setting& setting, const Steps& all) {
   Steps steps;
   for (const strategy::Step& step : all) {
@@ -384,10 +385,10 @@ double cpu_of(const rusage& usage) {
   return us(usage.ru_utime) + us(usage.ru_stime);
 }
 
-// What the child's own stamps and its end say. Its processor time begins with the clone; and so does
-// the setup, where the clone makes namespaces.
-void tell(const Shared& shared, bool phases, bool born_into, const Stamp& begun, const rusage& usage,
-          Sample& sample) {
+// What the child's own stamps and its end say. Its processor time begins with the clone; and so
+// does the setup, where the clone makes namespaces.
+void tell(const Shared& shared, bool phases, bool born_into, const Stamp& begun,
+          const rusage& usage, Sample& sample) {
   const Stamp end = Stamp::take();
   sample = shared.sample;
   const Stamp born{begun.wall_us, 0, 0, 0};

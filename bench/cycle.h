@@ -28,8 +28,8 @@ struct Work {
 // One Sample for each cycle.
 Expected<void> run_cycles(const Work& work, std::span<Sample> samples);
 
-// With setting.parallel at once, so many cycles each: the first sample's `cycle` is the wall time and
-// the processor time of one cycle, on the whole.
+// With setting.parallel at once, so many cycles each: the first sample's `cycle` is the wall time
+// and the processor time of one cycle, on the whole.
 Expected<void> run_parallel(const Work& work, unsigned cycles, Sample& sample);
 
 // What mountinfo says at the end of the steps, by this setting's road; ids replaced by their order.

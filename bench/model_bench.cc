@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // model_bench.cc: how many steps a second the model predicts, on one core.
 //
-// Each iteration builds a world of ten mounts (two namespaces, a peer group, a slave) and then performs
-// a mix of successful and refused steps of every kind in it. The counter is steps, the building of the
-// world among them. Parsing is measured apart.
+// Each iteration builds a world of ten mounts (two namespaces, a peer group, a slave) and then
+// performs a mix of successful and refused steps of every kind in it. The counter is steps, the
+// building of the world among them. Parsing is measured apart.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>

@@ -29,7 +29,8 @@ def write_whole(path, text):
         file.write(text)
         file.flush()
         beside = f"{path}.{os.getpid()}.new"
-        # The link is followed only where a directory is given (linkat), which the path then ignores.
+        # The link is followed only where a directory is given (linkat), which the path then
+        # ignores.
         os.link(f"/proc/self/fd/{handle}", beside, src_dir_fd=handle, follow_symlinks=True)
         os.rename(beside, path)
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// old_tree.h: the world that a switch of root starts in: a mount namespace with just so many mounts,
-// of the propagation that is asked for, and a directory to be the new root.
+// old_tree.h: the world that a switch of root starts in: a mount namespace with just so many
+// mounts, of the propagation that is asked for, and a directory to be the new root.
 //
 //     /          a tmpfs that nobody else sees
 //     |-- new    a directory: bin/true, proc/

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""peers.py: `ci/bench --peers`: the same job for all, "set up an isolated root and run a static true
-in it", by pivotcheck switch with each strategy and by the programs that people use.
+"""peers.py: `ci/bench --peers`: the same job for all, "set up an isolated root and run a static
+true in it", by pivotcheck switch with each strategy and by the programs that people use.
 
-All of it happens in a mount namespace of its own, on a tmpfs there, which goes with the last process
-in it. A program that is not installed, or that can't do the job here, is named with its reason.
+All of it happens in a mount namespace of its own, on a tmpfs there, which goes with the last
+process in it. A program that is not installed, or that can't do the job here, is named with its
+reason.
 """
 import json
 import os
@@ -18,9 +19,16 @@ STRATEGIES = ("put-old", "dot-dot", "manual", "proc-first", "tmpfs-sandbox", "mo
               "chroot", "template")
 
 
+FLOOR = "floor: static true"
+# What they cost that are linked as the command is: one that does nothing, and one that does nothing
+# but to execute the static true.
+EMPTY, EMPTY_EXECUTES = "floor: empty, linked alike", "floor: empty, executes true"
+COMMAND = "pivotcheck switch, dot-dot"
+
+
 def place(programs):
-    """A directory that every machine has, to be covered by a tmpfs in our namespace: not one that the
-    programs are in."""
+    """A directory that every machine has, to be covered by a tmpfs in our namespace: not one that
+    the programs are in."""
     for folder in ("/mnt", "/srv", "/media", "/tmp"):
         if os.path.isdir(folder) and not os.path.abspath(programs).startswith(folder + "/"):
             return folder
@@ -54,9 +62,10 @@ def candidates(arguments, root):
     """name -> (program, words)"""
     built = arguments.programs
     true = os.path.join(root, "bin", "true")
-    found = {"floor: static true": (true, [true])}
-    command = os.path.join(built, "pivotcheck")
-    found["floor: pivotcheck --version"] = (command, [command, "--version"])
+    found = {FLOOR: (true, [true])}
+    command, empty = os.path.join(built, "pivotcheck"), os.path.join(built, "bench", "empty")
+    found[EMPTY] = (empty, [empty])
+    found[EMPTY_EXECUTES] = (empty, [empty, true])
     for strategy in STRATEGIES:
         found[f"pivotcheck switch, {strategy}"] = (
             command, [command, "switch", "--strategy", strategy, root, "--", "/bin/true"])
@@ -99,7 +108,7 @@ def try_all(found):
 
 def summary(rows):
     floor, floor_cpu = (statistics.median(next(row[column] for row in rows
-                                               if row["name"] == "floor: static true"))
+                                               if row["name"] == FLOOR))
                         for column in ("wall_us", "cpu_us"))
     return sorted(({"name": row["name"], "wall_us": statistics.median(row["wall_us"]),
                     "cpu_us": statistics.median(row["cpu_us"]),
@@ -154,6 +163,26 @@ def tell(result):
               f"{row['cpu_us']:10.0f}{row['cpu_ratio']:10.2f}")
     for name, why in result["missing"].items():
         print(f"missing: {name}: {why}")
+    for line in beside(result):
+        print(line)
+
+
+def beside(result):
+    """What the command adds to what it can't be without, and how it stands beside bubblewrap."""
+    rows = {row["name"]: row for row in result["commands"]}
+    if COMMAND not in rows:
+        return
+    own = rows[COMMAND]
+    for name in (EMPTY, EMPTY_EXECUTES):
+        other = rows.get(name)
+        if other:
+            yield (f"{COMMAND}: adds to '{name}' {own['ratio'] - other['ratio']:.2f} times the "
+                   f"floor in wall time, {own['cpu_ratio'] - other['cpu_ratio']:.2f} in processor "
+                   "time")
+    other = rows.get("bubblewrap")
+    if other:
+        yield (f"{COMMAND} to bubblewrap: wall time {own['wall_us'] / other['wall_us']:.2f}, "
+               f"processor time {own['cpu_us'] / other['cpu_us']:.2f}")
 
 
 class Inside:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// peers_bench.cc: whole commands, timed from outside: so many rounds, each of all commands in random
-// order. Reads them from the standard input, one per line: a name and its words, separated by tabs.
-// Writes a JSON array of {name, wall_us: [...], cpu_us: [...]}; a command that fails ends it with 3.
+// peers_bench.cc: whole commands, timed from outside: so many rounds, each of all commands in
+// random order. Reads them from the standard input, one per line: a name and its words, separated
+// by tabs. Writes a JSON array of {name, wall_us: [...], cpu_us: [...]}; a command that fails ends
+// it with 3.
 //
 // A command is started by vfork and exec, so that what this process costs is not in it, but for the
 // start itself. Its processor time is that of itself and of all that it has waited for.

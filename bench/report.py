@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""report.py: one page with the plots of a run, by Matplotlib, that needs nothing else: SVG within the
-page, whose lines and letters have the colours of the page, so that it can be read in the dark; with
-what to see in it under each plot.
+"""report.py: one page with the plots of a run, by Matplotlib, that needs nothing else: SVG within
+the page, whose lines and letters have the colours of the page, so that it can be read in the dark;
+with what to see in it under each plot.
 """
 import html
 import io
@@ -28,8 +28,9 @@ MARKS = dict(zip(STRATEGIES, "os^Dv<>Pp"))
 HOME = {"mounts": "30", "tree": "private", "crowd": "0", "user": "none"}
 
 plt.rcParams.update({
-    "svg.fonttype": "none", "svg.hashsalt": "pivotcheck", "font.size": 10, "font.family": "sans-serif",
-    "text.color": INK, "axes.edgecolor": GRID, "axes.labelcolor": INK, "xtick.color": INK,
+    "svg.fonttype": "none", "svg.hashsalt": "pivotcheck", "font.size": 10,
+    "font.family": "sans-serif", "text.color": INK, "axes.edgecolor": GRID,
+    "axes.labelcolor": INK, "xtick.color": INK,
     "ytick.color": INK, "grid.color": GRID, "axes.grid": True, "grid.linewidth": 0.4,
     "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
     "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none"})
@@ -96,7 +97,7 @@ def legend(axes, **more):
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncol=3, fontsize=9, **more)
 
 
-# --- the plots: each gives a figure, or None where the run has nothing for it ----------------------
+# --- the plots: each gives a figure, or None where the run has nothing for it -------------------
 
 def stacked(run):
     shown = [each for each in STRATEGIES if run.switch("wall_us", each, "cycle", "exits")]
@@ -282,14 +283,16 @@ def heat_map(comparisons):
 def short(setting):
     """Without what is at home."""
     words = setting.split("/")
-    left = [word for word in words[2:] if word.partition(":")[2] != HOME.get(word.partition(":")[0])]
+    left = [word for word in words[2:]
+            if word.partition(":")[2] != HOME.get(word.partition(":")[0])]
     return " ".join([("bare " if words[0] == "bare" else "") + words[1]] + left)
 
 
-# --- the page --------------------------------------------------------------------------------------
+# --- the page -----------------------------------------------------------------------------------
 
 STYLE = """
-:root { --ink: #1b1f24; --grid: #b8bec6; --paper: #ffffff; --soft: #57606a; color-scheme: light dark }
+:root { --ink: #1b1f24; --grid: #b8bec6; --paper: #ffffff; --soft: #57606a;
+  color-scheme: light dark }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6edf3; --grid: #4a525c; --paper: #0d1117; --soft: #9aa4af } }
 @media print { :root { --ink: #000; --grid: #999; --paper: #fff; --soft: #333 }

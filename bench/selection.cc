@@ -31,7 +31,8 @@ class Selection {
     for (const Carrier carrier : {Carrier::thread, Carrier::exits, Carrier::execs}) {
       each([=](Setting& setting) { setting.carrier = carrier; });
     }
-    // The first process of a PID namespace can't be a thread that goes back: its axes have children.
+    // The first process of a PID namespace can't be a thread that goes back: its axes have
+    // children.
     const std::vector<unsigned> mounts =
         everything_ ? std::vector{1U, 3U, 10U, 30U, 100U, 300U, 1000U, 3000U}
                     : std::vector{1U, 30U, 300U, 3000U};

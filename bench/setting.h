@@ -3,7 +3,7 @@
 //
 // A setting is a strategy and the world it has to work in. One cycle of it:
 //
-//     the old tree ── carrier ── namespaces ── propagation ── bind ── pivot ── detach ── teardown
+//     the old tree -- carrier -- namespaces -- propagation -- bind -- pivot -- detach -- teardown
 //     (not timed)     |<-------------------- setup -------------------------->|        |
 //                     |<------------------------------ cycle ------------------------->|
 //
@@ -20,8 +20,8 @@
 
 namespace pivotcheck::bench {
 
-// Who goes through the steps. A thread goes back to where it was (setns), which destroys the namespace
-// that it leaves; for a child, its end does.
+// Who goes through the steps. A thread goes back to where it was (setns), which destroys the
+// namespace that it leaves; for a child, its end does.
 enum class Carrier : unsigned char { thread, exits, execs };
 enum class Tree : unsigned char { private_, slave, shared };
 enum class UserNamespace : unsigned char { none, unmapped, mapped };
@@ -38,7 +38,7 @@ struct Setting {
   unsigned peers = 0;  // other namespaces with a peer of each of its mounts
   unsigned crowd = 0;  // idle threads on the machine, besides those that are there anyway
   UserNamespace user = UserNamespace::none;
-  unsigned parallel = 0;   // 0: one alone, phase by phase; else how many at once, and their throughput
+  unsigned parallel = 0;   // 0: one alone, phase by phase; else how many at once
   bool processes = false;  // those are processes, not threads
   bool operator==(const Setting&) const = default;
 };

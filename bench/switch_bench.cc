@@ -254,7 +254,8 @@ constexpr std::array all_parts{Part::prepare, Part::carrier, Part::namespaces, P
 bool is_known(const Setting& setting, const std::string& trouble) {
   if (setting.carrier == Carrier::thread && trouble.starts_with("a thread can't")) return true;
   // Without id maps nothing can be made on a filesystem that has ids (user_namespaces(7)).
-  return setting.user == UserNamespace::unmapped || trouble.starts_with("this machine does not let");
+  if (setting.user == UserNamespace::unmapped) return true;
+  return trouble.starts_with("this machine does not let");
 }
 
 nlohmann::json samples_of(const Measured& one, Part part) {
@@ -271,7 +272,8 @@ nlohmann::json samples_of(const Measured& one, Part part) {
   return rounds;
 }
 
-// Registers everything that was measured; names the rest. How many settings failed that should work.
+// Registers everything that was measured; names the rest. How many settings failed that should
+// work.
 int register_all(const std::vector<Measured>& all, const Options& options) {
   int faults = 0;
   nlohmann::json not_measured = nlohmann::json::object();
@@ -392,8 +394,7 @@ int report(const Options& options, std::vector<Measured>& all, const Planted& pl
   arguments.push_back(nullptr);
   benchmark::Initialize(&count, arguments.data());
   if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 2;
-  const bool any = std::ranges::any_of(all, [](const Measured& one) { return !one.rounds.empty(); });
-  if (!any) return 4;
+  if (std::ranges::all_of(all, [](const Measured& one) { return one.rounds.empty(); })) return 4;
   benchmark::RunSpecifiedBenchmarks();
   return faults == 0 ? 0 : 3;
 }

@@ -129,10 +129,21 @@ Complaint read_unshare(std::string_view text, SwitchOptions& options) {
   return {};
 }
 
+// The name that /etc/passwd has for this user, "" where it has none. Not getlogin(3) or
+// getpwuid(3): a static program would load libraries for them (nsswitch.conf(5)).
+std::string name_of_user(const std::string& number) {
+  std::ifstream lines("/etc/passwd");
+  for (std::string text; std::getline(lines, text);) {
+    const std::vector<std::string> parts = split(text, ':');
+    if (parts.size() > 2 && parts[2] == number) return parts[0];
+  }
+  return "";
+}
+
 // The ranges that a file of subordinate ids gives a user, who stands in it by name or by number.
 Complaint add_subordinates(const char* file, std::vector<IdRange>& map) {
   const std::string number = std::to_string(::getuid());
-  const char* login = ::getlogin();
+  const std::string known_as = name_of_user(number);
   const char* name = std::getenv("USER");
   std::ifstream lines(file);
   std::uint32_t inside = 1;
@@ -140,7 +151,7 @@ Complaint add_subordinates(const char* file, std::vector<IdRange>& map) {
     const std::vector<std::string> parts = split(text, ':');
     IdRange range{.inside = inside, .outside = 0, .count = 0};
     const bool own = parts[0] == number || (name != nullptr && parts[0] == name) ||
-                     (login != nullptr && parts[0] == login);
+                     (!known_as.empty() && parts[0] == known_as);
     if (parts.size() != 3 || !own || !read_number(parts[1], range.outside) ||
         !read_number(parts[2], range.count)) {
       continue;
@@ -358,5 +369,23 @@ int run_switch(int argc, char** argv) {
   if (!child) return complain(child.error());
   return wait_for(*child, signals);
 }
+
+#ifdef PIVOTCHECK_STATIC
+namespace {
+
+// It begins before main, and ends without what comes behind it: each file that includes CLI11
+// constructs its validators, and the library its streams, which takes half as long as a program that
+// does nothing. What is used here has no constructor (the C library is set up by then; a stream of
+// one's own makes the locale that it needs), and so leaves nothing to destroy.
+void begin_switch(int argc, char** argv, char** /*environment*/) {
+  if (argc < 2 || std::string_view(argv[1]) != "switch") return;
+  const int status = run_switch(argc - 1, argv + 1);
+  std::_Exit(std::fflush(stdout) == 0 ? status : bad_usage);
+}
+[[gnu::section(".preinit_array"), gnu::used]] void (*const at_the_start)(int, char**, char**) =
+    &begin_switch;
+
+}  // namespace
+#endif
 
 }  // namespace pivotcheck::cli

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+# What ci/bench makes of a run: `compare` on runs that are made up, where what it has to say is known,
+# and the report of a small run, as people see it. The long form, with real runs, is
+# ci/bench-selftest.
+source "$(dirname "$0")/common.sh"
+: "${BUILD:?the build folder}"
+python=/usr/bin/python3
+[[ -x $python ]] || python=python3
+"$python" -c 'import scipy, matplotlib' 2>/dev/null ||
+  { echo 'SKIPPED: SciPy and Matplotlib are not installed (ci/install tests)'; exit 77; }
+
+# Four runs of one hundred benchmarks in twenty rounds, with the noise of a busy machine: rounds that
+# are slower as a whole, and outliers. B is as A; in P every bind phase has 15 % more; in F it has as
+# much less; Q is P on a machine that was a quarter slower all the time.
+cat >make.py <<'END'
+import json, random
+
+def run(seed, slow=1.0, pace=1.0):
+    chance, rows = random.Random(seed), []
+    weather = [pace * chance.lognormvariate(0, 0.05) for _ in range(20)]
+    for mounts in range(1, 21):
+        for place, part in enumerate(("namespaces", "propagation", "bind", "pivot", "teardown")):
+            name = (f"switch/dot-dot/carrier:thread/mounts:{mounts}/tree:private/crowd:0/user:none/"
+                    f"{part}")
+            true = (10 + 7 * place + mounts) * (slow if part == "bind" else 1)
+            for round in range(20):
+                wall = true * weather[round] * chance.lognormvariate(0, 0.04)
+                wall *= 3 if chance.random() < 0.03 else 1
+                rows.append({"name": name, "run_name": name, "run_type": "iteration",
+                             "wall_us": wall, "wall_us_p10": wall * 0.9,
+                             "cpu_us": wall * 0.8, "cpu_us_p10": wall * 0.75})
+    return {"context": {"commit": str(seed)}, "benchmarks": rows}
+
+for name, arguments in {"A": (1,), "B": (2,), "P": (3, 1.15), "F": (4, 1 / 1.15),
+                        "Q": (5, 1.15, 1.25)}.items():
+    with open(name + ".json", "w", encoding="utf-8") as file:
+        json.dump(run(*arguments), file)
+END
+"$python" make.py
+compare() { "$python" "$SOURCE/bench/compare.py" "$@"; }
+count() { grep -c "$1" out || true; }
+
+expect 0 compare A.json B.json
+[[ $(count '^slower') -eq 0 && $(count '^faster') -le 1 ]] || die 'two runs of the same differ'
+has out '180 compared: '
+expect 0 compare A.json A.json
+has out '0 faster, 0 slower, 180 same, 0 too noisy; 20 more wait for RCU'
+expect 1 compare A.json P.json
+[[ $(count '^slower .*/bind$') -ge 30 ]] || die 'the planted slowdown was not found'
+[[ $(count '^slower') -eq $(count '^slower .*/bind$') ]] || die 'it was found elsewhere, too'
+expect 0 compare A.json F.json
+[[ $(count '^faster .*/bind$') -ge 30 ]] || die 'what is faster was not found'
+expect 1 compare A.json Q.json --html map.html
+[[ $(count '^slower .*/bind$') -ge 20 ]] || die 'a slower machine hides what is slower'
+
+expect 2 compare A.json nosuch.json
+has err 'nosuch.json'
+echo '{"benchmarks": 3}' >bad.json
+expect 2 compare A.json bad.json
+has err 'that is no run of ci/bench'
+echo '{' >bad.json
+expect 2 compare bad.json A.json
+
+# The report. Benchmarks are built by ci/test, and otherwise when somebody wants them.
+bench=$BUILD/bench/switch_bench
+if [[ ! -x $bench || ! -x $BUILD/bench/static_true ]]; then
+  echo 'SKIPPED: the report of a run: switch_bench is not built (cmake --build --target switch_bench)'
+  exit 77
+fi
+needs_worlds
+before=$(md5sum </proc/self/mountinfo)
+cat >peers.py <<'END'
+import json
+names = ("floor: static true", "floor: empty, linked alike", "pivotcheck switch, dot-dot",
+         "pivotcheck switch, template", "bubblewrap", "unshare + pivot_root(8)", "crun", "runc")
+rows = [{"name": name, "wall_us": 500.0 * 1.7 ** i, "cpu_us": 400.0 * 1.6 ** i, "ratio": 1.7 ** i,
+         "cpu_ratio": 1.6 ** i, "rounds": 3, "samples": []} for i, name in enumerate(names)]
+with open("run/peers.json", "w", encoding="utf-8") as file:
+    json.dump({"commands": rows, "missing": {"systemd-nspawn": "not installed"}}, file)
+END
+mkdir run
+"$python" peers.py
+only='mounts:(1|30)/tree:(private|slave)/crowd:(0|500)/user:none|^parallel/.*:(1|2)$'
+expect 0 "$python" "$SOURCE/bench/run.py" --programs "$BUILD" --out run --only "$only" \
+  --rounds-min 1 --rounds-max 1 --cycles 2
+for file in bench.json samples.json bench.csv report.html; do
+  [[ -s run/$file ]] || die "no $file"
+done
+[[ $(wc -l <run/bench.csv) -gt 300 ]] || die 'the table is too short'
+[[ $(md5sum </proc/self/mountinfo) == "$before" ]] || die 'mounts are left behind'
+grep -q 'Not drawn' run/report.html && die 'a plot was not drawn'
+expect 1 "$python" "$SOURCE/bench/look.py" run/report.html 70
+has err 'plots, not 70'
+expect 0 "$python" "$SOURCE/bench/look.py" run/report.html 7
+expect 0 "$python" "$SOURCE/bench/look.py" map.html 1
