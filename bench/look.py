@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""look.py: looks at a report as its readers do, in headless Chromium: on a phone (390 pixels wide), in
-the light and in the dark.
+"""look.py: looks at a report as its readers do, in headless Chromium: on a phone (390 pixels wide),
+in the light and in the dark.
 
     python3 bench/look.py REPORT.html PLOTS [--pictures FOLDER]
 
-The page is put into a frame of that width, and asked: is every plot there, is it as large as a plot,
-and does it tell what to see? Does nothing but a plot or a table reach beyond the frame? Do letters
-and paper differ, as they should in this mode? Does the console have an error, does the page want
-anything from outside? With --pictures it also leaves light.png, dark.png and print.pdf, for people.
+The page is put into a frame of that width, and asked: is every plot there, is it as large as a
+plot, are its letters large enough to be read, and does it tell what to see? Does nothing reach
+beyond the frame but what scrolls by itself? Do letters and paper differ, as they should in this
+mode? Does the console have an error, does the page want anything from outside? With --pictures it
+also leaves light.png, dark.png and print.pdf, for people.
 
 Exit status: 0; 1 when the page is not as it should be; 2 bad usage; 4 when there is no Chromium.
 """
@@ -23,6 +24,7 @@ import sys
 import tempfile
 
 WIDTH = 390
+LETTERS_MIN = 8  # pixels from the top of the highest letter to the bottom of the lowest
 SECONDS = 120
 MODES = {"dark": "0", "light": "1"}  # as Blink counts preferred colour schemes
 
@@ -33,11 +35,13 @@ addEventListener("load", () => {
   const view = page.defaultView, root = page.documentElement;
   const shade = text => text.match(/[0-9.]+/g).slice(0, 3).reduce((a, b) => a + Number(b), 0) / 3;
   const plots = [...page.querySelectorAll("figure.plot")].map(plot => {
-    const box = plot.querySelector("svg").getBoundingClientRect();
-    const letters = plot.querySelector("svg text");
-    return {id: plot.id, width: box.width, height: box.height,
+    const boxes = [...plot.querySelectorAll("svg")].map(svg => svg.getBoundingClientRect());
+    const letters = [...plot.querySelectorAll("svg text")];
+    return {id: plot.id, width: Math.min(...boxes.map(box => box.width)),
+            height: boxes.reduce((sum, box) => sum + box.height, 0),
             marks: plot.querySelectorAll("svg path, svg use, svg rect").length,
-            letters: letters ? shade(view.getComputedStyle(letters).fill) : -1,
+            letters: letters.length ? shade(view.getComputedStyle(letters[0]).fill) : -1,
+            size: Math.min(...letters.map(text => text.getBoundingClientRect().height)),
             see: (plot.querySelector("figcaption") || {textContent: ""}).textContent.length};
   });
   const told = {plots, wide: root.scrollWidth, ink: shade(view.getComputedStyle(page.body).color),
@@ -100,6 +104,8 @@ def complaints(mode, told, console, plots):
             yield f"{plot['id']}: there is nothing to be seen"
         if abs(plot["letters"] - told["paper"]) < 96:
             yield f"{plot['id']}: its letters are {plot['letters']:.0f} on {told['paper']:.0f}"
+        if plot["size"] < LETTERS_MIN:
+            yield f"{plot['id']}: letters {plot['size']:.1f} pixels high"
         if plot["see"] < 40:
             yield f"{plot['id']}: it does not tell what to see"
 

@@ -23,6 +23,7 @@ FLOOR = "floor: static true"
 # What they cost that are linked as the command is: one that does nothing, and one that does nothing
 # but to execute the static true.
 EMPTY, EMPTY_EXECUTES = "floor: empty, linked alike", "floor: empty, executes true"
+BARE = "floor: dot-dot by hand"  # its system calls in a C program, and nothing else (bare_switch.c)
 COMMAND = "pivotcheck switch, dot-dot"
 
 
@@ -66,6 +67,8 @@ def candidates(arguments, root):
     command, empty = os.path.join(built, "pivotcheck"), os.path.join(built, "bench", "empty")
     found[EMPTY] = (empty, [empty])
     found[EMPTY_EXECUTES] = (empty, [empty, true])
+    bare = os.path.join(built, "bench", "bare_switch")
+    found[BARE] = (bare, [bare, root, PLACE, "/bin/true"])
     for strategy in STRATEGIES:
         found[f"pivotcheck switch, {strategy}"] = (
             command, [command, "switch", "--strategy", strategy, root, "--", "/bin/true"])
@@ -173,12 +176,13 @@ def beside(result):
     if COMMAND not in rows:
         return
     own = rows[COMMAND]
-    for name in (EMPTY, EMPTY_EXECUTES):
-        other = rows.get(name)
-        if other:
-            yield (f"{COMMAND}: adds to '{name}' {own['ratio'] - other['ratio']:.2f} times the "
-                   f"floor in wall time, {own['cpu_ratio'] - other['cpu_ratio']:.2f} in processor "
-                   "time")
+    for subject, reference in ((COMMAND, EMPTY), (BARE, EMPTY), (COMMAND, EMPTY_EXECUTES),
+                               (COMMAND, BARE)):
+        one, other = rows.get(subject), rows.get(reference)
+        if one and other:
+            yield (f"{subject}: adds to '{reference}' {one['ratio'] - other['ratio']:.2f} times "
+                   f"the floor in wall time, {one['cpu_ratio'] - other['cpu_ratio']:.2f} in "
+                   "processor time")
     other = rows.get("bubblewrap")
     if other:
         yield (f"{COMMAND} to bubblewrap: wall time {own['wall_us'] / other['wall_us']:.2f}, "

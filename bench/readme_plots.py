@@ -19,7 +19,8 @@ def main():
     folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "plots")
     os.makedirs(folder, exist_ok=True)
     for name, plot in (("phases", report.stacked), ("mounts", report.mounts)):
-        svg = report.paint(plot(run), 0)
+        sheet = plot(run, report.Sheet(together=True))
+        svg = report.paint(sheet.figures[0], name)
         svg = svg.replace("var(--ink)", GREY).replace("var(--grid)", LINES)
         svg = svg.replace('fill="currentColor"', f'fill="{GREY}"')
         names.write_whole(os.path.join(folder, name + ".svg"), svg)

@@ -12,6 +12,7 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
+import matplotlib.ticker  # noqa: E402
 import numpy  # noqa: E402
 
 import names  # noqa: E402
@@ -25,6 +26,7 @@ COLOURS = dict(zip(STRATEGIES, ("#8c8c8c", "#b58900", "#d9730d", "#2aa198", "#26
 PHASES = ("carrier", "namespaces", "propagation", "bind", "pivot", "detach", "teardown")
 PHASE_COLOURS = ("#9e9e9e", "#4c78a8", "#72b7b2", "#eeca3b", "#f58518", "#e45756", "#b279a2")
 MARKS = dict(zip(STRATEGIES, "os^Dv<>Pp"))
+SIGNS = dict(zip("os^Dv<>Pp", "●■▲◆▼◀▶✚⬟"))  # the same marks, as letters
 HOME = {"mounts": "30", "tree": "private", "crowd": "0", "user": "none"}
 
 plt.rcParams.update({
@@ -93,17 +95,55 @@ def paint(figure, number):
         r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1)
 
 
-def legend(axes, **more):
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncol=3, fontsize=9, **more)
+class Sheet:
+    """Axes side by side, and one legend for all. On the page each is a picture of its own, which a
+    phone puts below the other, and the legend is the page's; in a file they are one picture."""
+
+    def __init__(self, together=False):
+        self.together, self.figures, self.key = together, [], []
+        self.scrolls = False  # too much for a phone to show at once
+
+    def axes(self, count, width=4.3, height=3.6):
+        if self.together:
+            figure, found = plt.subplots(1, count, figsize=(width * count, height), squeeze=False)
+            self.figures = [figure]
+            return list(found[0])
+        found = [plt.subplots(figsize=(width, height)) for _ in range(count)]
+        self.figures = [figure for figure, _ in found]
+        return [axes for _, axes in found]
+
+    def legend(self, axes):
+        handles, labels = axes.get_legend_handles_labels()
+        if self.together:
+            self.figures[0].tight_layout()
+            self.figures[0].legend(handles, labels, loc="upper center", ncol=5, fontsize=9,
+                                   bbox_to_anchor=(0.5, 0.0))
+            return
+        for handle, label in zip(handles, labels):
+            line = hasattr(handle, "get_color")
+            colour = handle.get_color() if line else handle.patches[0].get_facecolor()
+            self.key.append((label, matplotlib.colors.to_hex(colour),
+                             SIGNS.get(handle.get_marker(), "—") if line else "■"))
 
 
-# --- the plots: each gives a figure, or None where the run has nothing for it -------------------
+def same_heights(several):
+    """The same range for all, that they can be compared."""
+    low, high = zip(*(axes.get_ylim() for axes in several))
+    for axes in several:
+        axes.set_ylim(min(low), max(high))
 
-def stacked(run):
+
+def plain_numbers(axis):
+    axis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda x, _: f"{x:g}"))
+
+
+# --- the plots: each gives a sheet, or None where the run has nothing for it --------------------
+
+def stacked(run, sheet):
     shown = [each for each in STRATEGIES if run.switch("wall_us", each, "cycle", "exits")]
     if not shown:
         return None
-    figure, both = plt.subplots(1, 2, figsize=(8, 4.2), sharey=True)
+    both = sheet.axes(2)
     for axes, column, title in zip(both, ("cpu_us", "wall_us"), ("processor time", "wall time")):
         left = numpy.zeros(len(shown))
         for phase, colour in zip(PHASES, PHASE_COLOURS):
@@ -111,23 +151,27 @@ def stacked(run):
             axes.barh(shown, width, left=left, color=colour, label=phase, height=0.7)
             left += width
         axes.set_xlabel(f"{title}, µs")
+        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
+        axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
-    handles, labels = both[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncol=4, fontsize=9,
-                  bbox_to_anchor=(0.5, -0.12))
-    return figure
+    sheet.legend(both[0])
+    return sheet
 
 
 def numbers(values):
     return sorted(values, key=float)
 
 
-def lines(run, axis, columns, log_y=True):
+AXES = {"mounts": ("mounts in the old tree", {"value": "log"}),
+        "crowd": ("idle threads on the machine", {"value": "symlog", "linthresh": 500})}
+
+
+def lines(run, sheet, axis, columns):
     points = numbers(run.points(axis))
     if len(points) < 2:
         return None
-    figure, both = plt.subplots(1, len(columns), figsize=(4 * len(columns), 4), squeeze=False)
-    for axes, (column, part, title) in zip(both[0], columns):
+    several = sheet.axes(len(columns))
+    for axes, (column, part, title) in zip(several, columns):
         for each in STRATEGIES:
             found = [(float(point), run.switch(column, each, part, **{axis: point}))
                      for point in points]
@@ -135,76 +179,82 @@ def lines(run, axis, columns, log_y=True):
             if found:
                 axes.plot(*zip(*found), marker=MARKS[each], color=COLOURS[each], label=each,
                           markersize=4, linewidth=1.4)
-        axes.set_xlabel({"mounts": "mounts in the old tree",
-                         "crowd": "idle threads on the machine"}[axis])
+        label, scale = AXES[axis]
+        axes.set_xlabel(label)
         axes.set_ylabel(f"{title}, µs")
-        axes.set_xscale("log" if axis == "mounts" else "symlog", **(
-            {} if axis == "mounts" else {"linthresh": 500}))
+        axes.set_xscale(**scale)
         axes.set_xticks([float(point) for point in points], points)
         axes.minorticks_off()
-        if log_y:
-            axes.set_yscale("log")
-    handles, labels = both[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncol=4, fontsize=9,
-                  bbox_to_anchor=(0.5, -0.16))
-    figure.tight_layout()
-    return figure
+        axes.set_yscale("log")
+        plain_numbers(axes.yaxis)
+    sheet.legend(several[0])
+    return sheet
 
 
-def mounts(run):
-    return lines(run, "mounts", (("cpu_us", "cycle", "processor time of a cycle"),
-                                 ("wall_us", "setup", "wall time of the setup")))
+def mounts(run, sheet):
+    return lines(run, sheet, "mounts", (("cpu_us", "cycle", "processor time of a cycle"),
+                                        ("wall_us", "setup", "wall time of the setup")))
 
 
-def crowd(run):
-    return lines(run, "crowd", (("wall_us", "pivot", "wall time of the pivot phase"),
-                                ("cpu_us", "setup", "processor time of the setup")))
+def crowd(run, sheet):
+    return lines(run, sheet, "crowd", (("wall_us", "pivot", "wall time of the pivot phase"),
+                                       ("cpu_us", "setup", "processor time of the setup")))
 
 
-def trees(run):
-    order = ("private", "slave", "shared-0", "shared-16", "shared-256")
+def trees(run, sheet):
+    order = ["private", "slave"] + sorted(
+        (point for point in run.points("tree") if point.startswith("shared-")),
+        key=lambda point: int(point.split("-")[1]))
     points = [each for each in order if each in run.points("tree")]
     if len(points) < 2:
         return None
-    figure, axes = plt.subplots(figsize=(8, 4))
+    axes, = sheet.axes(1, width=5.6)
     for i, each in enumerate(STRATEGIES):
         found = [run.switch("cpu_us", each, "cycle", tree=point) or math.nan for point in points]
         axes.bar(numpy.arange(len(points)) + (i - 4) * 0.09, found, 0.09, color=COLOURS[each],
                  label=each)
-    axes.set_xticks(range(len(points)), [point.replace("-", ", peers: ") for point in points])
+    axes.set_xticks(range(len(points)), [point.replace("-", "\n") for point in points])
+    axes.set_xlabel("propagation of the old tree; if shared, with so many peers of each mount")
+    axes.grid(axis="x", visible=False)
     axes.set_yscale("log")
+    plain_numbers(axes.yaxis)
     axes.set_ylabel("processor time of a cycle, µs")
-    legend(axes)
-    return figure
+    sheet.legend(axes)
+    return sheet
 
 
-def distributions(samples):
-    figure, both = plt.subplots(1, 2, figsize=(8, 4), sharey=True)
-    for axes, part in zip(both, ("detach", "teardown")):
-        for each in STRATEGIES:
-            for carrier in ("thread", "exits"):
-                rounds = samples.get(f"switch/{each}/carrier:{carrier}/mounts:30/tree:private/"
-                                     f"crowd:0/user:none/{part}")
-                if rounds:
-                    break
-            if not rounds:
-                continue
-            values = numpy.sort(numpy.concatenate([one["wall_us"] for one in rounds]))
-            share = numpy.arange(1, len(values) + 1) / len(values)
-            axes.step(values, share, color=COLOURS[each], label=each, where="post", linewidth=1.4)
-        axes.set_xscale("log")
-        axes.set_xlabel(f"{part}: wall time, µs")
-    both[0].set_ylabel("share of the cycles")
-    handles, labels = both[1].get_legend_handles_labels()
-    if not handles:
-        plt.close(figure)
+def samples_at_home(samples, strategy, part):
+    """By a thread, and where that can't be, by a child."""
+    for carrier in ("thread", "exits"):
+        rounds = samples.get(f"switch/{strategy}/carrier:{carrier}/mounts:30/tree:private/crowd:0/"
+                             f"user:none/{part}")
+        if rounds:
+            return numpy.sort(numpy.concatenate([one["wall_us"] for one in rounds]))
+    return []
+
+
+def distributions(samples, sheet):
+    parts = ("detach", "teardown")
+    shown = {part: {each: samples_at_home(samples, each, part) for each in STRATEGIES}
+             for part in parts}
+    if not any(len(values) for values in shown["teardown"].values()):
         return None
-    figure.legend(handles, labels, loc="lower center", ncol=4, fontsize=9,
-                  bbox_to_anchor=(0.5, -0.16))
-    return figure
+    both = sheet.axes(2)
+    for axes, part in zip(both, parts):
+        for each, values in shown[part].items():
+            share = numpy.arange(1, len(values) + 1) / max(1, len(values))
+            if len(values):
+                axes.step(values, share, color=COLOURS[each], label=each, where="post",
+                          linewidth=1.4)
+        axes.set_xscale("log")
+        plain_numbers(axes.xaxis)
+        axes.set_xlabel(f"{part}: wall time, µs")
+        axes.set_ylabel("share of the cycles")
+    sheet.legend(both[1])
+    return sheet
 
 
-def throughput(run):
+def throughput(run, sheet):
     found = {}
     for name in run.rows:
         fields = names.fields(name)
@@ -215,45 +265,50 @@ def throughput(run):
         found.setdefault((kind, fields["strategy"]), []).append((int(fields[kind]), 1e6 / value))
     if not found:
         return None
-    figure, both = plt.subplots(1, 2, figsize=(8, 4), sharey=True)
+    both = sheet.axes(2)
     for axes, kind in zip(both, ("threads", "processes")):
         for each in STRATEGIES:
             points = sorted(found.get((kind, each), []))
             if points:
                 axes.plot(*zip(*points), marker=MARKS[each], color=COLOURS[each], label=each,
                           markersize=4, linewidth=1.4)
-                ticks = [x for x, _ in points]
+        ticks = sorted({x for (one, _), points in found.items() if one == kind for x, _ in points})
         axes.set_xlabel(f"{kind} at once")
+        axes.set_ylabel("cycles a second")
         axes.set_xscale("log", base=2)
         axes.set_xticks(ticks, ticks)
         axes.set_yscale("log")
-    both[0].set_ylabel("cycles a second")
-    handles, labels = both[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncol=4, fontsize=9,
-                  bbox_to_anchor=(0.5, -0.16))
-    return figure
+        plain_numbers(axes.yaxis)
+    same_heights(both)
+    sheet.legend(both[0])
+    return sheet
 
 
-def peer_bars(peers):
+def peer_bars(peers, sheet):
     rows = sorted(peers["commands"], key=lambda row: row["ratio"])
-    figure, axes = plt.subplots(figsize=(8, 0.34 * len(rows) + 1))
-    colours = ["#2aa198" if row["name"].startswith("pivotcheck") else
-               "#8c8c8c" if row["name"].startswith("floor") else "#d9730d" for row in rows]
-    bars = axes.barh([row["name"] for row in rows], [row["ratio"] for row in rows], color=colours)
-    axes.bar_label(bars, [f"{row['ratio']:.1f}" for row in rows], padding=3, color=INK, fontsize=9)
-    axes.set_xscale("log")
-    axes.set_xlabel("wall time, in multiples of a static true alone")
-    axes.grid(axis="y", visible=False)
-    axes.invert_yaxis()
-    return figure
+    both = sheet.axes(2, width=4.8, height=0.3 * len(rows) + 0.8)
+    for axes, column, title in zip(both, ("ratio", "cpu_ratio"), ("wall time", "processor time")):
+        colours = ["#2aa198" if row["name"].startswith("pivotcheck") else
+                   "#8c8c8c" if row["name"].startswith("floor") else "#d9730d" for row in rows]
+        values = [row[column] for row in rows]
+        bars = axes.barh([row["name"] for row in rows], values, color=colours)
+        axes.bar_label(bars, [f"{value:.1f}" for value in values], padding=3, color=INK,
+                       fontsize=9)
+        axes.set_xscale("log")
+        axes.set_xlim(min(values) / 1.6, max(values) * 2.5)  # with room for the last number
+        plain_numbers(axes.xaxis)
+        axes.set_xlabel(f"{title}, in multiples of a static true alone")
+        axes.grid(axis="y", visible=False)
+        axes.invert_yaxis()
+    return sheet
 
 
-def heat_map(comparisons):
-    """Ratios B/A of the deciding column, settings by parts."""
+def heat_map(comparisons, sheet):
+    """Ratios B/A of processor time, settings by parts."""
     cells = {}
     for one in comparisons:
         fields = names.fields(one.name)
-        if fields["family"] in ("switch", "bare") and one.column == "cpu_us":
+        if fields["family"] in ("switch", "bare") and one.column.startswith("cpu_us"):
             setting = one.name.rsplit("/", 1)[0]
             cells.setdefault(setting, {})[fields["part"]] = one
     if not cells:
@@ -262,22 +317,24 @@ def heat_map(comparisons):
     settings = sorted(cells)
     grid = numpy.array([[cells[setting][part].log if part in cells[setting] else math.nan
                          for part in order] for setting in settings])
-    figure, axes = plt.subplots(figsize=(8, 0.17 * len(settings) + 1.2))
+    axes, = sheet.axes(1, width=8, height=0.19 * len(settings) + 1.4)
     limit = math.log(1.5)
     picture = axes.imshow(grid, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto",
                           interpolation="nearest")
     axes.set_xticks(range(len(order)), order, rotation=40, ha="right", fontsize=8)
-    axes.set_yticks(range(len(settings)), [short(each) for each in settings], fontsize=6)
+    axes.set_yticks(range(len(settings)), [short(each) for each in settings], fontsize=7)
     axes.grid(visible=False)
     for y, setting in enumerate(settings):
         for x, part in enumerate(order):
             verdict = cells[setting][part].verdict if part in cells[setting] else ""
             if verdict in ("faster", "slower"):
                 axes.text(x, y, verdict, ha="center", va="center", fontsize=6)
-    bar = figure.colorbar(picture, ax=axes, shrink=0.5)
+    bar = axes.figure.colorbar(picture, ax=axes, location="top", fraction=0.4 / (2 + len(settings)),
+                               pad=0.4 / (2 + len(settings)), aspect=40)
     ticks = (0.67, 0.8, 1, 1.25, 1.5)
     bar.set_ticks([math.log(tick) for tick in ticks], labels=[str(tick) for tick in ticks])
-    return figure
+    sheet.scrolls = True
+    return sheet
 
 
 def short(setting):
@@ -299,8 +356,12 @@ STYLE = """
   figure { break-inside: avoid } details { display: none } }
 body { color: var(--ink); background: var(--paper); font: 16px/1.5 system-ui, sans-serif;
   max-width: 58rem; margin: 0 auto; padding: 1rem }
-figure { margin: 2rem 0; overflow-x: auto } figure svg { display: block; width: 100%; height: auto;
-  min-width: 30rem } figcaption { color: var(--soft); max-width: 44rem }
+figure { margin: 2rem 0 } figure svg { display: block; width: 100%; height: auto }
+.panels { display: flex; flex-wrap: wrap; gap: 1rem } .panels > * { flex: 1 1 19rem; min-width: 0 }
+.scrolls { overflow-x: auto } .scrolls svg { min-width: 44rem }
+.key { padding: 0; margin: 0.5rem 0; font-size: 0.85rem } .key li { display: inline-block;
+  margin-right: 1rem; white-space: nowrap } .key b { font-weight: normal; margin-right: 0.3rem }
+figcaption { color: var(--soft); max-width: 44rem }
 table { border-collapse: collapse; font-size: 0.85rem } td, th { text-align: left;
   padding: 0.15rem 0.8rem 0.15rem 0; vertical-align: top; border-bottom: 1px solid var(--grid) }
 .wide { overflow-x: auto } h2 { margin-top: 2.5rem; font-size: 1.2rem }
@@ -316,14 +377,20 @@ def document(title, parts):
 
 
 def pictures(plots):
-    """(title, what to see, figure or None, why there is none) -> HTML"""
+    """(title, what to see, sheet or None, why there is none) -> HTML"""
     parts = []
-    for number, (title, see, figure, otherwise) in enumerate(plots):
+    for number, (title, see, sheet, otherwise) in enumerate(plots):
         parts.append(f"<h2>{html.escape(title)}</h2>")
-        if figure is None:
+        if sheet is None:
             parts.append(f"<p>Not drawn: {html.escape(otherwise)}</p>")
             continue
-        parts.append(f"<figure id=\"plot-{number}\" class=\"plot\">{paint(figure, number)}"
+        panels = "".join(f"<div>{paint(figure, f'{number}-{panel}')}</div>"
+                         for panel, figure in enumerate(sheet.figures))
+        key = "".join(f"<li><b style=\"color:{colour}\">{sign}</b>{html.escape(label)}</li>"
+                      for label, colour, sign in sheet.key)
+        parts.append(f"<figure id=\"plot-{number}\" class=\"plot\">"
+                     f"<div class=\"panels{' scrolls' if sheet.scrolls else ''}\">{panels}</div>"
+                     + (f"<ul class=\"key\">{key}</ul>" if key else "") +
                      f"<figcaption><b>What to see:</b> {html.escape(see)}</figcaption></figure>")
     return parts
 
@@ -340,34 +407,51 @@ CONTEXT = ("commit", "date", "kernel", "machine", "processors", "rcu_expedited",
 
 
 def switch_plots(run, samples):
-    none = "the run has no settings for it."
-    return [
+    plots = [
         ("Phases, strategy by strategy",
-         "Left, where the processor works: copying the mount tree (namespaces) and destroying it "
-         "(teardown). Right, how long it takes: detach and teardown wait for RCU. Each cycle in a "
-         "child that exits, 30 mounts, medians.", stacked(run), none),
+         "First, where the processor works: copying the mount tree (namespaces) and destroying it "
+         "(teardown). Then, how long it takes: detach and teardown wait for RCU. Each cycle in a "
+         "child that exits, 30 mounts, medians.", stacked, run),
         ("Cost against the mounts of the old tree",
          "Who copies the old tree pays for each mount of it; chroot alone and template don't, and "
          "stay flat. Both axes logarithmic; a thread (proc-first: a child) in private trees.",
-         mounts(run), none),
+         mounts, run),
         ("pivot_root against the threads of the machine",
          "pivot_root looks at every thread of the machine, whoever it belongs to: the strategies "
-         "that call it grow, the others (chroot, move-chroot, template) don't.", crowd(run), none),
+         "that call it grow, the others (chroot, move-chroot, template) don't.", crowd, run),
         ("Propagation of the old tree, and peers",
          "A copy of a shared mount joins its peers, and leaves them again: what that adds, with "
-         "more and more namespaces that have peers of the same mounts.", trees(run), none),
+         "more and more namespaces that have peers of the same mounts.", trees, run),
         ("Detach and teardown, as distributions",
          "A median says little of what waits for RCU: a steep curve is a wait of always the same "
          "length, a long tail one that depends on the rest of the machine.",
-         distributions(samples or {}), none),
+         distributions, samples or {}),
         ("Throughput against parallelism",
          "Waiting for RCU takes no processor: more at once than there are processors still add "
-         "up, until the lock of the mount tree or the processors are full.", throughput(run), none),
+         "up, until the lock of the mount tree or the processors are full.", throughput, run),
     ]
+    return [(title, see, plot(what, Sheet()), "the run has no settings for it.")
+            for title, see, plot, what in plots]
+
+
+def harness_table(run):
+    """What pivotcheck itself does in a second, of the run's medians."""
+    lines = []
+    for name, found in run.rows.items():
+        if names.fields(name)["family"] != "harness":
+            continue
+        unit = {"ns": 1e9, "us": 1e6, "ms": 1e3}[found[0]["time_unit"]]
+        rate = unit / numpy.median([row["real_time"] for row in found])
+        cpu = numpy.median([row["cpu_time"] for row in found]) / unit * 1e6
+        steps = [row["steps_per_second"] for row in found if "steps_per_second" in row]
+        more = f", {numpy.median(steps):,.0f} steps a second" if steps else ""
+        lines.append((name.partition("/")[2], f"{rate:,.0f} a second, {cpu:,.1f} µs of processor "
+                                              f"time each{more}"))
+    return lines
 
 
 def page(run, samples, peers):
-    plots, parts = [], []
+    plots, parts, harness = [], [], []
     if run is not None:
         figures = Run(run)
         context = run["context"]
@@ -375,14 +459,19 @@ def page(run, samples, peers):
                      "bench/RESULTS.md.</p>" +
                      rows((name, context[name]) for name in CONTEXT if name in context))
         plots += switch_plots(figures, samples)
-    see = "What a whole process costs that sets up an isolated root and runs a static true in it."
+        harness = harness_table(figures)
+    see = ("What a whole process costs that sets up an isolated root and runs a static true in it: "
+           "grey, what nobody can be without; green, pivotcheck switch; orange, other programs.")
     if peers is not None:
         missing = "; ".join(f"{name}: {why}" for name, why in peers["missing"].items()) or "none"
         plots.append(("Beside other programs", f"{see} Logarithmic. Missing: {missing}.",
-                      peer_bars(peers), ""))
+                      peer_bars(peers, Sheet()), ""))
     else:
         plots.append(("Beside other programs", see, None, "ci/bench --peers measures them."))
     parts += pictures(plots)
+    if harness:
+        parts.append("<h2>The harness itself</h2><p>Whole cases, with the model (cases) and "
+                     f"without (cases_bare), and what they are made of.</p>{rows(harness)}")
     if run is not None and run["context"].get("not_measured"):
         reasons = run["context"]["not_measured"]
         parts.append(f"<h2>Not measured</h2><details><summary>{len(reasons)} parts, each with its "
@@ -396,5 +485,5 @@ def comparison_page(run_a, run_b, comparisons):
     parts += pictures([(
         "Ratios of processor time, B to A",
         "Red took longer in B, blue less; white is the same. A verdict stands only where it holds "
-        "against the noise of both runs.", heat_map(comparisons), "no processor times.")])
+        "against the noise of both runs.", heat_map(comparisons, Sheet()), "no processor times.")])
     return document("Two runs compared", parts)

@@ -72,8 +72,8 @@ def measure(arguments):
         return run, file.read(), status
 
 
-# The harness's own benchmarks: what each program is told. Of the cases, as many workers as there are
-# processors on a small machine, and one: the whole curve is harness_bench's own (ci/nightly speed).
+# The harness's own benchmarks: what each program is told. Of the cases, with one worker and with
+# four: the whole curve is harness_bench's own (ci/nightly speed).
 HARNESS = {
     "model_bench": ("--benchmark_min_time=0.05", "--benchmark_repetitions=9"),
     "readers_bench": ("--benchmark_min_time=0.02", "--benchmark_repetitions=9"),

@@ -80,7 +80,7 @@ with open("run/peers.json", "w", encoding="utf-8") as file:
 END
 mkdir run
 "$python" peers.py
-only='mounts:(1|30)/tree:(private|slave)/crowd:(0|500)/user:none|^parallel/.*:(1|2)$'
+only='mounts:(1|30)/tree:(private|slave)/crowd:(0|1000)/user:none|^parallel/.*:(1|2)$'
 expect 0 "$python" "$SOURCE/bench/run.py" --programs "$BUILD" --out run --only "$only" \
   --rounds-min 1 --rounds-max 1 --cycles 2
 for file in bench.json samples.json bench.csv report.html; do

@@ -22,7 +22,8 @@ for name in sh mount umount chroot pivot_root mkdir cat ls awk sed poweroff; do
   ln -s busybox "root/bin/$name"
 done
 cp "$PIVOTCHECK" root/bin/pivotcheck
-ldd "$PIVOTCHECK" | grep -o '/[^ ]*' | while read -r library; do
+# A static one needs no libraries, and ldd says so by its status.
+{ ldd "$PIVOTCHECK" 2>/dev/null || true; } | { grep -o '/[^ ]*' || true; } | while read -r library; do
   mkdir -p "root$(dirname "$library")"
   cp -L "$library" "root$library"
 done
