@@ -473,10 +473,14 @@ std::unexpected<Failure> say(const Job& job, const Refused& refused) {
               errno_name(refused.error));
 }
 
+// So many of them in memory that children share; it goes with the batch's process.
+template <class T>
 struct Mapped {
-  void* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  Shared& operator*() const { return *static_cast<Shared*>(memory); }
+  explicit Mapped(std::size_t count = 1)
+      : memory(::mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {}
+  void* memory;
+  T& operator[](std::size_t index) const { return static_cast<T*>(memory)[index]; }
 };
 
 }  // namespace
@@ -485,7 +489,7 @@ Expected<void> run_cycles(const Work& work, std::span<Sample> samples) {
   auto job = make_job(work, 0);
   if (!job) return std::unexpected(job.error());
   if (auto done = finish_job(*job, &samples.front()); !done) return done;
-  const Mapped shared;
+  const Mapped<Shared> shared;
   if (shared.memory == MAP_FAILED) return fail("mmap");
   const Cost prepared = at(samples.front(), Part::prepare);
   // The first two warm up, and are not kept.
@@ -495,7 +499,7 @@ Expected<void> run_cycles(const Work& work, std::span<Sample> samples) {
     const bool phases = i % 2 == 1;
     const Refused refused = work.setting.carrier == Carrier::thread
                                 ? thread_cycle(*job, sample, phases)
-                                : child_cycle(*job, *shared, sample, phases);
+                                : child_cycle(*job, shared[0], sample, phases);
     if (refused.error != 0) return say(*job, refused);
   }
   at(samples.front(), Part::prepare) = prepared;
@@ -538,16 +542,30 @@ Expected<std::string> mounts_at_the_end(const Work& work) {
 
 namespace {
 
-// One of many: goes through its cycles between two barriers.
+// From when to when one of many was at it. They are stamped by who does it: who waits for them may
+// be woken when they are through.
+struct Turn {
+  double begun_us = 0;
+  double ended_us = 0;
+};
+
+// One of many: goes through its cycles once all are ready.
 template <class Barrier>
-Refused one_of_many(Job& job, unsigned cycles, Barrier& start) {
+Refused one_of_many(Job& job, unsigned cycles, Barrier& start, Turn& turn) {
   Sample ignored{};
   Refused refused = thread_cycle(job, ignored, false);
   start.arrive_and_wait();
+  turn.begun_us = now_us(CLOCK_MONOTONIC);
   for (unsigned i = 0; i < cycles && refused.error == 0; ++i) {
     refused = thread_cycle(job, ignored, false);
   }
+  turn.ended_us = now_us(CLOCK_MONOTONIC);
   return refused;
+}
+
+double from_first_to_last(std::span<const Turn> turns) {
+  const double begun = std::ranges::min(turns, {}, &Turn::begun_us).begun_us;
+  return std::ranges::max(turns, {}, &Turn::ended_us).ended_us - begun;
 }
 
 double cpu_of_process(int who) {
@@ -572,20 +590,19 @@ Job copy_of(const Job& job, unsigned worker) {
 
 Refused run_threads(Job& job, unsigned cycles, double& wall_us) {
   const unsigned count = job.work.setting.parallel;
-  std::barrier start(count + 1);
+  std::barrier start(count);
   std::vector<Refused> refused(count);
+  std::vector<Turn> turns(count);
   std::vector<std::thread> threads;
   for (unsigned i = 0; i < count; ++i) {
     threads.emplace_back([&, i] {
       if (::unshare(CLONE_FS) != 0) std::abort();  // setns wants a root of one's own
       Job own = copy_of(job, i);
-      refused[i] = one_of_many(own, cycles, start);
+      refused[i] = one_of_many(own, cycles, start, turns[i]);
     });
   }
-  start.arrive_and_wait();
-  const double begun = now_us(CLOCK_MONOTONIC);
   for (std::thread& thread : threads) thread.join();
-  wall_us = now_us(CLOCK_MONOTONIC) - begun;
+  wall_us = from_first_to_last(turns);
   for (const Refused& one : refused) {
     if (one.error != 0) return one;
   }
@@ -601,7 +618,8 @@ struct Gate {
 Refused run_processes(Job& job, unsigned cycles, double& wall_us) {
   const unsigned count = job.work.setting.parallel;
   const auto talk = Talk::make();
-  if (!talk) return {0, EMFILE};
+  const Mapped<Turn> turns(count);
+  if (!talk || turns.memory == MAP_FAILED) return {0, EMFILE};
   std::vector<pid_t> children;
   for (unsigned i = 0; i < count; ++i) {
     const pid_t pid = ::fork();
@@ -610,14 +628,13 @@ Refused run_processes(Job& job, unsigned cycles, double& wall_us) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       Job own = copy_of(job, i);
       Gate gate{*talk};
-      kernel::sys_exit(one_of_many(own, cycles, gate).error);
+      kernel::sys_exit(one_of_many(own, cycles, gate, turns[i]).error);
     }
     children.push_back(pid);
   }
   for (unsigned i = 0; i < count; ++i) {
     if (!talk->wait()) return {0, ECHILD};
   }
-  const double begun = now_us(CLOCK_MONOTONIC);
   for (unsigned i = 0; i < count; ++i) talk->go();
   Refused refused;
   for (const pid_t child : children) {
@@ -625,7 +642,7 @@ Refused run_processes(Job& job, unsigned cycles, double& wall_us) {
     ::waitpid(child, &status, 0);
     if (status != 0) refused = {0, WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD};
   }
-  wall_us = now_us(CLOCK_MONOTONIC) - begun;
+  wall_us = from_first_to_last({&turns[0], count});
   return refused;
 }
 

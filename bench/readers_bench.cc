@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// readers_bench.cc: what it costs to read the kernel's state, by either road (observe/observe.h), and
-// to parse a mountinfo alone, against the number of mounts in the world that is looked at.
+// readers_bench.cc: what it costs to read the kernel's state, by either road (observe/observe.h),
+// and to parse a mountinfo alone, against the number of mounts in the world that is looked at.
 //
 //     read_listmount/20     listmount and statmount, and the links of the world's task
 //     read_mountinfo/20     its mountinfo, and the same links

@@ -123,7 +123,7 @@ class Sheet:
             line = hasattr(handle, "get_color")
             colour = handle.get_color() if line else handle.patches[0].get_facecolor()
             self.key.append((label, matplotlib.colors.to_hex(colour),
-                             SIGNS.get(handle.get_marker(), "—") if line else "■"))
+                             SIGNS.get(handle.get_marker(), "━") if line else "■"))
 
 
 def same_heights(several):
@@ -214,7 +214,7 @@ def trees(run, sheet):
         axes.bar(numpy.arange(len(points)) + (i - 4) * 0.09, found, 0.09, color=COLOURS[each],
                  label=each)
     axes.set_xticks(range(len(points)), [point.replace("-", "\n") for point in points])
-    axes.set_xlabel("propagation of the old tree; if shared, with so many peers of each mount")
+    axes.set_xlabel("propagation, and how many peers each mount has")
     axes.grid(axis="x", visible=False)
     axes.set_yscale("log")
     plain_numbers(axes.yaxis)
@@ -353,11 +353,12 @@ STYLE = """
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6edf3; --grid: #4a525c; --paper: #0d1117; --soft: #9aa4af } }
 @media print { :root { --ink: #000; --grid: #999; --paper: #fff; --soft: #333 }
-  figure { break-inside: avoid } details { display: none } }
+  section { break-inside: avoid } .screen { display: none } }
 body { color: var(--ink); background: var(--paper); font: 16px/1.5 system-ui, sans-serif;
   max-width: 58rem; margin: 0 auto; padding: 1rem }
 figure { margin: 2rem 0 } figure svg { display: block; width: 100%; height: auto }
 .panels { display: flex; flex-wrap: wrap; gap: 1rem } .panels > * { flex: 1 1 19rem; min-width: 0 }
+.panels > :only-child { max-width: 36rem } .scrolls > :only-child { max-width: none }
 .scrolls { overflow-x: auto } .scrolls svg { min-width: 44rem }
 .key { padding: 0; margin: 0.5rem 0; font-size: 0.85rem } .key li { display: inline-block;
   margin-right: 1rem; white-space: nowrap } .key b { font-weight: normal; margin-right: 0.3rem }
@@ -380,18 +381,19 @@ def pictures(plots):
     """(title, what to see, sheet or None, why there is none) -> HTML"""
     parts = []
     for number, (title, see, sheet, otherwise) in enumerate(plots):
-        parts.append(f"<h2>{html.escape(title)}</h2>")
+        heading = f"<section><h2>{html.escape(title)}</h2>"
         if sheet is None:
-            parts.append(f"<p>Not drawn: {html.escape(otherwise)}</p>")
+            parts.append(f"{heading}<p>Not drawn: {html.escape(otherwise)}</p></section>")
             continue
         panels = "".join(f"<div>{paint(figure, f'{number}-{panel}')}</div>"
                          for panel, figure in enumerate(sheet.figures))
         key = "".join(f"<li><b style=\"color:{colour}\">{sign}</b>{html.escape(label)}</li>"
                       for label, colour, sign in sheet.key)
-        parts.append(f"<figure id=\"plot-{number}\" class=\"plot\">"
+        parts.append(f"{heading}<figure id=\"plot-{number}\" class=\"plot\">"
                      f"<div class=\"panels{' scrolls' if sheet.scrolls else ''}\">{panels}</div>"
                      + (f"<ul class=\"key\">{key}</ul>" if key else "") +
-                     f"<figcaption><b>What to see:</b> {html.escape(see)}</figcaption></figure>")
+                     f"<figcaption><b>What to see:</b> {html.escape(see)}</figcaption></figure>"
+                     "</section>")
     return parts
 
 
@@ -413,8 +415,9 @@ def switch_plots(run, samples):
          "(teardown). Then, how long it takes: detach and teardown wait for RCU. Each cycle in a "
          "child that exits, 30 mounts, medians.", stacked, run),
         ("Cost against the mounts of the old tree",
-         "Who copies the old tree pays for each mount of it; chroot alone and template don't, and "
-         "stay flat. Both axes logarithmic; a thread (proc-first: a child) in private trees.",
+         "Who copies the old tree pays for each mount of it. chroot alone does not, and stays "
+         "flat; template grows least. Both axes logarithmic; a thread (proc-first: a child) in "
+         "private trees.",
          mounts, run),
         ("pivot_root against the threads of the machine",
          "pivot_root looks at every thread of the machine, whoever it belongs to: the strategies "
@@ -474,8 +477,9 @@ def page(run, samples, peers):
                      f"without (cases_bare), and what they are made of.</p>{rows(harness)}")
     if run is not None and run["context"].get("not_measured"):
         reasons = run["context"]["not_measured"]
-        parts.append(f"<h2>Not measured</h2><details><summary>{len(reasons)} parts, each with its "
-                     f"reason</summary>{rows(sorted(reasons.items()))}</details>")
+        parts.append("<section class=\"screen\"><h2>Not measured</h2><details><summary>"
+                     f"{len(reasons)} parts, each with its "
+                     f"reason</summary>{rows(sorted(reasons.items()))}</details></section>")
     return document("What switching root costs", parts)
 
 

@@ -25,9 +25,13 @@ def tied(command):
     return ["setpriv", "--pdeathsig", "KILL", "--"] + command
 
 
-def run_program(command, pass_fds=()):
-    """Its standard output. A status of 3 is passed on after the output was read."""
-    done = subprocess.run(tied(command), stdout=subprocess.PIPE, pass_fds=pass_fds, check=False)
+def run_program(command, pass_fds=(), quiet=False):
+    """Its standard output. A status of 3 is passed on after the output was read. A quiet one has
+    its messages shown only if it fails."""
+    done = subprocess.run(tied(command), stdout=subprocess.PIPE, pass_fds=pass_fds, check=False,
+                          stderr=subprocess.PIPE if quiet else None)
+    if quiet and done.returncode != 0:
+        sys.stderr.write(done.stderr.decode(errors="replace"))
     if done.returncode not in (0, 3):
         names.fail(f"{os.path.basename(command[0])} ended with {done.returncode}",
                    done.returncode if done.returncode in (2, 4) else 3)
@@ -103,7 +107,8 @@ def measure_harness(arguments, run):
         out = os.memfd_create(program, os.MFD_CLOEXEC)
         told = run_program([path, f"--benchmark_out=/proc/self/fd/{out}",
                             "--benchmark_out_format=json",
-                            "--benchmark_enable_random_interleaving=true", *options], (out,))
+                            "--benchmark_enable_random_interleaving=true", *options], (out,),
+                           quiet=True)
         worst = max(worst, told[1])
         os.lseek(out, 0, os.SEEK_SET)
         with os.fdopen(out, encoding="utf-8") as file:

@@ -122,6 +122,7 @@ std::string program_beside(const char* name) {
 }
 
 unsigned cycles_for(const Setting& setting, unsigned cycles) {
+  if (setting.parallel > 0) return 2 * cycles;  // the beginning and the end are not parallel
   return setting.mounts > 1000 ? std::max(2U, cycles / 4) : cycles;
 }
 
