@@ -11,6 +11,9 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdio>
+#include <string>
+
 namespace pivotcheck {
 
 // Calls, for their symbols, whatever a format string and the log may come to.
@@ -26,6 +29,8 @@ void call_all_of_formatting(const std::string& format) {
   spdlog::warn(fmt::format(fmt::runtime(format), number, 1UL, -1L, 'c', true, format.c_str(), real,
                            static_cast<float>(number), static_cast<long double>(number),
                            static_cast<const void*>(&number)));
+  fmt::print(fmt::runtime(format), number);
+  fmt::print(stderr, fmt::runtime(format), number);
 }
 
 }  // namespace pivotcheck
