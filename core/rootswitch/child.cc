@@ -93,7 +93,7 @@ int take_ids(const Script& script) {
 void tie_to_caller(const Script& script) {
   if (!script.die_with_caller) return;
   sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const bool orphan = !script.pid_namespace && ::getppid() != script.caller;
+  const bool orphan = !script.pid_namespace && ::syscall(SYS_getppid) != script.caller;
   if (orphan || (script.pid_namespace && caller_is_gone(script))) sys_exit(lost);
 }
 

@@ -7,7 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdio>
+#include <string>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -18,8 +21,20 @@ extern char** environ;  // NOLINT: POSIX wants it declared by whoever uses it
 namespace pivotcheck::rootswitch {
 namespace {
 
-int write_file(const std::string& path, const std::string& text) {
-  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+// A file of the child's in /proc.
+class ProcFile {
+ public:
+  ProcFile(pid_t child, const char* name) {
+    std::snprintf(path_.data(), path_.size(), "/proc/%d/%s", child, name);
+  }
+  [[nodiscard]] const char* path() const { return path_.data(); }
+
+ private:
+  std::array<char, 48> path_{};
+};
+
+int write_file(const ProcFile& at, const std::string& text) {
+  const UniqueFd file(::open(at.path(), O_WRONLY | O_CLOEXEC));
   if (!file) return errno;
   const ssize_t size = ::write(file.get(), text.data(), text.size());
   return size == static_cast<ssize_t>(text.size()) ? 0 : errno;
@@ -72,28 +87,32 @@ bool is_own_id_alone(const std::vector<IdRange>& map, std::uint32_t own) {
   return map.size() == 1 && map[0].count == 1 && map[0].outside == own;
 }
 
-MapTrouble write_map(const std::string& file, const char* helper, pid_t child,
+MapTrouble trouble_writing(const ProcFile& file, int error) {
+  return {error, std::string("writing ") + file.path() + ": " + error_text(error)};
+}
+
+MapTrouble write_map(const char* name, const char* helper, pid_t child,
                      const std::vector<IdRange>& map, const sigset_t& mask) {
+  const ProcFile file(child, name);
   const int error = write_file(file, lines(map));
   if (error == 0) return {};
-  if (error != EPERM) return {error, "writing " + file + ": " + error_text(error)};
+  if (error != EPERM) return trouble_writing(file, error);
   return run_helper(helper, child, map, mask);
 }
 
 }  // namespace
 
 MapTrouble write_id_maps(pid_t child, const SwitchOptions& options, const sigset_t& mask) {
-  const std::string folder = "/proc/" + std::to_string(child) + "/";
-  MapTrouble trouble =
-      write_map(folder + "uid_map", "newuidmap", child, options.uid_map, mask);
+  MapTrouble trouble = write_map("uid_map", "newuidmap", child, options.uid_map, mask);
   if (!trouble.what.empty()) return trouble;
   // Without CAP_SETGID the map of one's own group is allowed only where groups can't be given up
   // (user_namespaces(7), CVE-2014-8989); whoever has it is not asked, and keeps setgroups.
   if (is_own_id_alone(options.gid_map, ::getegid()) && ::geteuid() != 0) {
-    const int error = write_file(folder + "setgroups", "deny");
-    if (error != 0) return {error, "writing " + folder + "setgroups: " + error_text(error)};
+    const ProcFile file(child, "setgroups");
+    const int error = write_file(file, "deny");
+    if (error != 0) return trouble_writing(file, error);
   }
-  return write_map(folder + "gid_map", "newgidmap", child, options.gid_map, mask);
+  return write_map("gid_map", "newgidmap", child, options.gid_map, mask);
 }
 
 }  // namespace pivotcheck::rootswitch

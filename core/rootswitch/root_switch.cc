@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <memory_resource>
 #include <mutex>
 
 #include "base/unique_fd.h"
@@ -31,18 +32,24 @@ namespace {
 
 using namespace rootswitch;  // NOLINT: this file is its face
 
-std::vector<char*> pointers(const std::vector<std::string>& words) {
-  std::vector<char*> result;
+template <class Words>
+std::pmr::vector<char*> pointers(const Words& words, std::pmr::memory_resource& memory) {
+  std::pmr::vector<char*> result(&memory);
   result.reserve(words.size() + 1);
-  for (const std::string& word : words) result.push_back(const_cast<char*>(word.c_str()));
+  for (const auto& word : words) result.push_back(const_cast<char*>(word.c_str()));
   result.push_back(nullptr);
   return result;
 }
 
 // Where a command without a slash may be, as execvp has it: PATH, or what stands for it.
-std::vector<std::string> candidates(const Command& command) {
+std::pmr::vector<std::pmr::string> candidates(const Command& command,
+                                              std::pmr::memory_resource& memory) {
+  std::pmr::vector<std::pmr::string> result(&memory);
   const std::string& name = command.arguments.front();
-  if (name.find('/') != std::string::npos) return {name};
+  if (name.find('/') != std::string::npos) {
+    result.emplace_back(name);
+    return result;
+  }
   std::string_view path = "/bin:/usr/bin";
   if (command.environment) {
     for (const std::string& variable : *command.environment) {
@@ -51,11 +58,11 @@ std::vector<std::string> candidates(const Command& command) {
   } else if (const char* own = std::getenv("PATH")) {
     path = own;
   }
-  std::vector<std::string> result;
   for (;;) {
     const std::size_t colon = std::min(path.find(':'), path.size());
-    const std::string_view folder = path.substr(0, colon);
-    result.push_back(folder.empty() ? name : std::string(folder) + "/" + name);
+    std::pmr::string& candidate = result.emplace_back(path.substr(0, colon));
+    if (!candidate.empty()) candidate += '/';
+    candidate += name;
     if (colon == path.size()) return result;
     path.remove_prefix(colon + 1);
   }
@@ -241,11 +248,14 @@ Switched<RootSwitch> RootSwitch::make(SwitchOptions options) {
 
 Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
   if (command.arguments.empty()) return std::unexpected(bad_options("no command was named"));
-  const std::vector<std::string> paths = candidates(command);
-  const std::vector<char*> path_pointers = pointers(paths);
-  const std::vector<char*> arguments = pointers(command.arguments);
-  std::vector<char*> environment;
-  if (command.environment) environment = pointers(*command.environment);
+  // Not from the heap if it is not much: see Lane.
+  std::array<std::byte, 2048> room;
+  std::pmr::monotonic_buffer_resource memory(room.data(), room.size());
+  const auto paths = candidates(command, memory);
+  const auto path_pointers = pointers(paths, memory);
+  const auto arguments = pointers(command.arguments, memory);
+  std::pmr::vector<char*> environment(&memory);
+  if (command.environment) environment = pointers(*command.environment, memory);
 
   Script script = state_->script();
   script.paths = std::span(path_pointers).first(paths.size());
@@ -254,7 +264,7 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
   script.has_mask = command.signal_mask.has_value();
   if (script.has_mask) script.mask = *command.signal_mask;
   auto lane = state_->take_lane();
-  const std::string put_old = lane->put_old;
+  const std::string& put_old = lane->put_old;  // lanes last as long as this object does
   const Job job{.options = state_->options,
                 .steps = lane->steps,
                 .performer = lane->performer,
