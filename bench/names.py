@@ -46,6 +46,15 @@ def load(path):
     return run
 
 
+def read_json(path):
+    """None if there is no such file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except OSError:
+        return None
+
+
 def fields(name):
     """{"family": "switch", "strategy": "dot-dot", "mounts": "30", ..., "part": "pivot"}"""
     words = name.split("/")

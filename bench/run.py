@@ -147,14 +147,6 @@ def write_report(arguments, run, samples, peers):
     print(f"ci/bench: {path}")
 
 
-def read_json(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except OSError:
-        return None
-
-
 def switching(arguments):
     run, samples, status = measure(arguments)
     status = max(status, measure_harness(arguments, run))
@@ -162,7 +154,7 @@ def switching(arguments):
     names.write_whole(os.path.join(arguments.out, "bench.json"), json.dumps(run, indent=0) + "\n")
     names.write_whole(os.path.join(arguments.out, "bench.csv"), table(run))
     write_report(arguments, run, json.loads(samples),
-                 read_json(os.path.join(arguments.out, "peers.json")))
+                 names.read_json(os.path.join(arguments.out, "peers.json")))
     return status
 
 
@@ -172,8 +164,8 @@ def beside_peers(arguments):
     names.write_whole(os.path.join(arguments.out, "peers.json"),
                       json.dumps(result, indent=1) + "\n")
     peers.tell(result)
-    run = read_json(os.path.join(arguments.out, "bench.json"))
-    samples = read_json(os.path.join(arguments.out, "samples.json"))
+    run = names.read_json(os.path.join(arguments.out, "bench.json"))
+    samples = names.read_json(os.path.join(arguments.out, "samples.json"))
     write_report(arguments, run, samples, result)
     return 0
 
