@@ -375,8 +375,8 @@ namespace {
 
 // It begins before main, and ends without what comes behind it: each file that includes CLI11
 // constructs its validators, and the library its streams, which takes half as long as a program that
-// does nothing. What is used here has no constructor (the C library is set up by then; a stream of
-// one's own makes the locale that it needs), and so leaves nothing to destroy.
+// does nothing. What is used here needs none of that: core constructs nothing before main (the test
+// static_objects looks), and the C++ library works in whatever order objects are constructed.
 void begin_switch(int argc, char** argv, char** /*environment*/) {
   if (argc < 2 || std::string_view(argv[1]) != "switch") return;
   const int status = run_switch(argc - 1, argv + 1);

@@ -37,7 +37,10 @@ struct Newborn {
   bool fresh_world;
   int maker;
 };
-std::array<std::optional<Newborn>, tasks_max> newborns;
+std::optional<Newborn>& newborn_of(int number) {
+  static std::array<std::optional<Newborn>, tasks_max> all;
+  return all[static_cast<std::size_t>(number)];
+}
 
 // Used from one world to the next, so that their pages are there already. Nothing that a task calls
 // goes deep.
@@ -135,7 +138,7 @@ void play(Actor& actor) {
 
 Trouble fork_task(Actor& actor, int number, bool fresh_world) {
   const int maker = actor.number;
-  Newborn& newborn = newborns[static_cast<std::size_t>(number)].emplace(actor, fresh_world, maker);
+  Newborn& newborn = newborn_of(number).emplace(actor, fresh_world, maker);
   newborn.actor.number = number;
   newborn.actor.is_executor = false;
   // Pid 1 of a PID namespace may not use CLONE_PARENT, and need not: it is the parent already.

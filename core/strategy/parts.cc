@@ -11,8 +11,8 @@ namespace {
 constexpr auto read_only = AttributeChange{.set = {MountFlag::ro}, .clear = {}, .propagation = {}};
 constexpr auto writable = AttributeChange{.set = {}, .clear = {MountFlag::ro}, .propagation = {}};
 
-const HandleName new_root{"newroot"};
-const HandleName target{"target"};
+HandleName new_root() { return {"newroot"}; }
+HandleName target() { return {"target"}; }
 
 Path at(const HandleName& handle, std::string rest = "") { return {handle.text, std::move(rest)}; }
 
@@ -22,9 +22,9 @@ HandleName numbered(const char* name, std::size_t number) {
 
 // Attaches a detached mount to a path in the new root.
 void attach(const HandleName& tree, const std::string& path, Steps& steps) {
-  steps.push_back({Phase::bind, OpenInRoot{target, new_root, path}});
-  steps.push_back({Phase::bind, Op{MoveMount{at(tree), at(target), {}}}});
-  steps.push_back({Phase::bind, Op{Close{target}}});
+  steps.push_back({Phase::bind, OpenInRoot{target(), new_root(), path}});
+  steps.push_back({Phase::bind, Op{MoveMount{at(tree), at(target()), {}}}});
+  steps.push_back({Phase::bind, Op{Close{target()}}});
 }
 
 // --- gather: what comes from the old root, or needs to see it ------------------------------------
@@ -82,9 +82,9 @@ void place(const TmpfsMount& tmpfs, std::size_t number, Steps& steps) {
 
 void place(const ProcMount& proc, std::size_t number, Steps& steps) {
   const HandleName handle = numbered("proc", number);
-  steps.push_back({Phase::bind, OpenInRoot{target, new_root, proc.target}});
-  steps.push_back({Phase::bind, AttachProc{handle, target}});
-  steps.push_back({Phase::bind, Op{Close{target}}});
+  steps.push_back({Phase::bind, OpenInRoot{target(), new_root(), proc.target}});
+  steps.push_back({Phase::bind, AttachProc{handle, target()}});
+  steps.push_back({Phase::bind, Op{Close{target()}}});
 }
 
 void place(const DevMount& dev, std::size_t number, Steps& steps) {
@@ -167,13 +167,13 @@ void gather_mounts(const std::vector<MountRequest>& requests, Steps& steps) {
 
 void place_mounts(const std::vector<MountRequest>& requests, const Path& root, Steps& steps) {
   if (requests.empty()) return;
-  steps.push_back({Phase::bind, Op{Open{new_root, root}}});
+  steps.push_back({Phase::bind, Op{Open{new_root(), root}}});
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const std::size_t first = steps.size();
     std::visit([&](const auto& one) { place(one, i, steps); }, requests[i]);
     say_what_for(requests[i], first, steps);
   }
-  steps.push_back({Phase::bind, Op{Close{new_root}}});
+  steps.push_back({Phase::bind, Op{Close{new_root()}}});
 }
 
 void mount_requests(const std::vector<MountRequest>& requests, const Path& root, Steps& steps) {

@@ -34,9 +34,9 @@
 namespace pivotcheck::strategy {
 namespace {
 
-const TaskName copy_of_the_callers{"C"};
-const TaskName the_template{"T"};
-const HandleName image{"image"};
+TaskName copy_of_the_callers() { return {"C"}; }
+TaskName the_template() { return {"T"}; }
+HandleName image() { return {"image"}; }
 
 }  // namespace
 
@@ -47,7 +47,7 @@ Steps template_preparation(const Plan& plan) {
     steps.push_back({Phase::prepare, Op{Unshare{{NamespaceKind::user}}}});
     steps.push_back({Phase::prepare, MapIds{}});
     steps.push_back({Phase::prepare, Op{Unshare{{NamespaceKind::mnt}}}});
-    steps.push_back({Phase::prepare, KeepNamespace{copy_of_the_callers}});
+    steps.push_back({Phase::prepare, KeepNamespace{copy_of_the_callers()}});
   }
   steps.push_back({Phase::prepare, Op{Unshare{{NamespaceKind::mnt}}}});
   steps.push_back({Phase::prepare, Op{ChangePropagation{"/", Propagation::private_, true}}});
@@ -56,15 +56,15 @@ Steps template_preparation(const Plan& plan) {
   steps.push_back({Phase::prepare, Op{PivotRoot{".", "."}}});
   steps.push_back({Phase::prepare, Op{Umount{".", {UmountFlag::detach}}}});
   steps.push_back({Phase::prepare, Op{Chdir{"/"}}});
-  steps.push_back({Phase::prepare, KeepNamespace{the_template}});
+  steps.push_back({Phase::prepare, KeepNamespace{the_template()}});
   return steps;
 }
 
 Steps template_(const Plan& plan) {
   Steps steps;
   if (plan.user_namespace) {
-    steps.push_back({Phase::namespaces, Op{Setns{copy_of_the_callers, {NamespaceKind::user}}}});
-    steps.push_back({Phase::namespaces, Op{Setns{copy_of_the_callers, {NamespaceKind::mnt}}}});
+    steps.push_back({Phase::namespaces, Op{Setns{copy_of_the_callers(), {NamespaceKind::user}}}});
+    steps.push_back({Phase::namespaces, Op{Setns{copy_of_the_callers(), {NamespaceKind::mnt}}}});
   }
   if (plan.pid_namespace) steps.push_back({Phase::namespaces, NewPidNamespace{}});
   if (plan.other_namespaces != 0) {
@@ -74,15 +74,15 @@ Steps template_(const Plan& plan) {
   const AttributeChange change{.set = plan.read_only ? MountFlags{MountFlag::ro} : MountFlags{},
                                .clear = {},
                                .propagation = plan.propagation};
-  steps.push_back({Phase::bind, Op{OpenTree{image, plan.new_root, whole}}});
-  steps.push_back({Phase::propagation, Op{MountSetattr{{image.text, ""}, change, {true}}}});
+  steps.push_back({Phase::bind, Op{OpenTree{image(), plan.new_root, whole}}});
+  steps.push_back({Phase::propagation, Op{MountSetattr{{image().text, ""}, change, {true}}}});
   gather_mounts(plan.mounts, steps);
-  steps.push_back({Phase::namespaces, Op{Setns{the_template, {NamespaceKind::mnt}}}});
+  steps.push_back({Phase::namespaces, Op{Setns{the_template(), {NamespaceKind::mnt}}}});
   steps.push_back({Phase::namespaces, Op{Unshare{{NamespaceKind::mnt}}}});
-  steps.push_back({Phase::pivot, Op{MoveMount{{image.text, ""}, "/", {}}}});
-  steps.push_back({Phase::pivot, Op{Fchdir{image}}});
+  steps.push_back({Phase::pivot, Op{MoveMount{{image().text, ""}, "/", {}}}});
+  steps.push_back({Phase::pivot, Op{Fchdir{image()}}});
   steps.push_back({Phase::pivot, Op{Chroot{"."}}});
-  steps.push_back({Phase::detach, Op{Close{image}}});
+  steps.push_back({Phase::detach, Op{Close{image()}}});
   place_mounts(plan.mounts, "/", steps);
   return steps;
 }

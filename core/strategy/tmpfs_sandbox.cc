@@ -28,7 +28,7 @@
 namespace pivotcheck::strategy {
 namespace {
 
-const HandleName image{"image"};
+HandleName image() { return {"image"}; }
 
 void bring_in(const Entry& entry, bool read_only, Steps& steps) {
   const HandleName tree{"tree"};
@@ -41,7 +41,7 @@ void bring_in(const Entry& entry, bool read_only, Steps& steps) {
     case Entry::Kind::file: steps.push_back({Phase::bind, Op{Touch{place}}}); break;
   }
   const OpenTreeFlags flags{OpenTreeFlag::clone, OpenTreeFlag::recursive};
-  const Path source(image.text, "/" + entry.name);
+  const Path source(image().text, "/" + entry.name);
   steps.push_back({Phase::bind, Op{OpenTree{tree, source, flags}}});
   if (read_only) {
     const AttributeChange change{.set = {MountFlag::ro}, .clear = {}, .propagation = {}};
@@ -105,11 +105,11 @@ Steps tmpfs_sandbox(const Plan& plan) {
   Steps steps;
   enter_namespaces(plan, steps);
   change_propagation(Propagation::private_, steps);
-  steps.push_back({Phase::bind, Op{Open{image, plan.new_root}}});
+  steps.push_back({Phase::bind, Op{Open{image(), plan.new_root}}});
   steps.push_back({Phase::bind, Op{Mount{FilesystemType::tmpfs, plan.new_root, flags}}});
   steps.push_back({Phase::bind, Op{Chdir{plan.new_root}}});
   for (const Entry& entry : plan.contents) bring_in(entry, plan.read_only, steps);
-  steps.push_back({Phase::bind, Op{Close{image}}});
+  steps.push_back({Phase::bind, Op{Close{image()}}});
   Places places(plan.contents);
   for (const MountRequest& request : plan.mounts) places.make(request, steps);
   mount_requests(plan.mounts, ".", steps);

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+# The library has no object that is constructed before main: nobody who links it pays for that, and
+# `pivotcheck switch`, which begins before main where it is linked statically (cli/switch.cc), finds
+# everything as it is.
+source "$(dirname "$0")/common.sh"
+
+: "${BUILD:?the build folder}"
+if [[ -n ${SANITIZE:-} ]]; then
+  echo 'SKIPPED: a sanitizer brings objects of its own'
+  exit 77
+fi
+! "$PIVOTCHECK" --version | grep -q 'planted faults' ||
+  { echo 'SKIPPED: a build with planted faults is for nobody else'; exit 77; }
+nm -C "$BUILD/core/libpivotcheck.a" >symbols
+has symbols 'pivotcheck::RootSwitch::start'
+awk '/\.o:$/ { file = $0 } /_GLOBAL__sub_I/ { print file }' symbols >found
+[[ ! -s found ]] || die "constructed before main: $(tr '\n' ' ' <found)"
