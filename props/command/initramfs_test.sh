@@ -10,6 +10,10 @@ if [[ ${#missing[@]} -gt 0 ]]; then
   echo "NOT RUN: no initramfs was tried: missing ${missing[*]} (ci/install tests)"
   exit 77
 fi
+if [[ -n ${SANITIZE:-} ]]; then
+  echo 'NOT RUN: no initramfs was tried: a command with sanitizers does not fit into its memory'
+  exit 77
+fi
 busybox=$(command -v busybox)
 if ldd "$busybox" 2>/dev/null | grep -q '=>'; then
   echo 'NOT RUN: no initramfs was tried: busybox is not a static one (busybox-static)'
