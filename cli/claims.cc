@@ -107,7 +107,7 @@ Claim rootfs_claim() {
 // has which can answer at all.
 Shown show_rootfs() {
   const auto traits = KernelTraits::for_release(running_release());
-  const auto sight = explain::see_process(0, "/proc", "/proc", traits);
+  const auto sight = explain::see_process(0, {"/proc"}, {"/proc"}, traits);
   if (!sight) return {.how = Shown::How::not_run, .reason = sight.error().what};
   const explain::Answer answer = explain::explain(*sight);
   if (answer.first.reason != &explain::root_is_rootfs) {

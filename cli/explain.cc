@@ -293,7 +293,7 @@ ExitStatus explain_it(const ExplainOptions& options) {
     if (options.pid != 0 && !process_exists(options.pid)) {
       return bad_usage(fmt::format("there is no process {}", options.pid));
     }
-    auto live = explain::see_process(options.pid, options.new_root, options.put_old, *traits);
+    auto live = explain::see_process(options.pid, {options.new_root}, {options.put_old}, *traits);
     if (!live) return cannot_look(options, live.error());
     sight = std::move(*live);
   }

@@ -18,6 +18,9 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <random>
@@ -49,6 +52,7 @@ constexpr unsigned rehearsal_every = 4;  // how often what can be told is rehear
 struct Options {
   std::uint64_t seed = 0;
   int cases = 2000;
+  std::string corpus;
 };
 
 // A scenario whose last step is the pivot_root that is asked about.
@@ -75,6 +79,10 @@ const PivotRoot& pivot_of(const Question& question) {
   return std::get<PivotRoot>(question.back().op);
 }
 
+bool starts_at_handle(const PivotRoot& pivot) {
+  return !pivot.new_root.handle.empty() || !pivot.put_old.handle.empty();
+}
+
 class Asker {
  public:
   explicit Asker(std::array<std::optional<Laboratory>, 2> laboratories)
@@ -95,7 +103,7 @@ class Asker {
     if (task == world->tasks.end()) return {};
     const PivotRoot& pivot = pivot_of(question);
     const auto sight =
-        explain::see_process(task->pid, pivot.new_root.text, pivot.put_old.text, traits_);
+        explain::see_process(task->pid, {pivot.new_root.text}, {pivot.put_old.text}, traits_);
     if (!sight) return broke(sight.error());
     const bool mending = ++questions_ % mending_every == 0;
     Result result{.kind = Result::Kind::right,
@@ -187,9 +195,7 @@ std::optional<Question> make_question(Choices& choices, const Generated& generat
   const bool own = choices.flip(50);
   for (std::size_t i = generated.steps.size(); own && i-- > 0;) {
     const auto* pivot = std::get_if<PivotRoot>(&generated.steps[i].op);
-    if (pivot == nullptr || !pivot->new_root.handle.empty() || !pivot->put_old.handle.empty()) {
-      continue;
-    }
+    if (pivot == nullptr || starts_at_handle(*pivot)) continue;
     if (generated.verdicts[i].may_be_too_many_links) return std::nullopt;
     return Question(generated.steps.begin(),
                     generated.steps.begin() + static_cast<std::ptrdiff_t>(i) + 1);
@@ -286,9 +292,56 @@ std::expected<Asker, Failure> make_asker() {
   return Asker(std::move(laboratories));
 }
 
+// --- the corpus
+
+// "" if all is right with it.
+std::string complaint_about(const Result& result, const StatedOutcome* stated) {
+  if (result.kind == Result::Kind::broke || result.kind == Result::Kind::wrong ||
+      result.kind == Result::Kind::rehearsal_wrong) {
+    return result.what;
+  }
+  if (result.answer.verdict != Answer::Verdict::refused || stated == nullptr) return "";
+  const std::string_view rule = result.answer.first.reason->name;
+  if (stated->rule.empty() || rule == stated->rule) return "";
+  return fmt::format("explain names {}, the scenario {}", rule, stated->rule);
+}
+
+// How many were asked; -1 if one of them is not answered right.
+int ask_corpus(Asker& asker, const std::string& folder) {
+  int asked = 0;
+  int wrong = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() != ".scn") continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    const auto scenario = parse(std::string(std::istreambuf_iterator<char>(file), {}));
+    if (!scenario || !asker.has(scenario->effective_privilege())) continue;
+    const bool is_for_this_kernel = std::ranges::all_of(
+        scenario->kernel, [](const auto& one) { return holds(one, running_release()); });
+    if (!is_for_this_kernel) continue;
+    Question question;
+    for (const ScenarioStep& step : scenario->steps) {
+      question.push_back(step.step);
+      const auto* pivot = std::get_if<PivotRoot>(&step.step.op);
+      if (pivot == nullptr || starts_at_handle(*pivot)) continue;
+      const Result result = asker.ask(scenario->effective_privilege(), question);
+      ++asked;
+      const std::string complaint = complaint_about(result, step.stated ? &*step.stated : nullptr);
+      if (complaint.empty()) continue;
+      ++wrong;
+      fmt::print("WRONG: {}, step {}: {}\n", entry.path().string(), question.size(), complaint);
+    }
+  }
+  return wrong == 0 ? asked : -1;
+}
+
 int run(const Options& options) {
   auto asker = make_asker();
   if (!asker) return 4;
+  if (!options.corpus.empty()) {
+    const int asked = ask_corpus(*asker, options.corpus);
+    fmt::print("explain_property: {} pivot_roots of {}\n", asked, options.corpus);
+    if (asked <= 0) return asked == 0 ? 3 : 1;
+  }
   Counts machine;
   Counts others;
   int wrong = 0;
@@ -328,6 +381,8 @@ int main(int argc, char** argv) {
   Options options;
   options.seed = std::random_device{}();
   app.add_option("--seed", options.seed, "the same seed asks the same questions");
+  app.add_option("--corpus", options.corpus, "ask about this folder's scenarios first")
+      ->check(CLI::ExistingDirectory);
   app.add_option("--cases", options.cases, "how many questions")
       ->check(CLI::Range(1, 1'000'000'000));
   try {

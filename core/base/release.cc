@@ -2,10 +2,14 @@
 // release.cc: reading and printing kernel releases (release.h says what counts of them).
 #include "base/release.h"
 
+#include <sys/utsname.h>
+
 #include <charconv>
 #include <cstddef>
 #include <limits>
 #include <system_error>
+
+#include "base/check.h"
 
 namespace pivotcheck {
 namespace {
@@ -53,6 +57,12 @@ Release leading_release(std::string_view text) {
     text.remove_prefix(1);
   }
   return release;
+}
+
+Release running_release() {
+  utsname name{};
+  PIVOTCHECK_CHECK(::uname(&name) == 0);
+  return leading_release(name.release);
 }
 
 std::string to_string(const Release& release) {

@@ -21,6 +21,7 @@ struct Release {
 std::optional<Release> parse_release(std::string_view text);
 // The leading numbers of uname's release; parts that are missing are 0.
 Release leading_release(std::string_view text);
+Release running_release();  // of the running kernel
 std::string to_string(const Release& release);
 
 }  // namespace pivotcheck

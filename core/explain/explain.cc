@@ -14,16 +14,6 @@ namespace {
 
 using model::MountIndex;
 
-std::vector<Guess> guesses(const std::vector<Unknown>& open) {
-  std::vector<Guess> result;
-  for (unsigned bits = 0; bits < 1U << open.size(); ++bits) {
-    Guess guess;
-    for (std::size_t i = 0; i < open.size(); ++i) guess.*(open[i].flag) = (bits >> i & 1U) != 0;
-    result.push_back(guess);
-  }
-  return result;
-}
-
 Involved involved(const Sight& sight, const Built& built, std::string what, MountIndex mount) {
   Involved result{.what = std::move(what), .seen = std::nullopt};
   const auto id =
@@ -143,7 +133,7 @@ std::string_view name(Answer::Verdict verdict) {
 
 Answer explain(const Sight& sight, bool mending) {
   const std::vector<Unknown> open = unknowns(sight);
-  const std::vector<Guess> all = guesses(open);
+  const std::vector<Guess> all = guesses(sight);
   std::vector<Possibility> by_guess;
   for (const Guess& guess : all) {
     Built built = build(sight, guess);

@@ -31,7 +31,27 @@ const RuleInfo seccomp_filter{
 
 namespace {
 
-// The rule of a lookup that the kernel refused before the model was asked.
+// The kernel looks at these before it asks whether the root has a parent.
+bool comes_behind_rootfs(Rule rule) {
+  return rule == Rule::none || rule == Rule::new_root_not_mount_point ||
+         rule == Rule::put_old_not_under_new_root || rule == Rule::new_root_not_under_root;
+}
+
+Possibility refused(Reason reason) { return {.outcome = {reason->error}, .reason = reason}; }
+
+}  // namespace
+
+std::vector<Guess> guesses(const Sight& sight) {
+  const std::vector<Unknown> open = unknowns(sight);
+  std::vector<Guess> result;
+  for (unsigned bits = 0; bits < 1U << open.size(); ++bits) {
+    Guess guess;
+    for (std::size_t i = 0; i < open.size(); ++i) guess.*(open[i].flag) = (bits >> i & 1U) != 0;
+    result.push_back(guess);
+  }
+  return result;
+}
+
 Rule rule_of_lookup(const Place& place) {
   switch (place.error) {
     case EACCES: return Rule::search_denied;
@@ -46,16 +66,6 @@ Rule rule_of_lookup(const Place& place) {
     default: return Rule::none;
   }
 }
-
-// The kernel looks at these before it asks whether the root has a parent.
-bool comes_behind_rootfs(Rule rule) {
-  return rule == Rule::none || rule == Rule::new_root_not_mount_point ||
-         rule == Rule::put_old_not_under_new_root || rule == Rule::new_root_not_under_root;
-}
-
-Possibility refused(Reason reason) { return {.outcome = {reason->error}, .reason = reason}; }
-
-}  // namespace
 
 Possibility judge(Built& built) {
   const bool on_rootfs = built.rootfs.exists() && task_of(built).root.mount == built.rootfs;

@@ -2,12 +2,20 @@
 // judge.h: asks the model about one possible World: which rule refuses pivot_root there, if any.
 #pragma once
 
+#include <vector>
+
 #include "explain/explain.h"
 
 namespace pivotcheck::explain {
 
 // Leaves the world as pivot_root would.
 Possibility judge(Built& built);
+
+// All of them, the friendliest one first.
+std::vector<Guess> guesses(const Sight& sight);
+
+// The rule of a lookup that the kernel refused before the model was asked; none if it did not.
+Rule rule_of_lookup(const Place& place);
 
 // Where the two arguments lead in that world; nullopt if they lead nowhere. The second: where the
 // old root would be mounted, which is on top of what is mounted there.

@@ -28,8 +28,8 @@ bool names_where_it_stands(const std::string& path) {
   return dot && !path.starts_with('/');
 }
 
-Place place_of(const std::string& asked, const PathSeen& seen) {
-  return {.asked = asked,
+Place place_of(const PathAsked& asked, const PathSeen& seen) {
+  return {.asked = asked.text,
           .error = seen.error,
           .mount = seen.mount,
           .path = seen.path,
@@ -37,7 +37,7 @@ Place place_of(const std::string& asked, const PathSeen& seen) {
           .below_root = seen.below_root,
           .removed = seen.removed,
           .directory = seen.directory,
-          .is_standing = names_where_it_stands(asked),
+          .is_standing = asked.descriptor < 0 && names_where_it_stands(asked.text),
           .dangling = seen.dangling};
 }
 
@@ -86,7 +86,7 @@ Expected<std::vector<SeenMount>> parsed(const std::string& text) {
 
 }  // namespace
 
-Expected<Sight> see_process(pid_t pid, const std::string& new_root, const std::string& put_old,
+Expected<Sight> see_process(pid_t pid, const PathAsked& new_root, const PathAsked& put_old,
                             const KernelTraits& traits) {
   const auto facts = read_process(pid != 0 ? pid : ::getpid());
   if (!facts) return std::unexpected(facts.error());
@@ -104,8 +104,8 @@ Expected<Sight> see_process(pid_t pid, const std::string& new_root, const std::s
                           : facts->at_namespace_root || stands_at_namespace_root(pid);
   sight.mounts = std::move(*mounts);
   sight.elsewhere = std::move(*elsewhere);
-  sight.root = place_of("/", stand->root);
-  sight.current_directory = place_of(".", stand->current_directory);
+  sight.root = place_of({"/"}, stand->root);
+  sight.current_directory = place_of({"."}, stand->current_directory);
   sight.new_root = place_of(new_root, stand->first);
   sight.put_old = place_of(put_old, stand->second);
   sight.capabilities = facts->effective;

@@ -8,11 +8,13 @@
 
 #include "base/failure.h"
 #include "explain/sight.h"
+#include "kernel/standpoint.h"
 
 namespace pivotcheck::explain {
 
-// `pid` 0: the calling process. Failure::Kind::cannot_run where it can't be looked at.
-Expected<Sight> see_process(pid_t pid, const std::string& new_root, const std::string& put_old,
+// `pid` 0: the calling process. Failure::Kind::cannot_run where it can't be looked at. The two paths
+// are the Sight's new_root and put_old.
+Expected<Sight> see_process(pid_t pid, const PathAsked& new_root, const PathAsked& put_old,
                             const KernelTraits& traits);
 
 }  // namespace pivotcheck::explain

@@ -44,6 +44,7 @@ struct Place {
   bool directory = true;
   bool is_standing = false;  // it names the current directory by "." or the like
   bool dangling = false;     // ENOENT: the last name is a link to nothing
+  bool is_tree = false;      // a detached tree that the process has made
 };
 
 struct Sight {

@@ -65,7 +65,6 @@ class Builder {
     for (const SeenMount& seen : sight_.mounts) make_mount(seen);
     for (const SeenMount& seen : sight_.mounts) attach(seen);
     set_root();
-    lock_mounts();
     Location standing = task().root;
     if (!sight_.offline) {
       standing = locate(sight_.current_directory, guess_.new_root_foreign, guess_.put_old_detached);
@@ -86,6 +85,7 @@ class Builder {
       built.put_old =
           live_path(sight_.put_old, "o", guess_.put_old_foreign, guess_.put_old_detached);
     }
+    lock_mounts();
     built.world = std::move(world_);
     built.mounts = std::move(mounts_);
     return built;
@@ -241,10 +241,18 @@ class Builder {
                                         : made_up_like(view.parent, guess_.root_parent_shared);
     world_.attach(parent, below(), world_[below()].root);
     if (!is_rootfs) mounts_[view.parent] = parent;
-    const DentryId place =
-        is_seen ? directory_below(world_[parent].root, "(hidden)") : world_[parent].root;
-    world_.attach(mount, parent, place);
+    world_.attach(mount, parent,
+                  is_seen ? place_for_others(view.id, parent) : world_[parent].root);
     if (is_rootfs) rootfs_ = mount;
+  }
+
+  // Where others see it, as locate() has the places on a mount that the process does not see.
+  DentryId place_for_others(MountId id, MountIndex parent) {
+    const auto seen = std::ranges::find(sight_.elsewhere, id,
+                                        [](const SeenMount& m) { return m.line.mount.id; });
+    return directory_below(world_[parent].root, seen == sight_.elsewhere.end()
+                                                    ? "(hidden)"
+                                                    : seen->line.mount.mount_point);
   }
 
   // What a mount is mounted on that the process does not see.
@@ -330,6 +338,7 @@ class Builder {
   void lock_mounts() {
     if (sight_.machine_owns) return;
     for (const auto& [id, mount] : mounts_) {
+      if (world_.is_detached_tree(world_[mount].space)) continue;
       const SeenMount* seen = sight_.find(id);
       const bool is_lowest =
           sight_.all_is_seen && seen != nullptr && sight_.find(seen->line.mount.parent) == nullptr;
@@ -353,8 +362,9 @@ class Builder {
       return {root.mount, place.below_root ? directory_at(root.dentry, place.path, place)
                                            : directory_at(top, "/(outside)" + place.path, place)};
     }
-    const MountIndex mount =
-        known == mounts_.end() ? hidden_mount(place.mount, foreign, detached) : known->second;
+    const MountIndex mount = known != mounts_.end() ? known->second
+                             : place.is_tree        ? detached_tree(place.mount)
+                                                    : hidden_mount(place.mount, foreign, detached);
     return {mount, directory_at(world_[mount].root, place.path, place)};
   }
 
@@ -378,9 +388,17 @@ class Builder {
     return mount;
   }
 
+  // What it contains, nobody can list; what is mounted in it is left out.
+  MountIndex detached_tree(MountId id) {
+    const MountIndex mount = made_up(false);
+    mounts_[id] = mount;
+    world_.new_detached_tree(mount, task().user, {0});
+    return mount;
+  }
+
   DentryId directory_at(DentryId from, const std::string& rest, const Place& place) {
-    if (place.removed) return rest.empty() ? from : removed_below(from, rest);
-    const DentryId found = directory_below(from, rest);
+    const bool by_name = !place.removed || rest.empty();
+    const DentryId found = by_name ? directory_below(from, rest) : removed_below(from, rest);
     if (!place.directory) world_[found].kind = Kind::file;
     return found;
   }
@@ -403,6 +421,7 @@ class Builder {
     model::Handle& held = task().handles.emplace_back();
     held.name = handle;
     held.at = at;
+    if (place.is_tree) held.keeps = world_[at.mount].space;
     return {handle, rest};
   }
 
@@ -473,7 +492,7 @@ std::vector<Unknown> unknowns(const Sight& sight) {
   }
   const auto hidden = [&](const Place& place) {
     return !sight.offline && place.mount != 0 && place.mount != sight.root.mount &&
-           !is_seen(place.mount);
+           !place.is_tree && !is_seen(place.mount);
   };
   const auto half_hidden = [&](const Place& place) {
     const SeenMount* seen = sight.offline ? nullptr : sight.find(place.mount);

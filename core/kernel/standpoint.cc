@@ -237,24 +237,39 @@ class Looker {
  public:
   explicit Looker(int proc) : proc_(proc), root_(open_path(AT_FDCWD, "/")) {}
 
+  // From what a descriptor shows; the rest may be "".
+  void look_from(int start, std::string_view rest, SharedPath& result) {
+    result.error = start < 0 ? EBADF : 0;
+    if (start < 0) return;
+    rest.remove_prefix(std::min(rest.find_first_not_of('/'), rest.size()));
+    if (rest.empty()) return tell(start, false, result);
+    start_ = start;
+    look(std::string(rest).c_str(), result);
+    start_ = AT_FDCWD;
+  }
+
   void look(const char* path, SharedPath& result) {
     result.error = 0;
-    UniqueFd found = open_path(AT_FDCWD, path);
+    UniqueFd found = open_path(start_, path);
     if (!found) {
       result.error = errno;
       if (result.error != ENOENT || *path == '\0') return;
-      result.dangling = static_cast<bool>(open_path(AT_FDCWD, path, O_NOFOLLOW));
+      result.dangling = static_cast<bool>(open_path(start_, path, O_NOFOLLOW));
       found = nearest(path, result);
       if (!found) return;
     }
-    const Identity identity = identity_of(found.get());
-    result.mount = identity.mount;
-    result.directory = identity.directory;
-    result.below_root = *path == '/' || !identity.directory || is_below_root(found.get());
-    read_path(found.get(), identity, result);
+    tell(found.get(), *path == '/', result);
   }
 
  private:
+  void tell(int found, bool from_root, SharedPath& result) {
+    const Identity identity = identity_of(found);
+    result.mount = identity.mount;
+    result.directory = identity.directory;
+    result.below_root = from_root || !identity.directory || is_below_root(found);
+    read_path(found, identity, result);
+  }
+
   // What is there of a path that is not: its first names; the others become `missing`.
   UniqueFd nearest(const char* path, SharedPath& result) {
     std::string there = path;
@@ -267,7 +282,7 @@ class Looker {
       missing = missing.empty() ? name : name + "/" + missing;
       there = slash == std::string::npos ? "." : slash == 0 ? "/" : there.substr(0, slash);
       if (missing.size() >= result.missing.size()) return UniqueFd();
-      UniqueFd found = open_path(AT_FDCWD, there.c_str());
+      UniqueFd found = open_path(start_, there.c_str());
       if (found) {
         std::ranges::copy(missing, result.missing.begin());
         return found;
@@ -309,6 +324,7 @@ class Looker {
 
   int proc_;
   UniqueFd root_;
+  int start_ = AT_FDCWD;  // of paths that do not begin at the root
 };
 
 // --- the parent's side
@@ -318,11 +334,12 @@ std::string words_of(int status) {
   return "status " + std::to_string(WEXITSTATUS(status));
 }
 
-// Forks a child for `work(shared)`; the child's wait status.
+// Forks a child for `work(shared)`; the child's wait status. The C library's fork: the caller may
+// have threads, and one of them the lock of the memory that the child is about to take.
 template <class Work>
 Expected<int> in_a_child(Shared* shared, Work work) {
   if (shared == nullptr) return fail_with_errno("mmap", "for a child");
-  const pid_t child = kernel::sys_fork(SIGCHLD);
+  const pid_t child = ::fork();
   if (child < 0) return fail_with_errno("fork", "of a child");
   if (child == 0) {
     work(*shared);
@@ -331,9 +348,17 @@ Expected<int> in_a_child(Shared* shared, Work work) {
   }
   int status = 0;
   while (::waitpid(child, &status, 0) < 0) {
+    if (errno == ECHILD) return 0;  // it has ended, and the caller ignores SIGCHLD
     if (errno != EINTR) return fail_with_errno("waitpid", "for a child");
   }
   return status;
+}
+
+// Before the child becomes like the process, whose credentials may not be enough for it.
+UniqueFd descriptor_of(int proc, pid_t pid, const PathAsked& path) {
+  if (path.descriptor < 0) return UniqueFd();
+  TaskFiles files(proc, pid != 0 ? pid : ::getpid());
+  return open_path(proc, files.path("fd/" + std::to_string(path.descriptor)));
 }
 
 Expected<UniqueFd> open_proc() {
@@ -363,16 +388,26 @@ PathSeen seen(const SharedPath& shared) {
 
 }  // namespace
 
-Expected<Standpoint> look(pid_t pid, const std::string& first, const std::string& second) {
+Expected<Standpoint> look(pid_t pid, const PathAsked& first, const PathAsked& second) {
   const auto proc = open_proc();
   if (!proc) return std::unexpected(proc.error());
   const SharedMemory memory;
   const auto status = in_a_child(memory.get(), [&](Shared& shared) {
+    const std::array<const PathAsked*, 2> asked{&first, &second};
+    const std::array<UniqueFd, 2> starts{descriptor_of(proc->get(), pid, first),
+                                         descriptor_of(proc->get(), pid, second)};
     if (pid != 0) shared.trouble = Double(proc->get(), pid).become(false);
     if (shared.trouble) return;
     Looker looker(proc->get());
-    const std::array<const char*, 4> paths{"/", ".", first.c_str(), second.c_str()};
-    for (std::size_t i = 0; i < paths.size(); ++i) looker.look(paths[i], shared.paths[i]);
+    looker.look("/", shared.paths[0]);
+    looker.look(".", shared.paths[1]);
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+      if (asked[i]->descriptor < 0) {
+        looker.look(asked[i]->text.c_str(), shared.paths[2 + i]);
+      } else {
+        looker.look_from(starts[i].get(), asked[i]->text, shared.paths[2 + i]);
+      }
+    }
   });
   if (!status) return std::unexpected(status.error());
   const Shared& shared = *memory.get();

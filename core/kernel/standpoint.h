@@ -42,8 +42,15 @@ struct Standpoint {
   PathSeen second;
 };
 
-// `pid` 0: the calling process itself.
-Expected<Standpoint> look(pid_t pid, const std::string& first, const std::string& second);
+// A path as the process has it: from its root or its current directory; or, with a descriptor of
+// the process, from what that shows ("" for just that).
+struct PathAsked {
+  std::string text;
+  int descriptor = -1;
+};
+
+// `pid` 0: the calling process itself, which may have other threads.
+Expected<Standpoint> look(pid_t pid, const PathAsked& first, const PathAsked& second);
 Expected<Outcome> rehearse(pid_t pid, const std::string& new_root, const std::string& put_old);
 
 // Whether its root is what entering its mount namespace would give: tried by entering it. False

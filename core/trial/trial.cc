@@ -2,7 +2,6 @@
 // trial.cc: see trial.h. Trial::run is the story, what stands above it are its sentences.
 #include "trial/trial.h"
 
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -135,12 +134,6 @@ std::string_view reason(Verdict::Stop stop) {
     case Verdict::Stop::too_large: return "too-large";
   }
   return "";
-}
-
-Release running_release() {
-  utsname name{};
-  PIVOTCHECK_CHECK(::uname(&name) == 0);
-  return leading_release(name.release);
 }
 
 Prediction predict(const Scenario& scenario, const KernelTraits& traits, std::size_t count) {

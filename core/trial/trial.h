@@ -99,9 +99,6 @@ Prediction predict(const Scenario& scenario, const KernelTraits& traits, std::si
 // "leaves-the-world", "too-large"; "" for no stop.
 std::string_view reason(Verdict::Stop stop);
 
-// The release of the running kernel.
-Release running_release();
-
 class Trial {
  public:
   // cannot_run where this machine offers no way to read a world's state.
