@@ -38,7 +38,10 @@ void sys_set_signal_mask(const sigset_t& mask) {
 constexpr int lost = 125;  // the status of a child that nobody listens to
 
 void tell(const Script& script, Message::Kind kind, std::size_t step, int value) {
-  const Message message{kind, static_cast<std::int32_t>(step), value};
+  Message message{kind, static_cast<std::int32_t>(step), value};
+  if (kind == Message::Kind::refused) {
+    message.starts = script.performer->starts((*script.steps)[step]);
+  }
   if (script.report != nullptr) {
     *script.report = message;
     return;

@@ -26,6 +26,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <span>
@@ -49,6 +50,7 @@ struct Message {
   std::int32_t step = 0;   // the index of the one that this is about
   std::int32_t value = 0;  // its errno; of handed_on, the process that goes on; of ended, the
                            // status of the command as waitpid has it
+  std::array<std::int32_t, 2> starts{-1, -1};  // of refused: Performer::starts()
 };
 
 // Everything the child needs, in memory that it shares with its maker until it writes.

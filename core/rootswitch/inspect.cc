@@ -27,7 +27,9 @@ std::unexpected<SwitchFailure> bad(std::string message) {
 }
 std::unexpected<SwitchFailure> no(std::string message, int error = 0) {
   if (error != 0) message += ": " + error_text(error);
-  return std::unexpected(refused_before(std::move(message), error));
+  SwitchFailure failure = refused_before(std::move(message), error);
+  failure.rule = rule_of_name(error);
+  return std::unexpected(std::move(failure));
 }
 
 // --- options that contradict each other ----------------------------------------------------------

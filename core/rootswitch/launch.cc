@@ -176,7 +176,8 @@ class Conversation {
     switch (message.kind) {
       case Kind::handed_on: return follow(message.value);
       case Kind::keep: return keep(std::get<strategy::KeepNamespace>(step.action).name);
-      case Kind::refused: return refusal(child_.pid, step, message.value, job_.options);
+      case Kind::refused:
+        return refusal({child_.pid, message.starts}, step, message.value, job_.options);
       case Kind::exec_refused: return exec_refusal(message.value);
       case Kind::none:
       case Kind::started:
@@ -236,7 +237,7 @@ Switched<Launched> launch_in_its_own_memory(const Job& job, Script& script) {
   Launched child;
   child.pid = clone_child(flags, script, child.pidfd);
   if (child.pid < 0) {
-    return std::unexpected(refusal(0, job.steps.front(), errno, job.options));
+    return std::unexpected(refusal({}, job.steps.front(), errno, job.options));
   }
   its.reset();
   auto failure = Conversation(job, ours.get(), child, blocked.before()).hold(maps);
@@ -261,7 +262,7 @@ std::optional<Switched<Launched>> launch_in_our_memory(const Job& job, Script& s
   script.report = nullptr;
   job.performer.forget();
   if (child.pid < 0) {
-    return std::unexpected(refusal(0, job.steps.front(), errno, job.options));
+    return std::unexpected(refusal({}, job.steps.front(), errno, job.options));
   }
   if (report.kind == Message::Kind::none) return child;
   reap(child.pid);

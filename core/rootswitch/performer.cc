@@ -310,6 +310,19 @@ int Performer::close(std::string_view name) {
   return 0;
 }
 
+std::array<int, 2> Performer::starts(const strategy::Step& step) const {
+  std::array<int, 2> starts{-1, -1};
+  if (const auto* open = std::get_if<OpenInRoot>(&step.action)) starts[0] = find(open->root.text);
+  const auto* op = std::get_if<Op>(&step.action);
+  if (op == nullptr) return starts;
+  std::size_t count = 0;
+  const auto note = Overloaded{
+      [&](const Path& path) { starts[count++] = path.handle.empty() ? -1 : find(path.handle); },
+      [](const auto&) {}};
+  std::visit([&]<class T>(const T& one) { T::fields(one, note); }, *op);
+  return starts;
+}
+
 void Performer::forget() {
   for (Slot& slot : slots_) slot.fd.release();
   slots_.clear();

@@ -32,6 +32,8 @@ class Performer {
   [[nodiscard]] int find_lent(std::string_view task) const;
   int keep(std::string_view name, int fd);  // 0; or errno, for fd < 0 that of the call
   int close(std::string_view name);
+  // The descriptors at which the step's paths begin, in their order; -1 for those without a handle.
+  [[nodiscard]] std::array<int, 2> starts(const strategy::Step& step) const;
   // Lets go of handles that are another process's, which had the same memory.
   void forget();
 

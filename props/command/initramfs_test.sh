@@ -39,6 +39,10 @@ mkdir /new/old
 echo '<explain>'; pivotcheck explain --try --json /new /new/old; echo "<status $?>"
 echo '<claims>'; pivotcheck claims; echo "<status $?>"
 echo '<offline>'; pivotcheck explain --mountinfo /proc/self/mountinfo --root / --json /new /new/old
+echo '<switch>'
+pivotcheck switch --strategy dot-dot /new -- /bin/sh 2>&1; echo "<status $?>"
+mkdir /new/bin; cp /bin/busybox /new/bin/busybox
+pivotcheck switch --strategy move-chroot /new -- /bin/busybox echo moved
 echo '<second>'
 mount --rbind / /
 chroot /.. sh -c 'pivotcheck explain --json /new /new/old; echo "<status $?>"'
@@ -58,13 +62,16 @@ HOME=$folder timeout 120 linux.uml initrd="$folder/initramfs.gz" rdinit=/init me
   con0=null,fd:1 >out 2>err </dev/null || true
 grep -q '<end>' out || die 'user-mode Linux did not come to its end'
 part() { sed -n "/<$1>/,/<status/p" out >"part.$1"; }
-part explain; part claims; part mending; part second
+part explain; part claims; part switch; part mending; part second
 has part.explain '"verdict":"refused","rule":"root-is-rootfs","errno":"EINVAL"'
 has part.explain '<status 1>'
 has part.explain '- rootfs rootfs rw'
 has part.claims 'holds      shown        pivot_root cannot work on rootfs'
 has part.claims '<status 0>'
 has part.mending '<status 0>'
+has part.switch 'pivotcheck switch: pivot_root . .: EINVAL root-is-rootfs: '
+has part.switch '<status 1>'
+has out 'moved'
 sed -n '/<offline>/,/<second>/p' out >part.offline
 has part.offline '"rule":"root-is-rootfs"'
 has part.second '"verdict":"would succeed"'

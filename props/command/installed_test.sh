@@ -22,6 +22,7 @@ cat >program/main.cc <<'END'
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <thread>
 #include <vector>
@@ -43,7 +44,7 @@ int started_together(const pivotcheck::RootSwitch& root) {
   return sum;
 }
 
-int main(int, char** words) {
+int main(int count, char** words) {
   pivotcheck::SwitchOptions options;
   options.strategy = pivotcheck::find_strategy(words[1]).value();
   options.new_root = words[2];
@@ -52,12 +53,16 @@ int main(int, char** words) {
     options.uid_map = {{0, geteuid(), 1}};
     options.gid_map = {{0, getegid(), 1}};
   }
+  if (count > 3) {  // a file, on a directory: one of many reasons for the same errno
+    options.mounts.push_back(pivotcheck::BindAt{words[3], "/mnt"});
+    std::signal(SIGCHLD, SIG_IGN);
+  }
   auto root = pivotcheck::RootSwitch::make(options);
   if (!root) return std::puts(root.error().message.c_str()), 1;
   int sum = 0;
   for (int i = 0; i < 3; ++i) {  // one RootSwitch, several commands
     auto child = root->start({.arguments = {"/bin/sh", "-c", "echo /*; exit 3"}});
-    if (!child) return std::puts(child.error().message.c_str()), 1;
+    if (!child) return std::puts(child.error().rule.c_str()), 1;
     auto ended = child->wait();
     sum += ended ? ended->code : 100;
   }
@@ -94,6 +99,11 @@ for strategy in dot-dot put-old template; do
     [[ $(sort -u out) == '/bin /data /dev /etc /mnt /proc /tmp' ]] || die 'that is not the root'
     [[ $EUID -ne 0 ]] || expect 9 "$program" "$strategy" "$folder/root"
   done
+done
+# Which rule it was is found out by the library alone.
+for strategy in dot-dot template; do
+  expect 1 as_user by_cmake/program "$strategy" "$folder/root" "$folder/program/main.cc"
+  [[ $(cat out) == move-kind-mismatch ]] || die 'the rule was not named'
 done
 ls -A root | cmp - names_before || die 'something stayed in the root'
 expect 1 as_user by_cmake/program dot-dot "$folder/nosuch"

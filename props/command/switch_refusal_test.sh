@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+# A refused `pivotcheck switch` names the rule, also where the call and its errno would leave many: the
+# one that `pivotcheck explain` names for the same process; and none where no rule explains it. Each
+# set-up is a mount namespace of its own, which ends with the shell that made it.
+source "$(dirname "$0")/common.sh"
+source "$(dirname "$0")/roots.sh"
+needs_user_namespaces
+open_up
+make_root root
+[[ $EUID -ne 0 ]] || chown -R 65534:65534 root
+mkdir w
+mounts >before
+touch file
+export W=$folder/w R=$folder/root PIVOTCHECK folder
+
+# refused WORDS ENTER... -- ARGUMENT...: what it says begins with the words; the command did not run.
+refused() {
+  local words=$1 enter=()
+  shift
+  while [[ $1 != -- ]]; do enter+=("$1"); shift; done
+  shift
+  expect 1 "${enter[@]}" "$PIVOTCHECK" switch "$@" "$R" -- /bin/echo started
+  has err "pivotcheck switch: $words"
+  [[ $(wc -l <err) -eq 1 && ! -s out ]] || die "not one line: $words"
+  [[ -z $(find root -name '.pivotcheck-old*') ]] || die 'something stayed in the root'
+  named=$((named + 1))
+}
+named=0
+
+# --- a file on a directory: one of many rules for EINVAL of move_mount
+kind="EINVAL move-kind-mismatch: "
+for strategy in "${all_strategies[@]}"; do
+  refused "the mount at /mnt: move_mount @tree0 @target: $kind" as_user -- --strategy "$strategy" \
+    --unshare user,pid --map root --bind "$folder/file:/mnt"
+done
+# --- what is not there, and what may not be written
+refused 'the mount at /x: open /x in the new root: ENOENT name-missing: ' \
+  as_user -- --unshare user --map root --tmpfs /x
+cat >read_only <<'END'
+mount --bind "$R" "$R"
+mount -o remount,bind,ro "$R"
+exec "$@"
+END
+namespace=(as_user unshare --user --map-root-user --mount sh -e)
+refused "mkdir -m 0700 $folder/root/.pivotcheck-old" "${namespace[@]}" read_only -- --strategy put-old
+has err 'EROFS read-only: '
+# --- no capability
+refused 'unshare mnt: EPERM unshare-mnt-no-capability: ' as_user --
+refused 'chroot .: EPERM chroot-no-capability: ' as_user unshare --user --map-root-user --mount \
+  setpriv --bounding-set -sys_chroot -- --strategy move-chroot
+# --- an unbindable root: template copies no mount tree in which it would not be any more
+cat >unbindable <<'END'
+mount --bind "$R" "$R"
+mount --make-unbindable "$R"
+exec "$@"
+END
+refused "open_tree image $R clone,recursive: EINVAL bind-unbindable: " \
+  "${namespace[@]}" unbindable -- --strategy template
+if [[ $EUID -ne 0 ]]; then
+  mounts | cmp - before || die 'the mounts of the machine changed'
+  echo "$named refusals named"
+  echo 'NOT RUN: the set-ups with a chroot and a filter: they take root'
+  exit 0
+fi
+
+# --- a chroot: to a plain directory; and to a mount on a shared one, where pivot_root refuses
+cat >chrooted <<'END'
+mkdir -p "$W/r$folder"
+if [ "$KIND" = shared ]; then mount -t tmpfs none "$W/r"; mount --make-private "$W/r"; fi
+mkdir -p "$W/r$folder"
+for name in bin sbin lib lib64 lib32 usr etc proc dev; do
+  if [ -L "/$name" ]; then cp -P "/$name" "$W/r/$name"
+  elif [ -d "/$name" ]; then mkdir "$W/r/$name"; mount --rbind "/$name" "$W/r/$name"; mount --make-rprivate "$W/r/$name"
+  fi
+done
+mount --bind "$folder" "$W/r$folder"
+END
+cat >enter <<'END'
+mount -t tmpfs none "$W"
+[ "$KIND" = plain ] || mount --make-shared "$W"
+. "$folder/chrooted"
+chroot "$W/r" "$@" || exit $?  # this process stays outside, and sees what the root is mounted on
+END
+private=(unshare --mount --propagation private sh -eu enter)
+export KIND=shared
+for strategy in put-old dot-dot manual proc-first tmpfs-sandbox template; do
+  refused 'pivot_root ' "${private[@]}" -- --strategy "$strategy"
+  has err ': EINVAL root-parent-shared: the mount on which'
+done
+expect 1 "${private[@]}" "$PIVOTCHECK" explain --json "$R/data" "$R/data"
+has out '"rule":"root-parent-shared"'
+expect 0 "${private[@]}" "$PIVOTCHECK" switch --strategy move-chroot "$R" -- /bin/true
+KIND=plain
+refused 'make-rprivate /: EINVAL propagation-not-mount-point: ' "${private[@]}" -- --strategy put-old
+has err 'root-not-mount-point'
+refused 'unshare user: EPERM unshare-user-chrooted: ' "${private[@]}" -- --unshare user --map root
+
+# --- a filter that answers in the kernel's place: no rule of the table, though one has that errno
+number() { printf '#include <sys/syscall.h>\n%s\n' "$1" | "${CXX:-c++}" -E -x c - | tail -n 1; }
+filter() {  # filter CALL: it is EPERM, all others are let through
+  local call
+  call=$(number "SYS_$1")
+  printf '\x20\0\0\0\0\0\0\0\x15\0\0\x01'
+  # shellcheck disable=SC2059 # it is octal
+  printf "\\$(printf %o $((call & 255)))\\$(printf %o $((call >> 8)))\0\0"
+  printf '\x06\0\0\0\x01\0\x05\0\x06\0\0\0\0\0\xff\x7f'
+}
+filtered() { "$PIVOTCHECK" switch --strategy chroot --seccomp 8 / -- "$@"; }
+filter pivot_root >pivot.bpf
+filter unshare >unshare.bpf
+refused 'pivot_root . .: EPERM seccomp-filter: ' filtered -- --strategy dot-dot 8<pivot.bpf
+expect 1 filtered "$PIVOTCHECK" explain --json "$R" "$R" 8<pivot.bpf
+has out '"rule":"seccomp-filter","errno":"EPERM"'
+refused 'unshare mnt: Operation not permitted (EPERM)' filtered -- --strategy dot-dot \
+  8<unshare.bpf
+mounts | cmp - before || die 'the mounts of the machine changed'
+echo "$named refusals named"
