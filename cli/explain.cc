@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -17,6 +18,7 @@
 
 #include "commands.h"
 #include "explain/live.h"
+#include "explain/mend.h"
 #include "explain/offline.h"
 #include "json.h"
 #include "kernel/standpoint.h"
@@ -80,7 +82,8 @@ std::string possible_words(const Answer& answer) {
 }
 
 std::string headline(const ExplainOptions& options, const Answer& answer) {
-  const std::string call = fmt::format("pivot_root {} {}", options.new_root, options.put_old);
+  const std::string call = fmt::format("pivot_root {} {}", explain::shell_word(options.new_root),
+                                       explain::shell_word(options.put_old));
   switch (answer.verdict) {
     case Answer::Verdict::would_succeed: return call + " would succeed.\n";
     case Answer::Verdict::refused:
@@ -222,6 +225,10 @@ std::expected<Sight, std::string> offline_sight(const ExplainOptions& options,
                              ": a list of sys_admin, sys_chroot, dac, or all, or none is wanted");
     }
     question.capabilities = *capabilities;
+  }
+  std::error_code error;
+  if (std::filesystem::is_directory(options.mountinfo, error)) {
+    return std::unexpected(options.mountinfo + ": can't be read: EISDIR");
   }
   std::ifstream file(options.mountinfo, std::ios::binary);
   std::ostringstream text;

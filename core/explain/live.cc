@@ -37,6 +37,7 @@ Place place_of(const PathAsked& asked, const PathSeen& seen) {
           .below_root = seen.below_root,
           .removed = seen.removed,
           .directory = seen.directory,
+          .mount_root = seen.mount_root,
           .is_standing = asked.descriptor < 0 && names_where_it_stands(asked.text),
           .dangling = seen.dangling};
 }

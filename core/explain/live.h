@@ -12,8 +12,8 @@
 
 namespace pivotcheck::explain {
 
-// `pid` 0: the calling process. Failure::Kind::cannot_run where it can't be looked at. The two paths
-// are the Sight's new_root and put_old.
+// `pid` 0: the calling process. The paths are the Sight's new_root and put_old.
+// Failure::Kind::cannot_run where it can't be looked at.
 Expected<Sight> see_process(pid_t pid, const PathAsked& new_root, const PathAsked& put_old,
                             const KernelTraits& traits);
 

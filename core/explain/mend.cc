@@ -25,27 +25,41 @@ using model::World;
 
 constexpr int rounds_max = 16;  // there are fewer rules than that
 
-// A word of a POSIX shell.
-std::string quoted(const std::string& word) {
-  const auto plain = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-           std::string_view("/._-+=:,@%").contains(c);
-  };
-  if (!word.empty() && std::ranges::all_of(word, plain)) return word;
-  std::string result = "'";
-  for (const char c : word) {
-    if (c == '\'') {
-      result += "'\\''";
-    } else {
-      result += c;
+// The Unicode Standard, table 3-7: which bytes may follow each other.
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const auto first = static_cast<unsigned char>(text.front());
+    const std::size_t size = first < 0x80                    ? 1
+                             : first >= 0xc2 && first < 0xe0 ? 2
+                             : first >= 0xe0 && first < 0xf0 ? 3
+                             : first >= 0xf0 && first < 0xf5 ? 4
+                                                             : 0;
+    if (size == 0 || size > text.size()) return false;
+    const unsigned char lowest = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    const unsigned char highest = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    const auto second = static_cast<unsigned char>(size > 1 ? text[1] : lowest);
+    if (second < lowest || second > highest) return false;
+    for (const char c : text.substr(1, size - 1)) {
+      if ((static_cast<unsigned char>(c) & 0xc0) != 0x80) return false;
     }
+    text.remove_prefix(size);
   }
-  return result + "'";
+  return true;
+}
+
+// "$(printf '\351t\351')"
+std::string printed(const std::string& word) {
+  std::string text;
+  for (const char c : word) {
+    const auto byte = static_cast<unsigned char>(c);
+    text += std::isalnum(byte) != 0 || c == '/' ? std::string(1, c) : fmt::format("\\{:03o}", byte);
+  }
+  return "\"$(printf '" + text + "')\"";
 }
 
 // An argument of a command: a path that begins with '-' is no option.
 std::string argument(const std::string& path) {
-  return quoted(path.starts_with('-') ? "./" + path : path);
+  return shell_word(path.starts_with('-') ? "./" + path : path);
 }
 
 // --- names of places
@@ -277,6 +291,27 @@ bool is_about_put_old(Reason reason, Built& built) {
 
 }  // namespace
 
+std::string shell_word(const std::string& word) {
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("/._-+=:,@%").contains(c);
+  };
+  if (!word.empty() && std::ranges::all_of(word, plain)) return word;
+  const bool odd = !is_utf8(word) || std::ranges::any_of(word, [](char c) {
+    return std::iscntrl(static_cast<unsigned char>(c)) != 0;
+  });
+  if (odd && !word.ends_with('\n')) return printed(word);  // $(...) takes line breaks off the end
+  std::string result = "'";
+  for (const char c : word) {
+    if (c == '\'') {
+      result += "'\\''";
+    } else {
+      result += c;
+    }
+  }
+  return result + "'";
+}
+
 std::vector<Command> fix(Reason reason, Built& built, const Sight& sight) {
   if (reason == &root_is_rootfs) return new_root_over_own(built);
   const auto parent_of = [&](MountIndex mount) { return built.world[mount].parent; };
@@ -415,7 +450,7 @@ std::vector<std::string> script(const Plan& plan, const Sight& sight) {
     for (const Line& line : lines) {
       inside += (inside.empty() ? "" : " && ") + (line.outside_root ? to_own_root : "") + line.text;
     }
-    lines = {{command.text + " " + quoted(inside), false}};
+    lines = {{command.text + " " + shell_word(inside), false}};
   }
   std::vector<std::string> result;
   for (const Line& line : lines) {

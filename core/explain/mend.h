@@ -30,6 +30,9 @@ struct Command {
   std::string new_put_old;              // not "": the call is to be made with this put_old
 };
 
+// A word of a POSIX shell, in UTF-8 whatever bytes the word has.
+std::string shell_word(const std::string& word);
+
 // What mends this one reason in this world; empty: nothing does.
 std::vector<Command> fix(Reason reason, Built& built, const Sight& sight);
 

@@ -4,6 +4,24 @@
 
 namespace pivotcheck::explain {
 
+namespace {
+
+// Of a process in a chroot the text does not show it. Of the others it is the kernel's own rootfs,
+// which is never shared, and has the number 1 on the machine itself.
+std::string what_root_is_on(const Sight& sight) {
+  for (const SeenMount& seen : sight.mounts) {
+    const MountView& mount = seen.line.mount;
+    if (mount.mount_point != "/" || sight.find(mount.parent) != nullptr) continue;
+    if (mount.parent <= 1) return "";
+    return "mount " + std::to_string(mount.parent) +
+           ", on which / is mounted, is not in the text: it is taken not to be shared, which it may "
+           "be if the text is from a chroot";
+  }
+  return "";
+}
+
+}  // namespace
+
 std::expected<Sight, std::string> see_offline(std::string_view mountinfo,
                                               const OfflineQuestion& question) {
   auto mounts = read_mounts(mountinfo);
@@ -21,9 +39,9 @@ std::expected<Sight, std::string> see_offline(std::string_view mountinfo,
   sight.traits = question.traits;
   sight.notes = {
       "what the text shows is taken for the whole mount namespace, and that for one of the "
-      "machine's "
-      "own user namespace (where no mount is locked)",
+      "machine's own user namespace (where no mount is locked)",
       "every directory that is named is taken to be there, and no name for a link"};
+  if (const std::string what = what_root_is_on(sight); !what.empty()) sight.notes.push_back(what);
   if (sight.may_mount) sight.notes.emplace_back("the process is taken to have all capabilities");
   return sight;
 }

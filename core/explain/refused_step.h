@@ -6,8 +6,8 @@
 //     Sight ---> a World for each possibility ---> apply(op) in each ---> those with that errno:
 //                                                                        all by the same rule?
 //
-// What the errno excludes is excluded. Where it leaves locked and unlocked mounts, they are taken for
-// unlocked: who switches root binds what he moves and pivots to himself.
+// What the errno excludes is excluded. Where it leaves locked and unlocked mounts, they are taken
+// for unlocked: who switches root binds what he moves and pivots to himself.
 #pragma once
 
 #include <sys/types.h>

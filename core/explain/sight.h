@@ -42,6 +42,7 @@ struct Place {
   bool below_root = true;  // false: `path` does not begin at the root
   bool removed = false;
   bool directory = true;
+  bool mount_root = false;   // it is known to be the root of its mount
   bool is_standing = false;  // it names the current directory by "." or the like
   bool dangling = false;     // ENOENT: the last name is a link to nothing
   bool is_tree = false;      // a detached tree that the process has made
@@ -72,7 +73,8 @@ struct Sight {
   [[nodiscard]] const SeenMount* find(MountId id) const;  // in both lists; nullptr: not seen
 };
 
-// Splits and parses a mountinfo text. The error is a line for people: "line 3: ...".
+// Splits and parses a mountinfo text, which may have been pasted: empty lines, blanks before a line
+// and a carriage return behind it are passed over. The error is a line for people: "line 3: ...".
 std::expected<std::vector<SeenMount>, std::string> read_mounts(std::string_view text);
 
 }  // namespace pivotcheck::explain

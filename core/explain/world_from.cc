@@ -215,7 +215,9 @@ class Builder {
     const MountIndex mount = mounts_.at(view.id);
     if (&seen == own_root_line(sight_)) return attach_root(seen, mount);
     const SeenMount* above = seen_here(view.parent);
-    if (above == nullptr) {  // the root is a plain directory of the parent
+    // The root is a plain directory of the parent. (A second rootfs is no kernel's, but a text may
+    // say anything.)
+    if (above == nullptr || above == &seen) {
       const Location root = hidden_root(view.parent);
       return world_.attach(mount, root.mount, directory_below(root.dentry, view.mount_point));
     }
@@ -231,28 +233,50 @@ class Builder {
   void attach_root(const SeenMount& seen, MountIndex mount) {
     const MountView& view = seen.line.mount;
     const bool is_rootfs = is_rootfs_itself(seen);
-    const bool is_seen = !is_rootfs && sight_.find(view.parent) != nullptr;
+    const bool is_seen = !is_rootfs && seen_elsewhere(view.parent) != nullptr;
     if (!is_rootfs && !is_seen && !guess_.root_parent_shared) {
       world_.attach(mount, below(), world_[below()].root);
       return;
+    }
+    if (is_seen) {
+      const SeenMount& on = *seen_elsewhere(view.parent);
+      const MountIndex parent = mount_of_others(on);
+      return world_.attach(mount, parent, place_for_others(view.id, on));
     }
     // rootfs has no parent, which the model does not know; and the kernel takes it for its own.
     const MountIndex parent = is_rootfs ? made_up(view.peer_group != 0)
                                         : made_up_like(view.parent, guess_.root_parent_shared);
     world_.attach(parent, below(), world_[below()].root);
     if (!is_rootfs) mounts_[view.parent] = parent;
-    world_.attach(mount, parent,
-                  is_seen ? place_for_others(view.id, parent) : world_[parent].root);
+    world_.attach(mount, parent, world_[parent].root);
     if (is_rootfs) rootfs_ = mount;
   }
 
-  // Where others see it, as locate() has the places on a mount that the process does not see.
-  DentryId place_for_others(MountId id, MountIndex parent) {
-    const auto seen = std::ranges::find(sight_.elsewhere, id,
-                                        [](const SeenMount& m) { return m.line.mount.id; });
-    return directory_below(world_[parent].root, seen == sight_.elsewhere.end()
-                                                    ? "(hidden)"
-                                                    : seen->line.mount.mount_point);
+  // A mount that only others see, where they see it; with all that it is mounted on.
+  MountIndex mount_of_others(const SeenMount& seen) {
+    const MountView& view = seen.line.mount;
+    if (const auto known = mounts_.find(view.id); known != mounts_.end()) return known->second;
+    const MountIndex mount = made_up_like(view.id, false);
+    mounts_[view.id] = mount;
+    const SeenMount* on = seen_elsewhere(view.parent);
+    if (on != nullptr && on != &seen) {
+      const MountIndex parent = mount_of_others(*on);
+      world_.attach(mount, parent, place_for_others(view.id, *on));
+      return mount;
+    }
+    const MountIndex parent = above(view.id, guess_.hidden_shared);
+    world_.attach(mount, parent,
+                  parent == below() ? world_[parent].root : elsewhere(parent, view.id));
+    return mount;
+  }
+
+  // The place on that mount, which only others see, where another one is mounted.
+  DentryId place_for_others(MountId id, const SeenMount& on) {
+    const SeenMount* seen = seen_elsewhere(id);
+    const DentryId top = world_[mounts_.at(on.line.mount.id)].root;
+    if (seen == nullptr) return directory_below(top, "(hidden)");
+    const std::string& point = seen->line.mount.mount_point;
+    return directory_below(top, rest_below(point, on.line.mount.mount_point).value_or(point));
   }
 
   // What a mount is mounted on that the process does not see.
@@ -264,6 +288,7 @@ class Builder {
       return below();
     }
     if (const auto known = mounts_.find(parent); known != mounts_.end()) return known->second;
+    if (const SeenMount* up = seen_elsewhere(parent)) return mount_of_others(*up);
     const MountIndex mount = made_up_like(parent, shared_otherwise);
     world_.attach(mount, below(), elsewhere(below(), parent));
     if (parent != 0) mounts_[parent] = mount;
@@ -278,9 +303,12 @@ class Builder {
   // The root of a task in a chroot: a plain directory of a mount that it does not see.
   Location hidden_root(MountId id) {
     if (!hidden_root_.mount.exists()) {
-      const MountIndex mount = made_up_like(id, guess_.hidden_shared);
+      const SeenMount* seen = seen_elsewhere(id);
+      const MountIndex mount = seen != nullptr ? mount_of_others(*seen)
+                                               : made_up_like(id, guess_.hidden_shared);
       const DentryId directory = directory_below(world_[mount].root, "(hidden)");
       hidden_root_ = {mount, directory};
+      if (seen != nullptr) return hidden_root_;
       if (guess_.root_detached) {
         separate(mount);
       } else if (guess_.root_foreign || is_foreign(id)) {
@@ -360,12 +388,32 @@ class Builder {
       const Location root = hidden_root(place.mount);
       const DentryId top = world_[root.mount].root;
       return {root.mount, place.below_root ? directory_at(root.dentry, place.path, place)
-                                           : directory_at(top, "/(outside)" + place.path, place)};
+                                           : directory_at(top, path_outside(place), place)};
     }
     const MountIndex mount = known != mounts_.end() ? known->second
                              : place.is_tree        ? detached_tree(place.mount)
                                                     : hidden_mount(place.mount, foreign, detached);
-    return {mount, directory_at(world_[mount].root, place.path, place)};
+    return {mount, directory_at(world_[mount].root, path_on_hidden(place), place)};
+  }
+
+  // From the root of a mount that the process does not see: by the paths that others see, or else
+  // from the top of all.
+  [[nodiscard]] std::string path_on_hidden(const Place& place) const {
+    if (place.mount_root) return "";
+    const SeenMount* seen = seen_elsewhere(place.mount);
+    if (seen == nullptr) return place.path;
+    return rest_below(place.path, seen->line.mount.mount_point).value_or(place.path);
+  }
+
+  // Likewise, on the mount of which the root is a plain directory.
+  static std::string path_outside(const Place& place) {
+    return place.mount_root ? "" : "/(outside)" + place.path;
+  }
+
+  [[nodiscard]] const SeenMount* seen_elsewhere(MountId id) const {
+    const auto found = std::ranges::find(sight_.elsewhere, id,
+                                         [](const SeenMount& m) { return m.line.mount.id; });
+    return found == sight_.elsewhere.end() ? nullptr : &*found;
   }
 
   [[nodiscard]] const SeenMount* seen_here(MountId id) const {
@@ -375,6 +423,8 @@ class Builder {
   }
 
   MountIndex hidden_mount(MountId id, bool foreign, bool detached) {
+    const SeenMount* seen = seen_elsewhere(id);
+    if (seen != nullptr && !detached && !foreign) return mount_of_others(*seen);
     const MountIndex mount = made_up_like(id, guess_.hidden_shared);
     mounts_[id] = mount;
     if (detached) {

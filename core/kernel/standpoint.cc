@@ -47,7 +47,7 @@ constexpr std::string_view removed_suffix = " (deleted)";  // as readlink has it
 struct SharedPath {
   int error;
   std::uint64_t mount;
-  bool below_root, removed, directory, dangling;
+  bool below_root, removed, directory, mount_root, dangling;
   std::array<char, PATH_MAX> path;
   std::array<char, PATH_MAX> missing;
 };
@@ -153,6 +153,7 @@ struct Identity {
   std::uint32_t device = 0;
   std::uint32_t links = 0;
   bool directory = false;
+  bool mount_root = false;
   bool operator==(const Identity& other) const {
     return mount == other.mount && inode == other.inode && device == other.device;
   }
@@ -167,7 +168,8 @@ Identity identity_of(int descriptor) {
           .inode = status.stx_ino,
           .device = (status.stx_dev_major << 20) ^ status.stx_dev_minor,
           .links = status.stx_nlink,
-          .directory = S_ISDIR(status.stx_mode)};
+          .directory = S_ISDIR(status.stx_mode),
+          .mount_root = (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0};
 }
 
 UniqueFd open_path(int directory, const char* path, int flags = 0) {
@@ -266,6 +268,7 @@ class Looker {
     const Identity identity = identity_of(found);
     result.mount = identity.mount;
     result.directory = identity.directory;
+    result.mount_root = identity.mount_root;
     result.below_root = from_root || !identity.directory || is_below_root(found);
     read_path(found, identity, result);
   }
@@ -383,6 +386,7 @@ PathSeen seen(const SharedPath& shared) {
           .below_root = shared.below_root,
           .removed = shared.removed,
           .directory = shared.directory,
+          .mount_root = shared.mount_root,
           .dangling = shared.dangling};
 }
 

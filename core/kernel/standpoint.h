@@ -32,6 +32,7 @@ struct PathSeen {
   bool below_root = true;
   bool removed = false;
   bool directory = true;
+  bool mount_root = false;  // it is the root of its mount; false where the kernel can't tell
   bool dangling = false;  // ENOENT: a link to nothing
 };
 

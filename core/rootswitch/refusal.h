@@ -3,9 +3,9 @@
 // for people.
 //
 // The rule. The process stands still at its step until it has been looked at; `explain` looks, and
-// names the rule by what it sees (explain/refused_step.h). Where it can't (there is no /proc, or the
-// step hangs on files), a list of all rules is known (model/rules.h), and often the call and its
-// errno leave only one; then it is that.
+// names the rule by what it sees (explain/refused_step.h). Where it can't (there is no /proc, or
+// the step hangs on files), a list of all rules is known (model/rules.h), and often the call and
+// its errno leave only one; then it is that.
 #pragma once
 
 #include <sys/types.h>

@@ -31,8 +31,8 @@ mends() {
   names "$@"; shift
   commands "$@" >"$folder/script"
   [ -s "$folder/script" ] || die "no commands: $*"
-  case $(cat "$folder/script") in *pivot_root*) ;; *) printf 'pivot_root %s %s\n' "$1" "$2" >>"$folder/script" ;; esac
-  sh -e "$folder/script" </dev/null >"$folder/said" 2>&1 || { cat "$folder/script"; die "mending $rule"; }
+  case $(cat "$folder/script") in *pivot_root*) ;; *) echo 'pivot_root "$1" "$2"' >>"$folder/script" ;; esac
+  sh -e "$folder/script" "$1" "$2" </dev/null >"$folder/said" 2>&1 || { cat "$folder/script"; die "mending $rule"; }
   echo "mended: $rule"
 }
 # Nothing mends it.
@@ -77,6 +77,15 @@ inside "${own[@]}" -- 'tmpfs $W; ln -s loop $W/loop; only_names too-many-links $
 inside "${own[@]}" -- 'tmpfs $W; mkdir $W/n; mount --bind $W/n $W/n; cd $W/n; rmdir $W/n 2>/dev/null || true
                        umount -l $W/n; mkdir -p $W/m; cd $W/m; rmdir $W/m; only_names new-root-removed . $W' \
   2>/dev/null || inside "${own[@]}" -- 'tmpfs $W; mkdir $W/m; cd $W/m; rmdir $W/m; names new-root-removed . $W/; echo named'
+inside "${own[@]}" -- 'tmpfs $W; touch $W/f $W/g; mount --bind $W/g $W/f; rm $W/g; only_names not-a-directory $W/f $W/f'
+# Words that a shell, mountinfo and JSON must be told with care; slashes and links that change nothing.
+for name in 'a b' 'a\b' "a'b" '-n' 'a$b' 'a"b' '#' $'a\tb' $'\xe9t\xe9' 'Ünicode' '*'; do
+  NAME=$name inside "${own[@]}" -- 'tmpfs $W; mkdir "$W/$NAME"; cd $W; mends new-root-not-mount-point "./$NAME" "./$NAME"'
+  NAME=$name inside "${own[@]}" -- 'tmpfs $W; mkdir "$W/$NAME"; mends new-root-not-mount-point "$W/$NAME/" "$W/$NAME/."'
+done
+inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new; ln -s new $W/l; ln -s $W/l $W/m; mends new-root-not-mount-point $W/m/../m/ $W//m'
+inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new/sub; cd $W/new/sub; mends new-root-not-mount-point .. .'
+inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new; cd $W/new; mends new-root-not-mount-point ./ ././'
 
 # --- new_root and put_old
 inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new/old; mends new-root-not-mount-point $W/new $W/new/old'
@@ -120,6 +129,13 @@ if [[ $EUID -eq 0 ]]; then
   inside "${own[@]}" setpriv --bounding-set -sys_admin -- 'mends pivot-no-capability /etc /etc'
 fi
 inside unshare -Ur -- 'mends pivot-no-capability /etc /etc'  # the mount namespace is another's
+
+# --- what no command mends: a tree that was detached, a directory outside of the root
+inside "${own[@]}" -- 'tmpfs $W; mkdir $W/d; cd $W; umount -l $W; only_names new-root-foreign . $folder'
+inside "${own[@]}" -- "tmpfs \$W; tmpfs \$W/r; dress \$W/r; tmpfs \$W/o; PIVOTCHECK=/pivotcheck
+  nsenter --root=\$W/r --wd=\$W/o sh -c '. $folder/inside.sh; only_names new-root-not-under-root . .'"
+inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/r; dress $W/r; tmpfs $W/o; nsenter --root=$W/r --wd=$W/o sleep 60 & pid=$!
+  sleep 0.3; umount -l $W/r; only_names root-mount-foreign --pid $pid . .; kill $pid'
 
 # --- a locked mount
 inside "${own[@]}" -- 'tmpfs $W; unshare -Urm bash -c ". $folder/inside.sh; mends new-root-locked $W $W"'
