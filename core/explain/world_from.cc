@@ -264,7 +264,8 @@ class Builder {
       world_.attach(mount, parent, place_for_others(view.id, *on));
       return mount;
     }
-    const MountIndex parent = above(view.id, guess_.hidden_shared);
+    const bool is_rootfs = on == &seen;
+    const MountIndex parent = is_rootfs ? below() : above(view.id, guess_.hidden_shared);
     world_.attach(mount, parent,
                   parent == below() ? world_[parent].root : elsewhere(parent, view.id));
     return mount;

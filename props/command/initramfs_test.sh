@@ -26,11 +26,20 @@ for name in sh mount umount chroot pivot_root mkdir cat ls awk sed poweroff; do
   ln -s busybox "root/bin/$name"
 done
 cp "$PIVOTCHECK" root/bin/pivotcheck
-# A static one needs no libraries, and ldd says so by its status.
-{ ldd "$PIVOTCHECK" 2>/dev/null || true; } | { grep -o '/[^ ]*' || true; } | while read -r library; do
-  mkdir -p "root$(dirname "$library")"
-  cp -L "$library" "root$library"
-done
+libraries_of() {
+  # A static one needs none, and ldd says so by its status.
+  { ldd "$1" 2>/dev/null || true; } | { grep -o '/[^ ]*' || true; } | while read -r library; do
+    mkdir -p "root$(dirname "$library")"
+    cp -L "$library" "root$library"
+  done
+}
+libraries_of "$PIVOTCHECK"
+if command -v bwrap >/dev/null; then
+  cp "$(command -v bwrap)" root/bin/bwrap
+  libraries_of root/bin/bwrap
+else
+  echo 'NOT RUN: bwrap is missing (ci/install tests)'
+fi
 cat >root/init <<'END'
 #!/bin/sh
 mount -t proc proc /proc
@@ -43,6 +52,7 @@ echo '<switch>'
 pivotcheck switch --strategy dot-dot /new -- /bin/sh 2>&1; echo "<status $?>"
 mkdir /new/bin; cp /bin/busybox /new/bin/busybox
 pivotcheck switch --strategy move-chroot /new -- /bin/busybox echo moved
+[ ! -x /bin/bwrap ] || bwrap --bind /new / /bin/busybox true 2>&1
 echo '<second>'
 mount --rbind / /
 chroot /.. sh -c 'pivotcheck explain --json /new /new/old; echo "<status $?>"'
@@ -72,6 +82,7 @@ has part.mending '<status 0>'
 has part.switch 'pivotcheck switch: pivot_root . .: EINVAL root-is-rootfs: '
 has part.switch '<status 1>'
 has out 'moved'
+[[ ! -x root/bin/bwrap ]] || has out 'bwrap: pivot_root: Invalid argument'
 sed -n '/<offline>/,/<second>/p' out >part.offline
 has part.offline '"rule":"root-is-rootfs"'
 has part.second '"verdict":"would succeed"'
