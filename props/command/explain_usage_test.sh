@@ -31,8 +31,30 @@ usage 'exclude each other' --mountinfo good --root / --try /new /new
 usage 'does not go with --kernel' --try --kernel 6.1 /new /new
 printf '22 1 8:1 / /\n' >bad
 usage 'bad: line 1: ' --mountinfo bad --root / /new /new
+usage '.: can'\''t be read: EISDIR' --mountinfo . --root / /new /new
+sed 's/^30/22/' good >twice
+usage 'twice: line 2: mount 22 is there twice' --mountinfo twice --root / /new /new
+printf '%s\n' '22 1 8:1 / / rw - ext4 x rw' '' '30 31 0:40 / /a rw - tmpfs x rw' \
+  '31 30 0:41 / /b rw - tmpfs x rw' >circle
+usage 'circle: line 3: mount 30 is mounted on itself' --mountinfo circle --root / /a /a
 
 expect 0 "$PIVOTCHECK" explain --mountinfo good --root / /new /new
+# As it is pasted into a report: indented, with empty lines, with carriage returns.
+sed 's/^/    > /; s/> //; s/$/\r/' good >pasted
+printf '\n' >>pasted
+expect 0 "$PIVOTCHECK" explain --mountinfo pasted --root / /new /new
+# A second rootfs, which no kernel prints.
+printf '%s\n' '20 1 8:1 / / ro - ext4 x rw' '22 22 0:4 / / ro - tmpfs x rw' >second
+"$PIVOTCHECK" explain --mountinfo second --root / / / >/dev/null || [[ $? -eq 1 ]] || die 'a second rootfs'
+# What / is mounted on is not in the text: that is said.
+sed 's/^22 1 /22 1035 /' good >container
+expect 0 "$PIVOTCHECK" explain --mountinfo container --root / /new /new
+has out 'mount 1035, on which / is mounted, is not in the text'
+# Every byte of a path comes through, and the output is well-formed whatever they are.
+printf '22 1 8:1 / / rw - ext4 x rw\n30 22 0:40 / /\xe9\\040\\134 rw - tmpfs x rw\n' >bytes
+expect 1 "$PIVOTCHECK" explain --json --mountinfo bytes --root / $'/\xe9 \\/x' $'/\xe9 \\/x'
+iconv -f UTF-8 -t UTF-8 out >/dev/null || die 'the output is not UTF-8'
+has out '$(printf '
 expect 0 "$PIVOTCHECK" explain --mountinfo good --root / --kernel 6.1 --caps CAP_SYS_ADMIN /new /new
 expect 1 "$PIVOTCHECK" explain --mountinfo good --root / --caps none /new /new
 has out 'EPERM pivot-no-capability'
