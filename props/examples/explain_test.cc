@@ -194,7 +194,7 @@ int status_under_filter(int error) {
   const sock_fprog filter{.len = 4, .filter = program};
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) ::_exit(77);
-  const auto sight = see_process(0, "/proc", "/proc", KernelTraits{});
+  const auto sight = see_process(0, PathAsked{"/proc"}, PathAsked{"/proc"}, KernelTraits{});
   if (!sight) ::_exit(3);
   const Answer told = explain(*sight);
   const bool right = told.verdict == Verdict::refused && told.first.reason == &seccomp_filter &&
