@@ -62,7 +62,7 @@ void add_unseen_refusals(const ProcessFacts& facts, Sight& sight) {
 Expected<void> add_seccomp(pid_t pid, const ProcessFacts& facts, Sight& sight) {
   if (facts.seccomp_mode == 0) return {};
   if (pid != 0) {
-    const auto own = read_process(::getpid());
+    const auto own = read_process(0);
     if (!own) return std::unexpected(own.error());
     if (own->seccomp_mode != facts.seccomp_mode || own->seccomp_filters != facts.seccomp_filters) {
       sight.unseen_refusals.emplace_back(
@@ -89,7 +89,7 @@ Expected<std::vector<SeenMount>> parsed(const std::string& text) {
 
 Expected<Sight> see_process(pid_t pid, const PathAsked& new_root, const PathAsked& put_old,
                             const KernelTraits& traits) {
-  const auto facts = read_process(pid != 0 ? pid : ::getpid());
+  const auto facts = read_process(pid);
   if (!facts) return std::unexpected(facts.error());
   const auto stand = look(pid, new_root, put_old);
   if (!stand) return std::unexpected(stand.error());
@@ -117,6 +117,8 @@ Expected<Sight> see_process(pid_t pid, const PathAsked& new_root, const PathAske
   sight.traits = traits;
   sight.pid = pid;
   sight.needs_user_entry = !facts->callers_user_namespace;
+  sight.needs_mount_entry = !facts->callers_mount_namespace;
+  sight.keeps_ids = ::geteuid() != 0;
   add_unseen_refusals(*facts, sight);
   if (const auto asked = add_seccomp(pid, *facts, sight); !asked) {
     return std::unexpected(asked.error());

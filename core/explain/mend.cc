@@ -421,6 +421,20 @@ Plan mend(const Sight& sight, const std::vector<Guess>& guesses) {
   return plan;
 }
 
+namespace {
+
+// How a command gets to where the process stands, or to the root of its mount namespace.
+std::string entering(const Sight& sight, bool outside_root) {
+  std::string words = fmt::format("nsenter --target {} ", sight.pid);
+  if (sight.needs_user_entry) words += "--user ";
+  if (sight.needs_user_entry && sight.keeps_ids) words += "--preserve-credentials ";
+  if (sight.needs_mount_entry || outside_root) words += "--mount ";
+  if (!outside_root) words += "--root --wd ";
+  return words;
+}
+
+}  // namespace
+
 std::vector<std::string> script(const Plan& plan, const Sight& sight) {
   struct Line {
     std::string text;
@@ -454,15 +468,8 @@ std::vector<std::string> script(const Plan& plan, const Sight& sight) {
   }
   std::vector<std::string> result;
   for (const Line& line : lines) {
-    std::string entering;
-    if (sight.pid == 0) {
-      entering = line.outside_root ? to_own_root : "";
-    } else {
-      entering = fmt::format("nsenter --target {} {}--mount {}", sight.pid,
-                             sight.needs_user_entry ? "--user " : "",
-                             line.outside_root ? "" : "--root --wd ");
-    }
-    result.push_back(entering + line.text);
+    const std::string own = line.outside_root ? to_own_root : "";
+    result.push_back((sight.pid == 0 ? own : entering(sight, line.outside_root)) + line.text);
   }
   return result;
 }

@@ -9,6 +9,10 @@
 // Most commands change mounts, and whoever calls pivot_root afterwards profits by them. Some change
 // the process (its root, its namespaces): then everything behind happens inside that command, and
 // the call of pivot_root with it. Likewise where the call itself must have another put_old.
+//
+// What no command mends, as only another call would do: new_root is removed, in another namespace
+// or detached, outside of the root, no directory, the root itself, a link to nothing or in a circle
+// of links; a directory that may not be searched; a root that was unmounted; a seccomp filter.
 #pragma once
 
 #include <functional>

@@ -14,8 +14,8 @@ std::string what_root_is_on(const Sight& sight) {
     if (mount.mount_point != "/" || sight.find(mount.parent) != nullptr) continue;
     if (mount.parent <= 1) return "";
     return "mount " + std::to_string(mount.parent) +
-           ", on which / is mounted, is not in the text: it is taken not to be shared, which it may "
-           "be if the text is from a chroot";
+           ", on which / is mounted, is not in the text: it is taken not to be shared, which it "
+           "may be if the text is from a chroot";
   }
   return "";
 }

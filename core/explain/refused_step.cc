@@ -2,12 +2,17 @@
 // refused_step.cc: see refused_step.h.
 #include "explain/refused_step.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <concepts>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "explain/judge.h"
 #include "explain/live.h"
 #include "model/apply.h"
+#include "observe/proc.h"
 
 namespace pivotcheck::explain {
 namespace {
@@ -58,6 +63,10 @@ Possibility outcome_in(Built built, Op op, const std::vector<Path*>& paths) {
 
 Expected<Reason> why_refused(pid_t pid, const RefusedStep& step) {
   if (!can_be_judged(step.op)) return fail("it hangs on more than mounts and roots");
+  const UniqueFd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (pid != 0 && (!proc || own_number(proc.get()) != ::getpid())) {
+    return fail("/proc is not that of this PID namespace");
+  }
   Op op = step.op;
   const std::vector<Path*> paths = paths_of(op);
   std::array<PathAsked, 2> asked{{{"."}, {"."}}};

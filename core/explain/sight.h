@@ -65,6 +65,8 @@ struct Sight {
   KernelTraits traits;
   pid_t pid = 0;                  // 0: the caller itself, or nobody (offline)
   bool needs_user_entry = false;  // its user namespace is not the caller's (for nsenter -U)
+  bool needs_mount_entry = true;  // nor its mount namespace (for nsenter -m)
+  bool keeps_ids = false;         // the caller is not root: he can't take other ids there
   // Refusals that no mount explains, each a sentence: a seccomp filter, a security module.
   std::vector<std::string> unseen_refusals;
   std::optional<Outcome> seccomp_answer;  // what a filter answers in the kernel's place

@@ -184,8 +184,7 @@ class Double {
   Double(int proc, pid_t pid) : files_(proc, pid), proc_(proc) {}
 
   Trouble become(bool in_a_copy) {
-    const pid_t self = ::getpid();
-    TaskFiles own(proc_, self);
+    TaskFiles own(proc_, own_number(proc_));
     root_ = open_path(proc_, files_.path("root"));
     if (!root_) return trouble("open of /proc/PID/root");
     directory_ = open_path(proc_, files_.path("cwd"));
@@ -360,7 +359,7 @@ Expected<int> in_a_child(Shared* shared, Work work) {
 // Before the child becomes like the process, whose credentials may not be enough for it.
 UniqueFd descriptor_of(int proc, pid_t pid, const PathAsked& path) {
   if (path.descriptor < 0) return UniqueFd();
-  TaskFiles files(proc, pid != 0 ? pid : ::getpid());
+  TaskFiles files(proc, pid != 0 ? pid : own_number(proc));
   return open_path(proc, files.path("fd/" + std::to_string(path.descriptor)));
 }
 
@@ -426,7 +425,7 @@ Expected<Outcome> rehearse(pid_t pid, const std::string& new_root, const std::st
   const auto proc = open_proc();
   if (!proc) return std::unexpected(proc.error());
   const SharedMemory memory;
-  const pid_t whose = pid != 0 ? pid : ::getpid();
+  const pid_t whose = pid != 0 ? pid : own_number(proc->get());
   const auto status = in_a_child(memory.get(), [&](Shared& shared) {
     shared.trouble = Double(proc->get(), whose).become(true);
     if (shared.trouble) return;
@@ -443,7 +442,7 @@ bool stands_at_namespace_root(pid_t pid) {
   const auto proc = open_proc();
   if (!proc) return false;
   const SharedMemory memory;
-  const pid_t whose = pid != 0 ? pid : ::getpid();
+  const pid_t whose = pid != 0 ? pid : own_number(proc->get());
   const auto status = in_a_child(memory.get(), [&](Shared& shared) {
     TaskFiles files(proc->get(), whose);
     const UniqueFd root = open_path(proc->get(), files.path("root"));

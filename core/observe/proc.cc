@@ -3,6 +3,7 @@
 #include "observe/proc.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -20,6 +21,14 @@ std::unexpected<Failure> fail_with_errno(std::string_view call, std::string_view
   std::string text(call);
   text.append(" ").append(what).append(": ").append(errno_name(error));
   return fail(std::move(text), kind);
+}
+
+pid_t own_number(int proc) {
+  std::array<char, 16> link{};
+  const ssize_t length = ::readlinkat(proc, "self", link.data(), link.size());
+  pid_t number = 0;
+  if (length > 0) std::from_chars(link.data(), link.data() + length, number);
+  return number;
 }
 
 TaskFiles::TaskFiles(int proc, pid_t pid) : proc_(proc) {

@@ -20,6 +20,10 @@ namespace pivotcheck {
 [[nodiscard]] std::unexpected<Failure> fail_with_errno(std::string_view call, std::string_view what,
                                                        Failure::Kind kind = Failure::Kind::broke);
 
+// The number of the calling process in that /proc, which may be of another PID namespace than its
+// own; 0: it is not in there.
+pid_t own_number(int proc);
+
 class TaskFiles {
  public:
   // `proc` is a descriptor of /proc, which must stay open.

@@ -163,6 +163,8 @@ Expected<void> read_owner(TaskFiles& files, const std::string& status, ProcessFa
   if (!users) return std::unexpected(users.error());
   const UniqueFd own_users(::open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC));
   facts.callers_user_namespace = inode_of(own_users.get()) == inode_of(users->get());
+  const UniqueFd own_mounts(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
+  facts.callers_mount_namespace = inode_of(own_mounts.get()) == inode_of(mounts->get());
   facts.mounts = identify_namespace(mounts->get()).mounts;
   UniqueFd owner(::ioctl(mounts->get(), NS_GET_USERNS));
   if (!owner) return {};  // above the caller's: neither its own nor below, so no power over it
@@ -185,6 +187,7 @@ bool process_exists(pid_t pid) {
 Expected<ProcessFacts> read_process(pid_t pid) {
   const UniqueFd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!proc) return fail_with_errno("open", "/proc", Failure::Kind::cannot_run);
+  if (pid == 0) pid = own_number(proc.get());
   TaskFiles files(proc.get(), pid);
   ProcessFacts facts;
   std::string status;

@@ -34,6 +34,7 @@ struct ProcessFacts {
   bool machine_owns = false;        // that owner is the machine's first user namespace
   bool is_first_namespace = false;  // the mount namespace of PID 1
   bool callers_user_namespace = true;
+  bool callers_mount_namespace = true;
   int seccomp_mode = 0;  // 0 none, 1 strict, 2 filter
   int seccomp_filters = 0;
   bool no_new_privileges = false;
@@ -41,7 +42,8 @@ struct ProcessFacts {
   std::string security_modules;  // "capability,landlock,apparmor"; "" if not known
 };
 
-// Failure::Kind::cannot_run where the process can't be looked at (which file, which errno).
+// `pid` 0: the calling process; any other is its number in /proc, whichever PID namespace that is
+// of. Failure::Kind::cannot_run where it can't be looked at (which file, which errno).
 Expected<ProcessFacts> read_process(pid_t pid);
 
 bool process_exists(pid_t pid);

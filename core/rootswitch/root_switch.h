@@ -119,7 +119,7 @@ struct SwitchFailure {
   Kind kind = Kind::refused;
   std::string step;  // "pivot_root . .", "" where none was reached
   int error = 0;     // its errno, 0 where there is none
-  std::string rule;  // why the kernel refused, as in `pivotcheck rules`; "" where it can't be told
+  std::string rule;  // why the kernel refused, as `explain` names it; "" where it can't be told
   std::string message;  // all of it for people, one line
 };
 

@@ -149,6 +149,17 @@ inside "${own[@]}" -- "tmpfs \$W; dress \$W/r; tmpfs \$W/r/new; chroot \$W/r sle
   sleep 0.5; names root-not-mount-point --pid \$pid /new /new; commands --pid \$pid /new /new >script
   kill -0 \$pid; sh -e script </dev/null || die script; kill \$pid; echo mended by pid"
 
+# In namespaces of its own, and in a user namespace alone: there its mount namespace is the caller's.
+inside -- 'unshare -Urm sleep 60 & pid=$!; trap "kill $pid" EXIT; sleep 0.5; names new-root-locked --pid $pid /etc /etc
+  commands --pid $pid /etc /etc >script; sh -e script </dev/null || die script
+  status=0; "$PIVOTCHECK" explain --try --pid $pid /etc /etc >said || die still; echo mended in its namespaces'
+inside -- 'unshare -Ur sleep 60 & pid=$!; trap "kill $pid" EXIT; sleep 0.5; names pivot-no-capability --pid $pid /etc /etc
+  commands --pid $pid /etc /etc >script; sh -e script </dev/null || die script; echo mended in a namespace below'
+
+# In a PID namespace of its own, where /proc is still that of the one above: numbers mean others there.
+inside "${own[@]}" unshare --pid --fork -- 'tmpfs $W; tmpfs $W/new; mount --make-shared $W/new
+  mends put-old-mount-shared $W/new $W/new'
+
 # --- what it says is what happens, where it would succeed; and nothing is left
 inside "${own[@]}" -- 'tmpfs $W; mkdir $W/old; status=0; "$PIVOTCHECK" explain --json $W $W/old >said || status=$?
   if [ $status = 4 ]; then "$PIVOTCHECK" explain --try --json $W $W/old >said || die tried; else [ $status = 0 ]; fi

@@ -41,8 +41,17 @@ mount --bind "$R" "$R"
 mount -o remount,bind,ro "$R"
 exec "$@"
 END
+printf 'mount -t tmpfs none /proc\nexec "$@"\n' >no_proc
 namespace=(as_user unshare --user --map-root-user --mount sh -e)
 refused "mkdir -m 0700 $folder/root/.pivotcheck-old" "${namespace[@]}" read_only -- --strategy put-old
+has err 'EROFS read-only: '
+# --- where /proc has other numbers than this PID namespace, or is missing, only the table is asked
+pids=(as_user unshare --user --map-root-user --mount --pid --fork)
+refused 'the mount at /mnt: move_mount @tree0 @target: Invalid argument (EINVAL)' "${pids[@]}" -- \
+  --bind "$folder/file:/mnt"
+refused 'the mount at /mnt: move_mount @tree0 @target: Invalid argument (EINVAL)' \
+  "${namespace[@]}" no_proc -- --bind "$folder/file:/mnt"
+refused "$(printf 'mkdir -m 0700 %s' "$R/.pivotcheck-old")" "${pids[@]}" sh -e read_only -- --strategy put-old
 has err 'EROFS read-only: '
 # --- no capability
 refused 'unshare mnt: EPERM unshare-mnt-no-capability: ' as_user --
