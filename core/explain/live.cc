@@ -114,6 +114,10 @@ Expected<Sight> see_process(pid_t pid, const PathAsked& new_root, const PathAske
   sight.owns_namespace = facts->owns_namespace;
   sight.machine_owns = facts->machine_owns;
   sight.is_first_namespace = facts->is_first_namespace;
+  const SeenMount* new_root_mount = sight.find(sight.new_root.mount);
+  sight.may_be_copy = sight.machine_owns && !sight.is_first_namespace &&
+                      new_root_mount != nullptr &&
+                      may_come_from_another_owner(pid, new_root_mount->line.mount);
   sight.traits = traits;
   sight.pid = pid;
   sight.needs_user_entry = !facts->callers_user_namespace;

@@ -209,7 +209,8 @@ std::vector<Command> bind_new_root(Built& built, const Sight& sight) {
   const bool holds_mounts = std::ranges::any_of(world[at->mount].children, [&](MountIndex child) {
     return world.is_below_or_at(world[child].mount_point, at->dentry);
   });
-  const bool recursive = holds_mounts || !sight.machine_owns || !sight.may_mount;
+  const bool recursive =
+      holds_mounts || !sight.machine_owns || sight.may_be_copy || !sight.may_mount;
   commands.push_back(bind_to_itself(built.new_root_place.asked, built.new_root, recursive));
   // Who stands in the directory itself still stands below the new mount.
   const bool stands_there =

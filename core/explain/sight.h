@@ -60,7 +60,8 @@ struct Sight {
   Capabilities capabilities;        // effective ones
   bool may_mount = true;            // CAP_SYS_ADMIN in the owner of the mount namespace
   bool owns_namespace = true;       // its own user namespace is that owner
-  bool machine_owns = true;         // that owner is the machine's own user namespace: no locks
+  bool machine_owns = true;         // that owner is the machine's own user namespace: no locks,
+  bool may_be_copy = false;         // unless it is a copy of another owner's
   bool is_first_namespace = false;  // it is the mount namespace of PID 1
   KernelTraits traits;
   pid_t pid = 0;                  // 0: the caller itself, or nobody (offline)

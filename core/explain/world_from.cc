@@ -77,11 +77,13 @@ class Builder {
                 .new_root_place = sight_.new_root,
                 .put_old_place = sight_.put_old,
                 .rootfs = rootfs_};
+    const bool on_one = sight_.new_root.mount == sight_.put_old.mount;
     if (sight_.offline) {
       built.new_root = offline_path(sight_.new_root);
       built.put_old = offline_path(sight_.put_old);
     } else {
-      built.new_root = live_path(sight_.new_root, "n", guess_.new_root_foreign, false);
+      built.new_root = live_path(sight_.new_root, "n", guess_.new_root_foreign,
+                                 on_one && guess_.put_old_detached);
       built.put_old =
           live_path(sight_.put_old, "o", guess_.put_old_foreign, guess_.put_old_detached);
     }
@@ -365,7 +367,7 @@ class Builder {
   // mount_namespaces(7): what came from a more privileged namespace is locked. The lowest mount
   // always did, and pivot_root hands its lock on.
   void lock_mounts() {
-    if (sight_.machine_owns) return;
+    if (sight_.machine_owns && !guess_.locked) return;
     for (const auto& [id, mount] : mounts_) {
       if (world_.is_detached_tree(world_[mount].space)) continue;
       const SeenMount* seen = sight_.find(id);
@@ -531,6 +533,11 @@ std::vector<Unknown> unknowns(const Sight& sight) {
     open(&Guess::locked,
          "whether new_root's mount is locked: the mount namespace belongs to another user "
          "namespace than the machine's own, and no file shows the locks");
+  }
+  if (sight.may_be_copy) {
+    open(&Guess::locked,
+         "whether new_root's mount is locked: the mount namespace may be a copy of one that "
+         "belongs to another user namespace, and no file shows the locks");
   }
   const SeenMount* line = own_root_line(sight);
   const SeenMount* root = line != nullptr ? line : sight.find(sight.root.mount);

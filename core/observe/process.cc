@@ -19,6 +19,7 @@
 #include <set>
 #include <string_view>
 
+#include "observe/mountinfo.h"
 #include "observe/proc.h"
 #include "observe/statmount.h"
 #include "observe/statmount_api.h"
@@ -178,6 +179,47 @@ Expected<void> read_owner(TaskFiles& files, const std::string& status, ProcessFa
 }
 
 }  // namespace
+
+namespace {
+
+// The mount namespace of that process has another owner, and is older than one of that id; 0: not
+// known.
+bool is_older_of_another_owner(TaskFiles& files, std::uint64_t id) {
+  const auto mounts = files.open("ns/mnt");
+  if (!mounts) return false;
+  const UniqueFd owner(::ioctl(mounts->get(), NS_GET_USERNS));
+  if (!owner || inode_of(owner.get()) == first_user_namespace) return false;
+  return id == 0 || identify_namespace(mounts->get()).id < id;
+}
+
+bool shows_one_like(TaskFiles& files, const MountView& mount) {
+  std::string text;
+  if (!files.read_file("mountinfo", text)) return false;
+  const auto lines = parse_mountinfo(text);
+  return lines && std::ranges::any_of(*lines, [&](const MountinfoLine& line) {
+           return line.mount.filesystem == mount.filesystem && line.mount.root == mount.root;
+         });
+}
+
+}  // namespace
+
+bool may_come_from_another_owner(pid_t pid, const MountView& mount) {
+  const UniqueFd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!proc) return false;
+  TaskFiles own(proc.get(), pid != 0 ? pid : own_number(proc.get()));
+  const auto mounts = own.open("ns/mnt");
+  const auto own_link = own.read_link("ns/mnt");
+  if (!mounts || !own_link) return false;
+  const std::uint64_t id = identify_namespace(mounts->get()).id;
+  std::set<std::string> known{*own_link};
+  for (const pid_t other : all_processes()) {
+    TaskFiles files(proc.get(), other);
+    const auto link = files.read_link("ns/mnt");
+    if (!link || !known.insert(*link).second) continue;
+    if (is_older_of_another_owner(files, id) && shows_one_like(files, mount)) return true;
+  }
+  return false;
+}
 
 bool process_exists(pid_t pid) {
   struct stat status {};

@@ -18,6 +18,7 @@
 
 #include "base/failure.h"
 #include "op/op.h"
+#include "view/snapshot.h"
 
 namespace pivotcheck {
 
@@ -45,6 +46,12 @@ struct ProcessFacts {
 // `pid` 0: the calling process; any other is its number in /proc, whichever PID namespace that is
 // of. Failure::Kind::cannot_run where it can't be looked at (which file, which errno).
 Expected<ProcessFacts> read_process(pid_t pid);
+
+// Whether that mount of the process may have come from a mount namespace of another owner than the
+// machine's first user namespace: such a one, older than its own, has a mount like it. A copy keeps
+// the locks of what it was copied from, whoever owns the copy. (Of a namespace that is gone, nobody
+// can know.)
+bool may_come_from_another_owner(pid_t pid, const MountView& mount);
 
 bool process_exists(pid_t pid);
 
