@@ -182,16 +182,6 @@ Expected<void> read_owner(TaskFiles& files, const std::string& status, ProcessFa
 
 namespace {
 
-// The mount namespace of that process has another owner, and is older than one of that id; 0: not
-// known.
-bool is_older_of_another_owner(TaskFiles& files, std::uint64_t id) {
-  const auto mounts = files.open("ns/mnt");
-  if (!mounts) return false;
-  const UniqueFd owner(::ioctl(mounts->get(), NS_GET_USERNS));
-  if (!owner || inode_of(owner.get()) == first_user_namespace) return false;
-  return id == 0 || identify_namespace(mounts->get()).id < id;
-}
-
 bool shows_one_like(TaskFiles& files, const MountView& mount) {
   std::string text;
   if (!files.read_file("mountinfo", text)) return false;
@@ -210,15 +200,28 @@ bool may_come_from_another_owner(pid_t pid, const MountView& mount) {
   const auto mounts = own.open("ns/mnt");
   const auto own_link = own.read_link("ns/mnt");
   if (!mounts || !own_link) return false;
-  const std::uint64_t id = identify_namespace(mounts->get()).id;
+  const std::uint64_t own_id = identify_namespace(mounts->get()).id;
+  std::uint64_t oldest = own_id;  // of the machine's own, which most others are copies of
+  bool oldest_has_it = false;
+  bool another_has_it = false;
   std::set<std::string> known{*own_link};
   for (const pid_t other : all_processes()) {
     TaskFiles files(proc.get(), other);
     const auto link = files.read_link("ns/mnt");
     if (!link || !known.insert(*link).second) continue;
-    if (is_older_of_another_owner(files, id) && shows_one_like(files, mount)) return true;
+    const auto space = files.open("ns/mnt");
+    const UniqueFd owner(space ? ::ioctl(space->get(), NS_GET_USERNS) : -1);
+    if (!owner) continue;
+    const std::uint64_t id = identify_namespace(space->get()).id;
+    if (own_id != 0 && id >= own_id) continue;
+    if (inode_of(owner.get()) != first_user_namespace) {
+      another_has_it = another_has_it || shows_one_like(files, mount);
+    } else if (id <= oldest) {
+      oldest_has_it = (oldest_has_it && id == oldest) || shows_one_like(files, mount);
+      oldest = id;
+    }
   }
-  return false;
+  return another_has_it && !oldest_has_it;
 }
 
 bool process_exists(pid_t pid) {

@@ -48,9 +48,10 @@ struct ProcessFacts {
 Expected<ProcessFacts> read_process(pid_t pid);
 
 // Whether that mount of the process may have come from a mount namespace of another owner than the
-// machine's first user namespace: such a one, older than its own, has a mount like it. A copy keeps
-// the locks of what it was copied from, whoever owns the copy. (Of a namespace that is gone, nobody
-// can know.)
+// machine's first user namespace: such a one, older than its own, has a mount like it, and the
+// machine's oldest one has not. A copy keeps the locks of what it was copied from, whoever owns the
+// copy. (Of a namespace that is gone, nobody can know; and what is in the machine's oldest is taken
+// to have come from there.)
 bool may_come_from_another_owner(pid_t pid, const MountView& mount);
 
 bool process_exists(pid_t pid);

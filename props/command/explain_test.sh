@@ -160,6 +160,18 @@ inside -- 'unshare -Ur sleep 60 & pid=$!; trap "kill $pid" EXIT; sleep 0.5; name
 inside "${own[@]}" unshare --pid --fork -- 'tmpfs $W; tmpfs $W/new; mount --make-shared $W/new
   mends put-old-mount-shared $W/new $W/new'
 
+# A user namespace with a copy of the machine's mounts, which half of all programs have, is no reason
+# to doubt those; one with a mount of its own, into which the process went, is.
+if [[ $EUID -eq 0 ]]; then
+  inside -- 'unshare -Urm sleep 60 & pid=$!; trap "kill $pid" EXIT; sleep 0.5
+    unshare --mount --propagation private sh -c ". $folder/inside.sh; tmpfs $W; mkdir $W/n
+      status=0; $PIVOTCHECK explain $W/n $W/n >said || status=\$?; [ \$status = 1 ] || die doubt; echo no doubt"'
+  inside -- 'unshare -Urm sh -c "mount -t tmpfs none $W && exec sleep 60" & pid=$!; trap "kill $pid" EXIT; sleep 0.5
+    nsenter --target $pid --mount unshare --mount --propagation unchanged sh -c ". $folder/inside.sh
+      status=0; $PIVOTCHECK explain $W $W >said || status=\$?; [ \$status = 4 ] || die \$status; grep -q copy said
+      echo doubt"'
+fi
+
 # --- what it says is what happens, where it would succeed; and nothing is left
 inside "${own[@]}" -- 'tmpfs $W; mkdir $W/old; status=0; "$PIVOTCHECK" explain --json $W $W/old >said || status=$?
   if [ $status = 4 ]; then "$PIVOTCHECK" explain --try --json $W $W/old >said || die tried; else [ $status = 0 ]; fi
