@@ -220,7 +220,7 @@ class Builder {
     // The root is a plain directory of the parent. (A second rootfs is no kernel's, but a text may
     // say anything.)
     if (above == nullptr || above == &seen) {
-      const Location root = hidden_root(view.parent);
+      const Location root = hidden_root(above == nullptr ? view.parent : 0);
       return world_.attach(mount, root.mount, directory_below(root.dentry, view.mount_point));
     }
     const MountIndex parent = mounts_.at(view.parent);

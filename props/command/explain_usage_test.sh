@@ -46,6 +46,16 @@ expect 0 "$PIVOTCHECK" explain --mountinfo pasted --root / /new /new
 # A second rootfs, which no kernel prints.
 printf '%s\n' '20 1 8:1 / / ro - ext4 x rw' '22 22 0:4 / / ro - tmpfs x rw' >second
 "$PIVOTCHECK" explain --mountinfo second --root / / / >/dev/null || [[ $? -eq 1 ]] || die 'a second rootfs'
+cat >third <<'END'
+20 99 8:1 /sub / ro shared:1 - ext4 x rw
+23 23 0:1 / /e/b ro shared:1 - tmpfs x rw
+25 22 0:4 /q /e rw - tmpfs x rw
+21 20 0:1 /q /e ro master:3 - tmpfs x rw
+24 22 0:1 / / rw unbindable - tmpfs x rw
+26 26 0:1 / /e/b/f rw shared:3 - tmpfs x rw
+22 20 0:3 /q//deleted / ro master:2 propagate_from:1 - tmpfs x rw
+END
+expect 0 timeout 20 "$PIVOTCHECK" explain --mountinfo third --root / '/e/b/../..' /..
 # What / is mounted on is not in the text: that is said.
 sed 's/^22 1 /22 1035 /' good >container
 expect 0 "$PIVOTCHECK" explain --mountinfo container --root / /new /new
