@@ -191,20 +191,40 @@ bool shows_one_like(TaskFiles& files, const MountView& mount) {
          });
 }
 
+// What listmount knows of that mount's age: mounts are numbered in the order in which they are made;
+// 0 where it can't be asked.
+std::uint64_t age_of(int space, MountId id) {
+  const auto listed = list_mounts(identify_namespace(space));
+  if (!listed) return 0;
+  const auto found = std::ranges::find(listed->mountinfo_ids, id);
+  if (found == listed->mountinfo_ids.end()) return 0;
+  return listed->mounts[static_cast<std::size_t>(found - listed->mountinfo_ids.begin())].id;
+}
+
+// One like it is there, and is older.
+bool shows_original(TaskFiles& files, int space, const MountView& mount, std::uint64_t age) {
+  const auto listed = list_mounts(identify_namespace(space));
+  if (!listed || age == 0) return shows_one_like(files, mount);
+  return std::ranges::any_of(listed->mounts, [&](const MountView& one) {
+    return one.filesystem == mount.filesystem && one.root == mount.root && one.id < age;
+  });
+}
+
 }  // namespace
 
 bool may_come_from_another_owner(pid_t pid, const MountView& mount) {
   const UniqueFd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!proc) return false;
   TaskFiles own(proc.get(), pid != 0 ? pid : own_number(proc.get()));
-  const auto mounts = own.open("ns/mnt");
   const auto own_link = own.read_link("ns/mnt");
-  if (!mounts || !own_link) return false;
-  const std::uint64_t own_id = identify_namespace(mounts->get()).id;
-  std::uint64_t oldest = own_id;  // of the machine's own, which most others are copies of
-  bool oldest_has_it = false;
+  const auto own_space = own.open("ns/mnt");
+  if (!own_link || !own_space) return false;
+  const std::uint64_t age = age_of(own_space->get(), mount.id);
+  // Which of two namespaces is older can't be told: their numbers are handed out to each processor
+  // in batches. The lowest process's is the one that most others are copies of.
+  bool lowest_is_known = false;
   bool another_has_it = false;
-  std::set<std::string> known{*own_link};
+  std::set<std::string> known;
   for (const pid_t other : all_processes()) {
     TaskFiles files(proc.get(), other);
     const auto link = files.read_link("ns/mnt");
@@ -212,16 +232,14 @@ bool may_come_from_another_owner(pid_t pid, const MountView& mount) {
     const auto space = files.open("ns/mnt");
     const UniqueFd owner(space ? ::ioctl(space->get(), NS_GET_USERNS) : -1);
     if (!owner) continue;
-    const std::uint64_t id = identify_namespace(space->get()).id;
-    if (own_id != 0 && id >= own_id) continue;
     if (inode_of(owner.get()) != first_user_namespace) {
-      another_has_it = another_has_it || shows_one_like(files, mount);
-    } else if (id <= oldest) {
-      oldest_has_it = (oldest_has_it && id == oldest) || shows_one_like(files, mount);
-      oldest = id;
+      another_has_it = another_has_it || shows_original(files, space->get(), mount, age);
+    } else if (!lowest_is_known) {
+      lowest_is_known = true;
+      if (*link == *own_link || shows_one_like(files, mount)) return false;
     }
   }
-  return another_has_it && !oldest_has_it;
+  return another_has_it;
 }
 
 bool process_exists(pid_t pid) {

@@ -48,9 +48,9 @@ struct ProcessFacts {
 Expected<ProcessFacts> read_process(pid_t pid);
 
 // Whether that mount of the process may have come from a mount namespace of another owner than the
-// machine's first user namespace: such a one, older than its own, has a mount like it, and the
-// machine's oldest one has not. A copy keeps the locks of what it was copied from, whoever owns the
-// copy. (Of a namespace that is gone, nobody can know; and what is in the machine's oldest is taken
+// machine's first user namespace: such a one has a mount like it that is older, and the namespace
+// of the lowest process has none. A copy keeps the locks of what it was copied from, whoever owns
+// the copy. (Of a namespace that is gone, nobody can know; and what the lowest process has is taken
 // to have come from there.)
 bool may_come_from_another_owner(pid_t pid, const MountView& mount);
 
