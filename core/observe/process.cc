@@ -191,8 +191,8 @@ bool shows_one_like(TaskFiles& files, const MountView& mount) {
          });
 }
 
-// What listmount knows of that mount's age: mounts are numbered in the order in which they are made;
-// 0 where it can't be asked.
+// What listmount knows of that mount's age: mounts are numbered in the order in which they are
+// made; 0 where it can't be asked.
 std::uint64_t age_of(int space, MountId id) {
   const auto listed = list_mounts(identify_namespace(space));
   if (!listed) return 0;
