@@ -16,6 +16,7 @@
 #include <climits>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <functional>
 #include <span>
@@ -146,6 +147,22 @@ unsigned start_threads(unsigned count) {
 
 }  // namespace
 
+namespace {
+
+// Ended threads are freed later, by RCU, and new ones are just being placed: until that is over, not
+// only what looks at threads is slower.
+struct Settling {
+  Settling() = default;
+  Settling(const Settling&) = delete;
+  Settling& operator=(const Settling&) = delete;
+  ~Settling() {
+    const timespec moment{.tv_sec = 0, .tv_nsec = 300'000'000};
+    ::nanosleep(&moment, nullptr);
+  }
+};
+
+}  // namespace
+
 void Crowd::dismiss() {
   for (const pid_t pid : processes_) ::kill(pid, SIGKILL);
   for (const pid_t pid : processes_) ::waitpid(pid, nullptr, 0);
@@ -156,6 +173,7 @@ void Crowd::dismiss() {
 Expected<void> Crowd::resize(unsigned threads) {
   if (threads == threads_) return {};
   dismiss();
+  const Settling settling;
   const pid_t maker = ::getpid();
   for (unsigned left = threads; left > 0;) {
     const unsigned share = std::min(left, threads_each);
