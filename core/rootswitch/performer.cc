@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,6 +30,12 @@ using strategy::OpenInRoot;
 using strategy::UnshareOthers;
 
 int answer(long result) { return result < 0 ? errno : 0; }
+
+// The calls alone, here and below: each wrapper of the C library lies in another page of it, and each
+// page that a child runs is one more to be mapped for it.
+long sys_mount(const char* source, const Path& target, const char* type, unsigned long flags) {
+  return ::syscall(SYS_mount, source, target.text.c_str(), type, flags, nullptr);
+}
 
 // --- flags as the kernel has them ----------------------------------------------------------------
 
@@ -87,12 +94,12 @@ bool is_bare_handle(const Path& path) { return !path.handle.empty() && path.text
 
 int perform(Performer& self, const Mkdir& op) {
   const At place = at(self, op.path);
-  return answer(::mkdirat(place.directory, place.text, 0755));
+  return answer(::syscall(SYS_mkdirat, place.directory, place.text, 0755));
 }
 
 int perform(Performer& self, const Rmdir& op) {
   const At place = at(self, op.path);
-  return answer(::unlinkat(place.directory, place.text, AT_REMOVEDIR));
+  return answer(::syscall(SYS_unlinkat, place.directory, place.text, AT_REMOVEDIR));
 }
 
 int perform(Performer& self, const Touch& op) {
@@ -114,50 +121,49 @@ int perform(Performer& self, const Chmod& op) {
 
 int perform(Performer&, const Mount& op) {
   const char* type = op.type == FilesystemType::tmpfs ? "tmpfs" : "ramfs";
-  return answer(::mount("none", op.path.text.c_str(), type, mount_bits(op.flags), nullptr));
+  return answer(sys_mount("none", op.path, type, mount_bits(op.flags)));
 }
 
 int perform(Performer&, const Bind& op) {
   const unsigned long flags = op.recursive ? MS_BIND | MS_REC : MS_BIND;
-  return answer(
-      ::mount(op.source.text.c_str(), op.target.text.c_str(), nullptr, flags, nullptr));
+  return answer(sys_mount(op.source.text.c_str(), op.target, nullptr, flags));
 }
 
 int perform(Performer&, const Move& op) {
-  return answer(
-      ::mount(op.source.text.c_str(), op.target.text.c_str(), nullptr, MS_MOVE, nullptr));
+  return answer(sys_mount(op.source.text.c_str(), op.target, nullptr, MS_MOVE));
 }
 
 int perform(Performer&, const ChangePropagation& op) {
   const unsigned long flags = propagation_bits(op.to) | (op.recursive ? +MS_REC : 0U);
-  return answer(::mount("none", op.path.text.c_str(), nullptr, flags, nullptr));
+  return answer(sys_mount("none", op.path, nullptr, flags));
 }
 
 int perform(Performer&, const Remount& op) {
   const unsigned long flags = MS_REMOUNT | MS_BIND | mount_bits(op.flags.flags);
-  return answer(::mount("none", op.path.text.c_str(), nullptr, flags, nullptr));
+  return answer(sys_mount("none", op.path, nullptr, flags));
 }
 
 int perform(Performer&, const Umount& op) {
-  return answer(::umount2(op.path.text.c_str(), umount_bits(op.flags)));
+  return answer(::syscall(SYS_umount2, op.path.text.c_str(), umount_bits(op.flags)));
 }
 
 int perform(Performer&, const PivotRoot& op) {
   return answer(kernel::sys_pivot_root(op.new_root.text.c_str(), op.put_old.text.c_str()));
 }
 
-int perform(Performer&, const Chroot& op) { return answer(::chroot(op.path.text.c_str())); }
+int perform(Performer&, const Chroot& op) { return answer(::syscall(SYS_chroot, op.path.text.c_str())); }
 
-int perform(Performer&, const Chdir& op) { return answer(::chdir(op.path.text.c_str())); }
+int perform(Performer&, const Chdir& op) { return answer(::syscall(SYS_chdir, op.path.text.c_str())); }
 
 int perform(Performer& self, const Open& op) {
   const At place = at(self, op.path);
   return self.keep(op.handle.text,
-                   ::openat(place.directory, place.text, O_PATH | O_CLOEXEC));
+                   static_cast<int>(::syscall(SYS_openat, place.directory, place.text,
+                                              O_PATH | O_CLOEXEC)));
 }
 
 int perform(Performer& self, const Fchdir& op) {
-  return answer(::fchdir(self.find(op.handle.text)));
+  return answer(::syscall(SYS_fchdir, self.find(op.handle.text)));
 }
 
 int perform(Performer& self, const Close& op) { return self.close(op.handle.text); }
@@ -165,11 +171,11 @@ int perform(Performer& self, const Close& op) { return self.close(op.handle.text
 int perform(Performer&, const Unshare& op) {
   const int kinds = (op.kinds.has(NamespaceKind::mnt) ? CLONE_NEWNS : 0) |
                     (op.kinds.has(NamespaceKind::user) ? CLONE_NEWUSER : 0);
-  return answer(::unshare(kinds));
+  return answer(::syscall(SYS_unshare, kinds));
 }
 
 int perform(Performer& self, const Setns& op) {
-  return answer(::setns(self.find_lent(op.task.text), CLONE_NEWNS));
+  return answer(::syscall(SYS_setns, self.find_lent(op.task.text), CLONE_NEWNS));
 }
 
 int perform(Performer& self, const OpenTree& op) {
@@ -218,12 +224,12 @@ int perform(Performer& self, const Fsmount& op) {
 // --- steps that have no verb ---------------------------------------------------------------------
 
 int perform(Performer&, const UnshareOthers& step) {
-  return answer(::unshare(static_cast<int>(step.kinds)));
+  return answer(::syscall(SYS_unshare, step.kinds));
 }
 
 int perform(Performer& self, const MakePrivateDirectory& step) {
   const At place = at(self, step.path);
-  return answer(::mkdirat(place.directory, place.text, 0700));
+  return answer(::syscall(SYS_mkdirat, place.directory, place.text, 0700));
 }
 
 bool same_directory(int one, int other) {
@@ -281,8 +287,22 @@ int Performer::perform(const strategy::Step& step) {
 
 Performer::Performer(const strategy::Steps& steps) { slots_.reserve(steps.size()); }
 
+namespace {
+
+// Without memcmp, for the same reason.
+struct SameName {
+  std::string_view name;
+  bool operator()(std::string_view other) const {
+    bool same = name.size() == other.size();
+    for (std::size_t i = 0; same && i < name.size(); ++i) same = name[i] == other[i];
+    return same;
+  }
+};
+
+}  // namespace
+
 int Performer::find(std::string_view name) const {
-  const auto slot = std::ranges::find(slots_, name, &Slot::name);
+  const auto slot = std::ranges::find_if(slots_, SameName{name}, &Slot::name);
   return slot == slots_.end() ? -1 : slot->fd.get();
 }
 
@@ -293,7 +313,7 @@ int Performer::find_lent(std::string_view task) const {
 
 int Performer::keep(std::string_view name, int fd) {
   if (fd < 0) return errno;
-  const auto slot = std::ranges::find(slots_, name, &Slot::name);
+  const auto slot = std::ranges::find_if(slots_, SameName{name}, &Slot::name);
   if (slot != slots_.end()) {
     slot->fd.reset(fd);
     return 0;
@@ -304,7 +324,7 @@ int Performer::keep(std::string_view name, int fd) {
 }
 
 int Performer::close(std::string_view name) {
-  const auto slot = std::ranges::find(slots_, name, &Slot::name);
+  const auto slot = std::ranges::find_if(slots_, SameName{name}, &Slot::name);
   if (slot == slots_.end()) return EBADF;
   slots_.erase(slot);
   return 0;
