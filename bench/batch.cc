@@ -149,17 +149,12 @@ unsigned start_threads(unsigned count) {
 
 namespace {
 
-// Ended threads are freed later, by RCU, and new ones are just being placed: until that is over, not
-// only what looks at threads is slower.
-struct Settling {
-  Settling() = default;
-  Settling(const Settling&) = delete;
-  Settling& operator=(const Settling&) = delete;
-  ~Settling() {
-    const timespec moment{.tv_sec = 0, .tv_nsec = 300'000'000};
-    ::nanosleep(&moment, nullptr);
-  }
-};
+// Ended threads are freed later, by RCU, and new ones are just being placed: until that is over,
+// not only what looks at threads is slower.
+void leave_the_machine_alone() {
+  const timespec moment{.tv_sec = 0, .tv_nsec = 300'000'000};
+  ::nanosleep(&moment, nullptr);
+}
 
 }  // namespace
 
@@ -173,7 +168,6 @@ void Crowd::dismiss() {
 Expected<void> Crowd::resize(unsigned threads) {
   if (threads == threads_) return {};
   dismiss();
-  const Settling settling;
   const pid_t maker = ::getpid();
   for (unsigned left = threads; left > 0;) {
     const unsigned share = std::min(left, threads_each);
@@ -200,6 +194,7 @@ Expected<void> Crowd::resize(unsigned threads) {
     left -= share;
   }
   threads_ = threads;
+  leave_the_machine_alone();
   return {};
 }
 

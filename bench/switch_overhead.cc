@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // switch_overhead.cc: what the library costs on top of the system calls it makes. Every strategy
-// with a namespace of its own, on three roads: a mount namespace only; a user namespace with one id,
-// too; and a PID namespace as well. Each twice: as the flat list of its system calls
-// (bare_calls.h) between the cheapest clone that does and an execve, and by RootSwitch. Both start a
-// static true in the new root and wait for it.
+// with a namespace of its own, on three roads: a mount namespace only; a user namespace with one
+// id, too; and a PID namespace as well. Each twice: as the flat list of its system calls
+// (bare_calls.h) between the cheapest clone that does and an execve, and by RootSwitch. Both start
+// a static true in the new root and wait for it.
 //
 // The list by hand has the calls of every step, and learns, as every program must, that the command
 // was started: by a pipe that is closed on exec, where it is a fork. It has nothing of what makes a

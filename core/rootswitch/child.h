@@ -16,8 +16,8 @@
 //       | <---- started ---------------|  init: reaps, passes signals on   |
 //       | <---- ended -----------------|                                   |
 //
-// What the child says it writes into a pipe, which is close-on-exec: without a PID namespace its end
-// of file is what tells that the command was started. `go` is a word in memory that both have.
+// What the child says it writes into a pipe, which is close-on-exec: without a PID namespace its
+// end of file is what tells that the command was started. `go` is a word in memory that both have.
 // Where nothing has to be answered there is neither: the child has the caller's memory, who stands
 // still until it has started the command, and leaves its one report there.
 #pragma once

@@ -31,8 +31,8 @@ using strategy::UnshareOthers;
 
 int answer(long result) { return result < 0 ? errno : 0; }
 
-// The calls alone, here and below: each wrapper of the C library lies in another page of it, and each
-// page that a child runs is one more to be mapped for it.
+// The calls alone, here and below: each wrapper of the C library lies in another page of it, and
+// each page that a child runs is one more to be mapped for it.
 long sys_mount(const char* source, const Path& target, const char* type, unsigned long flags) {
   return ::syscall(SYS_mount, source, target.text.c_str(), type, flags, nullptr);
 }
@@ -151,9 +151,13 @@ int perform(Performer&, const PivotRoot& op) {
   return answer(kernel::sys_pivot_root(op.new_root.text.c_str(), op.put_old.text.c_str()));
 }
 
-int perform(Performer&, const Chroot& op) { return answer(::syscall(SYS_chroot, op.path.text.c_str())); }
+int perform(Performer&, const Chroot& op) {
+  return answer(::syscall(SYS_chroot, op.path.text.c_str()));
+}
 
-int perform(Performer&, const Chdir& op) { return answer(::syscall(SYS_chdir, op.path.text.c_str())); }
+int perform(Performer&, const Chdir& op) {
+  return answer(::syscall(SYS_chdir, op.path.text.c_str()));
+}
 
 int perform(Performer& self, const Open& op) {
   const At place = at(self, op.path);
