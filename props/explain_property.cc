@@ -193,8 +193,8 @@ Spot some_spot(Choices& choices, const model::World& world, const model::Task& t
 
 // The generated scenario up to its last pivot_root, or with one at the end.
 std::optional<Question> make_question(Choices& choices, const Generated& generated) {
-  // Two worlds are made of it, and in one of them such a step may be refused by chance (FINDINGS.md,
-  // "A lookup that starts again counts its links twice").
+  // Two worlds are made of it, and in one of them such a step may be refused by chance
+  // (FINDINGS.md, "A lookup that starts again counts its links twice").
   const auto by_chance = [](const auto& verdict) { return verdict.may_be_too_many_links; };
   if (std::ranges::any_of(generated.verdicts, by_chance)) return std::nullopt;
   const bool own = choices.flip(50);
