@@ -13,13 +13,13 @@
 #include <array>
 #include <cstdio>
 
-#include "gen/scenario_generator.h"
-#include "gen/seeded.h"
-#include "kernel/desk.h"
-#include "kernel/frame.h"
-#include "kernel/laboratory.h"
+#include "check/gen/scenario_generator.h"
+#include "check/gen/seeded.h"
+#include "check/driver/desk.h"
+#include "check/driver/frame.h"
+#include "check/driver/laboratory.h"
 #include "observe/statmount_api.h"
-#include "trial/trial.h"
+#include "check/trial/trial.h"
 
 namespace pivotcheck::bench {
 namespace {

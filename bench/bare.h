@@ -9,15 +9,15 @@
 //                       the same links, listmount, statmount; each 16th time mountinfo
 //
 // It is what a case costs at the least on this kernel. The executor's own code makes the calls
-// (kernel/executor.h), so that both sides have the same reset, the same tasks and the same turns.
+// (check/driver/executor.h), so that both sides have the same reset, the same tasks and the same turns.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "base/failure.h"
-#include "kernel/executor.h"
-#include "kernel/stage.h"
+#include "check/driver/executor.h"
+#include "check/driver/stage.h"
 #include "op/privilege.h"
 
 namespace pivotcheck::bench {

@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "kernel/syscalls.h"
+#include "syscalls/syscalls.h"
 
 namespace pivotcheck::bench {
 namespace {

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "base/failure.h"
-#include "kernel/mount_api.h"
-#include "strategy/step.h"
+#include "syscalls/mount_api.h"
+#include "switch/strategy/step.h"
 
 namespace pivotcheck::bench {
 

@@ -28,9 +28,9 @@
 #include <variant>
 
 #include "bare_calls.h"
-#include "kernel/syscalls.h"
+#include "syscalls/syscalls.h"
 #include "old_tree.h"
-#include "rootswitch/performer.h"
+#include "switch/performer.h"
 
 namespace pivotcheck::bench {
 namespace {

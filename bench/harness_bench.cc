@@ -34,10 +34,10 @@
 
 #include "bare.h"
 #include "base/unique_fd.h"
-#include "gen/scenario_generator.h"
-#include "gen/seeded.h"
-#include "gen/tally.h"
-#include "trial/trial.h"
+#include "check/gen/scenario_generator.h"
+#include "check/gen/seeded.h"
+#include "check/gen/tally.h"
+#include "check/trial/trial.h"
 
 namespace {
 

@@ -12,8 +12,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "kernel/mount_api.h"
-#include "kernel/syscalls.h"
+#include "syscalls/mount_api.h"
+#include "syscalls/syscalls.h"
 
 namespace pivotcheck::bench {
 namespace {

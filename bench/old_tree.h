@@ -16,7 +16,7 @@
 #include "base/failure.h"
 #include "base/unique_fd.h"
 #include "setting.h"
-#include "strategy/step.h"
+#include "switch/strategy/step.h"
 
 namespace pivotcheck::bench {
 

@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "kernel/laboratory.h"
+#include "check/driver/laboratory.h"
 #include "observe/mountinfo.h"
 #include "observe/observe.h"
 #include "scenario/scenario.h"

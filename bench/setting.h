@@ -16,7 +16,7 @@
 #include <string>
 #include <string_view>
 
-#include "strategy/catalogue.h"
+#include "switch/strategy/catalogue.h"
 
 namespace pivotcheck::bench {
 

@@ -36,9 +36,9 @@
 
 #include "bare_calls.h"
 #include "base/unique_fd.h"
-#include "kernel/syscalls.h"
-#include "rootswitch/inspect.h"
-#include "rootswitch/root_switch.h"
+#include "syscalls/syscalls.h"
+#include "switch/inspect.h"
+#include "switch/root_switch.h"
 
 namespace {
 

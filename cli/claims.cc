@@ -18,9 +18,9 @@
 #include "explain/live.h"
 #include "files.h"
 #include "json.h"
-#include "kernel/standpoint.h"
+#include "explain/standpoint.h"
 #include "output.h"
-#include "trial/trial.h"
+#include "check/trial/trial.h"
 
 namespace pivotcheck::cli {
 namespace {

@@ -30,8 +30,8 @@
 #include "json.h"
 #include "observe/observe.h"
 #include "output.h"
-#include "trial/kernel_log.h"
-#include "trial/trial.h"
+#include "check/trial/kernel_log.h"
+#include "check/trial/trial.h"
 
 namespace pivotcheck::cli {
 namespace {

@@ -12,7 +12,7 @@
 #include "model/apply.h"
 #include "model/world.h"
 #include "output.h"
-#include "trial/trial.h"
+#include "check/trial/trial.h"
 #include "view/draw.h"
 
 namespace pivotcheck::cli {

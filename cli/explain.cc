@@ -21,10 +21,10 @@
 #include "explain/mend.h"
 #include "explain/offline.h"
 #include "json.h"
-#include "kernel/standpoint.h"
+#include "explain/standpoint.h"
 #include "observe/process.h"
 #include "output.h"
-#include "trial/trial.h"
+#include "check/trial/trial.h"
 #include "view/places.h"
 
 namespace pivotcheck::cli {

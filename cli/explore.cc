@@ -40,8 +40,8 @@
 #include "op/outcome.h"
 #include "output.h"
 #include "shared_memory.h"
-#include "trial/kernel_log.h"
-#include "trial/trial.h"
+#include "check/trial/kernel_log.h"
+#include "check/trial/trial.h"
 
 namespace pivotcheck::cli {
 namespace {

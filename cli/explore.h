@@ -18,11 +18,11 @@
 #include <string>
 #include <vector>
 
-#include "gen/scenario_generator.h"
-#include "gen/tally.h"
+#include "check/gen/scenario_generator.h"
+#include "check/gen/tally.h"
 #include "scenario/scenario.h"
-#include "trial/hunt.h"
-#include "trial/trial.h"
+#include "check/trial/hunt.h"
+#include "check/trial/trial.h"
 
 namespace pivotcheck::cli {
 

@@ -8,7 +8,7 @@
 //     end          kill who did not; make the folder small again
 //
 // A process performs its part of the corpus once, and then what it makes of it. It counts and tells
-// as a worker does (trial/hunt.h).
+// as a worker does (check/trial/hunt.h).
 #pragma once
 
 #include <sys/resource.h>
@@ -23,7 +23,7 @@
 #include "base/unique_fd.h"
 #include "corpus_folder.h"
 #include "shared_memory.h"
-#include "trial/hunt.h"
+#include "check/trial/hunt.h"
 
 namespace pivotcheck::cli {
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // explore_worker.cc: one worker of `pivotcheck explore`. The loop that matters is case_by_case():
 //
-//     generate, which predicts --> perform, compare, count, tell (Hunter in trial/hunt.h)
+//     generate, which predicts --> perform, compare, count, tell (Hunter in check/trial/hunt.h)
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "explore.h"
-#include "gen/seeded.h"
-#include "trial/hunt.h"
+#include "check/gen/seeded.h"
+#include "check/trial/hunt.h"
 
 namespace pivotcheck::cli {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "files.h"
-#include "trial/trial.h"
+#include "check/trial/trial.h"
 
 namespace pivotcheck::cli {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // minimize.cc: `pivotcheck minimize`: the smallest scenario that still shows what a scenario shows
-// (trial/minimize.h says what that is). It is printed with what the trial says of it, as `run`
+// (check/trial/minimize.h says what that is). It is printed with what the trial says of it, as `run`
 // would, so the output is a scenario again.
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -14,8 +14,8 @@
 #include "files.h"
 #include "op/outcome.h"
 #include "output.h"
-#include "trial/minimize.h"
-#include "trial/report.h"
+#include "check/trial/minimize.h"
+#include "check/trial/report.h"
 
 namespace pivotcheck::cli {
 namespace {

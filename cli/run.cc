@@ -21,9 +21,9 @@
 #include "files.h"
 #include "json.h"
 #include "output.h"
-#include "trial/kernel_log.h"
-#include "trial/report.h"
-#include "trial/trial.h"
+#include "check/trial/kernel_log.h"
+#include "check/trial/report.h"
+#include "check/trial/trial.h"
 #include "workers.h"
 
 namespace pivotcheck::cli {

@@ -10,7 +10,7 @@
 #include "commands.h"
 #include "json.h"
 #include "output.h"
-#include "strategy/step.h"
+#include "switch/strategy/step.h"
 
 namespace pivotcheck::cli {
 namespace {

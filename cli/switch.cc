@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // switch.cc: `pivotcheck switch`: a command in a new root. The work is the library's
-// (rootswitch/root_switch.h); here are the words of the command line, the signals and the exit
+// (switch/root_switch.h); here are the words of the command line, the signals and the exit
 // status.
 //
 // It reads its options with getopt_long and not as the other subcommands do: it is started often,
@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "commands.h"
-#include "rootswitch/root_switch.h"
+#include "switch/root_switch.h"
 
 namespace pivotcheck::cli {
 namespace {

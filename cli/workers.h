@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/failure.h"
-#include "trial/trial.h"
+#include "check/trial/trial.h"
 
 namespace pivotcheck::cli {
 

@@ -13,7 +13,7 @@
 #include "hunt_link.h"
 #include "model/faults.h"
 #include "scenario_input.h"
-#include "trial/report.h"
+#include "check/trial/report.h"
 
 namespace pivotcheck::fuzz {
 namespace {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// differential.h: a trial (trial/trial.h) of one input, for the targets that ask the kernel.
+// differential.h: a trial (check/trial/trial.h) of one input, for the targets that ask the kernel.
 //
 //     bytes --> read_and_predict --> (the canary's fault) --> perform --> what libFuzzer is told
 //
 // By hand, a target aborts at a disagreement, and libFuzzer keeps the input. Started by `pivotcheck
-// explore` (trial/hunt.h), it counts, minimizes and tells as the workers there do, and goes on.
+// explore` (check/trial/hunt.h), it counts, minimizes and tells as the workers there do, and goes on.
 #pragma once
 
 #include <optional>
 
-#include "gen/tally.h"
+#include "check/gen/tally.h"
 #include "scenario/scenario.h"
-#include "trial/trial.h"
+#include "check/trial/trial.h"
 
 namespace pivotcheck::fuzz {
 

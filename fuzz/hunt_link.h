@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// hunt_link.h: a target's side of FuzzerLink (trial/hunt.h): where it was started by `pivotcheck
+// hunt_link.h: a target's side of FuzzerLink (check/trial/hunt.h): where it was started by `pivotcheck
 // explore`, what it counts and finds goes there.
 #pragma once
 
@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "trial/hunt.h"
+#include "check/trial/hunt.h"
 
 namespace pivotcheck::fuzz {
 

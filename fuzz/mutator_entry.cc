@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "gen/seeded.h"
+#include "check/gen/seeded.h"
 #include "scenario_input.h"
 #include "scenario_mutator.h"
 

@@ -21,7 +21,7 @@
 #include <string_view>
 #include <vector>
 
-#include "gen/seeded.h"
+#include "check/gen/seeded.h"
 
 extern "C" {
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);

@@ -10,7 +10,7 @@
 #include <utility>
 #include <variant>
 
-#include "gen/tally.h"
+#include "check/gen/tally.h"
 
 namespace pivotcheck::fuzz {
 namespace {

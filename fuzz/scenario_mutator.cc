@@ -15,11 +15,11 @@
 #include <variant>
 #include <vector>
 
-#include "gen/free_step.h"
-#include "gen/places.h"
-#include "gen/recipes.h"
-#include "gen/scenario_generator.h"
-#include "gen/story.h"
+#include "check/gen/free_step.h"
+#include "check/gen/places.h"
+#include "check/gen/recipes.h"
+#include "check/gen/scenario_generator.h"
+#include "check/gen/story.h"
 #include "scenario_input.h"
 
 namespace pivotcheck::fuzz {

@@ -17,7 +17,7 @@
 #include <cstddef>
 #include <string>
 
-#include "gen/choices.h"
+#include "check/gen/choices.h"
 #include "scenario/scenario.h"
 
 namespace pivotcheck::fuzz {

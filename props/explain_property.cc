@@ -32,12 +32,12 @@
 
 #include "explain/explain.h"
 #include "explain/live.h"
-#include "gen/scenario_generator.h"
-#include "gen/seeded.h"
-#include "kernel/laboratory.h"
-#include "kernel/standpoint.h"
+#include "check/gen/scenario_generator.h"
+#include "check/gen/seeded.h"
+#include "check/driver/laboratory.h"
+#include "explain/standpoint.h"
 #include "scenario/scenario.h"
-#include "trial/trial.h"
+#include "check/trial/trial.h"
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "compare/compare.h"
+#include "check/compare/compare.h"
 #include "moments.h"
 #include "property.h"
 

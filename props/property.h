@@ -17,9 +17,9 @@
 #include <string>
 #include <string_view>
 
-#include "kernel/laboratory.h"
+#include "check/driver/laboratory.h"
 #include "scenario/scenario.h"
-#include "trial/trial.h"
+#include "check/trial/trial.h"
 
 namespace pivotcheck::props {
 

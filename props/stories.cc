@@ -8,8 +8,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "gen/choices.h"
-#include "gen/scenario_generator.h"
+#include "check/gen/choices.h"
+#include "check/gen/scenario_generator.h"
 
 namespace pivotcheck::props {
 namespace {

@@ -4,7 +4,7 @@
 #include <map>
 #include <utility>
 
-#include "gen/seeded.h"
+#include "check/gen/seeded.h"
 #include "moments.h"
 #include "property.h"
 

@@ -60,7 +60,7 @@ struct Answer {
 // Without `mending`: only the verdict, which is much less work.
 Answer explain(const Sight& sight, bool mending = true);
 
-// `cannot tell`, decided by a trial in a copy of the namespace (kernel/standpoint.h).
+// `cannot tell`, decided by a trial in a copy of the namespace (explain/standpoint.h).
 void decide(Answer& answer, const Sight& sight, Outcome outcome);
 
 std::string_view name(Answer::Verdict verdict);  // "would succeed", "refused", "cannot tell"

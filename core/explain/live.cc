@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "kernel/standpoint.h"
+#include "explain/standpoint.h"
 #include "observe/process.h"
 #include "op/outcome.h"
 

@@ -8,7 +8,7 @@
 
 #include "base/failure.h"
 #include "explain/sight.h"
-#include "kernel/standpoint.h"
+#include "explain/standpoint.h"
 
 namespace pivotcheck::explain {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // apply.cc: one function for each operation, in the order of op.h. Each is a list of refusals in
 // the order in which kernels were seen to give them, and behind it what the operation does. Its
-// mirror is kernel/perform.cc, which makes the system calls.
+// mirror is check/driver/perform.cc, which makes the system calls.
 //
 // A function returns the rule that refuses, or Rule::none when it was done.
 #include "model/apply.h"

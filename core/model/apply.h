@@ -7,7 +7,7 @@
 //     v.outcome is EBUSY, v.rule is put_old_on_root_mount, the world is as before
 //
 // Read world.h for the state, then lookup.h, then propagation.h, then apply.cc, which has one
-// function for each operation, in the order of op.h and of kernel/perform.cc.
+// function for each operation, in the order of op.h and of check/driver/perform.cc.
 #pragma once
 
 #include "model/rules.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // compare_test.cc: differences are found whatever they are in, and each is one line.
-#include "compare/compare.h"
+#include "check/compare/compare.h"
 
 #include <doctest/doctest.h>
 

@@ -19,7 +19,7 @@
 #include "explain/explain.h"
 #include "explain/live.h"
 #include "explain/offline.h"
-#include "kernel/standpoint.h"
+#include "explain/standpoint.h"
 
 namespace pivotcheck::explain {
 namespace {

@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "gen/bytes.h"
-#include "gen/odometer.h"
-#include "gen/recipes.h"
-#include "gen/scenario_generator.h"
-#include "gen/seeded.h"
-#include "gen/tally.h"
+#include "check/gen/bytes.h"
+#include "check/gen/odometer.h"
+#include "check/gen/recipes.h"
+#include "check/gen/scenario_generator.h"
+#include "check/gen/seeded.h"
+#include "check/gen/tally.h"
 #include "model/apply.h"
 
 namespace pivotcheck {

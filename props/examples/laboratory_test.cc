@@ -23,7 +23,7 @@
 #include <sstream>
 #include <thread>
 
-#include "kernel/laboratory.h"
+#include "check/driver/laboratory.h"
 #include "scenario/scenario.h"
 
 using namespace pivotcheck;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // minimize_test.cc: what a scenario comes down to. The model is made wrong by giving it the traits
 // of another kernel, or in a build with planted faults by one of those.
-#include "trial/minimize.h"
+#include "check/trial/minimize.h"
 
 #include <doctest/doctest.h>
 
@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "gen/scenario_generator.h"
-#include "gen/seeded.h"
+#include "check/gen/scenario_generator.h"
+#include "check/gen/seeded.h"
 #include "model/faults.h"
 #include "scenario_of.h"
 

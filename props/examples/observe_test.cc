@@ -27,7 +27,7 @@
 #include <functional>
 #include <random>
 
-#include "compare/compare.h"
+#include "check/compare/compare.h"
 #include "observe/mountinfo.h"
 #include "view/draw.h"
 

@@ -24,7 +24,7 @@
 #include <vector>
 
 #include "model/apply.h"
-#include "trial/trial.h"
+#include "check/trial/trial.h"
 
 namespace pivotcheck {
 namespace {

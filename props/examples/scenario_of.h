@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "scenario/scenario.h"
-#include "trial/trial.h"
+#include "check/trial/trial.h"
 
 namespace pivotcheck {
 

@@ -14,7 +14,7 @@
 
 #include "model/apply.h"
 #include "scenario/scenario.h"
-#include "strategy/step.h"
+#include "switch/strategy/step.h"
 
 #ifndef PIVOTCHECK_CORPUS_DIR
 #define PIVOTCHECK_CORPUS_DIR PIVOTCHECK_SOURCE_DIR "/corpus"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // trial_test.cc: what a trial says, by example. Disagreements are made by giving the model a
 // planted fault, because a trial that can't find one proves nothing.
-#include "trial/trial.h"
+#include "check/trial/trial.h"
 
 #include <doctest/doctest.h>
 
@@ -10,8 +10,8 @@
 #include <string_view>
 
 #include "scenario_of.h"
-#include "trial/kernel_log.h"
-#include "trial/report.h"
+#include "check/trial/kernel_log.h"
+#include "check/trial/report.h"
 
 namespace pivotcheck {
 namespace {

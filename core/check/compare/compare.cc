@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// compare.cc: see compare.h. Mounts are matched by namespace and place, not by number
+// (view/places.h), so that one mount that only one side has is one difference, not one for every
+// number behind it:
+//
+//     namespace 1: mount /new: kernel shared 1, model private
+//     namespace 1: mount /new/x: only the kernel has it (fs-2:/, slave of 1)
+//     task B: current directory: kernel /new/x on /new, model /new/x on /
+//
+// Groups and filesystems are called after their first mount; numbers are those that the kernel's
+// side has for the same thing.
+#include "check/compare/compare.h"
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+
+#include "view/places.h"
+
+namespace pivotcheck {
+namespace {
+
+// One side of the comparison.
+struct Side {
+  explicit Side(const Snapshot& of) : snapshot(of), name(names(of)) {}
+  const Snapshot& snapshot;
+  Names name;
+
+  // "/new" or "namespace 2: /new", as seen from namespace `home`.
+  [[nodiscard]] std::string mount(MountId id, std::size_t home) const {
+    if (id == 0) return "nothing";
+    const auto found = name.mounts.find(id);
+    if (found == name.mounts.end()) return "unknown mount #" + std::to_string(id);
+    const std::string prefix = "namespace " + std::to_string(home + 1) + ": ";
+    return found->second.starts_with(prefix) ? found->second.substr(prefix.size()) : found->second;
+  }
+  // "1 (namespace 1: /a)": in brackets what the group is called after, where that is another mount.
+  [[nodiscard]] std::string group(std::uint64_t id, MountId self) const {
+    const std::string& called = name.groups.at(id);
+    const bool first = name.mounts.at(self) == called;
+    return std::to_string(id) + (first ? "" : " (" + called + ")");
+  }
+  [[nodiscard]] std::string propagation(const MountView& mount) const {
+    std::string words;
+    const auto add = [&](std::string_view word, std::uint64_t id) {
+      if (id != 0) words.append(words.empty() ? "" : ", ").append(word).append(group(id, mount.id));
+    };
+    add("shared ", mount.peer_group);
+    add("slave of ", mount.master_group);
+    add("receives from ", mount.receives_from);
+    if (mount.unbindable) words.append(words.empty() ? "" : ", ").append("unbindable");
+    return words.empty() ? "private" : words;
+  }
+  [[nodiscard]] std::string shown(const MountView& mount) const {
+    const std::string& called = name.filesystems.at(mount.filesystem);
+    const bool first = name.mounts.at(mount.id) == called;
+    std::string words = printable_path(mount.root);
+    if (mount.root_removed) words += " (removed)";
+    return words + " of " + (first ? "its own filesystem" : "the filesystem of " + called);
+  }
+  [[nodiscard]] std::string location(const Location& where, std::size_t home) const {
+    std::string words = printable_path(where.path);
+    if (where.removed) words += " (removed)";
+    return words + " on " +
+           (where.detached ? "detached #" + std::to_string(where.mount) : mount(where.mount, home));
+  }
+};
+
+class Comparison {
+ public:
+  Comparison(const Snapshot& kernel, const Snapshot& model) : kernel_(kernel), model_(model) {}
+
+  std::vector<std::string> run() {
+    compare_namespaces();
+    compare_tasks();
+    return std::move(lines_);
+  }
+
+ private:
+  void note(const std::string& thing, std::string_view kernel, std::string_view model) {
+    if (kernel == model) return;
+    lines_.push_back(thing + ": kernel " + std::string(kernel) + ", model " + std::string(model));
+  }
+
+  void compare_namespaces() {
+    const std::size_t kernel_count = kernel_.snapshot.namespaces.size();
+    const std::size_t model_count = model_.snapshot.namespaces.size();
+    note("mount namespaces", std::to_string(kernel_count), std::to_string(model_count));
+    for (std::size_t i = 0; i < std::min(kernel_count, model_count); ++i) compare_mounts(i);
+  }
+
+  void compare_mounts(std::size_t index) {
+    const std::vector<MountView>& kernel = kernel_.snapshot.namespaces[index].mounts;
+    const std::vector<MountView>& model = model_.snapshot.namespaces[index].mounts;
+    const std::vector<std::string> kernel_places = places(kernel);
+    const std::vector<std::string> model_places = places(model);
+    std::map<std::string_view, const MountView*> by_place;
+    for (std::size_t i = 0; i < model.size(); ++i) by_place.emplace(model_places[i], &model[i]);
+    for (std::size_t i = 0; i < kernel.size(); ++i) {
+      const auto found = by_place.find(kernel_places[i]);
+      if (found == by_place.end()) {
+        note_lonely(index, kernel_places[i], kernel_, "kernel", kernel[i]);
+      } else {
+        compare_mount(index, kernel_places[i], kernel[i], *found->second);
+        by_place.erase(found);
+      }
+    }
+    for (std::size_t i = 0; i < model.size(); ++i) {
+      if (by_place.contains(model_places[i])) {
+        note_lonely(index, model_places[i], model_, "model", model[i]);
+      }
+    }
+  }
+
+  void note_lonely(std::size_t index, const std::string& place, const Side& side,
+                   std::string_view side_name, const MountView& mount) {
+    lines_.push_back(heading(index, place) + ": only the " + std::string(side_name) +
+                     " has it (on " + side.mount(mount.parent, index) + ", shows " +
+                     side.shown(mount) + ", " + side.propagation(mount) + ")");
+  }
+
+  static std::string heading(std::size_t index, const std::string& place) {
+    return "namespace " + std::to_string(index + 1) + ": mount " + place;
+  }
+
+  void compare_mount(std::size_t index, const std::string& place, const MountView& kernel,
+                     const MountView& model) {
+    const std::string thing = heading(index, place);
+    const auto flags = [](MountFlags set) { return set.empty() ? "none" : to_string(set); };
+    const auto access = [](bool read_only) { return read_only ? "read-only" : "writable"; };
+    note(thing + ": mounted on", kernel_.mount(kernel.parent, index),
+         model_.mount(model.parent, index));
+    note(thing + ": shows", kernel_.shown(kernel), model_.shown(model));
+    note(thing + ": flags", flags(kernel.flags), flags(model.flags));
+    note(thing + ": filesystem", access(kernel.filesystem_read_only),
+         access(model.filesystem_read_only));
+    note(thing, kernel_.propagation(kernel), model_.propagation(model));
+  }
+
+  void compare_tasks() {
+    std::map<std::string_view, const TaskView*> by_name;
+    for (const TaskView& task : model_.snapshot.tasks) by_name.emplace(task.name, &task);
+    for (const TaskView& task : kernel_.snapshot.tasks) {
+      const auto found = by_name.find(task.name);
+      if (found == by_name.end()) {
+        lines_.push_back("task " + task.name + ": only the kernel has it");
+        continue;
+      }
+      compare_task(task, *found->second);
+      by_name.erase(found);
+    }
+    for (const auto& [name, task] : by_name) {
+      lines_.push_back("task " + std::string(name) + ": only the model has it");
+    }
+  }
+
+  void compare_task(const TaskView& kernel, const TaskView& model) {
+    const std::string thing = "task " + kernel.name + ": ";
+    note(thing + "mount namespace", std::to_string(kernel.mount_namespace + 1),
+         std::to_string(model.mount_namespace + 1));
+    const auto compare = [&](const std::string& which, const Location& left,
+                             const Location& right) {
+      note(thing + which, kernel_.location(left, kernel.mount_namespace),
+           model_.location(right, model.mount_namespace));
+      if (left.object != right.object) {
+        lines_.push_back(thing + which + ": another directory or file (of those in which tasks " +
+                         "stand, kernel: no. " + std::to_string(left.object) + ", model: no. " +
+                         std::to_string(right.object) + ")");
+      }
+    };
+    compare("root", kernel.root, model.root);
+    compare("current directory", kernel.current_directory, model.current_directory);
+    std::map<std::string_view, const Location*> by_name;
+    for (const HandleView& handle : model.handles) by_name.emplace(handle.name, &handle.location);
+    for (const HandleView& handle : kernel.handles) {
+      const auto found = by_name.find(handle.name);
+      if (found == by_name.end()) {
+        lines_.push_back(thing + "handle " + handle.name + ": only the kernel has it");
+        continue;
+      }
+      compare("handle " + handle.name, handle.location, *found->second);
+      by_name.erase(found);
+    }
+    for (const auto& [name, location] : by_name) {
+      lines_.push_back(thing + "handle " + std::string(name) + ": only the model has it");
+    }
+  }
+
+  Side kernel_;
+  Side model_;
+  std::vector<std::string> lines_;
+};
+
+}  // namespace
+
+std::vector<std::string> differences(const Snapshot& kernel, const Snapshot& model) {
+  if (kernel == model) return {};
+  const Snapshot renumbered = numbered_like(kernel, model);
+  std::vector<std::string> lines = Comparison(kernel, renumbered).run();
+  // Names say everything that numbers do, so this is for a snapshot that is not canonical.
+  if (lines.empty()) {
+    lines.emplace_back("the same mounts, groups and tasks, but numbered or ordered differently");
+  }
+  return lines;
+}
+
+}  // namespace pivotcheck

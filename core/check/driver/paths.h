@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// paths.h: how a scenario's path, which may start at a handle, becomes an argument of a system
+// call.
+//
+// A call that takes a descriptor (mkdirat, renameat, ...) gets the handle's:
+//
+//     /a/b, b, ""     AT_FDCWD and the text as it is
+//     @h/sub          the handle's descriptor and "sub"
+//     @h              the handle's descriptor and "": ENOENT, as such a call says of an empty name
+//
+// A call that takes none (mount, umount2, pivot_root, chmod) is done, if there is a handle, by a
+// helper: a process that shares the task's memory and descriptors and has its namespaces,
+// credentials and root, but stands in the task's directory of the machine's /proc. From there, with
+// descriptor 7:
+//
+//     @h/sub -> fd/7/sub     @h -> fd/7     b -> cwd/b     /a/b and "" as they are
+//
+// The links in fd/ and cwd lead to exactly that mount and directory (proc(5)), and nothing is
+// looked up below it but what the path says: a bare @h asks no permission to search the directory
+// it shows.
+//
+// What the helper does not disturb. It holds no reference that could make a mount busy: its root's
+// mount and its first current directory's are busy by the task's own. For the same reason it clears
+// no MNT_EXPIRE mark: giving a reference back clears the mark of that mount, and a mount in which a
+// task stands has none. pivot_root moves the task's root and current directory though the helper
+// calls it, because it moves those of every process that has the old root.
+//
+// Left out: a link in fd/ counts as one of the 40 symbolic links that one path may have, and
+// "fd/7/" as a few of its 4,095 bytes.
+#pragma once
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <string>
+
+#include "check/driver/actor.h"
+
+namespace pivotcheck::kernel {
+
+// For calls that take a descriptor.
+struct AtPath {
+  int directory = AT_FDCWD;
+  const char* text = "";
+};
+AtPath at_path(const Actor& actor, const Path& path);
+
+// Every handle in these paths is open.
+inline bool handles_are_open(const Actor& actor, const Path& path) {
+  return path.handle.empty() || actor.find(path.handle) >= 0;
+}
+
+// The path as seen from the task's directory in /proc.
+std::string proc_path(const Actor& actor, const Path& path);
+// That directory, O_PATH; -1 and errno.
+int open_proc_directory();
+
+// Runs `call(argument)` in a helper that stands in the task's directory of /proc, and waits for it.
+// It must only make system calls: it shares the memory of the task. What it returns is 0 or an
+// errno.
+Answer run_helper(int (*call)(void*), void* argument);
+
+// 0 or an errno, from what a system call returned.
+inline Answer answer_of(long result) { return {.outcome = {result < 0 ? errno : 0}}; }
+inline Answer refused(int error) { return {.outcome = {error}}; }
+inline Answer broken(Trouble what) { return {.outcome = {}, .detail = 0, .trouble = what}; }
+
+// `call(directory, text)`.
+template <class Call>
+Answer call_at(const Actor& actor, const Path& path, Call call) {
+  if (!handles_are_open(actor, path)) return refused(EBADF);
+  const AtPath at = at_path(actor, path);
+  return answer_of(call(at.directory, at.text));
+}
+
+// `call(path)`.
+template <class Call>
+Answer call_path(const Actor& actor, const Path& path, Call call) {
+  if (!handles_are_open(actor, path)) return refused(EBADF);
+  if (path.handle.empty()) return answer_of(call(path.text.c_str()));
+  struct Argument {
+    std::string text;
+    Call call;
+  } argument{proc_path(actor, path), call};
+  return run_helper(
+      [](void* raw) {
+        const auto* it = static_cast<Argument*>(raw);
+        return it->call(it->text.c_str()) < 0 ? errno : 0;
+      },
+      &argument);
+}
+
+// `call(path, path)`.
+template <class Call>
+Answer call_paths(const Actor& actor, const Path& one, const Path& two, Call call) {
+  if (!handles_are_open(actor, one) || !handles_are_open(actor, two)) return refused(EBADF);
+  if (one.handle.empty() && two.handle.empty()) {
+    return answer_of(call(one.text.c_str(), two.text.c_str()));
+  }
+  struct Argument {
+    std::string one;
+    std::string two;
+    Call call;
+  } argument{proc_path(actor, one), proc_path(actor, two), call};
+  return run_helper(
+      [](void* raw) {
+        const auto* it = static_cast<Argument*>(raw);
+        return it->call(it->one.c_str(), it->two.c_str()) < 0 ? errno : 0;
+      },
+      &argument);
+}
+
+}  // namespace pivotcheck::kernel

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// wire.cc: the codec that wire.h describes. Writer and Reader have one function per type of field,
+// in the same order.
+#include "check/driver/wire.h"
+
+#include <concepts>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "base/check.h"
+
+namespace pivotcheck::kernel {
+namespace {
+
+class Writer {
+ public:
+  template <class Number>
+    requires std::integral<Number> || std::is_enum_v<Number>
+  void operator()(Number value) {
+    bytes_.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  }
+  void operator()(const std::string& text) {
+    (*this)(static_cast<std::uint32_t>(text.size()));
+    bytes_ += text;
+  }
+  void operator()(const Path& path) {
+    (*this)(path.handle);
+    (*this)(path.text);
+  }
+  void operator()(const TaskName& name) { (*this)(name.text); }
+  void operator()(const HandleName& name) { (*this)(name.text); }
+  void operator()(const LinkTarget& target) { (*this)(target.text); }
+  void operator()(Mode mode) { (*this)(mode.bits); }
+  template <class Enum>
+  void operator()(FlagSet<Enum> flags) {
+    (*this)(flags.bits());
+  }
+  void operator()(RemountFlags remount) { (*this)(remount.flags); }
+  void operator()(RecursiveWord word) { (*this)(word.on); }
+  void operator()(const AttributeChange& change) {
+    (*this)(change.set);
+    (*this)(change.clear);
+    (*this)(change.propagation.has_value());
+    (*this)(change.propagation.value_or(Propagation{}));
+  }
+  void operator()(Outcome outcome) { (*this)(outcome.error); }
+  template <class Item>
+  void operator()(const std::vector<Item>& items) {
+    (*this)(static_cast<std::uint32_t>(items.size()));
+    for (const Item& item : items) (*this)(item);
+  }
+  void operator()(const Step& step);
+
+  Bytes take() { return std::move(bytes_); }
+
+ private:
+  Bytes bytes_;
+};
+
+class Reader {
+ public:
+  explicit Reader(const Bytes& bytes) : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
+
+  template <class Number>
+    requires std::integral<Number> || std::is_enum_v<Number>
+  void operator()(Number& value) {
+    if (const char* from = take(sizeof(value))) std::memcpy(&value, from, sizeof(value));
+  }
+  void operator()(std::string& text) {
+    const std::uint32_t size = count();
+    if (const char* from = take(size)) text.assign(from, size);
+  }
+  void operator()(Path& path) {
+    (*this)(path.handle);
+    (*this)(path.text);
+  }
+  void operator()(TaskName& name) { (*this)(name.text); }
+  void operator()(HandleName& name) { (*this)(name.text); }
+  void operator()(LinkTarget& target) { (*this)(target.text); }
+  void operator()(Mode& mode) { (*this)(mode.bits); }
+  template <class Enum>
+  void operator()(FlagSet<Enum>& flags) {
+    std::uint8_t bits = 0;
+    (*this)(bits);
+    flags = FlagSet<Enum>::from_bits(bits);
+  }
+  void operator()(RemountFlags& remount) { (*this)(remount.flags); }
+  void operator()(RecursiveWord& word) { (*this)(word.on); }
+  void operator()(AttributeChange& change) {
+    (*this)(change.set);
+    (*this)(change.clear);
+    bool changed = false;
+    Propagation to{};
+    (*this)(changed);
+    (*this)(to);
+    if (changed) change.propagation = to;
+  }
+  void operator()(Outcome& outcome) { (*this)(outcome.error); }
+  template <class Item>
+  void operator()(std::vector<Item>& items) {
+    const std::uint32_t size = count();
+    items.resize(static_cast<std::size_t>(end_ - at_) < size ? 0 : size);  // an item has a byte
+    for (Item& item : items) (*this)(item);
+  }
+  void operator()(Step& step);
+
+  // Everything was there, and nothing is left.
+  [[nodiscard]] bool complete() const { return good_ && at_ == end_; }
+
+ private:
+  std::uint32_t count() {
+    std::uint32_t value = 0;
+    (*this)(value);
+    return value;
+  }
+  const char* take(std::size_t size) {
+    good_ = good_ && static_cast<std::size_t>(end_ - at_) >= size;
+    if (!good_) return nullptr;
+    return std::exchange(at_, at_ + size);
+  }
+
+  const char* at_;
+  const char* end_;
+  bool good_ = true;
+};
+
+std::uint8_t verb_index(const Op& op) {
+  const std::span<const Op> all = prototypes();
+  const std::string_view name = verb(op);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].index() == op.index() && verb(all[i]) == name) return static_cast<std::uint8_t>(i);
+  }
+  constexpr bool has_a_prototype = false;
+  PIVOTCHECK_CHECK(has_a_prototype);
+  return 0;
+}
+
+void Writer::operator()(const Step& step) {
+  (*this)(step.task);
+  (*this)(verb_index(step.op));
+  std::visit([this](const auto& op) { op.fields(op, *this); }, step.op);
+}
+
+void Reader::operator()(Step& step) {
+  (*this)(step.task);
+  std::uint8_t index = 0;
+  (*this)(index);
+  good_ = good_ && index < prototypes().size();
+  if (!good_) return;
+  step.op = prototypes()[index];
+  std::visit([this](auto& op) { op.fields(op, *this); }, step.op);
+}
+
+template <class Item>
+void write_all(Writer& write, std::span<const Item> items) {
+  write(static_cast<std::uint32_t>(items.size()));
+  for (const Item& item : items) write(item);
+}
+
+}  // namespace
+
+Bytes encode(std::span<const Step> steps, std::span<const Outcome> predicted) {
+  Writer write;
+  write_all(write, steps);
+  write_all(write, predicted);
+  return write.take();
+}
+
+Bytes encode(const Report& report) {
+  Writer write;
+  write(report.failure);
+  write(report.outcomes);
+  write(report.details);
+  write(report.pids);
+  return write.take();
+}
+
+bool decode(const Bytes& body, Order& order) {
+  Reader read(body);
+  read(order.steps);
+  read(order.predicted);
+  return read.complete();
+}
+
+bool decode(const Bytes& body, Report& report) {
+  Reader read(body);
+  read(report.failure);
+  read(report.outcomes);
+  read(report.details);
+  read(report.pids);
+  return read.complete();
+}
+
+}  // namespace pivotcheck::kernel

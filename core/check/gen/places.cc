@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// places.cc: see places.h.
+#include "check/gen/places.h"
+
+#include <array>
+#include <iterator>
+
+#include "model/lookup.h"
+
+namespace pivotcheck::gen {
+namespace {
+
+using model::DentryId;
+using model::Kind;
+using model::Location;
+using model::Mount;
+using model::MountIndex;
+
+// A small universe: collisions are what makes a scenario interesting.
+constexpr std::string_view directory_names[] = {"a", "b", "c", "d"};
+constexpr std::string_view file_names[] = {"f", "g"};
+constexpr std::string_view link_names[] = {"l", "m"};
+constexpr int depth_max = 3;
+
+std::uint32_t count(std::size_t n) { return static_cast<std::uint32_t>(n); }
+
+}  // namespace
+
+// A child to go on with, from a random one onwards. Ways to a directory never lead through a
+// link, as nobody knows where that leads without a lookup.
+DentryId Places::some_child(DentryId directory, Want want) const {
+  const auto& children = world_[directory].children;
+  if (children.empty()) return {};
+  const std::size_t first = choices_.below(count(children.size()));
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    const DentryId child = children[(first + i) % children.size()];
+    const Kind kind = world_[child].kind;
+    if (kind == Kind::directory || want == Want::anything) return child;
+    if (want == Want::file && kind == Kind::file) return child;
+  }
+  return {};
+}
+
+Spot Places::walk(Spot from, int deepest, Want want) const {
+  for (int depth = 0; depth < deepest; ++depth) {
+    if (world_[from.at.dentry].kind != Kind::directory) break;
+    if (world_[from.at.dentry].children.empty()) break;
+    if (!choices_.flip(want == Want::directory ? 70 : 80)) break;
+    const DentryId child = some_child(from.at.dentry, want);
+    if (!child.exists()) break;
+    from.text += '/';
+    from.text += world_[child].name;
+    from.at = world_.topmost({from.at.mount, child});
+  }
+  return from;
+}
+
+Spot Places::directory() const { return below({{}, task_.root}, depth_max); }
+
+Spot Places::below(Spot from, int deepest) const {
+  // What covers a root can be reached only by going up where there is no up.
+  const Location top = world_.topmost(from.at);
+  if (from.text.empty() && from.at == task_.root && top != from.at && choices_.flip(50)) {
+    from = {"/..", top};
+  }
+  return walk(std::move(from), deepest, Want::directory);
+}
+
+Spot Places::anything() const { return walk({{}, task_.root}, depth_max, Want::anything); }
+Spot Places::file() const { return walk({{}, task_.root}, depth_max, Want::file); }
+
+Spot Places::mount_root() const {
+  const std::size_t size = world_.mounts.size();
+  const std::size_t first = choices_.below(count(size));
+  for (std::size_t i = 0; i < size; ++i) {
+    const MountIndex mount{count((first + i) % size)};
+    const Mount& m = world_[mount];
+    if (!m.exists || m.space != task_.space || !m.parent.exists()) continue;
+    const Location at{mount, m.root};
+    if (auto text = way_down(task_.root, at)) return {std::move(*text), at};
+  }
+  return {{}, task_.root};
+}
+
+std::optional<std::string> Places::way_down(Location from, Location to) const {
+  std::array<DentryId, 12> names{};  // deeper than stories get; what is deeper has no way
+  std::size_t used = 0;
+  bool from_is_covered = false;
+  while (to != from) {
+    const Mount& mount = world_[to.mount];
+    if (to.dentry == mount.root) {
+      if (!mount.parent.exists()) return std::nullopt;
+      to = {mount.parent, mount.mount_point};
+      from_is_covered = to == from;
+      continue;
+    }
+    const DentryId parent = world_[to.dentry].parent;
+    if (parent == to.dentry || used == names.size()) return std::nullopt;
+    names[used++] = to.dentry;
+    to.dentry = parent;
+  }
+  if (from_is_covered && from != task_.root) return std::nullopt;
+  std::string text = from_is_covered ? "/.." : "";
+  while (used > 0) {
+    text += '/';
+    text += world_[names[--used]].name;
+  }
+  return text;
+}
+
+std::string Places::free_name(const Spot& directory, Kind kind) const {
+  const auto pick = [&](const auto& names) {
+    const std::uint32_t first = choices_.below(count(std::size(names)));
+    for (std::uint32_t i = 0; i < std::size(names); ++i) {
+      const std::string_view name = names[(first + i) % std::size(names)];
+      if (!world_.child(directory.at.dentry, name).exists()) return std::string(name);
+    }
+    return std::string(names[first]);
+  };
+  switch (kind) {
+    case Kind::directory: return pick(directory_names);
+    case Kind::file: return pick(file_names);
+    case Kind::symlink: return pick(link_names);
+  }
+  return {};
+}
+
+// From the current directory: down from it, or up to the root and down again.
+std::optional<std::string> Places::relative(const Spot& spot) const {
+  if (const auto down = way_down(task_.current_directory, spot.at)) {
+    return down->empty() ? "." : down->substr(1);
+  }
+  const auto here = way_down(task_.root, task_.current_directory);
+  if (!here || here->empty()) return std::nullopt;
+  std::string up = "..";
+  for (const char c : here->substr(1)) {
+    if (c == '/') up += "/..";
+  }
+  return up + spot.text;
+}
+
+std::optional<Path> Places::through_handle(const Spot& spot) const {
+  if (task_.handles.empty()) return std::nullopt;
+  const auto& handle = task_.handles[choices_.below(count(task_.handles.size()))];
+  if (auto down = way_down(handle.at, spot.at)) return Path(handle.name, std::move(*down));
+  // Elsewhere, detached, or in another namespace: a bare handle reaches what no path does.
+  return Path(handle.name, "");
+}
+
+std::string Places::roundabout(const Spot& spot) const {
+  switch (choices_.below(5)) {
+    case 0: return spot.text + "/";
+    case 1: return spot.text + "/.";
+    case 2: return "/" + spot.absolute();
+    case 3: return "/." + spot.absolute();
+    default: break;
+  }
+  const DentryId child = world_[spot.at.dentry].kind == Kind::directory
+                             ? some_child(spot.at.dentry, Want::directory)
+                             : DentryId{};
+  if (!child.exists()) return "/.." + spot.absolute();
+  return spot.text + "/" + world_[child].name + "/..";
+}
+
+Path Places::correctly_spelled(const Spot& spot) const {
+  const std::uint32_t manner = choices_.below(100);
+  if (manner < 60) return {spot.absolute()};
+  if (manner < 78) {
+    if (auto text = relative(spot)) return {std::move(*text)};
+  } else if (manner < 90) {
+    if (auto path = through_handle(spot)) return std::move(*path);
+  } else {
+    return {roundabout(spot)};
+  }
+  return {spot.absolute()};
+}
+
+Path Places::broken(const Spot& spot) const {
+  switch (choices_.below(8)) {
+    case 0: return {""};
+    case 1: return {spot.text + "/f/a"};
+    case 2: return {spot.text + "/" + std::string(choices_.flip(50) ? 255 : 256, 'n')};
+    case 3: return {std::string(choices_.flip(50) ? 4095 : 4096, '/')};
+    case 4: return Path(std::string(handle_names[choices_.below(std::size(handle_names))]), "");
+    case 5: return Path(std::string(handle_names[choices_.below(std::size(handle_names))]), "/a");
+    case 6: return {spot.text + "/l"};
+    default: return {spot.text + "/d/.."};
+  }
+}
+
+std::optional<Path> Places::detached_tree() const {
+  std::vector<const model::Handle*> handles;
+  for (const model::Handle& handle : task_.handles) {
+    if (world_.is_detached_tree(world_[handle.at.mount].space)) handles.push_back(&handle);
+  }
+  if (handles.empty()) return std::nullopt;
+  return Path(handles[choices_.below(count(handles.size()))]->name, "");
+}
+
+std::optional<Path> Places::in_detached_tree() const {
+  std::optional<Path> path = detached_tree();
+  if (!path) return path;
+  model::Location at = model::find_handle(task_, path->handle)->at;
+  while (choices_.flip(40) && world_[at.dentry].kind == Kind::directory) {
+    const DentryId child = some_child(at.dentry, Want::directory);
+    if (!child.exists()) break;
+    path->text += "/" + world_[child].name;
+    at = world_.topmost({at.mount, child});
+  }
+  return path;
+}
+
+Path Places::spelled(const Spot& spot) const {
+  if (choices_.flip(3)) return broken(spot);
+  return correctly_spelled(spot);
+}
+
+Path Places::spelled(const Spot& directory, const std::string& name) const {
+  Path path = spelled(directory);
+  if (!path.handle.empty() || (!path.text.empty() && path.text.back() != '/')) path.text += '/';
+  path.text += name;
+  if (choices_.flip(1)) path.text += '/';
+  return path;
+}
+
+}  // namespace pivotcheck::gen

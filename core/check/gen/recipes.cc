@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+// recipes.cc: reads the texts of recipe_texts.h, and performs one in the middle of a story.
+#include "check/gen/recipes.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "check/gen/places.h"
+#include "check/gen/recipe_texts.h"
+
+namespace pivotcheck::gen {
+namespace {
+
+using model::Kind;
+using model::TaskIndex;
+
+// --- reading
+
+std::string_view trimmed(std::string_view text) {
+  const auto is_blank = [](char c) { return c == ' ' || c == '\n'; };
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const std::size_t end = text.find(separator);
+    const std::string_view part = trimmed(text.substr(0, end));
+    if (!part.empty()) parts.push_back(part);
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+// The lines of a text; one that begins with ';' goes on with the line above.
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  for (const std::string_view line : split(text, '\n')) {
+    if (line.front() != ';') {
+      lines.push_back(line);
+    } else {
+      std::string_view& above = lines.back();
+      above = {above.data(), static_cast<std::size_t>(line.data() + line.size() - above.data())};
+    }
+  }
+  return lines;
+}
+
+bool is_alternative(std::string_view line) { return line.front() == '|'; }
+
+// One recipe from those lines that are always performed, and one alternative, which stands
+// where the first of them stood (they stand together).
+Recipe read(const RecipeText& source, const std::vector<std::string_view>& lines) {
+  Recipe recipe;
+  recipe.name = source.name;
+  recipe.opening = source.opening;
+  std::string text;
+  int option = 0;
+  for (std::string_view line : lines) {
+    const char mark = line.front();
+    if (mark == '?') ++option;
+    if (mark == '?' || mark == '~' || mark == '|') line.remove_prefix(1);
+    for (const std::string_view step : split(line, ';')) {
+      text.append(step).append("\n");
+      recipe.lines.push_back(
+          {.step = {}, .vary = mark == '~', .option = mark == '?' ? option : 0});
+    }
+  }
+  auto parsed = parse(text);
+  if (!parsed) {
+    std::fprintf(stderr, "pivotcheck: recipe \"%s\", line %d of\n%s%s\n", source.name,
+                 parsed.error().line, text.c_str(), parsed.error().what.c_str());
+    std::abort();
+  }
+  for (std::size_t i = 0; i < recipe.lines.size(); ++i) {
+    const Op& op = parsed->steps[i].step.op;
+    recipe.spawns += std::holds_alternative<Spawn>(op) ? 1 : 0;
+    recipe.needs_links = recipe.needs_links || std::holds_alternative<Symlink>(op);
+    const auto* umount = std::get_if<Umount>(&op);
+    recipe.needs_expire = recipe.needs_expire ||
+                          (umount != nullptr && umount->flags.has(UmountFlag::expire));
+    recipe.lines[i].step = std::move(parsed->steps[i]);
+  }
+  return recipe;
+}
+
+std::vector<Recipe> read_all() {
+  std::vector<Recipe> all;
+  for (const RecipeText& source : recipe_texts) {
+    const std::vector<std::string_view> lines = lines_of(source.text);
+    const auto first = std::ranges::find_if(lines, is_alternative);
+    const auto alternatives =
+        static_cast<std::uint32_t>(std::ranges::count_if(lines, is_alternative));
+    // Weights are integers, so all of them are scaled up to be shared out.
+    constexpr std::uint32_t scale = 64;
+    for (std::uint32_t i = 0; i < std::max(alternatives, 1U); ++i) {
+      std::vector<std::string_view> chosen(lines.begin(), first);
+      if (alternatives > 0) chosen.push_back(*(first + i));
+      if (alternatives > 0) chosen.insert(chosen.end(), first + alternatives, lines.end());
+      all.push_back(read(source, chosen));
+      all.back().weight = source.weight * scale / std::max(alternatives, 1U);
+    }
+  }
+  return all;
+}
+
+// --- performing
+
+struct Percent {
+  static constexpr std::uint32_t option = 35;         // a '?' line is performed
+  static constexpr std::uint32_t something_else = 8;  // a free step comes in between
+  static constexpr std::uint32_t forgotten = 2;
+  static constexpr std::uint32_t given_up = 65;       // after a step that was meant to work
+};
+
+class Performance {
+ public:
+  Performance(Story& story, TaskIndex who)
+      : story_(story), choices_(story.choices()), first_(who) {}
+
+  // Who performs that step; none, or dead, if it is a task that was never made.
+  [[nodiscard]] TaskIndex actor(const Recipe::Line& line) const {
+    return line.step.step.task.text == "A" ? first_ : second_;
+  }
+  // A copy of that step with places for its variables, and with the tasks that there are.
+  Op fill_in(const Recipe::Line& line) {
+    Op op = line.step.step.op;
+    const TaskIndex who = actor(line);
+    std::visit([&](auto& o) { o.fields(o, [&](auto& field) { fill(field, who); }); }, op);
+    return op;
+  }
+  // A variable of that step stood for something that exists already.
+  [[nodiscard]] bool is_there_already(const Op& op) const {
+    const auto* mkdir = std::get_if<Mkdir>(&op);
+    const auto* touch = std::get_if<Touch>(&op);
+    const Path* path = mkdir != nullptr ? &mkdir->path : touch != nullptr ? &touch->path : nullptr;
+    return path != nullptr && std::ranges::find(existing_, path->text) != existing_.end();
+  }
+  void spawned() {
+    second_ = {static_cast<std::uint32_t>(story_.world().tasks.size() - 1)};
+  }
+
+ private:
+  struct Variable {
+    std::string name;
+    std::string value;
+  };
+
+  void fill(Path& path, TaskIndex who) {
+    if (path.text.find('$') == std::string::npos) return;
+    path.text = expand(path.text, who);
+    // From a current directory that is the root, paths can be written without a slash.
+    const model::Task& task = story_.world()[who];
+    if (path.handle.empty() && path.text.size() > 1 && path.text[1] != '/' &&
+        task.current_directory == task.root && choices_.flip(15)) {
+      path.text.erase(0, 1);
+    }
+  }
+  void fill(LinkTarget& target, TaskIndex who) { target.text = expand(target.text, who); }
+  void fill(TaskName& name, TaskIndex) {
+    const TaskIndex task = name.text == "A" || !second_.exists() ? first_ : second_;
+    name.text = story_.world()[task].name;
+  }
+  template <class Other>
+  void fill(Other&, TaskIndex) {}
+
+  std::string expand(std::string_view text, TaskIndex who) {
+    std::string result;
+    for (;;) {
+      const std::size_t dollar = text.find('$');
+      result += text.substr(0, dollar);
+      if (dollar == std::string_view::npos) return result;
+      text.remove_prefix(dollar + 1);
+      const auto end = std::ranges::find_if_not(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+      });
+      const auto length = static_cast<std::size_t>(end - text.begin());
+      result += value(text.substr(0, length), who);
+      text.remove_prefix(length);
+    }
+  }
+
+  std::string value(std::string_view name, TaskIndex who) {
+    if (name == "name255") return std::string(255, 'n');
+    if (name == "name256") return std::string(256, 'n');
+    if (name == "path4095") return std::string(4095, '/');
+    if (name == "path4096") return std::string(4096, '/');
+    if (name.starts_with("links")) {
+      std::string links;
+      for (int i = name == "links39" ? 39 : 40; i > 0; --i) links += "/l";
+      return links;
+    }
+    for (const Variable& variable : variables_) {
+      if (variable.name == name) return variable.value;
+    }
+    variables_.push_back({std::string(name), choose(name, who)});
+    return variables_.back().value;
+  }
+
+  std::string choose(std::string_view name, TaskIndex who) {
+    const Kind kind = name == "f" ? Kind::file : name == "l" ? Kind::symlink : Kind::directory;
+    const Places places(story_, who);
+    if (kind != Kind::symlink && choices_.flip(20)) {
+      const Spot spot = kind == Kind::file ? places.file() : places.directory();
+      if (!spot.text.empty() && places.kind(spot) == kind) {
+        existing_.push_back(spot.text);
+        return spot.text;
+      }
+    }
+    const Spot directory = places.below({{}, story_.world()[who].root}, 1);
+    // Two variables that are not there yet must not get the same name.
+    const std::string found = directory.text + "/" + places.free_name(directory, kind);
+    if (!is_taken(found)) return found;
+    for (const char* other : {"/a", "/b", "/c", "/d", "/f", "/g"}) {
+      if (!is_taken(directory.text + other)) return directory.text + other;
+    }
+    return found;
+  }
+  [[nodiscard]] bool is_taken(const std::string& value) const {
+    return std::ranges::find(variables_, value, &Variable::value) != variables_.end();
+  }
+
+  Story& story_;
+  Choices& choices_;
+  TaskIndex first_;
+  TaskIndex second_;
+  std::vector<Variable> variables_;
+  std::vector<std::string> existing_;
+};
+
+}  // namespace
+
+std::span<const Recipe> recipes() {
+  static const std::vector<Recipe> all = read_all();
+  return all;
+}
+
+bool fits(const Recipe& recipe, const Story& story) {
+  return recipe.spawns <= story.names_left() &&
+         (!recipe.needs_links || story.features().links) &&
+         (!recipe.needs_expire || story.features().expire);
+}
+
+void perform(Story& story, TaskIndex who, const Recipe& recipe, const VerbWeights& weights) {
+  Choices& choices = story.choices();
+  Performance performance(story, who);
+  int option = 0;
+  bool taken = true;
+  for (const Recipe::Line& line : recipe.lines) {
+    if (line.option != option) {
+      option = line.option;
+      taken = option == 0 || choices.flip(Percent::option);
+    }
+    if (!taken) continue;
+    if (choices.flip(Percent::something_else)) free_step(story, story.some_task(), weights);
+    const TaskIndex actor = performance.actor(line);
+    if (story.ended() || !actor.exists() || !story.world()[actor].alive) return;
+
+    Op op = performance.fill_in(line);
+    if (performance.is_there_already(op)) continue;
+    if (line.vary) vary(op, choices);
+    auto* spawn = std::get_if<Spawn>(&op);
+    if (spawn != nullptr) {
+      if (story.names_left() == 0) return;
+      spawn->task.text = story.next_name();
+    } else if (choices.flip(Percent::forgotten)) {
+      continue;
+    }
+    if (std::holds_alternative<Exit>(op) && story.tasks_alive() < 2) return;
+    const auto* setns = std::get_if<Setns>(&op);
+    if (setns != nullptr && !story.world().find_task(setns->task.text).exists()) return;
+
+    const bool is_spawn = spawn != nullptr;
+    const bool meant_to_work = !line.step.stated || line.step.stated->outcome.ok();
+    const bool ok = story.perform(actor, std::move(op));
+    if (ok && is_spawn) performance.spawned();
+    // What was planned is out of reach now; sometimes it goes on all the same.
+    if (!ok && meant_to_work && choices.flip(Percent::given_up)) return;
+  }
+}
+
+}  // namespace pivotcheck::gen

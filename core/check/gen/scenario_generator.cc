@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// scenario_generator.cc: see scenario_generator.h.
+#include "check/gen/scenario_generator.h"
+
+#include <iterator>
+#include <utility>
+
+#include "base/check.h"
+#include "check/gen/free_step.h"
+#include "check/gen/recipes.h"
+#include "check/gen/story.h"
+
+namespace pivotcheck {
+namespace {
+
+using gen::Features;
+using gen::Recipe;
+using gen::Story;
+using gen::VerbWeights;
+using model::TaskIndex;
+using model::World;
+
+struct Percent {
+  static constexpr std::uint32_t opening = 62;
+  static constexpr std::uint32_t same_task = 60;  // stays at it for another turn
+  static constexpr std::uint32_t expire = 14;     // scenarios with expire marks, without links
+  static constexpr std::uint32_t goes_on = 99;    // dry choices end a scenario here
+};
+
+// How many turns in a hundred are recipes, which are several steps: one of these in each scenario.
+constexpr std::uint32_t recipe_percents[] = {12, 4, 30};
+
+std::uint32_t total_weight(bool opening) {
+  std::uint32_t total = 0;
+  for (const Recipe& recipe : gen::recipes()) {
+    if (recipe.opening == opening) total += recipe.weight;
+  }
+  return total;
+}
+
+// nullptr if the one that was drawn does not fit.
+const Recipe* some_recipe(const Story& story, bool opening) {
+  static const std::uint32_t totals[] = {total_weight(false), total_weight(true)};
+  std::uint32_t drawn = story.choices().below(totals[opening ? 1 : 0]);
+  for (const Recipe& recipe : gen::recipes()) {
+    if (recipe.opening != opening) continue;
+    if (drawn < recipe.weight) return fits(recipe, story) ? &recipe : nullptr;
+    drawn -= recipe.weight;
+  }
+  return nullptr;
+}
+
+void write(Story& story, const VerbWeights& weights) {
+  Choices& choices = story.choices();
+  const std::uint32_t recipe_percent =
+      recipe_percents[choices.below(std::size(recipe_percents))];
+  TaskIndex actor = story.some_task();
+  if (choices.flip(Percent::opening)) {
+    const Recipe* opening = some_recipe(story, true);
+    if (opening != nullptr) perform(story, actor, *opening, weights);
+  }
+  while (!story.ended() && choices.flip(Percent::goes_on)) {
+    if (!story.world()[actor].alive || !choices.flip(Percent::same_task)) {
+      actor = story.some_task();
+    }
+    const Recipe* recipe =
+        choices.flip(recipe_percent) ? some_recipe(story, false) : nullptr;
+    if (recipe != nullptr) {
+      perform(story, actor, *recipe, weights);
+    } else {
+      free_step(story, actor, weights);
+    }
+  }
+}
+
+}  // namespace
+
+Scenario Generated::scenario() const {
+  Scenario scenario;
+  scenario.privilege = privilege;
+  scenario.steps.reserve(steps.size());
+  for (const Step& step : steps) scenario.steps.push_back({.step = step, .stated = {}});
+  return scenario;
+}
+
+ScenarioGenerator::ScenarioGenerator(GeneratorOptions options) : options_(options) {
+  PIVOTCHECK_CHECK(options.steps_min >= 1 && options.steps_min <= options.steps_max);
+}
+
+Generated ScenarioGenerator::generate(Choices& choices) const {
+  Generated result{.privilege = options_.privilege,
+                   .steps = {},
+                   .verdicts = {},
+                   .world = World(options_.privilege, options_.traits),
+                   .namespaces_max = 1};
+  const std::uint32_t swarm = choices.below(UINT32_MAX);
+  Features features;
+  features.expire = choices.flip(Percent::expire);
+  features.links = !features.expire;
+  const std::uint32_t length =
+      options_.steps_min + choices.below(options_.steps_max - options_.steps_min + 1);
+  result.steps.reserve(length);
+  result.verdicts.reserve(length);
+
+  Story story(choices, result.world, result.steps, result.verdicts, length, features);
+  write(story, VerbWeights(swarm, features));
+  result.namespaces_max = story.namespaces_max();
+  if (story.stopped()) {
+    // The step that stopped it is not part of it, and spoilt the world: made again without it.
+    result.world = World(options_.privilege, options_.traits);
+    for (const Step& step : result.steps) apply(result.world, step);
+  }
+  return result;
+}
+
+}  // namespace pivotcheck

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// seeded.h: choices from a seed. The same seed and case number give the same choices on every
+// machine and with every compiler (the distributions of the standard library do not).
+//
+// The generator is SplitMix64 (Steele, Lea, Flood 2014): eight bytes of state, so that every
+// case can have a stream of its own and any case of a run can be repeated alone.
+#pragma once
+
+#include <cstdint>
+
+#include "check/gen/choices.h"
+
+namespace pivotcheck {
+
+class SeededChoices final : public Choices {
+ public:
+  // The stream of case `number` of the run with that seed.
+  explicit SeededChoices(std::uint64_t seed, std::uint64_t number = 0)
+      : state_(mix(seed) ^ mix(~number)) {}
+
+  std::uint32_t below(std::uint32_t n) override {
+    // The upper half of a 32x32-bit product: no division, and a bias below n/2^32.
+    state_ += golden;
+    const std::uint64_t drawn = mix(state_) >> 32;
+    return static_cast<std::uint32_t>((drawn * n) >> 32);
+  }
+
+ private:
+  static constexpr std::uint64_t golden = 0x9E3779B97F4A7C15;
+  static constexpr std::uint64_t mix(std::uint64_t z) {
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+    return z ^ (z >> 31);
+  }
+  std::uint64_t state_;
+};
+
+}  // namespace pivotcheck

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// kernel_log.cc: reads /dev/kmsg, one record for each read(2):
+//
+//     4,1043,812104216,-;WARNING: CPU: 0 PID: 4711 at fs/namespace.c:1234 ...
+//     |  |    |           the message             and behind it " KEY=value" lines, ignored
+//     |  |    microseconds since boot
+//     |  sequence number
+//     level and facility * 8: facility 0 is the kernel's own
+#include "check/trial/kernel_log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "op/outcome.h"
+
+namespace pivotcheck {
+namespace {
+
+constexpr std::size_t record_bytes_max = 8192;  // as the kernel's own limit of a record
+
+constexpr std::array<std::string_view, 14> alarming{
+    "WARNING:",
+    "BUG:",
+    "kernel BUG at",
+    "Oops",
+    "general protection fault,",  // not "traps: NAME general protection fault ip:...": a program's
+    "KASAN",
+    "KCSAN",
+    "UBSAN",
+    "possible recursive locking",
+    "possible circular locking",
+    "suspicious RCU usage",
+    "detected stall",         // rcu: INFO: rcu_sched self-detected stall on CPU
+    "blocked for more than",  // INFO: task ...: the hung task detector
+    "refcount_t:",
+};
+
+std::optional<std::uint64_t> take_number(std::string_view& text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{}) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  if (text.starts_with(',')) text.remove_prefix(1);
+  return value;
+}
+
+}  // namespace
+
+std::string alarm_of_record(std::string_view record) {
+  const auto priority = take_number(record);
+  const auto sequence = take_number(record);
+  const auto time_us = take_number(record);
+  const std::size_t semicolon = record.find(';');
+  if (!priority || !sequence || !time_us || semicolon == std::string_view::npos) return {};
+  if (*priority >= 8) return {};  // a program's line
+  record.remove_prefix(semicolon + 1);
+  const std::string_view message = record.substr(0, record.find('\n'));
+  const auto contained = [&](std::string_view word) {
+    return message.find(word) != std::string_view::npos;
+  };
+  if (std::ranges::none_of(alarming, contained)) return {};
+  constexpr std::uint64_t us_per_second = 1'000'000;
+  return fmt::format("[{:5}.{:06}] {}", *time_us / us_per_second, *time_us % us_per_second,
+                     message);
+}
+
+KernelLog KernelLog::open() {
+  KernelLog log;
+  UniqueFd kmsg(::open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!kmsg) {
+    log.unreadable_because_ = "open /dev/kmsg: " + errno_name(errno);
+  } else if (::lseek(kmsg.get(), 0, SEEK_END) < 0) {
+    log.unreadable_because_ = "lseek /dev/kmsg: " + errno_name(errno);
+  } else {
+    // Some containers have something else under that name: a log answers EAGAIN at its end.
+    std::array<char, record_bytes_max> buffer;
+    const ssize_t count = ::read(kmsg.get(), buffer.data(), buffer.size());
+    if (count > 0 || (count < 0 && errno == EAGAIN)) {
+      log.kmsg_ = std::move(kmsg);
+    } else {
+      log.unreadable_because_ =
+          count == 0 ? "/dev/kmsg is not the kernel's log" : "read /dev/kmsg: " + errno_name(errno);
+    }
+  }
+  return log;
+}
+
+std::vector<std::string> KernelLog::alarms() {
+  std::vector<std::string> found;
+  if (!readable()) return found;
+  std::array<char, record_bytes_max> buffer;
+  for (;;) {
+    const ssize_t count = ::read(kmsg_.get(), buffer.data(), buffer.size());
+    if (count > 0) {
+      std::string alarm = alarm_of_record({buffer.data(), static_cast<std::size_t>(count)});
+      if (!alarm.empty()) found.push_back(std::move(alarm));
+      continue;
+    }
+    // EPIPE: records were overwritten before they were read; the next read goes on behind the gap.
+    if (count < 0 && (errno == EPIPE || errno == EINTR)) continue;
+    return found;
+  }
+}
+
+}  // namespace pivotcheck

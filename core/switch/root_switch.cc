@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+// root_switch.cc: the caller's side: make() looks and lays out, start() clones, answers the child's
+// questions and hears whether it got through (child.h draws that), and the child's handle.
+#include "switch/root_switch.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <memory_resource>
+#include <mutex>
+
+#include "base/unique_fd.h"
+#include "syscalls/syscalls.h"
+#include "switch/child.h"
+#include "switch/inspect.h"
+#include "switch/launch.h"
+#include "switch/refusal.h"
+#include "switch/strategy/step.h"
+
+extern char** environ;  // NOLINT: POSIX wants it declared by whoever uses it
+
+namespace pivotcheck {
+namespace {
+
+using namespace rootswitch;  // NOLINT: this file is its face
+
+template <class Words>
+std::pmr::vector<char*> pointers(const Words& words, std::pmr::memory_resource& memory) {
+  std::pmr::vector<char*> result(&memory);
+  result.reserve(words.size() + 1);
+  for (const auto& word : words) result.push_back(const_cast<char*>(word.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
+// Where a command without a slash may be, as execvp has it: PATH, or what stands for it.
+std::pmr::vector<std::pmr::string> candidates(const Command& command,
+                                              std::pmr::memory_resource& memory) {
+  std::pmr::vector<std::pmr::string> result(&memory);
+  const std::string& name = command.arguments.front();
+  if (name.find('/') != std::string::npos) {
+    result.emplace_back(name);
+    return result;
+  }
+  std::string_view path = "/bin:/usr/bin";
+  if (command.environment) {
+    for (const std::string& variable : *command.environment) {
+      if (variable.starts_with("PATH=")) path = std::string_view(variable).substr(5);
+    }
+  } else if (const char* own = std::getenv("PATH")) {
+    path = own;
+  }
+  for (;;) {
+    const std::size_t colon = std::min(path.find(':'), path.size());
+    std::pmr::string& candidate = result.emplace_back(path.substr(0, colon));
+    if (!candidate.empty()) candidate += '/';
+    candidate += name;
+    if (colon == path.size()) return result;
+    path.remove_prefix(colon + 1);
+  }
+}
+
+// The id that the command has in a user namespace: 0 if there is one, else the first of the map.
+std::uint32_t id_inside(const std::vector<IdRange>& map) {
+  if (map.empty()) return 0;
+  const bool has_zero = std::ranges::any_of(map, [](const IdRange& r) { return r.inside == 0; });
+  return has_zero ? 0 : map.front().inside;
+}
+
+// A name for the old root's directory that no other switch uses at the same time.
+std::string put_old_name() {
+  static std::atomic<unsigned> count{0};
+  return ".pivotcheck-old-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
+}
+
+}  // namespace
+
+// --- the child's handle --------------------------------------------------------------------------
+
+struct SwitchedChild::State {
+  pid_t pid = -1;
+  UniqueFd pidfd;
+  UniqueFd ended;  // with a PID namespace: where its init says how the command ended (Message)
+  std::string put_old;
+  bool over = false;
+
+  // A child that was killed before it came to its command may have left its directory.
+  void sweep() const { ::rmdir(put_old.c_str()); }
+};
+
+SwitchedChild::SwitchedChild(std::unique_ptr<State> state) : state_(std::move(state)) {}
+SwitchedChild::SwitchedChild(SwitchedChild&&) noexcept = default;
+SwitchedChild& SwitchedChild::operator=(SwitchedChild&& other) noexcept {
+  std::swap(state_, other.state_);
+  return *this;
+}
+SwitchedChild::~SwitchedChild() {
+  if (!state_ || state_->over) return;
+  kill_and_reap(state_->pid, state_->pidfd.get());
+  state_->sweep();
+}
+
+pid_t SwitchedChild::pid() const { return state_->pid; }
+int SwitchedChild::pidfd() const { return state_->pidfd.get(); }
+bool SwitchedChild::signal(int number) {
+  return !state_->over && kernel::sys_pidfd_send_signal(state_->pidfd.get(), number) == 0;
+}
+void SwitchedChild::let_go() { state_->over = true; }
+
+Switched<std::optional<Ended>> SwitchedChild::try_wait() { return wait_with(WNOHANG); }
+
+Switched<Ended> SwitchedChild::wait() {
+  auto ended = wait_with(0);
+  if (!ended) return std::unexpected(ended.error());
+  return **ended;
+}
+
+Switched<std::optional<Ended>> SwitchedChild::wait_with(int options) {
+  int status = 0;
+  pid_t gone = 0;
+  do {
+    gone = ::waitpid(state_->pid, &status, options);
+  } while (gone < 0 && errno == EINTR);
+  if (gone == 0) return std::nullopt;
+  state_->over = true;
+  if (gone < 0) return std::unexpected(refused_before("waiting: " + error_text(errno), errno));
+  Message told;
+  if (state_->ended && ::read(state_->ended.get(), &told, sizeof(told)) == sizeof(told)) {
+    status = told.value;  // otherwise init itself was killed, and everything with it
+  }
+  if (!WIFSIGNALED(status)) return Ended{.by_signal = false, .code = WEXITSTATUS(status)};
+  state_->sweep();
+  return Ended{.by_signal = true, .code = WTERMSIG(status)};
+}
+
+// --- the switch ----------------------------------------------------------------------------------
+
+// All of a switch that is the same each time; for one switch at a time, as its put_old is one
+// directory. What is laid out once is not only cheap: a page that the caller writes to while he has
+// forked is a page that is copied.
+struct Lane {
+  std::string put_old;
+  strategy::Steps steps;
+  Performer performer;
+  GoWord go;
+
+  Lane(Strategy strategy, strategy::Plan plan)
+      : put_old(plan.new_root + "/" + plan.put_old),
+        steps(strategy::steps(strategy, plan)),
+        performer(steps) {}
+};
+
+struct RootSwitch::State {
+  SwitchOptions options;
+  strategy::Plan plan;
+  std::vector<sock_filter> seccomp;
+  std::vector<int> keep_descriptors;
+  Kept kept;
+  std::mutex mutex;  // of `idle`
+  std::vector<std::unique_ptr<Lane>> idle;
+
+  std::unique_ptr<Lane> take_lane() {
+    const std::lock_guard lock(mutex);
+    if (!idle.empty()) {
+      auto lane = std::move(idle.back());
+      idle.pop_back();
+      return lane;
+    }
+    strategy::Plan with_name = plan;
+    with_name.put_old = put_old_name();
+    return std::make_unique<Lane>(options.strategy, std::move(with_name));
+  }
+  void give_back(std::unique_ptr<Lane> lane) {
+    const std::lock_guard lock(mutex);
+    idle.push_back(std::move(lane));
+  }
+
+  // The part of a child's script that does not depend on the command.
+  [[nodiscard]] Script script() {
+    Script script;
+    script.uid = id_inside(options.uid_map);
+    script.gid = id_inside(options.gid_map);
+    script.pid_namespace = plan.pid_namespace;
+    script.dropped_capabilities = options.dropped_capabilities;
+    script.no_new_privileges = options.no_new_privileges;
+    script.die_with_caller = options.die_with_caller;
+    script.seccomp = {static_cast<unsigned short>(seccomp.size()), seccomp.data()};
+    script.keep_descriptors = keep_descriptors;
+    return script;
+  }
+
+  Switched<void> prepare_template() {
+    const strategy::Steps steps = strategy::template_preparation(plan);
+    Script preparation = script();
+    preparation.pid_namespace = false;
+    Performer performer(steps);
+    GoWord go;
+    const Job job{.options = options,
+                  .steps = steps,
+                  .performer = performer,
+                  .lent = nullptr,
+                  .kept = &kept,
+                  .go = go,
+                  .put_old = {}};
+    auto done = launch(job, preparation);
+    if (!done) return std::unexpected(done.error());
+    if (!kept.template_) return std::unexpected(refused_before("the template was not made", 0));
+    return {};
+  }
+};
+
+RootSwitch::RootSwitch(std::unique_ptr<State> state) : state_(std::move(state)) {}
+RootSwitch::RootSwitch(RootSwitch&&) noexcept = default;
+RootSwitch& RootSwitch::operator=(RootSwitch&&) noexcept = default;
+RootSwitch::~RootSwitch() = default;
+
+Switched<RootSwitch> RootSwitch::make(SwitchOptions options) {
+  auto plan = inspect(options);
+  if (!plan) return std::unexpected(plan.error());
+  auto state = std::make_unique<State>();
+  state->plan = *std::move(plan);
+  static_assert(sizeof(sock_filter) == sizeof(std::uint64_t));
+  state->seccomp.resize(options.seccomp_program.size());
+  if (!state->seccomp.empty()) {
+    std::memcpy(state->seccomp.data(), options.seccomp_program.data(),
+                state->seccomp.size() * sizeof(sock_filter));
+  }
+  std::vector<int>& keep = state->keep_descriptors;
+  keep = options.keep_descriptors;
+  std::ranges::sort(keep);
+  const auto doubles = std::ranges::unique(keep);
+  keep.erase(doubles.begin(), doubles.end());
+  std::erase_if(keep, [](int fd) { return fd < 3; });
+  state->options = std::move(options);
+  if (state->options.strategy == Strategy::template_) {
+    if (auto made = state->prepare_template(); !made) return std::unexpected(made.error());
+  }
+  return RootSwitch(std::move(state));
+}
+
+Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
+  if (command.arguments.empty()) return std::unexpected(bad_options("no command was named"));
+  // Not from the heap if it is not much: see Lane.
+  std::array<std::byte, 2048> room;
+  std::pmr::monotonic_buffer_resource memory(room.data(), room.size());
+  const auto paths = candidates(command, memory);
+  const auto path_pointers = pointers(paths, memory);
+  const auto arguments = pointers(command.arguments, memory);
+  std::pmr::vector<char*> environment(&memory);
+  if (command.environment) environment = pointers(*command.environment, memory);
+
+  Script script = state_->script();
+  script.paths = std::span(path_pointers).first(paths.size());
+  script.arguments = arguments.data();
+  script.environment = command.environment ? environment.data() : environ;
+  script.has_mask = command.signal_mask.has_value();
+  if (script.has_mask) script.mask = *command.signal_mask;
+  auto lane = state_->take_lane();
+  const std::string& put_old = lane->put_old;  // lanes last as long as this object does
+  const Job job{.options = state_->options,
+                .steps = lane->steps,
+                .performer = lane->performer,
+                .lent = &state_->kept,
+                .kept = nullptr,
+                .go = lane->go,
+                .put_old = put_old};
+  auto launched = launch(job, script);
+  state_->give_back(std::move(lane));
+  if (!launched) {
+    SwitchFailure failure = std::move(launched.error());
+    ::rmdir(put_old.c_str());  // gone already, unless it was stopped in between
+    if (failure.step == "exec") {
+      failure.step += " " + command.arguments.front();
+      failure.message = failure.step + " in the new root: " + failure.message;
+    }
+    return std::unexpected(std::move(failure));
+  }
+  auto child = std::make_unique<SwitchedChild::State>();
+  child->pid = launched->pid;
+  child->pidfd = std::move(launched->pidfd);
+  child->ended = std::move(launched->ended);
+  child->put_old = put_old;
+  return SwitchedChild(std::move(child));
+}
+
+// --- capabilities by name ------------------------------------------------------------------------
+
+std::optional<std::uint64_t> capability_bits(std::string_view name) {
+  // linux/capability.h, in the order of the numbers. A capability that is newer has no name here,
+  // but is among "all".
+  static constexpr std::array<std::string_view, 41> names{
+      "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid",
+      "setpcap", "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw",
+      "ipc_lock", "ipc_owner", "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct",
+      "sys_admin", "sys_boot", "sys_nice", "sys_resource", "sys_time", "sys_tty_config", "mknod",
+      "lease", "audit_write", "audit_control", "setfcap", "mac_override", "mac_admin", "syslog",
+      "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf", "checkpoint_restore"};
+  std::string lower(name);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  if (lower == "all") return ~std::uint64_t{0};
+  std::string_view bare = lower;
+  if (bare.starts_with("cap_")) bare.remove_prefix(4);
+  const auto found = std::ranges::find(names, bare);
+  if (found == names.end()) return std::nullopt;
+  return std::uint64_t{1} << (found - names.begin());
+}
+
+}  // namespace pivotcheck

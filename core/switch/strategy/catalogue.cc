@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// catalogue.cc: the table behind catalogue.h. What stands under `guarantee` is what the attack
+// table measures (props/attack/TABLE.md); each strategy's own file says why it holds.
+#include "switch/strategy/catalogue.h"
+
+#include <array>
+#include <cstddef>
+
+namespace pivotcheck {
+namespace {
+
+constexpr std::array<StrategyInfo, 8> table{{
+    {Strategy::put_old, "put-old",
+     "own mount namespace, / private, bind the root to itself, mkdir put_old, pivot_root, chdir /, "
+     "detach put_old, rmdir it, /proc",
+     "the old root is gone from the namespace: no way back by '..', umount or setns; needs a "
+     "root that can be written to for a moment"},
+    {Strategy::dot_dot, "dot-dot",
+     "own mount namespace, / slave or private, the root's parent private, bind the root to itself, "
+     "pivot_root(\".\", \".\"), the old root rslave and detached, chdir /",
+     "as put-old, and nothing is written to the root: no directory for the old one"},
+    {Strategy::manual, "manual",
+     "own mount namespace, / private, bind the root to itself, cd into it, pivot_root . old_root, "
+     "chroot ., umount of the old root from inside",
+     "as put-old; the chroot adds nothing where pivot_root has moved the root already, and is "
+     "what pivot_root(8) tells people to do"},
+    {Strategy::proc_first, "proc-first",
+     "own PID namespace too: / private, bind, /proc mounted in the root before the pivot, "
+     "pivot_root as in put-old, detach, chdir /",
+     "as put-old; /proc shows the command's own processes only, also in a user namespace"},
+    {Strategy::tmpfs_sandbox, "tmpfs-sandbox",
+     "own mount namespace, / private, tmpfs at the root, mounts brought in one by one, "
+     "pivot_root(\".\", \"old_root\"), detach, rmdir, remount read-only",
+     "as put-old; the top directory is read-only and nothing is written to the root's own; only "
+     "what was brought in is there"},
+    {Strategy::move_chroot, "move-chroot",
+     "own mount namespace, / private, bind, chdir into the root, MS_MOVE of . over /, chroot ., "
+     "chdir /",
+     "for an initramfs, which pivot_root refuses; the old root lies covered below: whoever has "
+     "CAP_SYS_ADMIN and CAP_SYS_CHROOT inside gets back with umount / and setns"},
+    {Strategy::chroot, "chroot", "chroot, chdir /",
+     "no boundary: whoever has CAP_SYS_CHROOT inside leaves by '..' after a second chroot; without "
+     "mounts of its own it stays in the caller's mount namespace, so mounts made inside are the "
+     "caller's too"},
+    {Strategy::template_, "template",
+     "a small prepared namespace: a recursive clone of the root, made private or slave, setns, "
+     "unshare, move_mount over its root, fchdir, chroot .",
+     "the host's tree was never in the namespace; below the root lies only an empty directory of "
+     "the template; cost does not grow with the host's mounts"},
+}};
+
+}  // namespace
+
+std::span<const StrategyInfo> strategies() { return table; }
+
+const StrategyInfo& info(Strategy strategy) { return table[static_cast<std::size_t>(strategy)]; }
+
+std::optional<Strategy> find_strategy(std::string_view name) {
+  for (const StrategyInfo& row : table) {
+    if (row.name == name) return row.strategy;
+  }
+  return std::nullopt;
+}
+
+}  // namespace pivotcheck

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// step.cc: from a strategy's name to its steps, and what a step is to the model and to people.
+#include "switch/strategy/step.h"
+
+#include "scenario/scenario.h"
+
+namespace pivotcheck::strategy {
+namespace {
+
+std::string text(const Op& op) { return print(pivotcheck::Step{.task = {"A"}, .op = op}); }
+
+}  // namespace
+
+std::string_view name(Phase phase) {
+  switch (phase) {
+    case Phase::prepare: return "prepare";
+    case Phase::namespaces: return "namespace";
+    case Phase::propagation: return "propagation";
+    case Phase::bind: return "bind";
+    case Phase::pivot: return "pivot";
+    case Phase::detach: return "detach";
+    case Phase::start: return "start";
+    case Phase::teardown: return "teardown";
+  }
+  return "";
+}
+
+std::vector<Op> modelled(const Step& step) {
+  using Ops = std::vector<Op>;
+  return std::visit(
+      Overloaded{
+          [](const Op& op) { return Ops{op}; },
+          [](const MakePrivateDirectory& made) {
+            return Ops{Mkdir{made.path}, Chmod{made.path, {0700}}};
+          },
+          [](const OpenInRoot& open) {
+            return Ops{Open{open.handle, Path(open.root.text, open.path)}};
+          },
+          [](const NewPidNamespace&) { return Ops{}; },
+          [](const MapIds&) { return Ops{}; },
+          [](const UnshareOthers&) { return Ops{}; },
+          [](const NewProc&) { return Ops{}; },
+          [](const AttachProc&) { return Ops{}; },
+          [](const KeepNamespace& keep) { return Ops{Spawn{keep.name}}; },
+          [](const Confine&) { return Ops{}; },
+          [](const Execute&) { return Ops{}; },
+      },
+      step.action);
+}
+
+std::string describe(const Step& step) {
+  return std::visit(
+      Overloaded{
+          [](const Op& op) { return text(op); },
+          [](const MakePrivateDirectory& made) { return "mkdir -m 0700 " + print(made.path); },
+          [](const OpenInRoot& open) { return "open " + open.path + " in the new root"; },
+          [](const NewPidNamespace&) { return std::string("new PID namespace"); },
+          [](const MapIds&) { return std::string("id maps"); },
+          [](const UnshareOthers&) { return std::string("unshare other namespaces"); },
+          [](const NewProc&) { return std::string("new proc filesystem"); },
+          [](const AttachProc&) { return std::string("mount proc"); },
+          [](const KeepNamespace&) { return std::string("keep this mount namespace"); },
+          [](const Confine&) { return std::string("capabilities and seccomp"); },
+          [](const Execute&) { return std::string("exec"); },
+      },
+      step.action);
+}
+
+Steps steps(Strategy strategy, const Plan& plan) {
+  Steps all;
+  switch (strategy) {
+    case Strategy::put_old: all = put_old(plan); break;
+    case Strategy::dot_dot: all = dot_dot(plan); break;
+    case Strategy::manual: all = manual(plan); break;
+    case Strategy::proc_first: all = proc_first(plan); break;
+    case Strategy::tmpfs_sandbox: all = tmpfs_sandbox(plan); break;
+    case Strategy::move_chroot: all = move_chroot(plan); break;
+    case Strategy::chroot: all = chroot(plan); break;
+    case Strategy::template_: all = template_(plan); break;
+  }
+  all.push_back({Phase::start, Confine{}});
+  all.push_back({Phase::start, Execute{}});
+  return all;
+}
+
+}  // namespace pivotcheck::strategy

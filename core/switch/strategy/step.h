@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// step.h: a way to switch root as data. A strategy is a function from a Plan to a list of steps;
+// the model predicts that list, the library performs it (rootswitch/), benchmarks time it phase by
+// phase, and the corpus has it as a scenario.
+//
+//     steps(Strategy::dot_dot, plan)  ->  namespaces   unshare mnt
+//                                         propagation  make-rslave /
+//                                         propagation  make-private /srv
+//                                         bind         rbind /srv/image /srv/image
+//                                         pivot        open oldroot /  ...
+//
+// A step is an operation of the vocabulary (op/op.h), which the model knows, or one of the few
+// below that only the library can perform. Of those, some stand for operations (a directory of mode
+// 0700 is mkdir and chmod to the model); the others touch no mount and no root, and the model
+// passes over them. No system call is made here, and nothing of the machine is read.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "op/op.h"
+#include "switch/strategy/catalogue.h"
+
+namespace pivotcheck::strategy {
+
+// What a step is there for; benchmarks time them apart. `prepare` is done once for many switches
+// (template); `teardown` has no step: the kernel does it when the namespace's last process is gone.
+enum class Phase : unsigned char {
+  prepare,
+  namespaces,
+  propagation,
+  bind,
+  pivot,
+  detach,
+  start,
+  teardown,
+};
+std::string_view name(Phase phase);
+
+// --- steps that have no verb ---------------------------------------------------------------------
+
+// The process that does what follows is the first of a new PID namespace. It stays behind as init:
+// it reaps, and passes signals on.
+struct NewPidNamespace {
+  bool operator==(const NewPidNamespace&) const = default;
+};
+// The process waits until its maker has written the id maps of its new user namespace, and takes
+// the ids it has in there (to the model, part of `unshare user`).
+struct MapIds {
+  bool operator==(const MapIds&) const = default;
+};
+// IPC, UTS, network and control group namespaces, as CLONE_... bits.
+struct UnshareOthers {
+  unsigned long kinds = 0;
+  bool operator==(const UnshareOthers&) const = default;
+};
+// A directory that nobody else can enter, not even for a moment: mkdir with mode 0700.
+struct MakePrivateDirectory {
+  Path path;
+  bool operator==(const MakePrivateDirectory&) const = default;
+};
+// A handle of what `path` is to somebody who stands in `root`: no link and no '..' leads out of it
+// (openat2, RESOLVE_IN_ROOT). To the model, which has no such link: open.
+struct OpenInRoot {
+  HandleName handle;
+  HandleName root;
+  std::string path;  // begins with '/'
+  bool operator==(const OpenInRoot&) const = default;
+};
+// A new proc filesystem of the PID namespace of the process, as a detached mount; and its
+// attachment, after which it has no handle any more.
+struct NewProc {
+  HandleName handle;
+  bool operator==(const NewProc&) const = default;
+};
+struct AttachProc {
+  HandleName proc;
+  HandleName target;
+  bool operator==(const AttachProc&) const = default;
+};
+// The maker opens the process's mount namespace (and its user namespace, if it is new) and keeps it
+// under this task's name, for `setns` in later switches. To the model: a task that stays there
+// (spawn).
+struct KeepNamespace {
+  TaskName name;
+  bool operator==(const KeepNamespace&) const = default;
+};
+// Capabilities, no_new_privs, seccomp: whatever the caller wants to be gone before the command.
+struct Confine {
+  bool operator==(const Confine&) const = default;
+};
+// The command.
+struct Execute {
+  bool operator==(const Execute&) const = default;
+};
+
+using Action = std::variant<Op, NewPidNamespace, MapIds, UnshareOthers, MakePrivateDirectory,
+                            OpenInRoot, NewProc, AttachProc, KeepNamespace, Confine,
+                            Execute>;
+
+struct Step {
+  Phase phase = Phase::start;
+  Action action;
+  std::string about = {};  // for people: "the mount at /proc"; "" if the action says it all
+  bool operator==(const Step&) const = default;
+};
+using Steps = std::vector<Step>;
+
+// What the model is told: none for a step that it passes over.
+std::vector<Op> modelled(const Step& step);
+// "rbind /new /new", "mkdir -m 0700 /new/old": one line, for people.
+std::string describe(const Step& step);
+
+// --- what a strategy is asked for ----------------------------------------------------------------
+
+// A tree of the caller's (a directory or a file) at `target`, with everything mounted below it.
+struct BindMount {
+  std::string source;
+  std::string target;  // a path in the new root, begins with '/'
+  bool recursive = true;
+  bool read_only = false;  // all the way down
+  bool of_file = false;    // the source is no directory
+  bool operator==(const BindMount&) const = default;
+};
+struct TmpfsMount {
+  std::string target;
+  bool operator==(const TmpfsMount&) const = default;
+};
+struct ProcMount {
+  std::string target;
+  bool operator==(const ProcMount&) const = default;
+};
+// A small tmpfs with null, zero, full, random, urandom and tty of the caller's /dev.
+struct DevMount {
+  std::string target;
+  bool operator==(const DevMount&) const = default;
+};
+using MountRequest = std::variant<BindMount, TmpfsMount, ProcMount, DevMount>;
+
+// One name in the top directory of the new root: tmpfs-sandbox brings them in one by one.
+struct Entry {
+  enum class Kind : unsigned char { directory, file, symlink };
+  std::string name;
+  Kind kind = Kind::directory;
+  std::string link_target;  // of a symlink
+  bool operator==(const Entry&) const = default;
+};
+
+// Every path is one of the caller's, absolute and without links; targets of mounts are paths in the
+// new root.
+struct Plan {
+  std::string new_root = "/new";
+  std::string put_old = "old";      // the name of the old root's directory, where one is needed
+  std::string parent_mount = "/";   // the mount point of the mount that new_root is in
+  Propagation propagation = Propagation::private_;  // of /, where the strategy leaves the choice
+  std::vector<MountRequest> mounts;
+  std::vector<Entry> contents;  // of new_root; tmpfs-sandbox only
+  bool read_only = false;       // new_root and everything mounted below it, but not `mounts`
+  bool user_namespace = false;
+  bool in_user_namespace = false;  // the caller is not in the machine's own already
+  bool pid_namespace = false;
+  bool mount_namespace = false;  // also where the strategy could do without: chroot
+  unsigned long other_namespaces = 0;  // CLONE_... bits
+};
+
+Steps steps(Strategy strategy, const Plan& plan);
+
+// Each in its own file, whose opening comment says where it comes from, why each step stands where
+// it stands, and what it guarantees.
+Steps put_old(const Plan& plan);
+Steps dot_dot(const Plan& plan);
+Steps manual(const Plan& plan);
+Steps proc_first(const Plan& plan);
+Steps tmpfs_sandbox(const Plan& plan);
+Steps move_chroot(const Plan& plan);
+Steps chroot(const Plan& plan);
+Steps template_(const Plan& plan);
+// What `template` needs to be there: performed once, by a process that ends then.
+Steps template_preparation(const Plan& plan);
+
+}  // namespace pivotcheck::strategy

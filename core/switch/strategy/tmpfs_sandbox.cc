@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// tmpfs_sandbox.cc: the way of bubblewrap, sandbox2 and nsjail: the new root is an empty tmpfs, and
+// whatever is to be there is brought in, one mount after the other.
+//
+//     unshare mnt, make-rprivate /       as in put_old.cc
+//     open image NEW           what NEW has is about to be covered; this still shows it
+//     mount tmpfs NEW          a mount, and not the root's: all that pivot_root asks for
+//     chdir NEW                onto the tmpfs; everything from here on is relative to it
+//     for each name in image   a directory or a file: an empty one of that name, then a clone of
+//                              the image's tree attached to it (open_tree, move_mount: read-only,
+//                              if at all, before anybody can see it); a symbolic link: a copy
+//     the caller's mounts      a target that is missing is made in the tmpfs, not on the disk
+//     mkdir -m 0700 old        in the tmpfs too: NEW itself is never written to
+//     pivot_root . old
+//     umount old detach        '.' is the new root all the time
+//     rmdir old
+//     remount / ro             last, as rmdir writes. Only this one mount: what was brought in is
+//                              as writable as the caller wanted it
+//     chdir /
+//
+// It guarantees what put-old does; besides, the top directory can't be changed, and nothing is
+// visible that was not brought in.
+#include <algorithm>
+#include <string_view>
+
+#include "switch/strategy/parts.h"
+
+namespace pivotcheck::strategy {
+namespace {
+
+HandleName image() { return {"image"}; }
+
+void bring_in(const Entry& entry, bool read_only, Steps& steps) {
+  const HandleName tree{"tree"};
+  const std::string place = "./" + entry.name;  // a name may begin with '@'
+  switch (entry.kind) {
+    case Entry::Kind::symlink:
+      steps.push_back({Phase::bind, Op{Symlink{{entry.link_target}, place}}});
+      return;
+    case Entry::Kind::directory: steps.push_back({Phase::bind, Op{Mkdir{place}}}); break;
+    case Entry::Kind::file: steps.push_back({Phase::bind, Op{Touch{place}}}); break;
+  }
+  const OpenTreeFlags flags{OpenTreeFlag::clone, OpenTreeFlag::recursive};
+  const Path source(image().text, "/" + entry.name);
+  steps.push_back({Phase::bind, Op{OpenTree{tree, source, flags}}});
+  if (read_only) {
+    const AttributeChange change{.set = {MountFlag::ro}, .clear = {}, .propagation = {}};
+    steps.push_back({Phase::bind, Op{MountSetattr{{tree.text, ""}, change, {true}}}});
+  }
+  steps.push_back({Phase::bind, Op{MoveMount{{tree.text, ""}, place, {}}}});
+  steps.push_back({Phase::bind, Op{Close{tree}}});
+}
+
+std::string target_of(const MountRequest& request) {
+  return std::visit([](const auto& one) { return one.target; }, request);
+}
+
+bool wants_file(const MountRequest& request) {
+  const auto* bind = std::get_if<BindMount>(&request);
+  return bind != nullptr && bind->of_file;
+}
+
+// Makes the directories on the way to a target, and the target, as far as they lie in the tmpfs:
+// below a name of the image everything must be there, as with the other strategies.
+class Places {
+ public:
+  explicit Places(const std::vector<Entry>& contents) {
+    for (const Entry& entry : contents) brought_in_.push_back(entry.name);
+  }
+
+  void make(const MountRequest& request, Steps& steps) {
+    const std::vector<std::string> names = components(target_of(request));
+    if (names.empty() || std::ranges::find(names, "..") != names.end()) return;
+    if (std::ranges::find(brought_in_, names.front()) != brought_in_.end()) return;
+    std::string path = ".";
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      path += "/" + names[i];
+      if (std::ranges::find(made_, path) != made_.end()) continue;
+      made_.push_back(path);
+      const bool file = i + 1 == names.size() && wants_file(request);
+      steps.push_back({Phase::bind, file ? Op{Touch{path}} : Op{Mkdir{path}}});
+    }
+  }
+
+ private:
+  static std::vector<std::string> components(std::string_view path) {
+    std::vector<std::string> names;
+    while (!path.empty()) {
+      const std::size_t slash = std::min(path.find('/'), path.size());
+      const std::string_view name = path.substr(0, slash);
+      if (!name.empty() && name != ".") names.emplace_back(name);
+      path.remove_prefix(std::min(slash + 1, path.size()));
+    }
+    return names;
+  }
+
+  std::vector<std::string> brought_in_;
+  std::vector<std::string> made_;
+};
+
+}  // namespace
+
+Steps tmpfs_sandbox(const Plan& plan) {
+  const MountFlags flags{MountFlag::nosuid, MountFlag::nodev};
+  Steps steps;
+  enter_namespaces(plan, steps);
+  change_propagation(Propagation::private_, steps);
+  steps.push_back({Phase::bind, Op{Open{image(), plan.new_root}}});
+  steps.push_back({Phase::bind, Op{Mount{FilesystemType::tmpfs, plan.new_root, flags}}});
+  steps.push_back({Phase::bind, Op{Chdir{plan.new_root}}});
+  for (const Entry& entry : plan.contents) bring_in(entry, plan.read_only, steps);
+  steps.push_back({Phase::bind, Op{Close{image()}}});
+  Places places(plan.contents);
+  for (const MountRequest& request : plan.mounts) places.make(request, steps);
+  mount_requests(plan.mounts, ".", steps);
+  steps.push_back({Phase::pivot, MakePrivateDirectory{plan.put_old}});
+  steps.push_back({Phase::pivot, Op{PivotRoot{".", plan.put_old}}});
+  steps.push_back({Phase::detach, Op{Umount{plan.put_old, {UmountFlag::detach}}}});
+  steps.push_back({Phase::detach, Op{Rmdir{plan.put_old}}});
+  const MountFlags sealed = flags.with({MountFlag::ro});
+  steps.push_back({Phase::detach, Op{Remount{"/", {sealed}}}});
+  steps.push_back({Phase::detach, Op{Chdir{"/"}}});
+  return steps;
+}
+
+}  // namespace pivotcheck::strategy
