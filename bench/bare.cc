@@ -15,9 +15,9 @@
 
 #include "check/gen/scenario_generator.h"
 #include "check/gen/seeded.h"
-#include "check/driver/desk.h"
+#include "check/driver/reserved_fds.h"
 #include "check/driver/frame.h"
-#include "check/driver/laboratory.h"
+#include "check/driver/kernel_driver.h"
 #include "observe/statmount_api.h"
 #include "check/trial/trial.h"
 
@@ -36,18 +36,18 @@ const std::vector<Recording>* to_play = nullptr;
 
 class Reads {
  public:
-  void of_case(const kernel::Stage& stage, const Recording& recording, bool both_roads) {
+  void of_case(const kernel::SharedSchedule& schedule, const Recording& recording, bool both_roads) {
     namespaces_ = 0;
     locations_ = 0;
-    for (const TaskLeft& task : recording.left) of_task(stage.outer_pid(task.number), task);
+    for (const TaskLeft& task : recording.left) of_task(schedule.outer_pid(task.number), task);
     for (std::size_t i = 0; i < namespaces_; ++i) of_namespace(identities_[i]);
     if (!both_roads) return;
     locations_ = 0;
     namespaces_ = 0;
     for (const TaskLeft& task : recording.left) {
       const std::size_t before = namespaces_;
-      of_task(stage.outer_pid(task.number), task);
-      if (namespaces_ > before) of_mountinfo(stage.outer_pid(task.number));
+      of_task(schedule.outer_pid(task.number), task);
+      if (namespaces_ > before) of_mountinfo(schedule.outer_pid(task.number));
     }
   }
 
@@ -72,7 +72,7 @@ class Reads {
     const char* link = path(pid, "ns/mnt");
     std::uint64_t inode = 0;
     if (namespaces_ > 0) {
-      const ssize_t size = ::readlinkat(kernel::desk::proc, link, text_.data(), text_.size() - 1);
+      const ssize_t size = ::readlinkat(kernel::reserved_fds::proc, link, text_.data(), text_.size() - 1);
       text_[static_cast<std::size_t>(size > 0 ? size : 0)] = '\0';
       unsigned long number = 0;
       if (std::sscanf(text_.data(), "mnt:[%lu]", &number) == 1) inode = number;
@@ -90,7 +90,7 @@ class Reads {
   }
 
   void identify(const char* link) {
-    const int fd = ::openat(kernel::desk::proc, link, O_RDONLY | O_CLOEXEC);
+    const int fd = ::openat(kernel::reserved_fds::proc, link, O_RDONLY | O_CLOEXEC);
     struct stat status {};
     Identity& identity = identities_[namespaces_++];
     identity = {};
@@ -104,12 +104,12 @@ class Reads {
     struct statx status {};
     const unsigned mask =
         STATX_TYPE | STATX_INO | STATX_NLINK | api::statx_mount_id_unique;
-    if (::statx(kernel::desk::proc, link, AT_NO_AUTOMOUNT, mask, &status) != 0) return;
+    if (::statx(kernel::reserved_fds::proc, link, AT_NO_AUTOMOUNT, mask, &status) != 0) return;
     const Known one{status.stx_ino, status.stx_mnt_id};
     for (std::size_t i = 0; i < locations_; ++i) {
       if (known_[i].inode == one.inode && known_[i].mount == one.mount) return;
     }
-    (void)!::readlinkat(kernel::desk::proc, link, text_.data(), text_.size());
+    (void)!::readlinkat(kernel::reserved_fds::proc, link, text_.data(), text_.size());
     if (S_ISDIR(status.stx_mode) && locations_ < known_max) known_[locations_++] = one;
   }
 
@@ -129,7 +129,7 @@ class Reads {
   }
 
   void of_mountinfo(pid_t pid) {
-    const int fd = ::openat(kernel::desk::proc, path(pid, "mountinfo"), O_RDONLY | O_CLOEXEC);
+    const int fd = ::openat(kernel::reserved_fds::proc, path(pid, "mountinfo"), O_RDONLY | O_CLOEXEC);
     while (::read(fd, reply_.data(), reply_.size()) > 0) {
     }
     ::close(fd);
@@ -146,7 +146,7 @@ class Reads {
 
 // --- a life without a protocol -------------------------------------------------------------------
 
-void play_portions(kernel::Actor& actor, int owner) {
+void play_portions(kernel::TaskContext& actor, int owner) {
   Reads reads;
   unsigned cases = 0;
   for (Portion portion{}; ::recv(owner, &portion, sizeof(portion), MSG_WAITALL) ==
@@ -154,8 +154,8 @@ void play_portions(kernel::Actor& actor, int owner) {
     for (std::uint64_t i = 0; i < portion.count; ++i) {
       const Recording& one = (*to_play)[(portion.first + i) % to_play->size()];
       if (kernel::end_world(actor, one.script.order.steps.size())) return;
-      kernel::play_in_fresh_world(actor, one.script);
-      reads.of_case(*actor.stage, one, cases++ % cross_check_every == 0);
+      kernel::run_in_fresh_namespace(actor, one.script);
+      reads.of_case(*actor.schedule, one, cases++ % cross_check_every == 0);
     }
     const char done = 1;
     if (::send(owner, &done, 1, MSG_NOSIGNAL) != 1) return;
@@ -164,7 +164,7 @@ void play_portions(kernel::Actor& actor, int owner) {
 
 // --- recording -----------------------------------------------------------------------------------
 
-Expected<Recording> record_one(Laboratory& laboratory, const Generated& generated) {
+Expected<Recording> record_one(KernelDriver& driver, const Generated& generated) {
   Recording recording;
   recording.script.order.steps = generated.steps;
   for (const Verdict& verdict : generated.verdicts) {
@@ -173,7 +173,7 @@ Expected<Recording> record_one(Laboratory& laboratory, const Generated& generate
   auto cast = kernel::make_cast(generated.steps);
   if (!cast) return std::unexpected(cast.error());
   recording.script.cast = std::move(*cast);
-  const auto performed = laboratory.perform(
+  const auto performed = driver.perform(
       generated.steps, recording.script.order.predicted, std::chrono::seconds(10));
   if (!performed) return std::unexpected(performed.error());
   if (performed->outcomes != recording.script.order.predicted) return fail("they disagree");
@@ -191,14 +191,14 @@ Expected<Recording> record_one(Laboratory& laboratory, const Generated& generate
 
 Expected<std::vector<Recording>> record(Privilege privilege, std::uint64_t seed,
                                         std::size_t cases) {
-  auto laboratory = Laboratory::start(privilege);
-  if (!laboratory) return std::unexpected(laboratory.error());
+  auto driver = KernelDriver::start(privilege);
+  if (!driver) return std::unexpected(driver.error());
   const ScenarioGenerator generator(
       {.privilege = privilege, .traits = KernelTraits::for_release(running_release())});
   std::vector<Recording> recordings;
   for (std::uint64_t number = 0; recordings.size() < cases; ++number) {
     SeededChoices choices(seed, number);
-    auto one = record_one(*laboratory, generator.generate(choices));
+    auto one = record_one(*driver, generator.generate(choices));
     if (!one) return fail("case " + std::to_string(number) + ": " + one.error().what);
     recordings.push_back(std::move(*one));
   }
@@ -211,7 +211,7 @@ Expected<kernel::Executor> launch_bare(Privilege privilege,
   auto executor = kernel::launch_executor(privilege, play_portions);
   if (!executor) return executor;
   kernel::Bytes body;  // that it is set up
-  if (kernel::receive_frame(executor->socket.get(), body, {}) != kernel::Passage::through) {
+  if (kernel::receive_frame(executor->socket.get(), body, {}) != kernel::IoStatus::ok) {
     return fail("the bare executor died");
   }
   kernel::Report report;

@@ -17,7 +17,7 @@
 
 #include "base/failure.h"
 #include "check/driver/executor.h"
-#include "check/driver/stage.h"
+#include "check/driver/shared_schedule.h"
 #include "op/privilege.h"
 
 namespace pivotcheck::bench {

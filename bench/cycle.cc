@@ -30,12 +30,12 @@
 #include "bare_calls.h"
 #include "syscalls/syscalls.h"
 #include "old_tree.h"
-#include "switch/performer.h"
+#include "switch/step_executor.h"
 
 namespace pivotcheck::bench {
 namespace {
 
-using rootswitch::Performer;
+using rootswitch::StepExecutor;
 using strategy::Phase;
 using strategy::Steps;
 
@@ -128,7 +128,7 @@ class Hands {
  public:
   Hands(const Setting& setting, const Steps& steps, const Kept& kept, const BareCalls* bare)
       : steps_(steps), user_(kept.user.get()) {
-    if (setting.road == Road::bare) {
+    if (setting.source == Source::bare) {
       bare_ = *bare;
       bare_->lend("C", kept.copy.get());
       bare_->lend("T", kept.template_.get());
@@ -153,7 +153,7 @@ class Hands {
  private:
   const Steps& steps_;
   int user_;
-  std::optional<Performer> library_;
+  std::optional<StepExecutor> library_;
   std::optional<BareCalls> bare_;
 };
 
@@ -261,7 +261,7 @@ struct Talk {
 
 [[noreturn]] void prepare_in_child(const Steps& steps, const Talk& talk) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  Performer performer(steps);
+  StepExecutor performer(steps);
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (is<strategy::MapIds>(steps[i])) {
       talk.stop();
@@ -451,7 +451,7 @@ Expected<Job> make_job(const Work& work, unsigned worker) {
 
 Expected<void> finish_job(Job& job, Sample* sample) {
   const Setting& setting = job.work.setting;
-  if (setting.road == Road::bare) {
+  if (setting.source == Source::bare) {
     auto bare = BareCalls::of(job.steps);
     if (!bare) return std::unexpected(bare.error());
     job.bare = std::move(*bare);

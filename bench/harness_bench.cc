@@ -36,7 +36,7 @@
 #include "base/unique_fd.h"
 #include "check/gen/scenario_generator.h"
 #include "check/gen/seeded.h"
-#include "check/gen/tally.h"
+#include "check/gen/coverage_stats.h"
 #include "check/trial/trial.h"
 
 namespace {
@@ -80,10 +80,10 @@ struct Worker {
 // --- the harness's side
 
 void one_case(Trial& trial, const ScenarioGenerator& generator, std::uint64_t number,
-              gen::Tally& tally) {
+              gen::CoverageStats& stats) {
   SeededChoices choices(seed, number);
   Generated generated = generator.generate(choices);
-  tally.add(generated);
+  stats.add(generated);
   std::vector<Outcome> outcomes;
   outcomes.reserve(generated.verdicts.size());
   for (const Verdict& verdict : generated.verdicts) outcomes.push_back(verdict.outcome);
@@ -102,11 +102,11 @@ void work(int owner) {
   auto trial = Trial::make({.traits = {}, .cross_check_every = bench::cross_check_every});
   if (!trial || !trial->start(Privilege::userns)) return;
   const ScenarioGenerator generator({.privilege = Privilege::userns, .traits = trial->traits()});
-  gen::Tally tally;
+  gen::CoverageStats stats;
   for (Portion portion{}; ::recv(owner, &portion, sizeof(portion), MSG_WAITALL) ==
                           static_cast<ssize_t>(sizeof(portion));) {
     for (std::uint64_t i = 0; i < portion.count; ++i) {
-      one_case(*trial, generator, (portion.first + i) % cases_recorded, tally);
+      one_case(*trial, generator, (portion.first + i) % cases_recorded, stats);
     }
     const char done = 1;
     if (::send(owner, &done, 1, MSG_NOSIGNAL) != 1) return;

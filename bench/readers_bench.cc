@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "check/driver/laboratory.h"
+#include "check/driver/kernel_driver.h"
 #include "observe/mountinfo.h"
 #include "observe/observe.h"
 #include "scenario/scenario.h"
@@ -29,7 +29,7 @@ constexpr std::int64_t mounts_few = 5, mounts_some = 20, mounts_many = 100;
 
 // What the benchmarks share: one laboratory, whose world stands still while it is looked at.
 struct Scene {
-  std::optional<Laboratory> laboratory;
+  std::optional<KernelDriver> driver;
   std::optional<Observer> observer;
   std::vector<LiveTask> tasks;
   std::int64_t mounts = 0;
@@ -54,7 +54,7 @@ std::string set_scene(std::int64_t mounts) {
   std::vector<Step> steps;
   for (const ScenarioStep& step : scenario->steps) steps.push_back(step.step);
   const std::vector<Outcome> all_well(steps.size());
-  auto performed = scene.laboratory->perform(steps, all_well, std::chrono::seconds(10));
+  auto performed = scene.driver->perform(steps, all_well, std::chrono::seconds(10));
   if (!performed) return performed.error().what;
   if (performed->outcomes != all_well) return "a step of its world was refused";
   scene.tasks = std::move(performed->tasks);
@@ -62,23 +62,23 @@ std::string set_scene(std::int64_t mounts) {
   return "";
 }
 
-void read(benchmark::State& state, Road road) {
-  if (!scene.observer->has(road)) {
+void read(benchmark::State& state, Source source) {
+  if (!scene.observer->has(source)) {
     state.SkipWithError("this kernel has no such road");
     return;
   }
   std::string trouble = set_scene(state.range(0));
   for (auto _ : state) {
     if (!trouble.empty()) break;
-    const auto seen = scene.observer->observe(scene.tasks, road);
+    const auto seen = scene.observer->observe(scene.tasks, source);
     if (!seen) trouble = seen.error().what;
     benchmark::DoNotOptimize(seen);
   }
   if (!trouble.empty()) state.SkipWithError(trouble.c_str());
 }
 
-void read_listmount(benchmark::State& state) { read(state, Road::listmount); }
-void read_mountinfo(benchmark::State& state) { read(state, Road::mountinfo); }
+void read_listmount(benchmark::State& state) { read(state, Source::listmount); }
+void read_mountinfo(benchmark::State& state) { read(state, Source::mountinfo); }
 BENCHMARK(read_listmount)->Arg(mounts_few)->Arg(mounts_some)->Arg(mounts_many);
 BENCHMARK(read_mountinfo)->Arg(mounts_few)->Arg(mounts_some)->Arg(mounts_many);
 
@@ -119,14 +119,14 @@ class Faults : public benchmark::ConsoleReporter {
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  auto laboratory = Laboratory::start(Privilege::userns);
-  if (!laboratory) return refuse(laboratory.error());
+  auto driver = KernelDriver::start(Privilege::userns);
+  if (!driver) return refuse(driver.error());
   auto observer = Observer::make();
   if (!observer) return refuse(observer.error());
-  scene.laboratory.emplace(std::move(*laboratory));
+  scene.driver.emplace(std::move(*driver));
   scene.observer.emplace(std::move(*observer));
   Faults faults;
   benchmark::RunSpecifiedBenchmarks(&faults);
-  scene.laboratory.reset();
+  scene.driver.reset();
   return faults.any ? 3 : 0;
 }

@@ -89,7 +89,7 @@ class Selection {
 
   void bare() {
     each([](Setting& setting) {
-      setting.road = Road::bare;
+      setting.source = Source::bare;
       if (setting.strategy == Strategy::proc_first) setting.carrier = Carrier::exits;
     });
   }

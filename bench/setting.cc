@@ -35,7 +35,7 @@ const char* name(UserNamespace user) {
 }  // namespace
 
 std::string name(const Setting& setting) {
-  std::string text = setting.road == Road::bare ? "bare/" : "switch/";
+  std::string text = setting.source == Source::bare ? "bare/" : "switch/";
   if (setting.parallel > 0) text = "parallel/";
   text += info(setting.strategy).name;
   if (setting.own_mounts) text += "+mnt";

@@ -26,12 +26,12 @@ enum class Carrier : unsigned char { thread, exits, execs };
 enum class Tree : unsigned char { private_, slave, shared };
 enum class UserNamespace : unsigned char { none, unmapped, mapped };
 // What goes through the steps: the library's performer, or its bare system calls, prepared before.
-enum class Road : unsigned char { library, bare };
+enum class Source : unsigned char { library, bare };
 
 struct Setting {
   Strategy strategy = Strategy::dot_dot;
   bool own_mounts = false;  // of chroot, which can do without a namespace
-  Road road = Road::library;
+  Source source = Source::library;
   Carrier carrier = Carrier::thread;
   unsigned mounts = 30;  // in the old tree
   Tree tree = Tree::private_;

@@ -321,12 +321,12 @@ int register_all(const std::vector<Measured>& all, const Options& options) {
 int check() {
   int wrong = 0;
   for (const Setting& setting : selection(false)) {
-    if (setting.road != Road::bare) continue;
+    if (setting.source != Source::bare) continue;
     Setting library = setting;
-    library.road = Road::library;
+    library.source = Source::library;
     library.carrier = Carrier::execs;  // no thread: proc-first too, but its PID namespace
     Setting bare = library;
-    bare.road = Road::bare;
+    bare.source = Source::bare;
     const auto one = end_of_steps({bare, {}, program_beside("static_true")});
     const auto other = end_of_steps({library, {}, program_beside("static_true")});
     const std::string title = std::string(info(setting.strategy).name);

@@ -92,7 +92,7 @@ class ByHand {
       const bool user = unshare != nullptr && unshare->kinds.has(pivotcheck::NamespaceKind::user);
       if (std::holds_alternative<strategy::NewPidNamespace>(step.action)) flags_ |= CLONE_NEWPID;
       if (user) flags_ |= CLONE_NEWUSER;
-      kinds_.push_back(kind_of(step, user));
+      kinds_.push_back(signature(step, user));
     }
   }
 
@@ -106,7 +106,7 @@ class ByHand {
  private:
   enum class Kind : unsigned char { calls, by_clone, maps, confine, execute };
 
-  static Kind kind_of(const strategy::Step& step, bool user) {
+  static Kind signature(const strategy::Step& step, bool user) {
     if (std::holds_alternative<strategy::NewPidNamespace>(step.action)) return Kind::by_clone;
     if (std::holds_alternative<strategy::MapIds>(step.action)) return Kind::maps;
     if (std::holds_alternative<strategy::Confine>(step.action)) return Kind::confine;
@@ -218,13 +218,13 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-struct Road {
+struct Source {
   const char* name;
   bool user_namespace;
   bool pid_namespace;
 };
 
-double compare(const SwitchOptions& options, const Road& road, int rounds) {
+double compare(const SwitchOptions& options, const Source& source, int rounds) {
   const auto plan = pivotcheck::rootswitch::inspect(options);
   if (!plan) fail(plan.error().message);
   ByHand hand(options, *plan);
@@ -242,7 +242,7 @@ double compare(const SwitchOptions& options, const Road& road, int rounds) {
     ratios.push_back(library.back() / by_hand.back());
   }
   std::printf("  %-14s %-16s %9.1f %9.1f %8.3f\n",
-              std::string(info(options.strategy).name).c_str(), road.name, median(by_hand),
+              std::string(info(options.strategy).name).c_str(), source.name, median(by_hand),
               median(library), median(ratios));
   return median(ratios);
 }
@@ -272,26 +272,26 @@ int main(int argc, char** argv) {
               "  %-14s %-16s %9s %9s %8s\n",
               rounds, batch, "strategy", "namespaces", "by hand", "library", "ratio");
   const bool privileged = ::geteuid() == 0;
-  for (const Road& road : {Road{"mount", false, false}, Road{"mount, user", true, false},
-                           Road{"mount, user, pid", true, true}}) {
-    if (!privileged && !road.user_namespace) continue;  // an ordinary user has no such road
+  for (const Source& source : {Source{"mount", false, false}, Source{"mount, user", true, false},
+                           Source{"mount, user, pid", true, true}}) {
+    if (!privileged && !source.user_namespace) continue;  // an ordinary user has no such road
     std::vector<double> ratios;
     for (const auto& known : pivotcheck::strategies()) {
       // The template's namespaces are made before; switch_bench times it apart from the rest.
       if (known.strategy == Strategy::template_) continue;
-      if (known.strategy == Strategy::proc_first && !road.pid_namespace) continue;
+      if (known.strategy == Strategy::proc_first && !source.pid_namespace) continue;
       SwitchOptions options;
       options.strategy = known.strategy;
       options.new_root = folder;
-      options.user_namespace = road.user_namespace;
-      options.pid_namespace = road.pid_namespace;
-      if (road.user_namespace) {
+      options.user_namespace = source.user_namespace;
+      options.pid_namespace = source.pid_namespace;
+      if (source.user_namespace) {
         options.uid_map = {{.inside = 0, .outside = ::geteuid(), .count = 1}};
         options.gid_map = {{.inside = 0, .outside = ::getegid(), .count = 1}};
       }
-      ratios.push_back(compare(options, road, rounds));
+      ratios.push_back(compare(options, source, rounds));
     }
-    std::printf("  median of these  %-34s %8.3f\n", road.name, median(ratios));
+    std::printf("  median of these  %-34s %8.3f\n", source.name, median(ratios));
   }
   return 0;
 }

@@ -18,7 +18,7 @@
 #include "explain/live.h"
 #include "files.h"
 #include "json.h"
-#include "explain/standpoint.h"
+#include "explain/resolved_paths.h"
 #include "output.h"
 #include "check/trial/trial.h"
 
@@ -107,15 +107,15 @@ Claim rootfs_claim() {
 // has which can answer at all.
 Shown show_rootfs() {
   const auto traits = KernelTraits::for_release(running_release());
-  const auto sight = explain::see_process(0, {"/proc"}, {"/proc"}, traits);
-  if (!sight) return {.how = Shown::How::not_run, .reason = sight.error().what};
-  const explain::Answer answer = explain::explain(*sight);
+  const auto process = explain::see_process(0, {"/proc"}, {"/proc"}, traits);
+  if (!process) return {.how = Shown::How::not_run, .reason = process.error().what};
+  const explain::Answer answer = explain::explain(*process);
   if (answer.first.reason != &explain::root_is_rootfs) {
     return {
         .how = Shown::How::not_run,
         .reason = "the root here is not rootfs: it takes an initramfs, as in a virtual machine"};
   }
-  const auto outcome = rehearse(0, "/proc", "/proc");
+  const auto outcome = dry_run_pivot_root(0, "/proc", "/proc");
   if (!outcome)
     return {.how = Shown::How::not_run, .reason = outcome.error().what, .harness = true};
   if (outcome->error == EINVAL) return {.how = Shown::How::shown, .reason = {}};

@@ -24,7 +24,7 @@
 #include "base/unique_fd.h"
 #include "op/outcome.h"
 #include "scenario/scenario.h"
-#include "check/trial/hunt.h"
+#include "check/trial/campaign.h"
 
 namespace pivotcheck::cli {
 namespace {

@@ -188,7 +188,7 @@ Refusal try_in_child(Privilege privilege) {
   return refusal;
 }
 
-// What a Laboratory of this privilege says, and where it can't, which call is in its way.
+// What a KernelDriver of this privilege says, and where it can't, which call is in its way.
 Check privilege_check(Privilege privilege) {
   Check check{.name = privilege == Privilege::root ? "privilege: root" : "privilege: userns",
               .ok = true,
@@ -202,14 +202,14 @@ Check privilege_check(Privilege privilege) {
     check.change = "run as root";
     return check;
   }
-  auto laboratory = Laboratory::start(privilege);
-  if (laboratory) {
+  auto driver = KernelDriver::start(privilege);
+  if (driver) {
     const std::array<Step, 1> steps{Step{{"A"}, Mkdir{"/a"}}};
-    const auto performance = laboratory->perform(steps, {}, std::chrono::seconds(10));
+    const auto performance = driver->perform(steps, {}, std::chrono::seconds(10));
     if (performance && performance->outcomes == std::vector{Outcome{}}) return check;
     check.what = performance ? "a first mkdir is refused" : performance.error().what;
   } else {
-    check.what = laboratory.error().what;
+    check.what = driver.error().what;
   }
   check.ok = false;
   const Refusal refusal = try_in_child(privilege);
@@ -250,7 +250,7 @@ Check listmount_check() {
               .error = {},
               .change = {}};
   const auto observer = Observer::make();
-  if (observer && observer->has(Road::listmount)) return check;
+  if (observer && observer->has(Source::listmount)) return check;
   check.ok = false;
   check.what = "not there; mountinfo observes alone, and where it can't see all, that is counted";
   ::syscall(listmount_number, nullptr, nullptr, 0UL, 0U);

@@ -18,10 +18,10 @@
 
 #include "commands.h"
 #include "explain/live.h"
-#include "explain/mend.h"
+#include "explain/remedy.h"
 #include "explain/offline.h"
 #include "json.h"
-#include "explain/standpoint.h"
+#include "explain/resolved_paths.h"
 #include "observe/process.h"
 #include "output.h"
 #include "check/trial/trial.h"
@@ -32,7 +32,7 @@ namespace {
 
 using explain::Answer;
 using explain::Reason;
-using explain::Sight;
+using explain::ProcessView;
 
 struct ExplainOptions {
   int pid = 0;
@@ -124,19 +124,19 @@ void print_mending(const Answer& answer) {
               ? "\nWhat mends it whichever it is, in this order:\n"
               : "\nWhat mends all of it, in this order:\n");
     for (const std::string& command : answer.commands) print("  " + command + "\n");
-  } else if (answer.unmended != nullptr) {
-    print(fmt::format("\nNo command mends {} for these arguments.\n", answer.unmended->name));
+  } else if (answer.no_fix_for != nullptr) {
+    print(fmt::format("\nNo command mends {} for these arguments.\n", answer.no_fix_for->name));
   }
 }
 
-void print_answer(const ExplainOptions& options, const Sight& sight, const Answer& answer) {
+void print_answer(const ExplainOptions& options, const ProcessView& process, const Answer& answer) {
   print(headline(options, answer));
   if (answer.first.reason != nullptr) print("\n" + reason_words(answer.first.reason) + "\n");
   if (!answer.advice.empty()) print(answer.advice + "\n");
   if (!answer.cannot_tell.empty()) {
     print("\nWhat can't be seen from outside:\n");
     for (const std::string& words : answer.cannot_tell) print("  - " + words + "\n");
-    if (!sight.offline && !options.try_it) {
+    if (!process.offline && !options.try_it) {
       print("--try finds out, in a copy of the mount namespace.\n");
     }
   }
@@ -149,16 +149,16 @@ void print_answer(const ExplainOptions& options, const Sight& sight, const Answe
   };
   drawing("Before:", answer.before);
   drawing("After:", answer.after);
-  if (sight.is_first_namespace && !answer.commands.empty() &&
+  if (process.is_first_namespace && !answer.commands.empty() &&
       answer.first.reason != &explain::root_is_rootfs) {
     print(
         "\nThis is the mount namespace of PID 1: better do it in one of your own (unshare "
         "--mount).\n");
   }
-  for (const std::string& note : sight.notes) print("Note: " + note + ".\n");
+  for (const std::string& note : process.notes) print("Note: " + note + ".\n");
 }
 
-std::string json_of(const Sight& sight, const Answer& answer) {
+std::string json_of(const ProcessView& process, const Answer& answer) {
   using nlohmann::ordered_json;
   ordered_json object{{"verdict", explain::name(answer.verdict)}};
   const bool refused = answer.verdict == Answer::Verdict::refused;
@@ -186,10 +186,10 @@ std::string json_of(const Sight& sight, const Answer& answer) {
   }
   if (answer.first.reason != nullptr && refused) object["reason"] = answer.first.reason->reason;
   if (!answer.advice.empty()) object["advice"] = answer.advice;
-  if (answer.unmended != nullptr) object["unmended"] = answer.unmended->name;
+  if (answer.no_fix_for != nullptr) object["unmended"] = answer.no_fix_for->name;
   if (!answer.before.empty()) object["before"] = answer.before;
   if (!answer.after.empty()) object["after"] = answer.after;
-  object["notes"] = sight.notes;
+  object["notes"] = process.notes;
   return line(object);
 }
 
@@ -202,7 +202,7 @@ std::expected<KernelTraits, std::string> traits_of(const std::string& kernel) {
   return KernelTraits::for_release(*release);
 }
 
-std::expected<Sight, std::string> offline_sight(const ExplainOptions& options,
+std::expected<ProcessView, std::string> offline_sight(const ExplainOptions& options,
                                                 const KernelTraits& traits) {
   if (options.pid != 0) return std::unexpected("--mountinfo and --pid exclude each other");
   if (options.try_it) return std::unexpected("--mountinfo and --try exclude each other");
@@ -236,9 +236,9 @@ std::expected<Sight, std::string> offline_sight(const ExplainOptions& options,
   if (!file || file.bad()) {
     return std::unexpected(options.mountinfo + ": can't be read: " + errno_name(errno));
   }
-  auto sight = explain::see_offline(text.str(), question);
-  if (!sight) return std::unexpected(options.mountinfo + ": " + sight.error());
-  return sight;
+  auto process = explain::see_offline(text.str(), question);
+  if (!process) return std::unexpected(options.mountinfo + ": " + process.error());
+  return process;
 }
 
 ExitStatus status_of(const Answer& answer) {
@@ -269,16 +269,16 @@ ExitStatus cannot_look(const ExplainOptions& options, const Failure& failure) {
 }
 
 // Asks the kernel, in a copy of the namespace. What it says decides, whatever was said before.
-Expected<std::string> try_it(const ExplainOptions& options, const Sight& sight, Answer& answer) {
-  if (!sight.may_mount) return "Not tried: without the capability there is nothing to decide.";
-  if (options.pid != 0 && !sight.unseen_refusals.empty()) {
+Expected<std::string> try_it(const ExplainOptions& options, const ProcessView& process, Answer& answer) {
+  if (!process.may_mount) return "Not tried: without the capability there is nothing to decide.";
+  if (options.pid != 0 && !process.unseen_refusals.empty()) {
     return "Not tried: this command can't put itself under the filter or profile of the process.";
   }
-  const auto outcome = rehearse(options.pid, options.new_root, options.put_old);
+  const auto outcome = dry_run_pivot_root(options.pid, options.new_root, options.put_old);
   if (!outcome) return std::unexpected(outcome.error());
   const bool known = std::ranges::any_of(
       answer.possible, [&](const explain::Possibility& one) { return one.outcome == *outcome; });
-  explain::decide(answer, sight, *outcome);
+  explain::decide(answer, process, *outcome);
   return fmt::format("Tried in a copy of the mount namespace: {}.{}", to_string(*outcome),
                      known ? "" : " That is not what the rules say: please report it.");
 }
@@ -289,10 +289,10 @@ ExitStatus explain_it(const ExplainOptions& options) {
   if (options.try_it && !options.kernel.empty()) {
     return bad_usage("--try asks the running kernel: it does not go with --kernel");
   }
-  std::expected<Sight, std::string> sight;
+  std::expected<ProcessView, std::string> process;
   if (!options.mountinfo.empty()) {
-    sight = offline_sight(options, *traits);
-    if (!sight) return bad_usage(sight.error());
+    process = offline_sight(options, *traits);
+    if (!process) return bad_usage(process.error());
   } else {
     if (!options.root.empty() || !options.cwd.empty() || options.caps) {
       return bad_usage("--root, --cwd and --caps go with --mountinfo");
@@ -302,19 +302,19 @@ ExitStatus explain_it(const ExplainOptions& options) {
     }
     auto live = explain::see_process(options.pid, {options.new_root}, {options.put_old}, *traits);
     if (!live) return cannot_look(options, live.error());
-    sight = std::move(*live);
+    process = std::move(*live);
   }
-  Answer answer = explain::explain(*sight);
+  Answer answer = explain::explain(*process);
   std::string tried;
   if (options.try_it) {
-    const auto outcome = try_it(options, *sight, answer);
+    const auto outcome = try_it(options, *process, answer);
     if (!outcome) return cannot_look(options, outcome.error());
     tried = *outcome;
   }
   if (options.json) {
-    print(json_of(*sight, answer));
+    print(json_of(*process, answer));
   } else {
-    print_answer(options, *sight, answer);
+    print_answer(options, *process, answer);
     if (!tried.empty()) print("\n" + tried + "\n");
   }
   return status_of(answer);

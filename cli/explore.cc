@@ -49,7 +49,7 @@ namespace {
 constexpr std::size_t jobs_per_core = 6;  // a reset waits for RCU most of its time
 constexpr std::size_t jobs_max = 1024;
 constexpr std::int64_t hang_ms = 120'000;     // longer than any deadline in a case, or minimizing
-constexpr std::int64_t farewell_ms = 15'000;  // for a case under way when it is time to stop
+constexpr std::int64_t shutdown_ms = 15'000;  // for a case under way when it is time to stop
 constexpr int poll_ms = 100;
 constexpr std::size_t failures_shown_max = 10;
 constexpr int losses_max = 20;  // a harness that loses more workers than this is not worth running
@@ -108,7 +108,7 @@ class Explore {
   void receive();
   void found(const std::string& path);
   void failed(const std::string& words);
-  bool look_after(WorkerProcess& worker);
+  bool supervise(WorkerProcess& worker);
   void lost(WorkerProcess& worker, const std::string& how);
   void watch_log();
   void keep_alarmed_cases(const std::string& folder);
@@ -118,7 +118,7 @@ class Explore {
   Counts total() const;
   double seconds_passed() const { return static_cast<double>(now_ms() - started_ms_) / 1000.0; }
   void summary(const Reduced& reduced);
-  std::string roads(const Reduced& reduced) const;
+  std::string engines(const Reduced& reduced) const;
   ExitStatus status() const;
 
   const ExploreOptions& options_;
@@ -156,7 +156,7 @@ Explore::Explore(const ExploreOptions& options, ExploreJob job, std::size_t jobs
 
 Expected<void> Explore::begin() {
   if (!pipe_.second) return fail("pipe2: " + errno_name(errno));
-  gen::Tally().add(job_.source.make(0));  // whatever is made once is made before the forks
+  gen::CoverageStats().add(job_.source.make(0));  // whatever is made once is made before the forks
   for (WorkerProcess& worker : workers_) {
     worker.slot = std::make_unique<SharedMemory<Slot>>();
     if (auto started = start(worker); !started) return started;
@@ -225,7 +225,7 @@ void Explore::failed(const std::string& words) {
 // --- workers that end, die or hang
 
 // False when it is not coming back: it has nothing left to do, or too many were lost.
-bool Explore::look_after(WorkerProcess& worker) {
+bool Explore::supervise(WorkerProcess& worker) {
   if (worker.pid < 0) return false;
   Slot& slot = **worker.slot;
   int wait_status = 0;
@@ -272,7 +272,7 @@ void Explore::lost(WorkerProcess& worker, const std::string& how) {
 // --- the kernel's log
 
 void Explore::watch_log() {
-  const auto lines = log_.alarms();
+  const auto lines = log_.kernel_warnings();
   if (lines.empty()) return;
   progress_.clear();
   for (const std::string& line : lines) complain("the kernel's log: " + line);
@@ -324,13 +324,13 @@ void Explore::show_progress() {
   if (now_ms() < next_progress_ms_) return;
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
   const Counts counts = total();
-  const gen::Tally& tally = counts.tally;
+  const gen::CoverageStats& stats = counts.stats;
   const double seconds = seconds_passed();
   const std::string line = fmt::format(
       "{:.0f} s, {} cases ({:.0f} a second), {} steps ({:.0f} % ok), {} of {} rules, {} "
       "disagreements, {} not run",
-      seconds, tally.scenarios, static_cast<double>(tally.scenarios) / std::max(seconds, 0.001),
-      tally.steps, tally.percent_of_steps(tally.steps_ok), tally.rules_reached(),
+      seconds, stats.scenarios, static_cast<double>(stats.scenarios) / std::max(seconds, 0.001),
+      stats.steps, stats.percent_of_steps(stats.steps_ok), stats.rules_reached(),
       gen::rules_shown_by(release_),
       counts.disagreements, counts.not_run);
   if (terminal) {
@@ -344,7 +344,7 @@ void Explore::show_progress() {
 void Explore::summary(const Reduced& reduced) {
   progress_.clear();
   const Counts counts = total();
-  const gen::Tally& t = counts.tally;
+  const gen::CoverageStats& t = counts.stats;
   const double seconds = std::max(static_cast<double>(ended_ms_ - started_ms_) / 1000.0, 0.001);
   std::string text;
   for (const RuleInfo& rule : rule_table()) {
@@ -385,24 +385,24 @@ void Explore::summary(const Reduced& reduced) {
   line("not_run", counts.not_run);
   line("seed", job_.source.seed);
   line("artifacts", job_.artifacts);
-  print(text + roads(reduced));
+  print(text + engines(reduced));
 }
 
 // What each road did, where there are two.
-std::string Explore::roads(const Reduced& reduced) const {
+std::string Explore::engines(const Reduced& reduced) const {
   if (fuzzer_jobs_ == 0 && options_.libfuzzer_missing.empty()) return "";
   const double seconds = static_cast<double>(ended_ms_ - started_ms_) / 1000.0;
-  const auto road = [&](std::string_view name, const Counts& counts, std::size_t jobs, double cpu) {
+  const auto source = [&](std::string_view name, const Counts& counts, std::size_t jobs, double cpu) {
     return fmt::format("{}: {} cases, {} steps, {} rules, {} disagreements in {:.1f} s on {} jobs, "
                        "{:.1f} s of CPU\n",
-                       name, counts.tally.scenarios, counts.tally.steps,
-                       counts.tally.rules_reached(), counts.disagreements, seconds, jobs, cpu);
+                       name, counts.stats.scenarios, counts.stats.steps,
+                       counts.stats.rules_reached(), counts.disagreements, seconds, jobs, cpu);
   };
-  std::string text = road("road_seeded", seeded(), workers_.size(), cpu_seconds_);
+  std::string text = source("road_seeded", seeded(), workers_.size(), cpu_seconds_);
   if (fuzzer_jobs_ == 0) {
     return text + "road_libfuzzer: not run, " + options_.libfuzzer_missing + "\n";
   }
-  text += road("road_libfuzzer", fuzzers_.counts(), fuzzer_jobs_, fuzzers_.cpu_seconds());
+  text += source("road_libfuzzer", fuzzers_.counts(), fuzzer_jobs_, fuzzers_.cpu_seconds());
   const CorpusFolder corpus = look_at_corpus(options_.corpus);
   text += fmt::format("corpus: {}\n", options_.corpus);
   text += fmt::format("corpus_files: {}\n", corpus.good.size() + corpus.bad.size());
@@ -413,7 +413,7 @@ ExitStatus Explore::status() const {
   const Counts counts = total();
   if (counts.disagreements > 0) return ExitStatus::disagreed;
   if (failure_count_ > 0 || alarms_ > 0 || counts.not_run > 0) return ExitStatus::harness;
-  return counts.tally.scenarios > 0 ? ExitStatus::agreed : ExitStatus::nothing_ran;
+  return counts.stats.scenarios > 0 ? ExitStatus::agreed : ExitStatus::nothing_ran;
 }
 
 // --- the story
@@ -429,8 +429,8 @@ void Explore::watch() {
     receive();
     watch_log();
     working = false;
-    for (WorkerProcess& worker : workers_) working = look_after(worker) || working;
-    const bool fuzzing = fuzzers_.look_after();
+    for (WorkerProcess& worker : workers_) working = supervise(worker) || working;
+    const bool fuzzing = fuzzers_.supervise();
     // A number of cases is meant of the seeded ones; without it libFuzzer may go on alone.
     if (!options_.cases) working = working || fuzzing;
     show_progress();
@@ -439,13 +439,13 @@ void Explore::watch() {
 
 void Explore::end_workers() {
   findings_->stop = true;
-  const std::int64_t patience_ms = now_ms() + farewell_ms;
+  const std::int64_t patience_ms = now_ms() + shutdown_ms;
   bool working = true;
   while (working && now_ms() < patience_ms) {
     receive();
     working = false;
-    for (WorkerProcess& worker : workers_) working = look_after(worker) || working;
-    working = fuzzers_.look_after() || working;
+    for (WorkerProcess& worker : workers_) working = supervise(worker) || working;
+    working = fuzzers_.supervise() || working;
   }
   fuzzers_.end();
   for (WorkerProcess& worker : workers_) {
@@ -453,7 +453,7 @@ void Explore::end_workers() {
     ::kill(worker.pid, SIGKILL);
     ::waitpid(worker.pid, nullptr, 0);
     worker.pid = -1;
-    lost(worker, fmt::format("did not end within {} s", farewell_ms / 1000));
+    lost(worker, fmt::format("did not end within {} s", shutdown_ms / 1000));
   }
   receive();
   watch_log();

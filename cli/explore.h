@@ -19,9 +19,9 @@
 #include <vector>
 
 #include "check/gen/scenario_generator.h"
-#include "check/gen/tally.h"
+#include "check/gen/coverage_stats.h"
 #include "scenario/scenario.h"
-#include "check/trial/hunt.h"
+#include "check/trial/campaign.h"
 #include "check/trial/trial.h"
 
 namespace pivotcheck::cli {

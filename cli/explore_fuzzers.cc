@@ -64,7 +64,7 @@ double cpu_seconds_of(const rusage& usage) {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-Fuzzers::Fuzzers(FuzzerOptions options, SharedMemory<Findings>& findings, int pipe, Trouble trouble)
+Fuzzers::Fuzzers(FuzzerOptions options, SharedMemory<Findings>& findings, int pipe, SetupError trouble)
     : options_(std::move(options)), findings_(findings), pipe_(pipe), trouble_(std::move(trouble)) {
   if (!options_.target.empty()) processes_.resize(options_.jobs);
 }
@@ -140,13 +140,13 @@ void Fuzzers::become(std::size_t number) const {
 
 // --- processes that end, die or hang
 
-bool Fuzzers::look_after() {
+bool Fuzzers::supervise() {
   bool working = false;
-  for (std::size_t i = 0; i < processes_.size(); ++i) working = look_after(i) || working;
+  for (std::size_t i = 0; i < processes_.size(); ++i) working = supervise(i) || working;
   return working;
 }
 
-bool Fuzzers::look_after(std::size_t number) {
+bool Fuzzers::supervise(std::size_t number) {
   Process& process = processes_[number];
   if (process.pid < 0) return false;
   int status = 0;

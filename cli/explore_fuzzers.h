@@ -8,7 +8,7 @@
 //     end          kill who did not; make the folder small again
 //
 // A process performs its part of the corpus once, and then what it makes of it. It counts and tells
-// as a worker does (check/trial/hunt.h).
+// as a worker does (check/trial/campaign.h).
 #pragma once
 
 #include <sys/resource.h>
@@ -23,7 +23,7 @@
 #include "base/unique_fd.h"
 #include "corpus_folder.h"
 #include "shared_memory.h"
-#include "check/trial/hunt.h"
+#include "check/trial/campaign.h"
 
 namespace pivotcheck::cli {
 
@@ -41,13 +41,13 @@ struct FuzzerOptions {
 
 class Fuzzers {
  public:
-  using Trouble = std::function<void(const std::string& words)>;
+  using SetupError = std::function<void(const std::string& words)>;
 
   // `trouble` is told whatever goes wrong, one line each.
-  Fuzzers(FuzzerOptions options, SharedMemory<Findings>& findings, int pipe, Trouble trouble);
+  Fuzzers(FuzzerOptions options, SharedMemory<Findings>& findings, int pipe, SetupError trouble);
 
   void begin();
-  bool look_after();  // false when no process is left
+  bool supervise();  // false when no process is left
   void end();         // kills whoever is left
   // The corpus made small again, behind the end.
   Reduced reduce(std::int64_t deadline_ms);
@@ -64,7 +64,7 @@ class Fuzzers {
     UniqueFd messages;  // memory for what libFuzzer says
   };
 
-  bool look_after(std::size_t number);
+  bool supervise(std::size_t number);
   void start(std::size_t number);
   [[noreturn]] void become(std::size_t number) const;
   void lost(std::size_t number, const std::string& how);
@@ -73,7 +73,7 @@ class Fuzzers {
   FuzzerOptions options_;
   SharedMemory<Findings>& findings_;
   int pipe_;
-  Trouble trouble_;
+  SetupError trouble_;
   std::vector<Process> processes_;
   int losses_ = 0;
   int started_ = 0;

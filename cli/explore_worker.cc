@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // explore_worker.cc: one worker of `pivotcheck explore`. The loop that matters is case_by_case():
 //
-//     generate, which predicts --> perform, compare, count, tell (Hunter in check/trial/hunt.h)
+//     generate, which predicts --> perform, compare, count, tell (FindingReporter in check/trial/campaign.h)
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "explore.h"
 #include "check/gen/seeded.h"
-#include "check/trial/hunt.h"
+#include "check/trial/campaign.h"
 
 namespace pivotcheck::cli {
 namespace {
@@ -18,7 +18,7 @@ constexpr int cross_check_every = 16;
 
 class Worker {
  public:
-  Worker(const ExploreJob& job, Shared& shared, const Findings& findings, Slot& slot, Hunter hunter)
+  Worker(const ExploreJob& job, Shared& shared, const Findings& findings, Slot& slot, FindingReporter hunter)
       : job_(job), shared_(shared), findings_(findings), slot_(slot), hunter_(std::move(hunter)) {}
 
   void case_by_case() {
@@ -38,12 +38,12 @@ class Worker {
  private:
   void one(std::uint64_t number) {
     Generated generated = job_.source.make(number);
-    gen::Tally once;
+    gen::CoverageStats once;
     once.add(generated);
     std::vector<Outcome> outcomes;
     outcomes.reserve(generated.verdicts.size());
     for (const Verdict& verdict : generated.verdicts) outcomes.push_back(verdict.outcome);
-    const HuntCase here{.name = fmt::format("case-{}", number),
+    const CaseRef here{.name = fmt::format("case-{}", number),
                         .origin = fmt::format("seed {} case {}", job_.source.seed, number),
                         .scenario = [&] { return job_.source.make(number).scenario(); }};
     hunter_.perform(here, generated.privilege, once,
@@ -58,7 +58,7 @@ class Worker {
   Shared& shared_;
   const Findings& findings_;
   Slot& slot_;
-  Hunter hunter_;
+  FindingReporter hunter_;
 };
 
 }  // namespace
@@ -78,7 +78,7 @@ void work(const ExploreJob& job, Shared& shared, Findings& findings, Slot& slot,
     return tell(pipe, Message::Kind::failure, trial.error().what);
   }
   const HuntingProcess process{findings, slot.counts, slot.alive_ms, pipe, job.artifacts};
-  Worker(job, shared, findings, slot, Hunter(process, std::move(*trial))).case_by_case();
+  Worker(job, shared, findings, slot, FindingReporter(process, std::move(*trial))).case_by_case();
 }
 
 }  // namespace pivotcheck::cli

@@ -57,9 +57,9 @@ class LogWatch {
   }
 
   void look() {
-    for (const std::string& alarm : log_.alarms()) {
+    for (const std::string& kernel_warning : log_.kernel_warnings()) {
       alarmed_ = true;
-      complain("the kernel's log: " + alarm);
+      complain("the kernel's log: " + kernel_warning);
       for (const auto& [time, file] : recent_) complain("  in that second: " + file);
     }
   }

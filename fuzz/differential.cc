@@ -10,7 +10,7 @@
 #include <memory>
 #include <utility>
 
-#include "hunt_link.h"
+#include "campaign_link.h"
 #include "model/faults.h"
 #include "scenario_input.h"
 #include "check/trial/report.h"
@@ -81,7 +81,7 @@ Prediction follow(const Scenario& scenario, int& namespaces_max) {
     prediction.outcomes.push_back(verdict.outcome);
     if (!std::holds_alternative<Unshare>(step.op)) continue;
     const auto alive = std::ranges::count_if(
-        prediction.world.spaces, [](const auto& space) { return space.rootfs.exists(); });
+        prediction.world.spaces, [](const auto& mount_ns) { return mount_ns.rootfs.exists(); });
     namespaces_max = std::max(namespaces_max, static_cast<int>(alive));
   }
   return prediction;
@@ -137,11 +137,11 @@ std::optional<Input> read_and_predict(const std::uint8_t* data, std::size_t size
   if (!note_features(predicted.steps, predicted.verdicts, predicted.world)) return std::nullopt;
   Input input{.scenario = std::move(*scenario),
               .predicted = std::move(predicted),
-              .tally = {},
+              .stats = {},
               .to_be_performed = true};
   input.to_be_performed = !bench.link || mine || bench.link->is_mine(input.scenario);
   const Prediction& known = input.predicted;
-  input.tally.add(known.steps, known.verdicts, known.world, namespaces_max);
+  input.stats.add(known.steps, known.verdicts, known.world, namespaces_max);
   return input;
 }
 
@@ -149,7 +149,7 @@ int perform(Input input, bool look_again) {
   if (!input.to_be_performed) return 0;
   if (!bench.link) return perform_by_hand(std::move(input), look_again);
   const TrialResult::Kind kind =
-      bench.link->perform(input.scenario, input.tally, std::move(input.predicted));
+      bench.link->perform(input.scenario, input.stats, std::move(input.predicted));
   // What disagrees is kept elsewhere; in the corpus it would be found again in every run.
   return kind == TrialResult::Kind::agree ? 0 : not_of_use;
 }

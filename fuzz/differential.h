@@ -4,12 +4,12 @@
 //     bytes --> read_and_predict --> (the canary's fault) --> perform --> what libFuzzer is told
 //
 // By hand, a target aborts at a disagreement, and libFuzzer keeps the input. Started by `pivotcheck
-// explore` (check/trial/hunt.h), it counts, minimizes and tells as the workers there do, and goes on.
+// explore` (check/trial/campaign.h), it counts, minimizes and tells as the workers there do, and goes on.
 #pragma once
 
 #include <optional>
 
-#include "check/gen/tally.h"
+#include "check/gen/coverage_stats.h"
 #include "scenario/scenario.h"
 #include "check/trial/trial.h"
 
@@ -18,7 +18,7 @@ namespace pivotcheck::fuzz {
 struct Input {
   Scenario scenario;
   Prediction predicted;
-  gen::Tally tally;             // of this one scenario
+  gen::CoverageStats stats;             // of this one scenario
   bool to_be_performed = true;  // not if another process does it, or if nobody is to
 };
 

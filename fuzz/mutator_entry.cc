@@ -47,7 +47,7 @@ extern "C" std::size_t LLVMFuzzerCustomCrossOver(const std::uint8_t* data1, std:
   SeededChoices choices(seed);
   const auto one = read(data1, size1);
   const auto other = read(data2, size2);
-  if (!one || !other || !choices.flip(splice_percent)) {
+  if (!one || !other || !choices.chance(splice_percent)) {
     const std::size_t size = std::min(size1, out_max);
     std::memcpy(out, data1, size);
     return LLVMFuzzerCustomMutator(out, size, out_max, seed);

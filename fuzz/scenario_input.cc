@@ -10,7 +10,7 @@
 #include <utility>
 #include <variant>
 
-#include "check/gen/tally.h"
+#include "check/gen/coverage_stats.h"
 
 namespace pivotcheck::fuzz {
 namespace {

@@ -15,11 +15,11 @@
 #include <variant>
 #include <vector>
 
-#include "check/gen/free_step.h"
+#include "check/gen/random_step.h"
 #include "check/gen/places.h"
 #include "check/gen/recipes.h"
 #include "check/gen/scenario_generator.h"
-#include "check/gen/story.h"
+#include "check/gen/scenario_builder.h"
 #include "scenario_input.h"
 
 namespace pivotcheck::fuzz {
@@ -28,7 +28,7 @@ namespace {
 using gen::Features;
 using gen::Places;
 using gen::Recipe;
-using gen::Story;
+using gen::ScenarioBuilder;
 using gen::VerbWeights;
 using model::TaskIndex;
 using model::World;
@@ -78,7 +78,7 @@ Features features_of(const Draft& draft) {
   Features features;
   features.expire = std::ranges::any_of(draft.steps, is_mark);
   if (!features.expire && std::ranges::none_of(draft.steps, is_link)) {
-    features.expire = draft.choices.flip(expire_percent);
+    features.expire = draft.choices.chance(expire_percent);
   }
   features.links = !features.expire;
   return features;
@@ -124,7 +124,7 @@ class Naming {
 
 void repair(Draft& draft) {
   if (std::ranges::any_of(draft.steps, is_link) && std::ranges::any_of(draft.steps, is_mark)) {
-    if (draft.choices.flip(50)) std::erase_if(draft.steps, is_mark);
+    if (draft.choices.chance(50)) std::erase_if(draft.steps, is_mark);
     else std::erase_if(draft.steps, is_link);
   }
   Naming naming(draft.choices);
@@ -150,18 +150,18 @@ void write_at(Draft& draft, std::size_t position, std::size_t more, auto write) 
     if (verdicts.back().stop != Verdict::Stop::no) return;
   }
   const Features features = features_of(draft);
-  Story story(draft.choices, world, steps, verdicts, position + more, features);
+  ScenarioBuilder story(draft.choices, world, steps, verdicts, position + more, features);
   write(story, VerbWeights(draft.choices.below(UINT32_MAX), features));
   steps.insert(steps.end(), draft.at(position), draft.steps.end());
   draft.steps = std::move(steps);
 }
 
 void free_steps(Draft& draft, std::size_t position, std::size_t how_many) {
-  write_at(draft, position, how_many, [&](Story& story, const VerbWeights& weights) {
+  write_at(draft, position, how_many, [&](ScenarioBuilder& story, const VerbWeights& weights) {
     TaskIndex actor = story.some_task();
     for (std::size_t i = 0; i < how_many && !story.ended(); ++i) {
-      if (!story.world()[actor].alive || draft.choices.flip(40)) actor = story.some_task();
-      free_step(story, actor, weights);
+      if (!story.world()[actor].alive || draft.choices.chance(40)) actor = story.some_task();
+      random_step(story, actor, weights);
     }
   });
 }
@@ -182,7 +182,7 @@ void insert_recipe(Draft& draft) {
   constexpr std::size_t recipe_steps_max = 16;
   const Recipe& recipe = gen::recipes()[draft.choices.below(count(gen::recipes().size()))];
   write_at(draft, draft.place(), recipe_steps_max,
-           [&](Story& story, const VerbWeights& weights) {
+           [&](ScenarioBuilder& story, const VerbWeights& weights) {
              if (fits(recipe, story)) perform(story, story.some_task(), recipe, weights);
            });
 }
@@ -213,7 +213,7 @@ void change_verb(Draft& draft) {
 
 void change_options(Draft& draft) {
   Step& step = draft.steps[draft.some_step()];
-  gen::vary(step.op, draft.choices);
+  gen::mutate_options(step.op, draft.choices);
 }
 
 void change_task(Draft& draft) {
@@ -249,13 +249,13 @@ void replace_path(Op& op, const Path& path, Choices& choices) {
 // To a place that is there in front of that step, in one of the many ways to write it.
 void change_path(Draft& draft) {
   const std::size_t position = draft.some_step();
-  write_at(draft, position, 1, [&](Story& story, const VerbWeights&) {
+  write_at(draft, position, 1, [&](ScenarioBuilder& story, const VerbWeights&) {
     const Places places(story, story.world().find_task(draft.steps[position].task.text));
     Choices& choices = draft.choices;
-    const gen::Spot spot = choices.flip(40)   ? places.mount_root()
-                           : choices.flip(50) ? places.directory()
+    const gen::Site spot = choices.chance(40)   ? places.mount_root()
+                           : choices.chance(50) ? places.directory()
                                               : places.anything();
-    replace_path(draft.steps[position].op, places.spelled(spot), choices);
+    replace_path(draft.steps[position].op, places.spell_path(spot), choices);
   });
 }
 
@@ -314,7 +314,7 @@ void change_once(Draft& draft) {
 }  // namespace
 
 Scenario fresh(Choices& choices) {
-  const bool root = ::geteuid() == 0 && choices.flip(50);
+  const bool root = ::geteuid() == 0 && choices.chance(50);
   const ScenarioGenerator generator(
       {.privilege = root ? Privilege::root : Privilege::userns, .traits = {}});
   Draft draft = draft_of(generator.generate(choices).scenario(), choices);
@@ -328,7 +328,7 @@ Scenario mutated(const Scenario& scenario, Choices& choices) {
   do {
     repair(draft);  // the changes need a scenario whose tasks are there
     change_once(draft);
-  } while (choices.flip(again_percent));
+  } while (choices.chance(again_percent));
   repair(draft);
   shorten(draft);
   return scenario_of(std::move(draft));
@@ -340,7 +340,7 @@ Scenario spliced(const Scenario& scenario, const Scenario& other, Choices& choic
   if (donor.steps.empty()) return mutated(scenario, choices);
   const std::size_t first = donor.some_step();
   const std::size_t most = donor.steps.size() - first;
-  const bool to_the_end = choices.flip(40);
+  const bool to_the_end = choices.chance(40);
   const std::size_t length = to_the_end ? most : 1 + choices.below(count(most));
   const std::size_t position = draft.place();
   if (to_the_end) draft.steps.resize(position);

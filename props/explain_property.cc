@@ -2,10 +2,10 @@
 // explain_property.cc: `explain_property`: holds `pivotcheck explain` to account. In random worlds,
 // of the generator that the trial has, a task is asked about: what would pivot_root answer here?
 //
-//     Laboratory: steps --> tasks that stand still --> explain, from /proc/PID --> an answer,
+//     KernelDriver: steps --> tasks that stand still --> explain, from /proc/PID --> an answer,
 //                                                 |                           or "cannot tell"
 //                                                 '-> rehearse (--try), a copy --> an answer
-//     Laboratory: the same steps, and pivot_root, in a world of its own              --> the truth
+//     KernelDriver: the same steps, and pivot_root, in a world of its own              --> the truth
 //
 // The sentence: the answer is the truth, or "cannot tell"; that in at most 5 in a hundred of the
 // worlds whose mount namespace belongs to the machine's own user namespace; and the rehearsal
@@ -34,8 +34,8 @@
 #include "explain/live.h"
 #include "check/gen/scenario_generator.h"
 #include "check/gen/seeded.h"
-#include "check/driver/laboratory.h"
-#include "explain/standpoint.h"
+#include "check/driver/kernel_driver.h"
+#include "explain/resolved_paths.h"
 #include "scenario/scenario.h"
 #include "check/trial/trial.h"
 
@@ -57,7 +57,7 @@ struct Options {
 };
 
 // A scenario whose last step is the pivot_root that is asked about.
-using Question = std::vector<Step>;
+using PivotQuery = std::vector<Step>;
 
 struct Counts {
   std::uint64_t asked = 0;
@@ -76,7 +76,7 @@ struct Result {
   std::string what;
 };
 
-const PivotRoot& pivot_of(const Question& question) {
+const PivotRoot& pivot_of(const PivotQuery& question) {
   return std::get<PivotRoot>(question.back().op);
 }
 
@@ -84,41 +84,41 @@ bool starts_at_handle(const PivotRoot& pivot) {
   return !pivot.new_root.handle.empty() || !pivot.put_old.handle.empty();
 }
 
-class Asker {
+class ExplainOracle {
  public:
-  explicit Asker(std::array<std::optional<Laboratory>, 2> laboratories)
-      : laboratories_(std::move(laboratories)),
+  explicit ExplainOracle(std::array<std::optional<KernelDriver>, 2> laboratories)
+      : drivers_(std::move(laboratories)),
         traits_(KernelTraits::for_release(running_release())) {}
 
   [[nodiscard]] const KernelTraits& traits() const { return traits_; }
   [[nodiscard]] bool has(Privilege privilege) const {
-    return laboratories_[static_cast<std::size_t>(privilege)].has_value();
+    return drivers_[static_cast<std::size_t>(privilege)].has_value();
   }
 
-  Result ask(Privilege privilege, const Question& question) {
-    Laboratory& laboratory = *laboratories_[static_cast<std::size_t>(privilege)];
+  Result ask(Privilege privilege, const PivotQuery& question) {
+    KernelDriver& driver = *drivers_[static_cast<std::size_t>(privilege)];
     const std::vector<Step> before(question.begin(), question.end() - 1);
-    const auto world = laboratory.perform(before, {}, limit);
+    const auto world = driver.perform(before, {}, limit);
     if (!world) return broke(world.error());
     const auto task = std::ranges::find(world->tasks, question.back().task.text, &LiveTask::name);
     if (task == world->tasks.end()) return {};
     const PivotRoot& pivot = pivot_of(question);
-    const auto sight =
+    const auto process =
         explain::see_process(task->pid, {pivot.new_root.text}, {pivot.put_old.text}, traits_);
-    if (!sight) return broke(sight.error());
+    if (!process) return broke(process.error());
     const bool mending = ++questions_ % mending_every == 0;
     Result result{.kind = Result::Kind::right,
-                  .machine_owns = sight->machine_owns,
-                  .answer = explain::explain(*sight, mending),
+                  .machine_owns = process->machine_owns,
+                  .answer = explain::explain(*process, mending),
                   .what = {}};
     std::optional<Outcome> rehearsed;
     const bool tells = result.answer.verdict != Answer::Verdict::cannot_tell;
-    if (sight->may_mount && (!tells || questions_ % rehearsal_every == 0)) {
-      const auto outcome = rehearse(task->pid, pivot.new_root.text, pivot.put_old.text);
+    if (process->may_mount && (!tells || questions_ % rehearsal_every == 0)) {
+      const auto outcome = dry_run_pivot_root(task->pid, pivot.new_root.text, pivot.put_old.text);
       if (!outcome) return broke(outcome.error());
       rehearsed = *outcome;
     }
-    const auto truth = laboratory.perform(question, {}, limit);
+    const auto truth = driver.perform(question, {}, limit);
     if (!truth) return broke(truth.error());
     return judged(std::move(result), rehearsed, truth->outcomes.back());
   }
@@ -146,7 +146,7 @@ class Asker {
     return result;
   }
 
-  std::array<std::optional<Laboratory>, 2> laboratories_;
+  std::array<std::optional<KernelDriver>, 2> drivers_;
   KernelTraits traits_;
   unsigned questions_ = 0;
 };
@@ -156,7 +156,7 @@ class Asker {
 // A way down from there through directories that are there, at most that deep.
 std::string down(Choices& choices, const model::World& world, model::DentryId from, int deepest) {
   std::string path;
-  for (int depth = 0; depth < deepest && choices.flip(50); ++depth) {
+  for (int depth = 0; depth < deepest && choices.chance(50); ++depth) {
     std::vector<model::DentryId> directories;
     for (const model::DentryId child : world[from].children) {
       if (world[child].kind == model::Kind::directory) directories.push_back(child);
@@ -168,19 +168,19 @@ std::string down(Choices& choices, const model::World& world, model::DentryId fr
   return path;
 }
 
-struct Spot {
+struct Site {
   std::string path;
   model::DentryId dentry;
 };
 
 // Mostly a mount point of the task's namespace, or a directory below; now and then something odd.
-Spot some_spot(Choices& choices, const model::World& world, const model::Task& task) {
+Site some_spot(Choices& choices, const model::World& world, const model::Task& task) {
   std::vector<model::MountIndex> mounts;
   for (std::uint32_t i = 0; i < world.mounts.size(); ++i) {
     const model::Mount& mount = world.mounts[i];
-    if (mount.exists && mount.space == task.space && mount.parent.exists()) mounts.push_back({i});
+    if (mount.exists && mount.mount_ns == task.mount_ns && mount.parent.exists()) mounts.push_back({i});
   }
-  if (mounts.empty() || choices.flip(15)) {
+  if (mounts.empty() || choices.chance(15)) {
     static constexpr std::array<std::string_view, 6> odd{".", "..", "/", "/..", "./a", "/missing"};
     return {std::string(odd[choices.below(odd.size())]), task.current_directory.dentry};
   }
@@ -192,16 +192,16 @@ Spot some_spot(Choices& choices, const model::World& world, const model::Task& t
 }
 
 // The generated scenario up to its last pivot_root, or with one at the end.
-std::optional<Question> make_question(Choices& choices, const Generated& generated) {
+std::optional<PivotQuery> make_question(Choices& choices, const Generated& generated) {
   // Two worlds are made of it, and in one of them such a step may be refused by chance
   // (FINDINGS.md, "A lookup that starts again counts its links twice").
-  const auto by_chance = [](const auto& verdict) { return verdict.may_be_too_many_links; };
+  const auto by_chance = [](const auto& verdict) { return verdict.eloop_possible; };
   if (std::ranges::any_of(generated.verdicts, by_chance)) return std::nullopt;
-  const bool own = choices.flip(50);
+  const bool own = choices.chance(50);
   for (std::size_t i = generated.steps.size(); own && i-- > 0;) {
     const auto* pivot = std::get_if<PivotRoot>(&generated.steps[i].op);
     if (pivot == nullptr || starts_at_handle(*pivot)) continue;
-    return Question(generated.steps.begin(),
+    return PivotQuery(generated.steps.begin(),
                     generated.steps.begin() + static_cast<std::ptrdiff_t>(i) + 1);
   }
   std::vector<const model::Task*> tasks;
@@ -210,11 +210,11 @@ std::optional<Question> make_question(Choices& choices, const Generated& generat
   }
   if (tasks.empty()) return std::nullopt;
   const model::Task& task = *tasks[choices.below(static_cast<std::uint32_t>(tasks.size()))];
-  const Spot new_root = some_spot(choices, generated.world, task);
+  const Site new_root = some_spot(choices, generated.world, task);
   const std::string put_old =
-      choices.flip(70) ? new_root.path + down(choices, generated.world, new_root.dentry, 2)
+      choices.chance(70) ? new_root.path + down(choices, generated.world, new_root.dentry, 2)
                        : some_spot(choices, generated.world, task).path;
-  Question question = generated.steps;
+  PivotQuery question = generated.steps;
   question.push_back({{task.name}, PivotRoot{new_root.path, put_old}});
   return question;
 }
@@ -223,7 +223,7 @@ std::optional<Question> make_question(Choices& choices, const Generated& generat
 
 // Leaves out what the failure does not need. A step that is refused then is no matter, but every
 // task must be there.
-Question shrink(Asker& asker, Privilege privilege, Question question, Result::Kind kind) {
+PivotQuery shrink(ExplainOracle& asker, Privilege privilege, PivotQuery question, Result::Kind kind) {
   for (bool again = true; again;) {
     again = false;
     for (std::size_t i = question.size() - 1; i-- > 0;) {
@@ -231,7 +231,7 @@ Question shrink(Asker& asker, Privilege privilege, Question question, Result::Ki
           std::holds_alternative<Exit>(question[i].op)) {
         continue;
       }
-      Question shorter = question;
+      PivotQuery shorter = question;
       shorter.erase(shorter.begin() + static_cast<std::ptrdiff_t>(i));
       if (asker.ask(privilege, shorter).kind != kind) continue;
       question = std::move(shorter);
@@ -241,8 +241,8 @@ Question shrink(Asker& asker, Privilege privilege, Question question, Result::Ki
   return question;
 }
 
-void show(Asker& asker, Privilege privilege, const Question& question, const Result& result) {
-  const Question small = shrink(asker, privilege, question, result.kind);
+void show(ExplainOracle& asker, Privilege privilege, const PivotQuery& question, const Result& result) {
+  const PivotQuery small = shrink(asker, privilege, question, result.kind);
   fmt::print("WRONG: {}\nprivilege: {}\n", result.what,
              privilege == Privilege::root ? "root" : "userns");
   for (const Step& step : small) fmt::print("{}\n", print(step));
@@ -279,21 +279,21 @@ void tell(std::string_view whose, const Counts& counts) {
   }
 }
 
-std::expected<Asker, Failure> make_asker() {
-  std::array<std::optional<Laboratory>, 2> laboratories;
+std::expected<ExplainOracle, Failure> make_asker() {
+  std::array<std::optional<KernelDriver>, 2> laboratories;
   std::string why;
   for (const Privilege privilege : {Privilege::userns, Privilege::root}) {
-    auto laboratory = Laboratory::start(privilege);
-    if (laboratory) {
-      laboratories[static_cast<std::size_t>(privilege)] = std::move(*laboratory);
+    auto driver = KernelDriver::start(privilege);
+    if (driver) {
+      laboratories[static_cast<std::size_t>(privilege)] = std::move(*driver);
     } else {
-      why = laboratory.error().what;
+      why = driver.error().what;
       fmt::print(stderr, "explain_property: NOT RUN in {} worlds: {}\n",
                  privilege == Privilege::root ? "root" : "userns", why);
     }
   }
   if (!laboratories[0] && !laboratories[1]) return fail(why, Failure::Kind::cannot_run);
-  return Asker(std::move(laboratories));
+  return ExplainOracle(std::move(laboratories));
 }
 
 // --- the corpus
@@ -311,7 +311,7 @@ std::string complaint_about(const Result& result, const StatedOutcome* stated) {
 }
 
 // How many were asked; -1 if one of them is not answered right.
-int ask_corpus(Asker& asker, const std::string& folder) {
+int ask_corpus(ExplainOracle& asker, const std::string& folder) {
   int asked = 0;
   int wrong = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
@@ -322,7 +322,7 @@ int ask_corpus(Asker& asker, const std::string& folder) {
     const bool is_for_this_kernel = std::ranges::all_of(
         scenario->kernel, [](const auto& one) { return holds(one, running_release()); });
     if (!is_for_this_kernel) continue;
-    Question question;
+    PivotQuery question;
     for (const ScenarioStep& step : scenario->steps) {
       question.push_back(step.step);
       const auto* pivot = std::get_if<PivotRoot>(&step.step.op);

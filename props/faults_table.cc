@@ -57,8 +57,8 @@ Snapshot one_more_each_time(Snapshot snapshot) {
 
 Snapshot without_flags(Snapshot snapshot) {
   snapshot = canonical(std::move(snapshot));
-  for (auto& space : snapshot.namespaces) {
-    for (MountView& mount : space.mounts) mount.flags = {};
+  for (auto& mount_ns : snapshot.namespaces) {
+    for (MountView& mount : mount_ns.mounts) mount.flags = {};
   }
   return snapshot;
 }
@@ -81,8 +81,8 @@ void pivot_reaches_shared(model::World& world, const Step& step, const Verdict& 
 }
 
 void mountinfo_shows_read_only(Snapshot& seen) {
-  for (auto& space : seen.namespaces) {
-    for (MountView& mount : space.mounts) mount.flags.set(MountFlag::ro);
+  for (auto& mount_ns : seen.namespaces) {
+    for (MountView& mount : mount_ns.mounts) mount.flags.set(MountFlag::ro);
   }
 }
 

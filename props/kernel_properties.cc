@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "check/compare/compare.h"
-#include "moments.h"
+#include "transitions.h"
 #include "property.h"
 
 namespace pivotcheck::props {
@@ -54,7 +54,7 @@ struct LastPivot {
 };
 std::optional<LastPivot> last_pivot(const Case& one) {
   std::optional<LastPivot> last;
-  for_each<PivotRoot>(one, [&](const Moment& moment, const PivotRoot&) {
+  for_each<PivotRoot>(one, [&](const Transition& moment, const PivotRoot&) {
     const auto there = pivot(moment);
     if (!there) return;
     last.emplace(LastPivot{.scenario = first_steps(one.scenario, moment.number + 1),
@@ -112,7 +112,7 @@ void kernel_detaches(Case& one) {
 
 void kernel_refusal_changes_nothing(Case& one) {
   std::size_t refused = 0;
-  for_each_moment(one, [&](const Moment& moment) {
+  for_each_moment(one, [&](const Transition& moment) {
     if (!moment.ok()) refused = moment.number + 1;
   });
   if (refused == 0) return;

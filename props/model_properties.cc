@@ -3,7 +3,7 @@
 // worlds are like that too follows from their agreement (kernel_properties.cc).
 #include <algorithm>
 
-#include "moments.h"
+#include "transitions.h"
 #include "property.h"
 
 namespace pivotcheck::props {
@@ -20,7 +20,7 @@ bool stands_at(const Task& task, const Location& place) {
 }
 
 void refused_changes_nothing(Case& one) {
-  for_each_moment(one, [&](const Moment& moment) {
+  for_each_moment(one, [&](const Transition& moment) {
     if (moment.ok()) return;
     one.met();
     one.require(changed(moment.before, moment.after).empty(),
@@ -30,28 +30,28 @@ void refused_changes_nothing(Case& one) {
 
 // Shows the directory, and is not in a detached tree: those don't receive.
 bool receives(const World& world, MountIndex mount, model::DentryId directory) {
-  return shows(world, mount, directory) && !world.is_detached_tree(world[mount].space);
+  return shows(world, mount, directory) && !world.is_detached_tree(world[mount].mount_ns);
 }
 
 void mounts_form_a_tree(Case& one) {
-  for_each_moment(one, [&](const Moment& moment) {
+  for_each_moment(one, [&](const Transition& moment) {
     const World& world = moment.after;
     if (world.mount_count > 1) one.met();
     const std::string broken = broken_invariant(world);
     one.require(broken.empty(), broken);
     for (const MountIndex mount : all_mounts(world)) {
-      const auto space = world[mount].space;
-      const MountIndex lowest = !space.exists()                 ? MountIndex{}
-                                : world.is_detached_tree(space) ? world[space].detached_root
-                                                                : world[space].rootfs;
-      one.require(!space.exists() || top_of(world, mount) == lowest,
+      const auto mount_ns = world[mount].mount_ns;
+      const MountIndex lowest = !mount_ns.exists()                 ? MountIndex{}
+                                : world.is_detached_tree(mount_ns) ? world[mount_ns].detached_root
+                                                                : world[mount_ns].rootfs;
+      one.require(!mount_ns.exists() || top_of(world, mount) == lowest,
                   "a mount is not in the tree of its namespace");
     }
   });
 }
 
 void peers_receive(Case& one) {
-  for_each_moment(one, [&](const Moment& moment) {
+  for_each_moment(one, [&](const Transition& moment) {
     const auto arrived = arrival(moment);
     if (!arrived || !arrived->group.exists()) return;
     const World& after = moment.after;
@@ -69,7 +69,7 @@ void peers_receive(Case& one) {
 }
 
 void slaves_receive(Case& one) {
-  for_each_moment(one, [&](const Moment& moment) {
+  for_each_moment(one, [&](const Transition& moment) {
     const auto arrived = arrival(moment);
     if (!arrived || !arrived->group.exists()) return;
     for (const MountIndex slave : all_mounts(moment.before)) {
@@ -84,9 +84,9 @@ void slaves_receive(Case& one) {
   });
 }
 
-const Task* somebody_in(const World& world, model::NamespaceId space) {
+const Task* somebody_in(const World& world, model::NamespaceId mount_ns) {
   const auto task = std::ranges::find_if(
-      world.tasks, [&](const Task& each) { return each.alive && each.space == space; });
+      world.tasks, [&](const Task& each) { return each.alive && each.mount_ns == mount_ns; });
   return task == world.tasks.end() ? nullptr : &*task;
 }
 
@@ -104,7 +104,7 @@ void require_unfed(Case& one, const World& before, const World& after, GroupId m
 void slave_never_feeds(Case& one) {
   const World end = predict(one.scenario, one.traits(), one.scenario.steps.size()).world;
   for (const MountIndex slave : all_mounts(end)) {
-    const auto* task = somebody_in(end, end[slave].space);
+    const auto* task = somebody_in(end, end[slave].mount_ns);
     if (!end.master(slave).exists() || task == nullptr) continue;
     const Path here{place_name(0), ""};
     const std::vector<Location> places{end.topmost({slave, end[slave].root})};
@@ -119,7 +119,7 @@ void slave_never_feeds(Case& one) {
 }
 
 // Beside each other through the original and its copy: what is unbindable has no counterpart.
-void require_no_unbindable(Case& one, const Moment& moment, MountIndex original, MountIndex copy) {
+void require_no_unbindable(Case& one, const Transition& moment, MountIndex original, MountIndex copy) {
   for (const MountIndex child : moment.before[original].children) {
     const MountIndex copied = moment.after.mounted_at(copy, moment.before[child].mount_point);
     if (moment.before[child].unbindable) one.met();
@@ -130,7 +130,7 @@ void require_no_unbindable(Case& one, const Moment& moment, MountIndex original,
 }
 
 void unbindable_stays(Case& one) {
-  for_each<Bind>(one, [&](const Moment& moment, const Bind& bind) {
+  for_each<Bind>(one, [&](const Transition& moment, const Bind& bind) {
     const auto source = where(moment.before, moment.step.task.text, bind.source);
     if (!source) return;
     if (moment.before[source->mount].unbindable) {
@@ -143,7 +143,7 @@ void unbindable_stays(Case& one) {
 }
 
 void pivot_and_back(Case& one) {
-  for_each<PivotRoot>(one, [&](const Moment& moment, const PivotRoot&) {
+  for_each<PivotRoot>(one, [&](const Transition& moment, const PivotRoot&) {
     const auto there = pivot(moment);
     if (!there) return;
     one.met();
@@ -183,7 +183,7 @@ void require_no_way_out(Case& one, const World& world, const Task& task, MountIn
 }
 
 void detached_is_gone(Case& one) {
-  for_each<PivotRoot>(one, [&](const Moment& moment, const PivotRoot&) {
+  for_each<PivotRoot>(one, [&](const Transition& moment, const PivotRoot&) {
     const auto there = pivot(moment);
     if (!there) return;
     World world = moment.after;
@@ -200,7 +200,7 @@ void detached_is_gone(Case& one) {
 }
 
 void pivot_never_propagates(Case& one) {
-  for_each<PivotRoot>(one, [&](const Moment& moment, const PivotRoot&) {
+  for_each<PivotRoot>(one, [&](const Transition& moment, const PivotRoot&) {
     const auto there = pivot(moment);
     if (!there) return;
     one.require(moment.before.mounts.size() == moment.after.mounts.size(), "a mount was made");
@@ -213,7 +213,7 @@ void pivot_never_propagates(Case& one) {
 }
 
 void pivot_moves_who_stands_there(Case& one) {
-  for_each<PivotRoot>(one, [&](const Moment& moment, const PivotRoot&) {
+  for_each<PivotRoot>(one, [&](const Transition& moment, const PivotRoot&) {
     const auto there = pivot(moment);
     if (!there) return;
     const auto moved = [&](const Location& place) {

@@ -4,7 +4,7 @@
 // when it is uncovered.
 #include <algorithm>
 
-#include "moments.h"
+#include "transitions.h"
 #include "property.h"
 #include "view/snapshot.h"
 
@@ -18,7 +18,7 @@ using model::World;
 
 // Another way to do the same bind.
 void attached_copy_is_a_bind(Case& one) {
-  for_each<Bind>(one, [&](const Moment& moment, const Bind& bind) {
+  for_each<Bind>(one, [&](const Transition& moment, const Bind& bind) {
     if (!moment.ok()) return;
     World world = moment.before;
     const std::string& task = moment.step.task.text;
@@ -60,7 +60,7 @@ void all_or_nothing(Case& one) {
 }
 
 void beneath_is_seen_when_uncovered(Case& one) {
-  for_each<MoveMount>(one, [&](const Moment& moment, const MoveMount& op) {
+  for_each<MoveMount>(one, [&](const Transition& moment, const MoveMount& op) {
     if (!moment.ok() || !op.flags.has(MoveMountFlag::beneath)) return;
     const std::string& task = moment.step.task.text;
     const auto source = where(moment.before, task, op.source);
@@ -84,22 +84,22 @@ void beneath_is_seen_when_uncovered(Case& one) {
 }
 
 void lasts_as_long_as_its_handle(Case& one) {
-  for_each_moment(one, [&](const Moment& moment) {
+  for_each_moment(one, [&](const Transition& moment) {
     const World& world = moment.after;
     for (std::uint32_t i = 0; i < moment.before.spaces.size(); ++i) {
-      const model::NamespaceId space{i};
-      if (!moment.before.is_detached_tree(space)) continue;
+      const model::NamespaceId mount_ns{i};
+      if (!moment.before.is_detached_tree(mount_ns)) continue;
       one.met();
-      const auto keeps = [space](const Task& task) {
-        return task.alive && std::ranges::find(task.handles, space, &model::Handle::keeps) !=
+      const auto keeps = [mount_ns](const Task& task) {
+        return task.alive && std::ranges::find(task.handles, mount_ns, &model::Handle::keeps) !=
                                  task.handles.end();
       };
-      const MountIndex root = moment.before[space].detached_root;
+      const MountIndex root = moment.before[mount_ns].detached_root;
       const bool is_kept = std::ranges::any_of(world.tasks, keeps);
       const bool is_attached = world[root].exists && world.has_parent(root);
-      one.require(is_kept || is_attached || !world.is_detached_tree(space),
+      one.require(is_kept || is_attached || !world.is_detached_tree(mount_ns),
                   "a detached tree outlived its handle");
-      one.require(!is_kept || is_attached || world.is_detached_tree(space),
+      one.require(!is_kept || is_attached || world.is_detached_tree(mount_ns),
                   "a detached tree went though a handle keeps it");
     }
   });

@@ -17,7 +17,7 @@
 #include <string>
 #include <string_view>
 
-#include "check/driver/laboratory.h"
+#include "check/driver/kernel_driver.h"
 #include "scenario/scenario.h"
 #include "check/trial/trial.h"
 
@@ -58,14 +58,14 @@ class Kernel {
   std::optional<BothRoads> look(const Scenario& scenario);
 
   [[nodiscard]] bool has_root() const { return has_root_; }
-  [[nodiscard]] bool has_listmount() const { return trial_.observer().has(Road::listmount); }
+  [[nodiscard]] bool has_listmount() const { return trial_.observer().has(Source::listmount); }
   [[nodiscard]] const KernelTraits& traits() const { return trial_.traits(); }
 
  private:
   explicit Kernel(Trial trial) : trial_(std::move(trial)) {}
   Trial trial_;
   bool has_root_ = false;
-  std::array<std::optional<Laboratory>, 2> laboratories_;  // by Privilege; for look()
+  std::array<std::optional<KernelDriver>, 2> drivers_;  // by Privilege; for look()
 };
 
 // One scenario on its way through one check.

@@ -13,7 +13,7 @@
 
 #include <fmt/format.h>
 
-#include "stories.h"
+#include "scenario_gen.h"
 
 namespace pivotcheck::props {
 namespace {
@@ -108,7 +108,7 @@ class Run {
 
   [[nodiscard]] StoryOptions story_options() const {
     StoryOptions stories;
-    stories.odd_text = property_.needs == Property::Needs::text;
+    stories.weird_text = property_.needs == Property::Needs::text;
     if (kernel_ != nullptr) {
       stories.traits = kernel_->traits();
       const bool locked_only = !kernel_->has_root() || options_.locked_worlds_only;

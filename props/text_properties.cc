@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "check/gen/seeded.h"
-#include "moments.h"
+#include "transitions.h"
 #include "property.h"
 
 namespace pivotcheck::props {
@@ -52,8 +52,8 @@ void renumber(Snapshot& snapshot, Choices& choices) {
     mount(at.mount);
     object(at.object);
   };
-  for (NamespaceView& space : snapshot.namespaces) {
-    for (MountView& view : space.mounts) {
+  for (NamespaceView& mount_ns : snapshot.namespaces) {
+    for (MountView& view : mount_ns.mounts) {
       mount(view.id);
       mount(view.parent);
       filesystem(view.filesystem);
@@ -61,8 +61,8 @@ void renumber(Snapshot& snapshot, Choices& choices) {
       group(view.master_group);
       group(view.receives_from);
     }
-    for (std::size_t i = space.mounts.size(); i > 1; --i) {
-      std::swap(space.mounts[i - 1], space.mounts[choices.below(static_cast<std::uint32_t>(i))]);
+    for (std::size_t i = mount_ns.mounts.size(); i > 1; --i) {
+      std::swap(mount_ns.mounts[i - 1], mount_ns.mounts[choices.below(static_cast<std::uint32_t>(i))]);
     }
   }
   for (TaskView& task : snapshot.tasks) {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "explain/judge.h"
-#include "explain/mend.h"
+#include "explain/evaluate.h"
+#include "explain/remedy.h"
 #include "view/draw.h"
 
 namespace pivotcheck::explain {
@@ -14,12 +14,12 @@ namespace {
 
 using model::MountIndex;
 
-Involved involved(const Sight& sight, const Built& built, std::string what, MountIndex mount) {
+Involved involved(const ProcessView& process, const Hypothesis& built, std::string what, MountIndex mount) {
   Involved result{.what = std::move(what), .seen = std::nullopt};
   const auto id =
       std::ranges::find(built.mounts, mount, &std::pair<const MountId, MountIndex>::second);
   if (id == built.mounts.end()) return result;
-  if (const SeenMount* seen = sight.find(id->first)) result.seen = *seen;
+  if (const SeenMount* seen = process.find(id->first)) result.seen = *seen;
   return result;
 }
 
@@ -53,12 +53,12 @@ About about(Reason reason) {
   }
 }
 
-std::vector<Involved> mounts_of(const Sight& sight, Built& built, Reason reason) {
+std::vector<Involved> mounts_of(const ProcessView& process, Hypothesis& built, Reason reason) {
   const About which = about(reason);
   const auto& world = built.world;
   std::vector<Involved> result;
   const auto add = [&](std::string what, MountIndex mount) {
-    if (mount.exists()) result.push_back(involved(sight, built, std::move(what), mount));
+    if (mount.exists()) result.push_back(involved(process, built, std::move(what), mount));
   };
   const MountIndex root = task_of(built).root.mount;
   const auto new_root = new_root_in(built);
@@ -88,7 +88,7 @@ std::vector<Possibility> different(const std::vector<Possibility>& all) {
 }
 
 // The unknowns by which the answer changes.
-std::vector<std::string> deciding(const std::vector<Unknown>& open,
+std::vector<std::string> deciding(const std::vector<OpenQuestion>& open,
                                   const std::vector<Possibility>& by_guess) {
   std::vector<std::string> words;
   for (std::size_t i = 0; i < open.size(); ++i) {
@@ -101,21 +101,21 @@ std::vector<std::string> deciding(const std::vector<Unknown>& open,
   return words;
 }
 
-void draw_success(const Sight& sight, const Guess& guess, Answer& answer) {
-  Built built = build(sight, guess);
+void draw_success(const ProcessView& process, const Assumption& guess, Answer& answer) {
+  Hypothesis built = build(process, guess);
   answer.before = draw(canonical(snapshot(built.world)));
-  judge(built);
+  evaluate(built);
   answer.after = draw(canonical(snapshot(built.world)));
 }
 
 // Nothing else matters before that; whatever the mounts say comes next.
-Answer refused_by_seccomp(const Sight& sight, Answer answer) {
+Answer refused_by_seccomp(const ProcessView& process, Answer answer) {
   if (answer.first.reason != nullptr) answer.further.push_back(answer.first.reason);
   answer.verdict = Answer::Verdict::refused;
-  answer.first = {.outcome = *sight.seccomp_answer, .reason = &seccomp_filter};
+  answer.first = {.outcome = *process.seccomp_answer, .reason = &seccomp_filter};
   answer.possible = {answer.first};
   answer.cannot_tell.clear();
-  answer.unmended = &seccomp_filter;
+  answer.no_fix_for = &seccomp_filter;
   answer.advice = advice(&seccomp_filter);
   return answer;
 }
@@ -131,13 +131,13 @@ std::string_view name(Answer::Verdict verdict) {
   return "";
 }
 
-Answer explain(const Sight& sight, bool mending) {
-  const std::vector<Unknown> open = unknowns(sight);
-  const std::vector<Guess> all = guesses(sight);
+Answer explain(const ProcessView& process, bool mending) {
+  const std::vector<OpenQuestion> open = unknowns(process);
+  const std::vector<Assumption> all = assumptions(process);
   std::vector<Possibility> by_guess;
-  for (const Guess& guess : all) {
-    Built built = build(sight, guess);
-    by_guess.push_back(judge(built));
+  for (const Assumption& guess : all) {
+    Hypothesis built = build(process, guess);
+    by_guess.push_back(evaluate(built));
   }
   Answer answer;
   answer.first = by_guess.front();
@@ -151,29 +151,29 @@ Answer explain(const Sight& sight, bool mending) {
     answer.verdict = Answer::Verdict::cannot_tell;
   } else if (!succeeds) {
     answer.verdict = Answer::Verdict::refused;
-  } else if (!sight.unseen_refusals.empty()) {
+  } else if (!process.unseen_refusals.empty()) {
     answer.verdict = Answer::Verdict::cannot_tell;
-    answer.cannot_tell = sight.unseen_refusals;
+    answer.cannot_tell = process.unseen_refusals;
   } else {
     answer.verdict = Answer::Verdict::would_succeed;
   }
-  if (sight.seccomp_answer) {
-    return refused_by_seccomp(sight, std::move(answer));
+  if (process.seccomp_answer) {
+    return refused_by_seccomp(process, std::move(answer));
   }
-  Built built = build(sight, all.front());
-  answer.mounts = mounts_of(sight, built, answer.first.reason);
+  Hypothesis built = build(process, all.front());
+  answer.mounts = mounts_of(process, built, answer.first.reason);
   if (mending && (open_outcome || !succeeds)) {
-    Plan plan = mend(sight, all);
+    Plan plan = mend(process, all);
     answer.further = plan.further;
-    answer.unmended = plan.unmended;
-    answer.commands = script(plan, sight);
+    answer.no_fix_for = plan.no_fix_for;
+    answer.commands = script(plan, process);
   }
   if (!succeeds) answer.advice = advice(answer.first.reason);
-  if (answer.verdict == Answer::Verdict::would_succeed) draw_success(sight, all.front(), answer);
+  if (answer.verdict == Answer::Verdict::would_succeed) draw_success(process, all.front(), answer);
   return answer;
 }
 
-void decide(Answer& answer, const Sight& sight, Outcome outcome) {
+void decide(Answer& answer, const ProcessView& process, Outcome outcome) {
   const auto fits = [&](const Possibility& one) { return one.outcome == outcome; };
   std::erase_if(answer.possible, [&](const Possibility& one) { return !fits(one); });
   if (answer.possible.empty()) answer.possible = {{.outcome = outcome, .reason = nullptr}};
@@ -183,9 +183,9 @@ void decide(Answer& answer, const Sight& sight, Outcome outcome) {
     answer.verdict = Answer::Verdict::would_succeed;
     answer.commands.clear();
     answer.further.clear();
-    answer.unmended = nullptr;
+    answer.no_fix_for = nullptr;
     answer.advice.clear();
-    if (answer.before.empty()) draw_success(sight, Guess{}, answer);
+    if (answer.before.empty()) draw_success(process, Assumption{}, answer);
     return;
   }
   answer.verdict = Answer::Verdict::refused;
@@ -193,8 +193,8 @@ void decide(Answer& answer, const Sight& sight, Outcome outcome) {
   answer.after.clear();
   if (answer.first.reason != nullptr) {
     answer.advice = advice(answer.first.reason);
-    Built built = build(sight, Guess{});
-    answer.mounts = mounts_of(sight, built, answer.first.reason);
+    Hypothesis built = build(process, Assumption{});
+    answer.mounts = mounts_of(process, built, answer.first.reason);
   }
 }
 

@@ -2,7 +2,7 @@
 // explain.h: would pivot_root(new_root, put_old) succeed, called by the process that was seen; if
 // not, why, and what mends it.
 //
-//     Sight ---> a World for each possibility ---> judge: apply(PivotRoot) in each
+//     ProcessView ---> a World for each possibility ---> judge: apply(PivotRoot) in each
 //                                                    |
 //                all give the same                   '--- they differ: cannot tell which
 //                    |
@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "explain/sight.h"
+#include "explain/process_view.h"
 #include "explain/world_from.h"
 #include "model/rules.h"
 #include "op/outcome.h"
@@ -52,16 +52,16 @@ struct Answer {
   std::vector<Reason> further;        // would refuse next, once the one before is mended
   std::vector<std::string> commands;  // mend all of it, in order; empty if nothing does
   std::string advice;                 // what a person can do about the first reason
-  Reason unmended = nullptr;          // what no command mends
+  Reason no_fix_for = nullptr;          // what no command mends
   std::vector<std::string> before;    // drawings, if it would succeed
   std::vector<std::string> after;
 };
 
 // Without `mending`: only the verdict, which is much less work.
-Answer explain(const Sight& sight, bool mending = true);
+Answer explain(const ProcessView& process, bool mending = true);
 
-// `cannot tell`, decided by a trial in a copy of the namespace (explain/standpoint.h).
-void decide(Answer& answer, const Sight& sight, Outcome outcome);
+// `cannot tell`, decided by a trial in a copy of the namespace (explain/resolved_paths.h).
+void decide(Answer& answer, const ProcessView& process, Outcome outcome);
 
 std::string_view name(Answer::Verdict verdict);  // "would succeed", "refused", "cannot tell"
 

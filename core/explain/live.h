@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// live.h: a Sight of a process that runs.
+// live.h: a ProcessView of a process that runs.
 #pragma once
 
 #include <sys/types.h>
@@ -7,14 +7,14 @@
 #include <string>
 
 #include "base/failure.h"
-#include "explain/sight.h"
-#include "explain/standpoint.h"
+#include "explain/process_view.h"
+#include "explain/resolved_paths.h"
 
 namespace pivotcheck::explain {
 
-// `pid` 0: the calling process. The paths are the Sight's new_root and put_old.
+// `pid` 0: the calling process. The paths are the ProcessView's new_root and put_old.
 // Failure::Kind::cannot_run where it can't be looked at.
-Expected<Sight> see_process(pid_t pid, const PathAsked& new_root, const PathAsked& put_old,
+Expected<ProcessView> see_process(pid_t pid, const PathAsked& new_root, const PathAsked& put_old,
                             const KernelTraits& traits);
 
 }  // namespace pivotcheck::explain

@@ -8,10 +8,10 @@ namespace {
 
 // Of a process in a chroot the text does not show it. Of the others it is the kernel's own rootfs,
 // which is never shared, and has the number 1 on the machine itself.
-std::string what_root_is_on(const Sight& sight) {
-  for (const SeenMount& seen : sight.mounts) {
+std::string what_root_is_on(const ProcessView& process) {
+  for (const SeenMount& seen : process.mounts) {
     const MountView& mount = seen.line.mount;
-    if (mount.mount_point != "/" || sight.find(mount.parent) != nullptr) continue;
+    if (mount.mount_point != "/" || process.find(mount.parent) != nullptr) continue;
     if (mount.parent <= 1) return "";
     return "mount " + std::to_string(mount.parent) +
            ", on which / is mounted, is not in the text: it is taken not to be shared, which it "
@@ -22,28 +22,28 @@ std::string what_root_is_on(const Sight& sight) {
 
 }  // namespace
 
-std::expected<Sight, std::string> see_offline(std::string_view mountinfo,
+std::expected<ProcessView, std::string> see_offline(std::string_view mountinfo,
                                               const OfflineQuestion& question) {
   auto mounts = read_mounts(mountinfo);
   if (!mounts) return std::unexpected(mounts.error());
   if (mounts->empty()) return std::unexpected("it has no line");
-  Sight sight;
-  sight.mounts = std::move(*mounts);
-  sight.offline = true;
-  sight.root.asked = question.root;
-  sight.current_directory.asked = question.current_directory;
-  sight.new_root.asked = question.new_root;
-  sight.put_old.asked = question.put_old;
-  sight.capabilities = question.capabilities;
-  sight.may_mount = question.capabilities.has(Capability::sys_admin);
-  sight.traits = question.traits;
-  sight.notes = {
+  ProcessView process;
+  process.mounts = std::move(*mounts);
+  process.offline = true;
+  process.root.asked = question.root;
+  process.current_directory.asked = question.current_directory;
+  process.new_root.asked = question.new_root;
+  process.put_old.asked = question.put_old;
+  process.capabilities = question.capabilities;
+  process.may_mount = question.capabilities.has(Capability::sys_admin);
+  process.traits = question.traits;
+  process.notes = {
       "what the text shows is taken for the whole mount namespace, and that for one of the "
       "machine's own user namespace (where no mount is locked)",
       "every directory that is named is taken to be there, and no name for a link"};
-  if (const std::string what = what_root_is_on(sight); !what.empty()) sight.notes.push_back(what);
-  if (sight.may_mount) sight.notes.emplace_back("the process is taken to have all capabilities");
-  return sight;
+  if (const std::string what = what_root_is_on(process); !what.empty()) process.notes.push_back(what);
+  if (process.may_mount) process.notes.emplace_back("the process is taken to have all capabilities");
+  return process;
 }
 
 }  // namespace pivotcheck::explain

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// offline.h: a Sight from the text of a mountinfo, as a bug report quotes it. The text is taken to
+// offline.h: a ProcessView from the text of a mountinfo, as a bug report quotes it. The text is taken to
 // be what a process shows that stands at the root of its mount namespace; of paths only the words
 // are known, so every directory is taken to be there and no name to be a link.
 #pragma once
@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "explain/sight.h"
+#include "explain/process_view.h"
 
 namespace pivotcheck::explain {
 
@@ -22,7 +22,7 @@ struct OfflineQuestion {
 };
 
 // The error is a line for people.
-std::expected<Sight, std::string> see_offline(std::string_view mountinfo,
+std::expected<ProcessView, std::string> see_offline(std::string_view mountinfo,
                                               const OfflineQuestion& question);
 
 }  // namespace pivotcheck::explain

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/unique_fd.h"
-#include "explain/judge.h"
+#include "explain/evaluate.h"
 #include "explain/live.h"
 #include "model/apply.h"
 #include "observe/proc.h"
@@ -17,7 +17,7 @@
 namespace pivotcheck::explain {
 namespace {
 
-// Of the others, the answer hangs on files and modes, which are not in a Sight; of an open only
+// Of the others, the answer hangs on files and modes, which are not in a ProcessView; of an open only
 // whether the path leads anywhere.
 bool can_be_judged(const Op& op) {
   return std::visit(
@@ -46,8 +46,8 @@ bool may_be_tree(const Op& op, const std::vector<Path*>& paths) {
   return takes_trees && !paths.front()->handle.empty() && paths.front()->text.empty();
 }
 
-Possibility outcome_in(Built built, Op op, const std::vector<Path*>& paths) {
-  if (std::holds_alternative<PivotRoot>(op)) return judge(built);
+Possibility outcome_in(Hypothesis built, Op op, const std::vector<Path*>& paths) {
+  if (std::holds_alternative<PivotRoot>(op)) return evaluate(built);
   const std::array<const Place*, 2> places{&built.new_root_place, &built.put_old_place};
   for (std::size_t i = 0; i < paths.size(); ++i) {
     const Rule rule = rule_of_lookup(*places[i]);
@@ -74,18 +74,18 @@ Expected<Reason> why_refused(pid_t pid, const RefusedStep& step) {
     asked[i] = {paths[i]->text, step.descriptors[i]};
     if (!paths[i]->handle.empty() && step.descriptors[i] < 0) return fail("a handle is not open");
   }
-  auto sight =
+  auto process =
       see_process(pid, asked[0], asked[1], KernelTraits::for_release(running_release()));
-  if (!sight) return std::unexpected(sight.error());
+  if (!process) return std::unexpected(process.error());
   const bool is_pivot = std::holds_alternative<PivotRoot>(op);
-  if (is_pivot && sight->seccomp_answer == Outcome{step.error}) return &seccomp_filter;
-  sight->new_root.is_tree =
-      may_be_tree(op, paths) && sight->find(sight->new_root.mount) == nullptr;
+  if (is_pivot && process->seccomp_answer == Outcome{step.error}) return &seccomp_filter;
+  process->new_root.is_tree =
+      may_be_tree(op, paths) && process->find(process->new_root.mount) == nullptr;
   for (const bool locked : {false, true}) {
     Reason found = nullptr;
-    for (const Guess& guess : guesses(*sight)) {
+    for (const Assumption& guess : assumptions(*process)) {
       if (guess.locked != locked) continue;
-      const Possibility one = outcome_in(build(*sight, guess), op, paths);
+      const Possibility one = outcome_in(build(*process, guess), op, paths);
       if (one.reason == nullptr || one.outcome != Outcome{step.error}) continue;
       if (found != nullptr && found != one.reason) return nullptr;
       found = one.reason;

@@ -3,7 +3,7 @@
 // `explain` does for a pivot_root that might be called, done for any call about mounts and roots
 // that was called, and whose errno is known.
 //
-//     Sight ---> a World for each possibility ---> apply(op) in each ---> those with that errno:
+//     ProcessView ---> a World for each possibility ---> apply(op) in each ---> those with that errno:
 //                                                                        all by the same rule?
 //
 // What the errno excludes is excluded. Where it leaves locked and unlocked mounts, they are taken

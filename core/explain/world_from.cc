@@ -36,18 +36,18 @@ std::optional<std::string> rest_below(const std::string& path, const std::string
 
 // The mount at "/" that the task's root is, among what it sees: the one whose parent it does not
 // see.
-const SeenMount* own_root_line(const Sight& sight) {
+const SeenMount* own_root_line(const ProcessView& process) {
   const SeenMount* found = nullptr;
-  for (const SeenMount& seen : sight.mounts) {
+  for (const SeenMount& seen : process.mounts) {
     const MountView& mount = seen.line.mount;
-    if (sight.root.mount != 0 && mount.id == sight.root.mount) return &seen;
+    if (process.root.mount != 0 && mount.id == process.root.mount) return &seen;
     const bool parent_is_seen =
-        mount.parent != mount.id && std::ranges::any_of(sight.mounts, [&](const SeenMount& other) {
+        mount.parent != mount.id && std::ranges::any_of(process.mounts, [&](const SeenMount& other) {
           return other.line.mount.id == mount.parent;
         });
     if (found == nullptr && mount.mount_point == "/" && !parent_is_seen) found = &seen;
   }
-  return sight.root.mount == 0 ? found : nullptr;
+  return process.root.mount == 0 ? found : nullptr;
 }
 
 bool is_rootfs_itself(const SeenMount& seen) {
@@ -56,10 +56,10 @@ bool is_rootfs_itself(const SeenMount& seen) {
 
 class Builder {
  public:
-  Builder(const Sight& sight, const Guess& guess)
-      : sight_(sight), guess_(guess), world_(Privilege::root, sight.traits) {}
+  Builder(const ProcessView& process, const Assumption& guess)
+      : sight_(process), guess_(guess), world_(Privilege::root, process.traits) {}
 
-  Built build() {
+  Hypothesis build() {
     clear();
     make_users();
     for (const SeenMount& seen : sight_.mounts) make_mount(seen);
@@ -70,7 +70,7 @@ class Builder {
       standing = locate(sight_.current_directory, guess_.new_root_foreign, guess_.put_old_detached);
       task().current_directory = standing;
     }
-    Built built{.world = World(Privilege::root, sight_.traits),
+    Hypothesis built{.world = World(Privilege::root, sight_.traits),
                 .mounts = {},
                 .new_root = {},
                 .put_old = {},
@@ -178,7 +178,7 @@ class Builder {
     const MountIndex mount = world_.new_mount(view.root_removed ? removed_below(root, view.root)
                                                                 : directory_below(root, view.root));
     mounts_[view.id] = mount;
-    world_[mount].space = {0};
+    world_[mount].mount_ns = {0};
     world_[mount].flags = view.flags;
     set_propagation(mount, view);
     ++world_.mount_count;
@@ -199,7 +199,7 @@ class Builder {
   // A mount that nobody sees, with a filesystem of its own.
   MountIndex made_up(bool shared) {
     const MountIndex mount = world_.new_mount(fresh_filesystem());
-    world_[mount].space = {0};
+    world_[mount].mount_ns = {0};
     if (shared) world_.join_group(mount, world_.new_group({}));
     return mount;
   }
@@ -331,14 +331,14 @@ class Builder {
   }
 
   void separate(MountIndex mount) {
-    world_[mount].space = {};
+    world_[mount].mount_ns = {};
     world_[mount].unmounted = true;
   }
 
   // In another namespace, not detached.
   void send_away(MountIndex mount) {
     if (world_.spaces.size() == 1) world_.spaces.emplace_back().owner = {0};
-    world_[mount].space = {1};
+    world_[mount].mount_ns = {1};
   }
 
   void set_root() {
@@ -353,7 +353,7 @@ class Builder {
     }
     if (hidden_root_.mount.exists()) hidden_root_.dentry = root.dentry;
     task().root = task().current_directory = root;
-    task().space = {0};
+    task().mount_ns = {0};
     if (!sight_.offline) return;
     // Both as the text has them, from its own top.
     const Location new_root = walk_offline(sight_.root.asked);
@@ -369,11 +369,11 @@ class Builder {
   void lock_mounts() {
     if (sight_.machine_owns && !guess_.locked) return;
     for (const auto& [id, mount] : mounts_) {
-      if (world_.is_detached_tree(world_[mount].space)) continue;
+      if (world_.is_detached_tree(world_[mount].mount_ns)) continue;
       const SeenMount* seen = sight_.find(id);
       const bool is_lowest =
           sight_.all_is_seen && seen != nullptr && sight_.find(seen->line.mount.parent) == nullptr;
-      world_[mount].locked = world_[mount].space.exists() && (guess_.locked || is_lowest);
+      world_[mount].locked = world_[mount].mount_ns.exists() && (guess_.locked || is_lowest);
     }
   }
 
@@ -474,7 +474,7 @@ class Builder {
     model::Handle& held = task().handles.emplace_back();
     held.name = handle;
     held.at = at;
-    if (place.is_tree) held.keeps = world_[at.mount].space;
+    if (place.is_tree) held.keeps = world_[at.mount].mount_ns;
     return {handle, rest};
   }
 
@@ -505,8 +505,8 @@ class Builder {
     return found.refused == Rule::none ? found.at : here;
   }
 
-  const Sight& sight_;
-  const Guess& guess_;
+  const ProcessView& sight_;
+  const Assumption& guess_;
   World world_;
   std::map<MountId, MountIndex> mounts_;
   std::map<std::uint64_t, DentryId> filesystems_;
@@ -518,67 +518,67 @@ class Builder {
 
 }  // namespace
 
-std::vector<Unknown> unknowns(const Sight& sight) {
-  std::vector<Unknown> result;
-  const auto is_seen = [&](MountId id) { return sight.find(id) != nullptr; };
+std::vector<OpenQuestion> unknowns(const ProcessView& process) {
+  std::vector<OpenQuestion> result;
+  const auto is_seen = [&](MountId id) { return process.find(id) != nullptr; };
   // What a mount is mounted on is open, unless that is seen, or is known to be the kernel's rootfs.
   const auto parent_is_open = [&](const SeenMount& seen) {
-    return !sight.all_is_seen && !is_rootfs_itself(seen) &&
+    return !process.all_is_seen && !is_rootfs_itself(seen) &&
            seen.line.mount.parent != first_rootfs && !is_seen(seen.line.mount.parent);
   };
-  const auto open = [&](bool Guess::*flag, std::string words) {
+  const auto open = [&](bool Assumption::*flag, std::string words) {
     result.push_back({flag, std::move(words)});
   };
-  if (!sight.machine_owns) {
-    open(&Guess::locked,
+  if (!process.machine_owns) {
+    open(&Assumption::locked,
          "whether new_root's mount is locked: the mount namespace belongs to another user "
          "namespace than the machine's own, and no file shows the locks");
   }
-  if (sight.may_be_copy) {
-    open(&Guess::locked,
+  if (process.may_be_copy) {
+    open(&Assumption::locked,
          "whether new_root's mount is locked: the mount namespace may be a copy of one that "
          "belongs to another user namespace, and no file shows the locks");
   }
-  const SeenMount* line = own_root_line(sight);
-  const SeenMount* root = line != nullptr ? line : sight.find(sight.root.mount);
+  const SeenMount* line = own_root_line(process);
+  const SeenMount* root = line != nullptr ? line : process.find(process.root.mount);
   const bool root_hidden = root == nullptr;
-  if ((root_hidden && !sight.all_is_seen) ||
-      (!root_hidden && !sight.offline && parent_is_open(*root))) {
-    open(&Guess::root_parent_shared,
+  if ((root_hidden && !process.all_is_seen) ||
+      (!root_hidden && !process.offline && parent_is_open(*root))) {
+    open(&Assumption::root_parent_shared,
          "whether the mount on which that of the task's root is mounted is shared: it lies outside "
          "of that root");
   }
   const auto hidden = [&](const Place& place) {
-    return !sight.offline && place.mount != 0 && place.mount != sight.root.mount &&
+    return !process.offline && place.mount != 0 && place.mount != process.root.mount &&
            !place.is_tree && !is_seen(place.mount);
   };
   const auto half_hidden = [&](const Place& place) {
-    const SeenMount* seen = sight.offline ? nullptr : sight.find(place.mount);
+    const SeenMount* seen = process.offline ? nullptr : process.find(place.mount);
     return hidden(place) || (seen != nullptr && seen != root && parent_is_open(*seen));
   };
-  if (root_hidden || half_hidden(sight.new_root) || half_hidden(sight.put_old)) {
-    open(&Guess::hidden_shared, "whether a mount that lies outside of the task's root is shared");
+  if (root_hidden || half_hidden(process.new_root) || half_hidden(process.put_old)) {
+    open(&Assumption::hidden_shared, "whether a mount that lies outside of the task's root is shared");
   }
-  const bool root_may_be_foreign = root_hidden && sight.mounts.empty() && !sight.offline;
+  const bool root_may_be_foreign = root_hidden && process.mounts.empty() && !process.offline;
   if (root_may_be_foreign) {
-    if (!sight.all_is_seen) {
-      open(&Guess::root_foreign,
+    if (!process.all_is_seen) {
+      open(&Assumption::root_foreign,
            "whether the mount of the task's root is in this mount namespace at all");
     }
-    open(&Guess::root_detached, "whether the mount of the task's root has been detached");
+    open(&Assumption::root_detached, "whether the mount of the task's root has been detached");
   }
-  if (hidden(sight.new_root) && !sight.all_is_seen) {
-    open(&Guess::new_root_foreign, "whether new_root's mount is in this mount namespace at all");
+  if (hidden(process.new_root) && !process.all_is_seen) {
+    open(&Assumption::new_root_foreign, "whether new_root's mount is in this mount namespace at all");
   }
-  if (hidden(sight.put_old)) {
-    if (!sight.all_is_seen) {
-      open(&Guess::put_old_foreign, "whether put_old's mount is in this mount namespace at all");
+  if (hidden(process.put_old)) {
+    if (!process.all_is_seen) {
+      open(&Assumption::put_old_foreign, "whether put_old's mount is in this mount namespace at all");
     }
-    open(&Guess::put_old_detached, "whether put_old's mount has been detached");
+    open(&Assumption::put_old_detached, "whether put_old's mount has been detached");
   }
   return result;
 }
 
-Built build(const Sight& sight, const Guess& guess) { return Builder(sight, guess).build(); }
+Hypothesis build(const ProcessView& process, const Assumption& guess) { return Builder(process, guess).build(); }
 
 }  // namespace pivotcheck::explain

@@ -15,13 +15,13 @@
 #include <string>
 #include <vector>
 
-#include "explain/sight.h"
+#include "explain/process_view.h"
 #include "model/world.h"
 
 namespace pivotcheck::explain {
 
 // One possibility of what can't be seen. All false is the friendliest one.
-struct Guess {
+struct Assumption {
   bool locked = false;              // every mount but the lowest
   bool root_parent_shared = false;  // the mount on which the task's root is mounted
   bool hidden_shared = false;       // other mounts that are stood on but not seen
@@ -30,16 +30,16 @@ struct Guess {
   bool new_root_foreign = false;
   bool put_old_foreign = false;
   bool put_old_detached = false;  // (where it matters which of the two)
-  bool operator==(const Guess&) const = default;
+  bool operator==(const Assumption&) const = default;
 };
 
-// A flag of Guess that is open, and what a person is told about it.
-struct Unknown {
-  bool Guess::*flag;
+// A flag of Assumption that is open, and what a person is told about it.
+struct OpenQuestion {
+  bool Assumption::*flag;
   std::string words;
 };
 
-struct Built {
+struct Hypothesis {
   model::World world;
   std::map<MountId, model::MountIndex> mounts;
   // The arguments as the model is to be asked: the user's words where they lead nowhere else.
@@ -52,7 +52,7 @@ struct Built {
 
 inline constexpr const char* task_name = "process";  // the task that calls pivot_root
 
-std::vector<Unknown> unknowns(const Sight& sight);
-Built build(const Sight& sight, const Guess& guess);
+std::vector<OpenQuestion> unknowns(const ProcessView& process);
+Hypothesis build(const ProcessView& process, const Assumption& guess);
 
 }  // namespace pivotcheck::explain

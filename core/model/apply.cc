@@ -54,8 +54,8 @@ class Operation {
   }
 
   Rule operator()(const Touch& op) {
-    const bool looks_first = world_.traits.open_looks_before_it_holds;
-    const ParentResult at = look_up_parent(world_, task(), op.path, looks_first);
+    const bool checks_name_first = world_.traits.open_looks_before_it_holds;
+    const ParentResult at = look_up_parent(world_, task(), op.path, checks_name_first);
     if (at.refused != Rule::none) return at.refused;
     // Unlike mkdir, open goes to what is there, and gives it back: an expiry mark is cleared.
     if (at.last != ParentResult::Last::name) {
@@ -222,7 +222,7 @@ class Operation {
     if (at.refused != Rule::none) return at.refused;
     if (!may_mount()) return Rule::mount_no_capability;
     Mount& mount = world_[at.at.mount];
-    if (mount.space != task().space) return Rule::remount_foreign;
+    if (mount.mount_ns != task().mount_ns) return Rule::remount_foreign;
     if (!world_.is_mount_root(at.at)) return Rule::remount_not_mount_point;
     MountFlags wanted = op.flags.flags;
     // mount(2): a remount that says nothing of atime leaves it as it is.
@@ -244,7 +244,7 @@ class Operation {
     if (!may_mount()) return Rule::umount_no_capability;
     const MountIndex mount = at.at.mount;
     if (!world_.is_mount_root(at.at)) return Rule::umount_not_mount_point;
-    if (world_[mount].space != task().space &&
+    if (world_[mount].mount_ns != task().mount_ns &&
         !(planted(Fault::umount_foreign_mount) && world_.has_parent(mount))) {
       return Rule::umount_foreign;
     }
@@ -288,8 +288,8 @@ class Operation {
     world_[old_at.mount].expiry_mark = world_[root.mount].expiry_mark = false;
     if (const Rule r = refuse_pivot(new_root.at, old_at, root); r != Rule::none) return r;
     if (planted(Fault::pivot_propagates)) {
-      for (const MountIndex m : receivers(world_, root.mount)) cut_off(m);
-      for (const MountIndex m : receivers(world_, new_root.at.mount)) cut_off(m);
+      for (const MountIndex m : receivers(world_, root.mount)) make_private(m);
+      for (const MountIndex m : receivers(world_, new_root.at.mount)) make_private(m);
     }
 
     Mount& root_mount = world_[root.mount];
@@ -362,13 +362,13 @@ class Operation {
 
   Rule operator()(const Exit&) {
     task().alive = false;
-    leave_space(task().space);
+    leave_space(task().mount_ns);
     return Rule::none;
   }
 
   Rule operator()(const Unshare& op) {
     const bool user = op.kinds.has(NamespaceKind::user);
-    if (user && task().root != world_.namespace_root(task().space) &&
+    if (user && task().root != world_.namespace_root(task().mount_ns) &&
         !planted(Fault::unshare_user_anywhere)) {
       return Rule::unshare_user_chrooted;
     }
@@ -385,7 +385,7 @@ class Operation {
     const TaskIndex other = world_.find_task(op.task.text);
     PIVOTCHECK_CHECK(other.exists());
     const UserNamespaceId user = world_[other].user;
-    const NamespaceId space = world_[other].space;
+    const NamespaceId mount_ns = world_[other].mount_ns;
     if (user != task().user && !world_.is_below(user, task().user)) {
       return Rule::setns_may_not_inspect;
     }
@@ -394,13 +394,13 @@ class Operation {
     Location root;
     if (op.kinds.has(NamespaceKind::mnt)) {
       const UserNamespaceId then = enters_user ? user : task().user;
-      if (!world_.capable(task(), Capability::sys_admin, world_[space].owner) ||
+      if (!world_.capable(task(), Capability::sys_admin, world_[mount_ns].owner) ||
           !world_.capable(task(), Capability::sys_admin, then) ||
           !(world_.capable(task(), Capability::sys_chroot, then) ||
             planted(Fault::setns_without_chroot))) {
         return Rule::setns_mnt_no_capability;
       }
-      root = world_.namespace_root(space);
+      root = world_.namespace_root(mount_ns);
       if (!root.mount.exists()) {
         stop = Verdict::Stop::leaves_the_world;
         return Rule::none;
@@ -411,8 +411,8 @@ class Operation {
       task().capabilities = {Capability::sys_admin, Capability::sys_chroot, Capability::dac};
     }
     if (op.kinds.has(NamespaceKind::mnt)) {
-      const NamespaceId left = std::exchange(task().space, space);
-      if (planted(Fault::setns_below_covers)) root = lowest_root(space);
+      const NamespaceId left = std::exchange(task().mount_ns, mount_ns);
+      if (planted(Fault::setns_below_covers)) root = lowest_root(mount_ns);
       task().root = root;
       if (!planted(Fault::setns_keeps_cwd)) task().current_directory = root;
       leave_space(left);
@@ -438,7 +438,7 @@ class Operation {
     if (source.refused != Rule::none) return source.refused;
     if (!clone) return keep(op.handle, source.at, {});
     if (const Rule r = refuse_copy(source.at, recursive); r != Rule::none) return r;
-    const NamespaceId from = world_[source.at.mount].space;
+    const NamespaceId from = world_[source.at.mount].mount_ns;
     const bool from_detached = world_.is_detached_tree(from);
     const NamespaceId origin = from_detached ? world_[from].origin : from;
     const DentryId shown = source.at.dentry;
@@ -474,9 +474,9 @@ class Operation {
     if (at.refused != Rule::none) return at.refused;
     const MountIndex top = at.at.mount;
     if (!world_.is_mount_root(at.at)) return Rule::setattr_not_mount_point;
-    const NamespaceId space = world_[top].space;
-    const bool is_detached_root = world_.is_detached_tree(space) && !world_.has_parent(top);
-    if (space != task().space && !is_detached_root) return Rule::setattr_foreign;
+    const NamespaceId mount_ns = world_[top].mount_ns;
+    const bool is_detached_root = world_.is_detached_tree(mount_ns) && !world_.has_parent(top);
+    if (mount_ns != task().mount_ns && !is_detached_root) return Rule::setattr_foreign;
     std::vector<MountIndex> mounts{top};
     if (op.recursive.on && !planted(Fault::setattr_stops)) mounts = world_.subtree(top);
     for (const MountIndex mount : mounts) {
@@ -519,7 +519,7 @@ class Operation {
 
   // mount_namespaces(7): changing mounts needs CAP_SYS_ADMIN over the owner of one's namespace.
   bool may_mount() {
-    return world_.capable(task(), Capability::sys_admin, world_[task().space].owner);
+    return world_.capable(task(), Capability::sys_admin, world_[task().mount_ns].owner);
   }
 
   // The name can be in that directory at all: the directory is there, the name is short enough.
@@ -545,8 +545,8 @@ class Operation {
     return new_name(at);
   }
 
-  Location lowest_root(NamespaceId space) {
-    const MountIndex lowest = world_.lowest_mount(space);
+  Location lowest_root(NamespaceId mount_ns) {
+    const MountIndex lowest = world_.lowest_mount(mount_ns);
     return {lowest, world_[lowest].root};
   }
 
@@ -590,7 +590,7 @@ class Operation {
         return false;
       }
       return mount.exists && mount.parent.exists() && mount.mount_point == dentry &&
-             (mount.space == task().space || planted(Fault::rmdir_sees_all_namespaces));
+             (mount.mount_ns == task().mount_ns || planted(Fault::rmdir_sees_all_namespaces));
     });
   }
 
@@ -617,13 +617,13 @@ class Operation {
     if (is_gone(at)) {
       return Rule::mount_target_gone;
     }
-    return world_[at.mount].space == task().space ? Rule::none : Rule::mount_target_foreign;
+    return world_[at.mount].mount_ns == task().mount_ns ? Rule::none : Rule::mount_target_foreign;
   }
 
   // A detached tree that tasks of this namespace may copy, and put something in.
-  bool is_usable_detached_tree(NamespaceId space) {
-    return world_.traits.detached_trees_can_grow && world_.is_detached_tree(space) &&
-           (!world_[space].origin.exists() || world_[space].origin == task().space);
+  bool is_usable_detached_tree(NamespaceId mount_ns) {
+    return world_.traits.detached_trees_can_grow && world_.is_detached_tree(mount_ns) &&
+           (!world_[mount_ns].origin.exists() || world_[mount_ns].origin == task().mount_ns);
   }
 
   Rule refuse_copy(Location source, bool recursive) {
@@ -631,7 +631,7 @@ class Operation {
     if (world_[from].unbindable && !planted(Fault::bind_of_unbindable)) {
       return Rule::bind_unbindable;
     }
-    if (world_[from].space != task().space && !is_usable_detached_tree(world_[from].space)) {
+    if (world_[from].mount_ns != task().mount_ns && !is_usable_detached_tree(world_[from].mount_ns)) {
       return Rule::bind_source_foreign;
     }
     if (!recursive && has_locked_children(source) && !planted(Fault::bind_reveals)) {
@@ -652,7 +652,7 @@ class Operation {
   }
 
   Rule keep_detached(const HandleName& name, MountIndex root, NamespaceId origin) {
-    const UserNamespaceId owner = world_[task().space].owner;
+    const UserNamespaceId owner = world_[task().mount_ns].owner;
     const NamespaceId tree = world_.new_detached_tree(root, owner, origin);
     if (world_.mount_count > mounts_max) return too_large();
     return keep(name, {root, world_[root].root}, tree);
@@ -679,7 +679,7 @@ class Operation {
       return is_gone(at) ? Rule::mount_target_gone : Rule::none;
     }
     if (!world_.is_mount_root(target)) return Rule::beneath_not_mount_point;
-    if (!world_[target.mount].space.exists()) return Rule::mount_target_gone;
+    if (!world_[target.mount].mount_ns.exists()) return Rule::mount_target_gone;
     over = world_.topmost(target).mount;
     // Whether the directory that the mount on top shows was removed does not matter, as nothing is
     // put on it; but what has no parent is taken for its own.
@@ -695,10 +695,10 @@ class Operation {
 
   // Who may be moved to where: a mount of one's own namespace within it, or a whole detached tree.
   Rule refuse_move(MountIndex moved, MountIndex onto) {
-    const NamespaceId from = world_[moved].space;
-    const NamespaceId to = world_[onto].space;
-    if (from == task().space) {
-      if (to != task().space) return Rule::mount_target_foreign;
+    const NamespaceId from = world_[moved].mount_ns;
+    const NamespaceId to = world_[onto].mount_ns;
+    if (from == task().mount_ns) {
+      if (to != task().mount_ns) return Rule::mount_target_foreign;
       if (world_[moved].locked && !planted(Fault::move_of_locked)) return Rule::move_locked;
       const bool shared = world_.is_shared(world_[moved].parent);
       return shared && !planted(Fault::move_from_shared) ? Rule::move_shared_parent : Rule::none;
@@ -706,7 +706,7 @@ class Operation {
     if (!world_.is_detached_tree(from)) return Rule::move_foreign;
     if (world_.has_parent(moved)) return Rule::move_inside_detached_tree;
     if (from == to) return Rule::move_detached_into_itself;
-    if (to != task().space && !is_usable_detached_tree(to)) return Rule::mount_target_foreign;
+    if (to != task().mount_ns && !is_usable_detached_tree(to)) return Rule::mount_target_foreign;
     return Rule::none;
   }
 
@@ -724,10 +724,10 @@ class Operation {
       return propagates_onto(world_, place.mount, place.dentry, mount);
     };
     const bool onto_top = over == place.mount ? world_.is_shared(over) : propagates_to(over);
-    if (place.mount == world_[task().space].rootfs) return Rule::beneath_namespace_root;
+    if (place.mount == world_[task().mount_ns].rootfs) return Rule::beneath_namespace_root;
     if (is_at_or_below(moved, over)) return Rule::beneath_ancestor;
     if (onto_top) return Rule::beneath_propagates_onto_top;
-    if (world_[moved].space == task().space && propagates_to(moved)) {
+    if (world_[moved].mount_ns == task().mount_ns && propagates_to(moved)) {
       return Rule::beneath_propagates_onto_source;
     }
     return Rule::none;
@@ -770,9 +770,9 @@ class Operation {
 
   // The propagation of a mount may be changed, or read to be given to another.
   Rule refuse_propagation_change(MountIndex mount) {
-    const NamespaceId space = world_[mount].space;
-    if (!space.exists()) return Rule::propagation_detached;
-    return world_.capable(task(), Capability::sys_admin, world_[space].owner)
+    const NamespaceId mount_ns = world_[mount].mount_ns;
+    if (!mount_ns.exists()) return Rule::propagation_detached;
+    return world_.capable(task(), Capability::sys_admin, world_[mount_ns].owner)
                ? Rule::none
                : Rule::propagation_foreign;
   }
@@ -808,7 +808,7 @@ class Operation {
 
   bool is_gone(Location place) {
     return world_[place.dentry].removed ||
-           (world_.traits.detached_target_is_gone && !world_[place.mount].space.exists());
+           (world_.traits.detached_target_is_gone && !world_[place.mount].mount_ns.exists());
   }
 
   bool same_kind(DentryId one, DentryId other) {
@@ -816,7 +816,7 @@ class Operation {
   }
 
   Rule attach(MountIndex mount, Location at) {
-    const UserNamespaceId actor = world_[task().space].owner;
+    const UserNamespaceId actor = world_[task().mount_ns].owner;
     return attach_tree(world_, mount, at, actor) ? Rule::none : too_large();
   }
 
@@ -931,7 +931,7 @@ class Operation {
   // What the mounts of a pivot are, each by itself.
   Rule refuse_pivot_mounts(Location new_root, Location put_old, Location root) {
     const auto is_foreign = [this](MountIndex mount) {
-      return world_[mount].space != task().space &&
+      return world_[mount].mount_ns != task().mount_ns &&
              !(planted(Fault::pivot_foreign) && world_.has_parent(mount));
     };
     if (is_gone(put_old) && !planted(Fault::pivot_put_old_gone)) return Rule::put_old_gone;
@@ -956,7 +956,7 @@ class Operation {
     return Rule::none;
   }
 
-  void cut_off(MountIndex mount) { change_propagation(world_, mount, Propagation::private_); }
+  void make_private(MountIndex mount) { change_propagation(world_, mount, Propagation::private_); }
 
   // pivot_root(2): every task whose root or current directory is the old root gets the new one.
   bool moves_root(const Task& other, Location old_root) {
@@ -975,10 +975,10 @@ class Operation {
     return at == old_root;
   }
 
-  void leave_space(NamespaceId space) {
+  void leave_space(NamespaceId mount_ns) {
     const bool in_use = std::ranges::any_of(
-        world_.tasks, [space](const Task& t) { return t.alive && t.space == space; });
-    if (!in_use && !planted(Fault::namespace_never_dies)) drop_namespace(world_, space);
+        world_.tasks, [mount_ns](const Task& t) { return t.alive && t.mount_ns == mount_ns; });
+    if (!in_use && !planted(Fault::namespace_never_dies)) drop_namespace(world_, mount_ns);
   }
 
   void enter_new_user_namespace() {
@@ -989,7 +989,7 @@ class Operation {
   }
 
   Rule enter_new_mount_namespace() {
-    const NamespaceId left = task().space;
+    const NamespaceId left = task().mount_ns;
     const MountIndex rootfs = world_[left].rootfs;
     const std::vector<MountIndex> originals = world_.subtree(rootfs);
     if (static_cast<std::size_t>(world_.mount_count) + originals.size() - 1 > mounts_max) {
@@ -1007,7 +1007,7 @@ class Operation {
     const std::vector<MountIndex> copies = world_.subtree(copy);
     PIVOTCHECK_CHECK(copies.size() == originals.size());
     for (std::size_t i = 0; i < copies.size(); ++i) {
-      world_[copies[i]].space = entered;
+      world_[copies[i]].mount_ns = entered;
       if (task().root.mount == originals[i] && !planted(Fault::unshare_keeps_root)) {
         task().root.mount = copies[i];
       }
@@ -1016,7 +1016,7 @@ class Operation {
       }
     }
     world_.mount_count += static_cast<int>(copies.size()) - 1;
-    task().space = entered;
+    task().mount_ns = entered;
     leave_space(left);
     return Rule::none;
   }
@@ -1058,7 +1058,7 @@ Verdict apply(model::World& world, const Step& step) {
   if (planted(Fault::refusal_leaves_trace) && verdict.rule != Rule::none) {
     world[task].current_directory = world[task].root;
   }
-  verdict.may_be_too_many_links = world.met_many_links && verdict.rule != Rule::too_many_links;
+  verdict.eloop_possible = world.met_many_links && verdict.rule != Rule::too_many_links;
   if (verdict.rule != Rule::none) verdict.outcome.error = info(verdict.rule).error;
   if (verdict.stop == Verdict::Stop::no) model::forget_unused(world);
   return verdict;

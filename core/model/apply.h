@@ -27,7 +27,7 @@ struct Verdict {
   Stop stop = Stop::no;
   // Quirk (FINDINGS.md, "A lookup that starts again counts its links twice"): the kernel may answer
   // ELOOP instead, by chance.
-  bool may_be_too_many_links = false;
+  bool eloop_possible = false;
   bool operator==(const Verdict&) const = default;
 };
 

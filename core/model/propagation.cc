@@ -78,10 +78,10 @@ MountIndex clone_one(World& world, MountIndex original, DentryId root, bool shar
   return copy;
 }
 
-void enter_space(World& world, MountIndex tree, NamespaceId space) {
+void enter_space(World& world, MountIndex tree, NamespaceId mount_ns) {
   for (const MountIndex mount : world.subtree(tree)) {
-    if (!world[mount].space.exists()) ++world.mount_count;
-    world[mount].space = space;
+    if (!world[mount].mount_ns.exists()) ++world.mount_count;
+    world[mount].mount_ns = mount_ns;
   }
 }
 
@@ -210,15 +210,15 @@ bool propagates_onto(const World& world, MountIndex mount, DentryId place, Mount
 }
 
 bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId actor) {
-  const NamespaceId space = world[at.mount].space;
-  const NamespaceId left = world[source].space;
+  const NamespaceId mount_ns = world[at.mount].mount_ns;
+  const NamespaceId left = world[source].mount_ns;
   const std::vector<MountIndex> nodes = world.subtree(source);
   std::vector<Receiver> places;
   for (const MountIndex mount : receivers(world, at.mount)) {
     const DentryId shown = world[mount].root;
-    if (!world[mount].space.exists()) continue;
+    if (!world[mount].mount_ns.exists()) continue;
     // Detached trees do not receive; they only give, once they are attached.
-    if (world.is_detached_tree(world[mount].space) && !planted(Fault::detached_receives)) continue;
+    if (world.is_detached_tree(world[mount].mount_ns) && !planted(Fault::detached_receives)) continue;
     if (!world.is_below_or_at(at.dentry, shown) && !planted(Fault::hidden_place_received)) continue;
     if (planted(Fault::shown_root_not_received) && at.dentry == shown) continue;
     places.push_back({mount, world[mount].group, world.master(mount)});
@@ -242,11 +242,11 @@ bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId a
   const MountIndex covered = world.mounted_at(at.mount, at.dentry);
   if (covered.exists()) slide_beneath(world, source, covered);
   world.attach(source, at.mount, at.dentry);
-  enter_space(world, source, space);
+  enter_space(world, source, mount_ns);
   if (world.is_detached_tree(left)) world[left].detached_root = {};
 
   for (const auto& [copy, place] : copies) {
-    const bool is_less_privileged = world[world[place].space].owner != actor;
+    const bool is_less_privileged = world[world[place].mount_ns].owner != actor;
     if (is_less_privileged && !planted(Fault::propagated_unlocked)) lock_tree(world, copy);
     if (!planted(Fault::propagated_root_locked)) world[copy].locked = false;
     Location on{place, at.dentry};
@@ -254,7 +254,7 @@ bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId a
     const MountIndex taken = world.mounted_at(on.mount, on.dentry);
     if (taken.exists()) slide_beneath(world, copy, taken);
     world.attach(copy, on.mount, on.dentry);
-    enter_space(world, copy, world[place].space);
+    enter_space(world, copy, world[place].mount_ns);
   }
   return true;
 }
@@ -337,8 +337,8 @@ void umount_tree(World& world, MountIndex mount, UmountOptions options) {
     keep_covers(world, also, all);
   }
   for (const MountIndex m : all) {
-    if (world[m].space.exists() && world[world[m].space].rootfs != m) --world.mount_count;
-    world[m].space = {};
+    if (world[m].mount_ns.exists() && world[world[m].mount_ns].rootfs != m) --world.mount_count;
+    world[m].mount_ns = {};
     world[m].unmounted = true;
     world.leave_group(m);
     world[m].own_master = {};
@@ -396,10 +396,10 @@ void lock_tree(World& world, MountIndex mount) {
   }
 }
 
-void drop_namespace(World& world, NamespaceId space) {
-  const MountIndex rootfs = world[space].rootfs;
+void drop_namespace(World& world, NamespaceId mount_ns) {
+  const MountIndex rootfs = world[mount_ns].rootfs;
   umount_tree(world, rootfs, {});
-  world[space].rootfs = {};
+  world[mount_ns].rootfs = {};
 }
 
 namespace {
@@ -407,19 +407,19 @@ namespace {
 void take_down_closed_trees(World& world) {
   world.has_detached_trees = false;
   for (std::uint32_t i = 0; i < world.spaces.size(); ++i) {
-    const NamespaceId space{i};
-    if (!world.is_detached_tree(space)) continue;
-    const bool is_kept = std::ranges::any_of(world.tasks, [space](const Task& task) {
-      return task.alive && std::ranges::any_of(task.handles, [space](const Handle& handle) {
-               return handle.keeps == space;
+    const NamespaceId mount_ns{i};
+    if (!world.is_detached_tree(mount_ns)) continue;
+    const bool is_kept = std::ranges::any_of(world.tasks, [mount_ns](const Task& task) {
+      return task.alive && std::ranges::any_of(task.handles, [mount_ns](const Handle& handle) {
+               return handle.keeps == mount_ns;
              });
     });
     if (is_kept || planted(Fault::detached_outlives_handle)) {
       world.has_detached_trees = true;
       continue;
     }
-    umount_tree(world, world[space].detached_root, {.stay_connected = true});
-    world[space].detached_root = {};
+    umount_tree(world, world[mount_ns].detached_root, {.stay_connected = true});
+    world[mount_ns].detached_root = {};
   }
 }
 

@@ -54,7 +54,7 @@ void change_propagation(World& world, MountIndex mount, Propagation to);
 void lock_tree(World& world, MountIndex mount);
 
 // The namespace lost its last task.
-void drop_namespace(World& world, NamespaceId space);
+void drop_namespace(World& world, NamespaceId mount_ns);
 
 // Takes down the detached trees whose handles are closed, and forgets the unmounted mounts in which
 // nobody stands any more. To be called behind every operation.

@@ -13,17 +13,17 @@ std::uint64_t number(auto id) { return id.exists() ? std::uint64_t{id.value} + 1
 // A mount on a directory that was renamed out of what the lowest mount shows is still in its
 // namespace, but nobody can be told where: no list of mounts has it, nor what is on it.
 bool is_visible(const World& world, MountIndex mount) {
-  const MountIndex lowest = world.lowest_mount(world[mount].space);
+  const MountIndex lowest = world.lowest_mount(world[mount].mount_ns);
   return world.is_reachable({mount, world[mount].root}, {lowest, world[lowest].root});
 }
 
 // proc_pid_mountinfo(5), propagate_from: the nearest group above `mount` that has a member in the
 // same namespace that can be reached from its top.
 GroupId receives_from(const World& world, MountIndex mount, const Location& top) {
-  const NamespaceId space = world[mount].space;
+  const NamespaceId mount_ns = world[mount].mount_ns;
   for (GroupId g = world.master(mount); g.exists(); g = world[g].master) {
     const bool visible = std::ranges::any_of(world[g].members, [&](MountIndex m) {
-      return world[m].space == space && world.is_reachable({m, world[m].root}, top);
+      return world[m].mount_ns == mount_ns && world.is_reachable({m, world[m].root}, top);
     });
     if (visible) return g;
   }
@@ -54,14 +54,14 @@ MountView view_of(const World& world, MountIndex id, const Location& top) {
 Snapshot snapshot(const World& world) {
   Snapshot result;
   std::vector<NamespaceId> shown;
-  const auto shown_index = [&](NamespaceId space) {
-    return static_cast<std::uint32_t>(std::ranges::find(shown, space) - shown.begin());
+  const auto shown_index = [&](NamespaceId mount_ns) {
+    return static_cast<std::uint32_t>(std::ranges::find(shown, mount_ns) - shown.begin());
   };
   for (const Task& task : world.tasks) {
-    if (!task.alive || shown_index(task.space) < shown.size()) continue;
-    shown.push_back(task.space);
+    if (!task.alive || shown_index(task.mount_ns) < shown.size()) continue;
+    shown.push_back(task.mount_ns);
     NamespaceView view;
-    const MountIndex lowest = world.lowest_mount(task.space);
+    const MountIndex lowest = world.lowest_mount(task.mount_ns);
     if (lowest.exists()) {
       const Location top{lowest, world[lowest].root};
       for (const MountIndex m : world.subtree(lowest)) {
@@ -72,7 +72,7 @@ Snapshot snapshot(const World& world) {
   }
   const auto locate = [&](const Location& at) {
     const bool detached =
-        shown_index(world[at.mount].space) >= shown.size() || !is_visible(world, at.mount);
+        shown_index(world[at.mount].mount_ns) >= shown.size() || !is_visible(world, at.mount);
     return pivotcheck::Location{.mount = number(at.mount),
                                 .detached = detached,
                                 .path = world.path_of(at),
@@ -82,7 +82,7 @@ Snapshot snapshot(const World& world) {
   for (const Task& task : world.tasks) {
     if (!task.alive) continue;
     TaskView view{.name = task.name,
-                  .mount_namespace = shown_index(task.space),
+                  .mount_namespace = shown_index(task.mount_ns),
                   .root = locate(task.root),
                   .current_directory = locate(task.current_directory),
                   .handles = {}};
@@ -99,15 +99,15 @@ std::string broken_invariant(const World& world) {
     const Mount& mount = world.mounts[i];
     const std::string name = "mount " + std::to_string(i);
     if (!mount.exists) continue;
-    if (mount.space.exists() == mount.unmounted) return name + " is neither mounted nor unmounted";
-    const bool is_rootfs = mount.space.exists() && world[mount.space].rootfs == MountIndex{i};
+    if (mount.mount_ns.exists() == mount.unmounted) return name + " is neither mounted nor unmounted";
+    const bool is_rootfs = mount.mount_ns.exists() && world[mount.mount_ns].rootfs == MountIndex{i};
     const bool is_lowest =
-        is_rootfs || (mount.space.exists() && world[mount.space].detached_root == MountIndex{i});
-    if (mount.space.exists() && !is_lowest && !mount.parent.exists()) return name + " has no parent";
+        is_rootfs || (mount.mount_ns.exists() && world[mount.mount_ns].detached_root == MountIndex{i});
+    if (mount.mount_ns.exists() && !is_lowest && !mount.parent.exists()) return name + " has no parent";
     if (is_lowest && mount.parent.exists()) return name + " is the lowest and has a parent";
     if (mount.parent.exists()) {
       const Mount& parent = world[mount.parent];
-      if (parent.space != mount.space) return name + " is in another namespace than its parent";
+      if (parent.mount_ns != mount.mount_ns) return name + " is in another namespace than its parent";
       if (std::ranges::count(parent.children, MountIndex{i}) != 1) {
         return name + " is not a child of its parent";
       }

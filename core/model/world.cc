@@ -16,16 +16,16 @@ World::World(Privilege privilege, const KernelTraits& kernel_traits) : traits(ke
   users.push_back({});
   const UserNamespaceId user{0};
   spaces.push_back({.owner = user, .rootfs = {}, .detached_root = {}, .origin = {}});
-  const NamespaceId space{0};
+  const NamespaceId mount_ns{0};
 
   const FilesystemId below = new_filesystem(FilesystemType::ramfs, false, user);
   const MountIndex rootfs = new_mount((*this)[below].root);
-  (*this)[rootfs].space = space;
+  (*this)[rootfs].mount_ns = mount_ns;
   spaces[0].rootfs = rootfs;
 
   const FilesystemId filesystem = new_filesystem(FilesystemType::tmpfs, false, user);
   const MountIndex top = new_mount((*this)[filesystem].root);
-  (*this)[top].space = space;
+  (*this)[top].mount_ns = mount_ns;
   (*this)[top].locked = privilege == Privilege::userns;
   attach(top, rootfs, (*this)[rootfs].root);
   mount_count = 1;
@@ -33,7 +33,7 @@ World::World(Privilege privilege, const KernelTraits& kernel_traits) : traits(ke
   Task task;
   task.name = "A";
   task.root = task.current_directory = {top, (*this)[top].root};
-  task.space = space;
+  task.mount_ns = mount_ns;
   task.user = user;
   task.capabilities = {Capability::sys_admin, Capability::sys_chroot, Capability::dac};
   tasks.push_back(std::move(task));
@@ -119,14 +119,14 @@ MountIndex World::new_mount(DentryId root) {
 }
 
 NamespaceId World::new_detached_tree(MountIndex root, UserNamespaceId owner, NamespaceId origin) {
-  const NamespaceId space{static_cast<std::uint32_t>(spaces.size())};
+  const NamespaceId mount_ns{static_cast<std::uint32_t>(spaces.size())};
   spaces.push_back({.owner = owner, .rootfs = {}, .detached_root = root, .origin = origin});
   for (const MountIndex mount : subtree(root)) {
-    (*this)[mount].space = space;
+    (*this)[mount].mount_ns = mount_ns;
     ++mount_count;
   }
   has_detached_trees = true;
-  return space;
+  return mount_ns;
 }
 
 MountIndex World::mounted_at(MountIndex parent, DentryId mount_point) const {
@@ -155,7 +155,7 @@ void World::free_mount(MountIndex mount) {
   Mount& m = (*this)[mount];
   PIVOTCHECK_CHECK(!m.parent.exists() && m.children.empty() && !m.group.exists());
   m.exists = false;
-  m.space = {};
+  m.mount_ns = {};
 }
 
 std::vector<MountIndex> World::subtree(MountIndex mount) const {
@@ -191,14 +191,14 @@ bool World::is_referenced(MountIndex mount) const {
   });
 }
 
-Location World::namespace_root(NamespaceId space) const {
-  const MountIndex rootfs = (*this)[space].rootfs;
+Location World::namespace_root(NamespaceId mount_ns) const {
+  const MountIndex rootfs = (*this)[mount_ns].rootfs;
   const Location top = topmost({rootfs, (*this)[rootfs].root});
   return top.mount == rootfs ? Location{} : top;
 }
 
-MountIndex World::lowest_mount(NamespaceId space) const {
-  const MountIndex rootfs = (*this)[space].rootfs;
+MountIndex World::lowest_mount(NamespaceId mount_ns) const {
+  const MountIndex rootfs = (*this)[mount_ns].rootfs;
   const auto& children = (*this)[rootfs].children;
   return children.empty() ? MountIndex{} : children.front();
 }

@@ -85,7 +85,7 @@ struct Mount {
   MountIndex parent;    // none: rootfs, or unmounted and disconnected
   DentryId mount_point; // in the parent
   std::vector<MountIndex> children;
-  NamespaceId space;    // none: in no namespace (unmounted)
+  NamespaceId mount_ns;    // none: in no namespace (unmounted)
   GroupId group;        // none: not shared
   GroupId own_master;   // of a slave that is not shared
   MountFlags flags;
@@ -131,7 +131,7 @@ struct Task {
   Location root;
   Location current_directory;
   std::vector<Handle> handles;
-  NamespaceId space;
+  NamespaceId mount_ns;
   UserNamespaceId user;
   Capabilities capabilities;
   bool alive = true;
@@ -192,8 +192,8 @@ class World {
   MountIndex new_mount(DentryId root);
   // Makes a tree that is in no namespace a detached one.
   NamespaceId new_detached_tree(MountIndex root, UserNamespaceId owner, NamespaceId origin);
-  [[nodiscard]] bool is_detached_tree(NamespaceId space) const {
-    return space.exists() && (*this)[space].detached_root.exists();
+  [[nodiscard]] bool is_detached_tree(NamespaceId mount_ns) const {
+    return mount_ns.exists() && (*this)[mount_ns].detached_root.exists();
   }
   [[nodiscard]] MountIndex mounted_at(MountIndex parent, DentryId mount_point) const;
   void attach(MountIndex mount, MountIndex parent, DentryId mount_point);
@@ -212,8 +212,8 @@ class World {
   // A root, a current directory or a handle of any task is on this mount.
   [[nodiscard]] bool is_referenced(MountIndex mount) const;
   // What is on top at the root of the namespace; mount none if there is nothing but rootfs.
-  [[nodiscard]] Location namespace_root(NamespaceId space) const;
-  [[nodiscard]] MountIndex lowest_mount(NamespaceId space) const;  // none if there is none
+  [[nodiscard]] Location namespace_root(NamespaceId mount_ns) const;
+  [[nodiscard]] MountIndex lowest_mount(NamespaceId mount_ns) const;  // none if there is none
 
   // --- propagation as a relation (the rules are in propagation.h)
   [[nodiscard]] bool is_shared(MountIndex mount) const { return (*this)[mount].group.exists(); }

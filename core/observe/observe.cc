@@ -76,8 +76,8 @@ Expected<std::uint32_t> find_namespace(Survey& survey, TaskFiles& files, bool id
 }
 
 // `identify`: the kernel can tell a namespace's id and how many mounts it has.
-Expected<Survey> survey_tasks(int proc, std::span<const LiveTask> tasks, Road road, bool identify) {
-  Locator locator(road == Road::listmount ? MountIdKind::unique : MountIdKind::mountinfo);
+Expected<Survey> survey_tasks(int proc, std::span<const LiveTask> tasks, Source source, bool identify) {
+  Locator locator(source == Source::listmount ? MountIdKind::unique : MountIdKind::mountinfo);
   Survey survey;
   survey.files.reserve(tasks.size());
   survey.tasks.reserve(tasks.size());
@@ -307,28 +307,28 @@ Expected<Observer> Observer::make() {
   return observer;
 }
 
-bool Observer::has(Road road) const {
-  switch (road) {
-    case Road::listmount: return listmount_;
-    case Road::mountinfo: return true;
+bool Observer::has(Source source) const {
+  switch (source) {
+    case Source::listmount: return listmount_;
+    case Source::mountinfo: return true;
   }
   return false;
 }
 
-Expected<Observation> Observer::observe(std::span<const LiveTask> tasks, Road road) const {
-  if (!has(road)) {
+Expected<Observation> Observer::observe(std::span<const LiveTask> tasks, Source source) const {
+  if (!has(source)) {
     return fail("listmount, statmount or NS_MNT_GET_INFO is missing: Linux 6.12 is needed",
                 Failure::Kind::cannot_run);
   }
-  if (road == Road::listmount) {
-    Expected<Survey> survey = survey_tasks(proc_.get(), tasks, road, true);
+  if (source == Source::listmount) {
+    Expected<Survey> survey = survey_tasks(proc_.get(), tasks, source, true);
     if (!survey) return std::unexpected(std::move(survey.error()));
     Expected<std::optional<Observation>> observation = observe_by_listmount(std::move(*survey));
     if (!observation) return std::unexpected(std::move(observation.error()));
     if (*observation) return std::move(**observation);
     spdlog::debug("listmount does not list all of a namespace (FINDINGS.md): mountinfo is read");
   }
-  Expected<Survey> survey = survey_tasks(proc_.get(), tasks, Road::mountinfo, listmount_);
+  Expected<Survey> survey = survey_tasks(proc_.get(), tasks, Source::mountinfo, listmount_);
   if (!survey) return std::unexpected(std::move(survey.error()));
   return observe_by_mountinfo(std::move(*survey));
 }

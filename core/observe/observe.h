@@ -30,7 +30,7 @@
 
 namespace pivotcheck {
 
-enum class Road : unsigned char { listmount, mountinfo };
+enum class Source : unsigned char { listmount, mountinfo };
 
 struct Observation {
   Snapshot snapshot;     // as read; not canonical
@@ -43,11 +43,11 @@ class Observer {
   // Probes what this kernel offers, once. Failure::Kind::cannot_run if /proc can't be read.
   static Expected<Observer> make();
 
-  [[nodiscard]] bool has(Road road) const;  // mountinfo: always
+  [[nodiscard]] bool has(Source source) const;  // mountinfo: always
 
   // Reads the state of the world in which these tasks stand still. Failure::Kind::cannot_run for a
   // road that this kernel has not.
-  Expected<Observation> observe(std::span<const LiveTask> tasks, Road road) const;
+  Expected<Observation> observe(std::span<const LiveTask> tasks, Source source) const;
 
  private:
   UniqueFd proc_;

@@ -7,7 +7,7 @@
 //     /proc/PID/status             credentials, capabilities, seccomp
 //     /proc/PID/attr/...           the profile of a security module
 //
-// Left out: where its root, its directory and other paths are (explain/standpoint.h).
+// Left out: where its root, its directory and other paths are (explain/resolved_paths.h).
 #pragma once
 
 #include <sys/types.h>

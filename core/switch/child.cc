@@ -19,7 +19,7 @@
 #include <ctime>
 
 #include "syscalls/syscalls.h"
-#include "switch/performer.h"
+#include "switch/step_executor.h"
 
 namespace pivotcheck::rootswitch {
 namespace {
@@ -236,7 +236,7 @@ int hand_on(const Script& script) {
   const pid_t next = kernel::sys_fork(CLONE_NEWPID | CLONE_PARENT | SIGCHLD);
   if (next < 0) return errno;
   if (next > 0) {
-    tell(script, Message::Kind::handed_on, 0, next);
+    tell(script, Message::Kind::reparented, 0, next);
     sys_exit(0);
   }
   listen(script);

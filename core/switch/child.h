@@ -31,7 +31,7 @@
 #include <cstdint>
 #include <span>
 
-#include "switch/performer.h"
+#include "switch/step_executor.h"
 #include "switch/strategy/step.h"
 
 namespace pivotcheck::rootswitch {
@@ -39,7 +39,7 @@ namespace pivotcheck::rootswitch {
 struct Message {
   enum class Kind : std::int32_t {
     none,
-    handed_on,
+    reparented,
     keep,
     refused,
     exec_refused,
@@ -50,14 +50,14 @@ struct Message {
   std::int32_t step = 0;   // the index of the one that this is about
   std::int32_t value = 0;  // its errno; of handed_on, the process that goes on; of ended, the
                            // status of the command as waitpid has it
-  std::array<std::int32_t, 2> starts{-1, -1};  // of refused: Performer::starts()
+  std::array<std::int32_t, 2> starts{-1, -1};  // of refused: StepExecutor::starts()
 };
 
 // Everything the child needs, in memory that it shares with its maker until it writes.
 struct Script {
   const strategy::Steps* steps = nullptr;
   std::size_t first_step = 0;  // those before it were the clone's
-  Performer* performer = nullptr;
+  StepExecutor* performer = nullptr;
   int user_namespace = -1;     // to enter, for `setns user`
   std::span<char* const> paths;  // where the command may be, in the order in which to try them
   char* const* arguments = nullptr;

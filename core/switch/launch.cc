@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// launch.cc: see launch.h. Conversation is the talk with one child.
+// launch.cc: see launch.h. ParentProtocol is the talk with one child.
 #include "switch/launch.h"
 
 #include <fcntl.h>
@@ -132,9 +132,9 @@ SwitchFailure exec_refusal(int error) {
   return failure;
 }
 
-class Conversation {
+class ParentProtocol {
  public:
-  Conversation(const Job& job, int pipe, Launched& child, const sigset_t& mask)
+  ParentProtocol(const Job& job, int pipe, Launched& child, const sigset_t& mask)
       : job_(job), pipe_(pipe), child_(child), mask_(mask) {}
 
   // Until the child has started its command, or ended; or says no. `waits_for_maps`: it does
@@ -174,7 +174,7 @@ class Conversation {
   Failed answer(const Message& message) {
     const strategy::Step& step = job_.steps[static_cast<std::size_t>(message.step)];
     switch (message.kind) {
-      case Kind::handed_on: return follow(message.value);
+      case Kind::reparented: return follow(message.value);
       case Kind::keep: return keep(std::get<strategy::KeepNamespace>(step.action).name);
       case Kind::refused:
         return refusal({child_.pid, message.starts}, step, message.value, job_.options);
@@ -240,7 +240,7 @@ Switched<Launched> launch_in_its_own_memory(const Job& job, Script& script) {
     return std::unexpected(refusal({}, job.steps.front(), errno, job.options));
   }
   its.reset();
-  auto failure = Conversation(job, ours.get(), child, blocked.before()).hold(maps);
+  auto failure = ParentProtocol(job, ours.get(), child, blocked.before()).hold(maps);
   if (!failure && job.kept == nullptr) {
     if (script.pid_namespace) child.ended = std::move(ours);
     return child;
@@ -272,13 +272,13 @@ std::optional<Switched<Launched>> launch_in_our_memory(const Job& job, Script& s
 
 }  // namespace
 
-GoWord::GoWord() {
+SharedFutex::SharedFutex() {
   void* page = ::mmap(nullptr, sizeof(*word_), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
                       -1, 0);
   if (page == MAP_FAILED) throw std::bad_alloc();
   word_ = new (page) std::atomic<std::uint32_t>(0);
 }
-GoWord::~GoWord() { ::munmap(word_, sizeof(*word_)); }
+SharedFutex::~SharedFutex() { ::munmap(word_, sizeof(*word_)); }
 
 void kill_and_reap(pid_t pid, int pidfd) {
   kernel::sys_pidfd_send_signal(pidfd, SIGKILL);

@@ -23,12 +23,12 @@ struct Kept {
 };
 
 // A word in memory that a child has too, though it is forked.
-class GoWord {
+class SharedFutex {
  public:
-  GoWord();  // std::bad_alloc if there is no memory
-  ~GoWord();
-  GoWord(const GoWord&) = delete;
-  GoWord& operator=(const GoWord&) = delete;
+  SharedFutex();  // std::bad_alloc if there is no memory
+  ~SharedFutex();
+  SharedFutex(const SharedFutex&) = delete;
+  SharedFutex& operator=(const SharedFutex&) = delete;
   std::atomic<std::uint32_t>& operator*() const { return *word_; }
 
  private:
@@ -38,10 +38,10 @@ class GoWord {
 struct Job {
   const SwitchOptions& options;
   const strategy::Steps& steps;
-  Performer& performer;  // of these steps
+  StepExecutor& performer;  // of these steps
   const Kept* lent = nullptr;  // namespaces for the steps to enter
   Kept* kept = nullptr;        // where a preparation leaves them
-  GoWord& go;
+  SharedFutex& go;
   std::string put_old;         // the directory that a refused switch may leave behind
 };
 

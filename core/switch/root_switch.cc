@@ -146,13 +146,13 @@ Switched<std::optional<Ended>> SwitchedChild::wait_with(int options) {
 // All of a switch that is the same each time; for one switch at a time, as its put_old is one
 // directory. What is laid out once is not only cheap: a page that the caller writes to while he has
 // forked is a page that is copied.
-struct Lane {
+struct PreparedSwitch {
   std::string put_old;
   strategy::Steps steps;
-  Performer performer;
-  GoWord go;
+  StepExecutor performer;
+  SharedFutex go;
 
-  Lane(Strategy strategy, strategy::Plan plan)
+  PreparedSwitch(Strategy strategy, strategy::Plan plan)
       : put_old(plan.new_root + "/" + plan.put_old),
         steps(strategy::steps(strategy, plan)),
         performer(steps) {}
@@ -165,9 +165,9 @@ struct RootSwitch::State {
   std::vector<int> keep_descriptors;
   Kept kept;
   std::mutex mutex;  // of `idle`
-  std::vector<std::unique_ptr<Lane>> idle;
+  std::vector<std::unique_ptr<PreparedSwitch>> idle;
 
-  std::unique_ptr<Lane> take_lane() {
+  std::unique_ptr<PreparedSwitch> take_lane() {
     const std::lock_guard lock(mutex);
     if (!idle.empty()) {
       auto lane = std::move(idle.back());
@@ -176,9 +176,9 @@ struct RootSwitch::State {
     }
     strategy::Plan with_name = plan;
     with_name.put_old = put_old_name();
-    return std::make_unique<Lane>(options.strategy, std::move(with_name));
+    return std::make_unique<PreparedSwitch>(options.strategy, std::move(with_name));
   }
-  void give_back(std::unique_ptr<Lane> lane) {
+  void give_back(std::unique_ptr<PreparedSwitch> lane) {
     const std::lock_guard lock(mutex);
     idle.push_back(std::move(lane));
   }
@@ -201,8 +201,8 @@ struct RootSwitch::State {
     const strategy::Steps steps = strategy::template_preparation(plan);
     Script preparation = script();
     preparation.pid_namespace = false;
-    Performer performer(steps);
-    GoWord go;
+    StepExecutor performer(steps);
+    SharedFutex go;
     const Job job{.options = options,
                   .steps = steps,
                   .performer = performer,
@@ -248,7 +248,7 @@ Switched<RootSwitch> RootSwitch::make(SwitchOptions options) {
 
 Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
   if (command.arguments.empty()) return std::unexpected(bad_options("no command was named"));
-  // Not from the heap if it is not much: see Lane.
+  // Not from the heap if it is not much: see PreparedSwitch.
   std::array<std::byte, 2048> room;
   std::pmr::monotonic_buffer_resource memory(room.data(), room.size());
   const auto paths = candidates(command, memory);

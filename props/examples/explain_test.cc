@@ -19,7 +19,7 @@
 #include "explain/explain.h"
 #include "explain/live.h"
 #include "explain/offline.h"
-#include "explain/standpoint.h"
+#include "explain/resolved_paths.h"
 
 namespace pivotcheck::explain {
 namespace {
@@ -41,9 +41,9 @@ constexpr std::string_view initramfs =
 
 Answer ask(std::string_view mountinfo, OfflineQuestion question) {
   if (question.root.empty()) question.root = "/";
-  const auto sight = see_offline(mountinfo, question);
-  REQUIRE(sight);
-  return explain(*sight);
+  const auto process = see_offline(mountinfo, question);
+  REQUIRE(process);
+  return explain(*process);
 }
 Answer ask(std::string_view mountinfo, std::string new_root, std::string put_old) {
   return ask(mountinfo, OfflineQuestion{.root = "/",
@@ -103,7 +103,7 @@ TEST_CASE("the root itself is never a new root") {
   const Answer answer = ask(all_private, "/", "/x");
   CHECK(rule(answer) == "new-root-on-root-mount");
   CHECK(answer.commands.empty());
-  CHECK(answer.unmended == &info(Rule::new_root_on_root_mount));
+  CHECK(answer.no_fix_for == &info(Rule::new_root_on_root_mount));
 }
 
 TEST_CASE("rootfs is known by being its own parent") {
@@ -157,23 +157,23 @@ TEST_CASE("words of the script are quoted") {
 }
 
 TEST_CASE("a mountinfo that is none gets a line that says where") {
-  const auto sight = see_offline("22 1 8:1 / / rw - ext4\n", {.root = "/"});
-  REQUIRE_FALSE(sight);
-  CHECK(sight.error().starts_with("line 1: "));
+  const auto process = see_offline("22 1 8:1 / / rw - ext4\n", {.root = "/"});
+  REQUIRE_FALSE(process);
+  CHECK(process.error().starts_with("line 1: "));
   CHECK_FALSE(see_offline("", {.root = "/"}));
 }
 
 TEST_CASE("what can't be seen from outside gives both answers") {
-  auto sight = see_offline(all_private, {.root = "/", .new_root = "/new", .put_old = "/new"});
-  REQUIRE(sight);
-  sight->machine_owns = false;  // a mount may be locked
-  const Answer locked = explain(*sight);
+  auto process = see_offline(all_private, {.root = "/", .new_root = "/new", .put_old = "/new"});
+  REQUIRE(process);
+  process->machine_owns = false;  // a mount may be locked
+  const Answer locked = explain(*process);
   CHECK(locked.verdict == Verdict::cannot_tell);
   CHECK(locked.cannot_tell.size() == 1);
   CHECK(locked.commands == Lines{"mount --rbind /new /new"});
-  sight->machine_owns = true;
-  sight->unseen_refusals = {"whether the AppArmor profile x (enforce) allows pivot_root"};
-  CHECK(explain(*sight).verdict == Verdict::cannot_tell);
+  process->machine_owns = true;
+  process->unseen_refusals = {"whether the AppArmor profile x (enforce) allows pivot_root"};
+  CHECK(explain(*process).verdict == Verdict::cannot_tell);
 }
 
 // In a child: a filter that answers pivot_root with `error` stays for as long as its process does.
@@ -194,9 +194,9 @@ int status_under_filter(int error) {
   const sock_fprog filter{.len = 4, .filter = program};
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) ::_exit(77);
-  const auto sight = see_process(0, PathAsked{"/proc"}, PathAsked{"/proc"}, KernelTraits{});
-  if (!sight) ::_exit(3);
-  const Answer told = explain(*sight);
+  const auto process = see_process(0, PathAsked{"/proc"}, PathAsked{"/proc"}, KernelTraits{});
+  if (!process) ::_exit(3);
+  const Answer told = explain(*process);
   const bool right = told.verdict == Verdict::refused && told.first.reason == &seccomp_filter &&
                      told.first.outcome.error == error && told.commands.empty();
   ::_exit(right ? 0 : 1);

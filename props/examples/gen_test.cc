@@ -13,7 +13,7 @@
 #include "check/gen/recipes.h"
 #include "check/gen/scenario_generator.h"
 #include "check/gen/seeded.h"
-#include "check/gen/tally.h"
+#include "check/gen/coverage_stats.h"
 #include "model/apply.h"
 
 namespace pivotcheck {
@@ -137,7 +137,7 @@ TEST_CASE("a recipe in a fresh world has the outcomes that it states") {
     std::vector<Step> steps;
     std::vector<Verdict> verdicts;
     const gen::Features features{.links = recipe.needs_links, .expire = recipe.needs_expire};
-    gen::Story story(zero, world, steps, verdicts, 100, features);
+    gen::ScenarioBuilder story(zero, world, steps, verdicts, 100, features);
     perform(story, {0}, recipe, gen::VerbWeights(0, features));
 
     std::vector<const gen::Recipe::Line*> performed;
@@ -156,37 +156,37 @@ TEST_CASE("a recipe in a fresh world has the outcomes that it states") {
 
 TEST_CASE("scenarios have the shares that make them worth running") {
   for (const Privilege privilege : {Privilege::userns, Privilege::root}) {
-    gen::Tally tally;
+    gen::CoverageStats stats;
     for (std::uint64_t number = 0; number < 20'000; ++number) {
-      tally.add(generated(number, privilege));
+      stats.add(generated(number, privilege));
     }
-    MESSAGE(tally.summary());
-    CHECK(tally.percent_of_steps(tally.steps_ok) >= 60);
-    CHECK(tally.percent_of_scenarios(tally.with_pivot) >= 20);
-    CHECK(tally.percent_of_scenarios(tally.with_attached_pivot) >= 2);
-    CHECK(tally.percent_of_scenarios(tally.with_two_tasks) >= 30);
-    CHECK(tally.percent_of_scenarios(tally.with_two_namespaces) >= 20);
-    CHECK(tally.percent_of_scenarios(tally.with_user_namespace) >= 10);
+    MESSAGE(stats.summary());
+    CHECK(stats.percent_of_steps(stats.steps_ok) >= 60);
+    CHECK(stats.percent_of_scenarios(stats.with_pivot) >= 20);
+    CHECK(stats.percent_of_scenarios(stats.with_attached_pivot) >= 2);
+    CHECK(stats.percent_of_scenarios(stats.with_two_tasks) >= 30);
+    CHECK(stats.percent_of_scenarios(stats.with_two_namespaces) >= 20);
+    CHECK(stats.percent_of_scenarios(stats.with_user_namespace) >= 10);
   }
 }
 
 TEST_CASE("every rule is reached") {
-  gen::Tally tally;
+  gen::CoverageStats stats;
   for (std::uint64_t number = 0; number < 100'000; ++number) {
-    tally.add(generated(number, number % 2 == 0 ? Privilege::userns : Privilege::root));
+    stats.add(generated(number, number % 2 == 0 ? Privilege::userns : Privilege::root));
   }
   for (const RuleInfo& rule : rule_table()) {
     if (!shown_by(rule, KernelTraits{}.release)) continue;
-    CHECK_MESSAGE(tally.rules[static_cast<std::size_t>(rule.rule)] > 0, rule.name);
+    CHECK_MESSAGE(stats.rules[static_cast<std::size_t>(rule.rule)] > 0, rule.name);
   }
 }
 
 TEST_CASE("every verb is used, and succeeds") {
-  gen::Tally tally;
-  for (std::uint64_t number = 0; number < 20'000; ++number) tally.add(generated(number));
+  gen::CoverageStats stats;
+  for (std::uint64_t number = 0; number < 20'000; ++number) stats.add(generated(number));
   for (std::size_t i = 0; i < prototypes().size(); ++i) {
-    CHECK_MESSAGE(tally.succeeded[i] > 0, verb(prototypes()[i]));
-    CHECK_MESSAGE(tally.attempted[i] > tally.succeeded[i] / 2, verb(prototypes()[i]));
+    CHECK_MESSAGE(stats.succeeded[i] > 0, verb(prototypes()[i]));
+    CHECK_MESSAGE(stats.attempted[i] > stats.succeeded[i] / 2, verb(prototypes()[i]));
   }
 }
 

@@ -100,7 +100,7 @@ TEST_CASE("minimizing is bounded, and what was removed is told") {
   const Minimized some = minimize(*trial, whole, result, {.trials_max = 3});
   CHECK(some.trials == 3);
   CHECK(some.cut_short);
-  CHECK(kind_of(some.scenario, some.result) == kind_of(whole, result));
+  CHECK(signature(some.scenario, some.result) == signature(whole, result));
   const Minimized all = minimize(*trial, whole, result);
   CHECK(!all.cut_short);
   CHECK(what_was_removed(whole, all).starts_with(
@@ -121,7 +121,7 @@ std::vector<std::size_t> lengths(Trial& trial, const KernelTraits& traits, std::
     if (found.kind != Kind::disagree) continue;
     const Minimized small = minimize(trial, whole, found);
     CHECK(small.result.kind == Kind::disagree);
-    CHECK(kind_of(small.scenario, small.result) == kind_of(whole, found));
+    CHECK(signature(small.scenario, small.result) == signature(whole, found));
     result.push_back(small.scenario.steps.size());
   }
   std::ranges::sort(result);

@@ -187,10 +187,10 @@ const Observer& the_observer() {
 }
 
 // By mountinfo where the kernel has not the road.
-Observation observed(const World& world, Road road) {
+Observation observed(const World& world, Source source) {
   const Observer* observer = &the_observer();
-  if (!observer->has(road)) road = Road::mountinfo;
-  Expected<Observation> observation = observer->observe(world.tasks(), road);
+  if (!observer->has(source)) source = Source::mountinfo;
+  Expected<Observation> observation = observer->observe(world.tasks(), source);
   INFO((observation ? std::string() : observation.error().what));
   REQUIRE(observation.has_value());
   observation->snapshot = canonical(std::move(observation->snapshot));
@@ -227,9 +227,9 @@ void expect(const std::function<void(Board::Task&)>& make,
     if (user_namespace ? !user_namespaces_allowed() : geteuid() != 0) continue;
     CAPTURE(user_namespace);
     const World world(user_namespace, make);
-    for (const Road road : {Road::listmount, Road::mountinfo}) {
-      CAPTURE(static_cast<int>(road));
-      const Observation observation = observed(world, road);
+    for (const Source source : {Source::listmount, Source::mountinfo}) {
+      CAPTURE(static_cast<int>(source));
+      const Observation observation = observed(world, source);
       CHECK(observation.complete);
       CHECK(joined(draw(observation.snapshot)) == joined(drawing));
     }
@@ -241,13 +241,13 @@ void expect(const std::function<void(Board::Task&)>& make,
 void expect_hidden(const std::function<void(Board::Task&)>& make,
                    const std::vector<std::string>& drawing) {
   if (!user_namespaces_allowed()) return;
-  if (!the_observer().has(Road::listmount)) {
+  if (!the_observer().has(Source::listmount)) {
     MESSAGE("no listmount here: hidden mounts are not tried");
     return;
   }
   const World world(true, make);
-  const Observation by_listmount = observed(world, Road::listmount);
-  const Observation by_mountinfo = observed(world, Road::mountinfo);
+  const Observation by_listmount = observed(world, Source::listmount);
+  const Observation by_mountinfo = observed(world, Source::mountinfo);
   CHECK_FALSE(by_mountinfo.complete);
   CHECK(by_listmount.complete);
   CHECK(joined(draw(by_listmount.snapshot)) == joined(drawing));
@@ -521,8 +521,8 @@ TEST_CASE("observe: long paths and hundreds of mounts") {
   };
   if (!user_namespaces_allowed()) return;
   const World world(true, make);
-  const Observation first = observed(world, Road::listmount);
-  const Observation second = observed(world, Road::mountinfo);
+  const Observation first = observed(world, Source::listmount);
+  const Observation second = observed(world, Source::mountinfo);
   CHECK(first.snapshot.namespaces[0].mounts.size() == 303);
   CHECK(first.snapshot.tasks[0].current_directory.path.size() == 14 * 251);
   CHECK(differences(first.snapshot, second.snapshot).empty());
@@ -537,9 +537,9 @@ TEST_CASE("observe: a namespace without mounts") {
     hold(task, "h", "/a");
     MUST(umount2("/", MNT_DETACH));
   });
-  for (const Road road : {Road::listmount, Road::mountinfo}) {
-    CAPTURE(static_cast<int>(road));
-    CHECK(joined(draw(observed(world, road).snapshot)) ==
+  for (const Source source : {Source::listmount, Source::mountinfo}) {
+    CAPTURE(static_cast<int>(source));
+    CHECK(joined(draw(observed(world, source).snapshot)) ==
           joined({"namespace 1: A", "(no mounts)", "A root detached #1 / cwd detached #1 /",
                   "@h detached #1 /a"}));
   }
@@ -574,8 +574,8 @@ TEST_CASE("observe: an ordinary person sees the worlds of their own user namespa
       tmpfs("/a");
       spawn("B", [](Board::Task&) { MUST(unshare(CLONE_NEWUSER | CLONE_NEWNS)); });
     });
-    const Snapshot first = observed(world, Road::listmount).snapshot;
-    const Snapshot second = observed(world, Road::mountinfo).snapshot;
+    const Snapshot first = observed(world, Source::listmount).snapshot;
+    const Snapshot second = observed(world, Source::mountinfo).snapshot;
     _exit(first == second && first.namespaces.size() == 2 ? 0 : 1);
   }
   int status = 0;
@@ -590,8 +590,8 @@ TEST_CASE("observe: a task that has ended is a harness failure") {
   if (pid == 0) _exit(0);
   waitpid(pid, nullptr, 0);
   const std::vector<LiveTask> tasks{{"A", pid, {}}};
-  CHECK_FALSE(observer->observe(tasks, Road::mountinfo).has_value());
-  CHECK(observer->has(Road::mountinfo));
+  CHECK_FALSE(observer->observe(tasks, Source::mountinfo).has_value());
+  CHECK(observer->has(Source::mountinfo));
 }
 
 TEST_CASE("mountinfo: a line with everything") {

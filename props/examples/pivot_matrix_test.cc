@@ -174,11 +174,11 @@ TEST_CASE("each pair of places for pivot_root is answered as the model says, in 
       continue;
     }
     Matrix matrix(*trial, privilege);
-    for (const std::string_view space : namespaces) {
+    for (const std::string_view mount_ns : namespaces) {
       for (const std::string_view root : roots) {
         for (unsigned shared = 0; shared < 8; ++shared) {
           std::string setting(tree);
-          setting.append(space).append(places);
+          setting.append(mount_ns).append(places);
           for (unsigned i = 0; i < 3; ++i) {
             if ((shared >> i & 1U) != 0) setting.append(sharing[i]);
           }
@@ -186,12 +186,12 @@ TEST_CASE("each pair of places for pivot_root is answered as the model says, in 
         }
       }
     }
-    std::string tally;
+    std::string stats;
     for (const auto& [rule, count] : matrix.rules) {
-      tally.append("\n  ").append(rule == Rule::none ? "ok" : info(rule).name).append(" ");
-      tally.append(std::to_string(count));
+      stats.append("\n  ").append(rule == Rule::none ? "ok" : info(rule).name).append(" ");
+      stats.append(std::to_string(count));
     }
-    MESSAGE(matrix.cases, " pairs", tally);
+    MESSAGE(matrix.cases, " pairs", stats);
     // Every reason for which pivot_root refuses is met, but the capability, which all have here.
     for (const RuleInfo& rule : rule_table()) {
       if (rule.syscall != "pivot_root" || rule.rule == Rule::pivot_no_capability) continue;

@@ -377,7 +377,7 @@ class Dice {
  public:
   explicit Dice(std::uint64_t seed) : engine_(seed) {}
   std::size_t below(std::size_t limit) { return static_cast<std::size_t>(engine_() % limit); }
-  bool flip() { return below(2) == 0; }
+  bool chance() { return below(2) == 0; }
   template <class Container>
   auto pick(const Container& from) {
     return from[below(std::size(from))];
@@ -388,7 +388,7 @@ class Dice {
     static constexpr std::string_view awkward = " \t\"\\#=>@:/,.\n\r\x7f\x01\x1f\x80\xff ax";
     std::string text;
     for (std::size_t left = below(6); left > 0; --left) {
-      text += flip() ? pick(awkward) : static_cast<char>(1 + below(255));
+      text += chance() ? pick(awkward) : static_cast<char>(1 + below(255));
     }
     return text;
   }
@@ -399,9 +399,9 @@ class Dice {
 
 void fill(Dice& dice, Path& path) {
   path.text = dice.awkward_text();
-  if (dice.flip()) {
-    path.handle = dice.flip() ? "h" : "h2x";
-    if (dice.flip()) path.text.clear();
+  if (dice.chance()) {
+    path.handle = dice.chance() ? "h" : "h2x";
+    if (dice.chance()) path.text.clear();
     if (!path.text.empty()) path.text.insert(0, "/");
   } else if (path.text.starts_with('@')) {
     path.text.insert(0, "./");
@@ -410,7 +410,7 @@ void fill(Dice& dice, Path& path) {
 void fill(Dice& dice, LinkTarget& target) { target.text = dice.awkward_text(); }
 void fill(Dice& dice, Mode& mode) { mode.bits = static_cast<unsigned>(dice.below(010000)); }
 void fill(Dice& dice, FilesystemType& type) { type = static_cast<FilesystemType>(dice.below(2)); }
-void fill(Dice& dice, HandleName& handle) { handle.text = dice.flip() ? "h" : "h2x"; }
+void fill(Dice& dice, HandleName& handle) { handle.text = dice.chance() ? "h" : "h2x"; }
 void fill(Dice&, TaskName& task) { task.text = "A"; }
 template <class Enum>
 void fill(Dice& dice, FlagSet<Enum>& flags) {
@@ -418,15 +418,15 @@ void fill(Dice& dice, FlagSet<Enum>& flags) {
   flags.set(static_cast<Enum>(dice.below(FlagNames<Enum>::names.size())));
 }
 void fill(Dice& dice, RemountFlags& remount) {
-  if (dice.flip()) fill(dice, remount.flags);
+  if (dice.chance()) fill(dice, remount.flags);
 }
 
-void fill(Dice& dice, RecursiveWord& word) { word.on = dice.flip(); }
+void fill(Dice& dice, RecursiveWord& word) { word.on = dice.chance(); }
 void fill(Dice& dice, AttributeChange& change) {
   fill(dice, change.set);
-  if (dice.flip()) fill(dice, change.clear);
+  if (dice.chance()) fill(dice, change.clear);
   change.clear = change.clear.without(change.set);
-  if (dice.flip()) change.propagation = static_cast<Propagation>(dice.below(4));
+  if (dice.chance()) change.propagation = static_cast<Propagation>(dice.below(4));
 }
 
 Op random_op(Dice& dice, const Op& prototype) {
@@ -436,8 +436,8 @@ Op random_op(Dice& dice, const Op& prototype) {
         Typed::fields(typed, [&dice](auto& argument) { fill(dice, argument); });
       },
       op);
-  if (auto* const mount = std::get_if<Mount>(&op); mount && dice.flip()) mount->flags = {};
-  if (auto* const umount = std::get_if<Umount>(&op); umount && dice.flip()) umount->flags = {};
+  if (auto* const mount = std::get_if<Mount>(&op); mount && dice.chance()) mount->flags = {};
+  if (auto* const umount = std::get_if<Umount>(&op); umount && dice.chance()) umount->flags = {};
   return op;
 }
 
@@ -452,13 +452,13 @@ std::string random_value(Dice& dice) {
 
 Scenario random_scenario(Dice& dice) {
   Scenario scenario;
-  if (dice.flip()) scenario.title = random_value(dice);
-  while (dice.flip()) scenario.about.push_back(random_value(dice));
-  if (dice.flip()) scenario.privilege = dice.flip() ? Privilege::root : Privilege::userns;
-  while (dice.flip()) {
+  if (dice.chance()) scenario.title = random_value(dice);
+  while (dice.chance()) scenario.about.push_back(random_value(dice));
+  if (dice.chance()) scenario.privilege = dice.chance() ? Privilege::root : Privilege::userns;
+  while (dice.chance()) {
     KernelCondition condition;
     condition.relation = static_cast<KernelCondition::Relation>(dice.below(5));
-    condition.parts = dice.flip() ? 2 : 3;
+    condition.parts = dice.chance() ? 2 : 3;
     for (std::size_t i = 0; i < static_cast<std::size_t>(condition.parts); ++i) {
       condition.release.parts[i] = static_cast<int>(dice.below(100));
     }
@@ -475,9 +475,9 @@ Scenario random_scenario(Dice& dice) {
     }
     if (auto* const setns = std::get_if<Setns>(&each.step.op)) setns->task.text = dice.pick(alive);
     if (std::holds_alternative<Exit>(each.step.op)) std::erase(alive, each.step.task.text);
-    if (dice.flip()) each.stated.emplace();
-    if (each.stated && dice.flip()) each.stated->outcome.error = dice.flip() ? EINVAL : EPERM;
-    if (each.stated && !each.stated->outcome.ok() && dice.flip()) each.stated->rule = "a-rule-2";
+    if (dice.chance()) each.stated.emplace();
+    if (each.stated && dice.chance()) each.stated->outcome.error = dice.chance() ? EINVAL : EPERM;
+    if (each.stated && !each.stated->outcome.ok() && dice.chance()) each.stated->rule = "a-rule-2";
   }
   return scenario;
 }

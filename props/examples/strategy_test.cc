@@ -157,7 +157,7 @@ TEST_CASE("the model lets every step of every strategy pass, and the command sta
     }
     // What is at the root of the namespace, below everything: the new root, or the old one.
     const model::Task& task = world[world.find_task("B")];
-    const model::MountIndex lowest = world.lowest_mount(task.space);
+    const model::MountIndex lowest = world.lowest_mount(task.mount_ns);
     const bool covers = one.strategy == Strategy::move_chroot || one.strategy == Strategy::chroot;
     const bool stands_lowest = task.root.mount == lowest && world.is_mount_root(task.root);
     if (covers) CHECK(!stands_lowest);

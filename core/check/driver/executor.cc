@@ -25,19 +25,19 @@
 #include <array>
 #include <csignal>
 
-#include "check/driver/actor.h"
+#include "check/driver/task_context.h"
 #include "syscalls/capabilities.h"
-#include "check/driver/desk.h"
+#include "check/driver/reserved_fds.h"
 #include "check/driver/frame.h"
-#include "check/driver/world.h"
+#include "check/driver/fresh_world.h"
 
 namespace pivotcheck::kernel {
 namespace {
 
 // What the executor has from its owner.
-struct Birthright {
+struct ExecutorArgs {
   Privilege privilege;
-  Life life;
+  ExecutorMain life;
   int socket;
   bool has_stderr;
   uid_t uid = ::geteuid();
@@ -53,22 +53,22 @@ void forget_signal_handlers() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// Only the socket, stderr and /proc stay; an inherited copy of another Laboratory's socket would
-// hide from that Laboratory's executor that its owner is gone.
-Trouble clear_desk(const Birthright& born) {
+// Only the socket, stderr and /proc stay; an inherited copy of another KernelDriver's socket would
+// hide from that KernelDriver's executor that its owner is gone.
+SetupError clear_desk(const ExecutorArgs& born) {
   constexpr int aside = 16;  // beyond the desk, so that no move lands on what is still to be moved
   const int socket = ::fcntl(born.socket, F_DUPFD_CLOEXEC, aside);
   const int proc_anywhere = ::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (proc_anywhere < 0) return trouble("opening /proc");
   const int proc = ::fcntl(proc_anywhere, F_DUPFD_CLOEXEC, aside);
   if (socket < 0 || proc < 0) return trouble("fcntl F_DUPFD_CLOEXEC");
-  if (::dup3(socket, desk::owner, O_CLOEXEC) < 0 || ::dup3(proc, desk::proc, O_CLOEXEC) < 0) {
+  if (::dup3(socket, reserved_fds::owner, O_CLOEXEC) < 0 || ::dup3(proc, reserved_fds::proc, O_CLOEXEC) < 0) {
     return trouble("dup3");
   }
   // Without a stderr of its own, something of ours may lie in its place, and words must not go
   // there.
   if (!born.has_stderr && ::dup3(proc, STDERR_FILENO, O_CLOEXEC) < 0) return trouble("dup3");
-  return sys_close_from(STDERR_FILENO + 1) == 0 ? no_trouble : trouble("close_range");
+  return sys_close_from(STDERR_FILENO + 1) == 0 ? no_setup_error : trouble("close_range");
 }
 
 void raise_descriptor_limit() {
@@ -82,17 +82,17 @@ void raise_descriptor_limit() {
 // socket.
 bool owner_is_gone() {
   char byte = 0;
-  return ::recv(desk::owner, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+  return ::recv(reserved_fds::owner, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-Trouble set_up(const Birthright& born, Actor& actor) {
+SetupError set_up(const ExecutorArgs& born, TaskContext& context) {
   forget_signal_handlers();
   ::setsid();  // Ctrl-C is for the owner; when that ends, so do we
   ::umask(0);
   raise_descriptor_limit();
   if (born.privilege == Privilege::userns) {
     // Before anything is done on a tmpfs: without ids it would answer EOVERFLOW.
-    if (const Trouble refused = map_ids(born.uid, born.gid)) return refused;
+    if (const SetupError refused = map_ids(born.uid, born.gid)) return refused;
   }
   if (!sys_become_root()) return trouble("setresgid or setresuid");
   // Both behind every change of ids, which undoes them (a new user namespace does not).
@@ -100,8 +100,8 @@ Trouble set_up(const Birthright& born, Actor& actor) {
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return trouble("prctl PR_SET_PDEATHSIG");
   if (owner_is_gone()) sys_exit(0);
   const bool locked = born.privilege == Privilege::userns;
-  if (const Trouble refused = make_template(locked)) return refused;
-  return born.privilege == Privilege::root ? find_rootfs(actor.rootfs.emplace()) : no_trouble;
+  if (const SetupError refused = make_template(locked)) return refused;
+  return born.privilege == Privilege::root ? find_rootfs(context.rootfs.emplace()) : no_setup_error;
 }
 
 // --- in the executor: one order ------------------------------------------------------------------
@@ -112,54 +112,54 @@ Report failed(std::string why) {
   return report;
 }
 
-Report obey(Actor& actor, const Bytes& body) {
+Report obey(TaskContext& context, const Bytes& body) {
   Script script;
   if (!decode(body, script.order)) return failed("an order that can't be read");
   Expected<Cast> cast = make_cast(script.order.steps);
   if (!cast) return failed(cast.error().what);
   script.cast = std::move(*cast);
-  if (const Trouble refused = end_world(actor, script.order.steps.size())) {
+  if (const SetupError refused = end_world(context, script.order.steps.size())) {
     return failed(to_string(refused));
   }
-  play_in_fresh_world(actor, script);
-  return actor.stage->report();
+  run_in_fresh_namespace(context, script);
+  return context.schedule->report();
 }
 
-void obey_orders(Actor& actor, int owner) {
+void obey_orders(TaskContext& context, int owner) {
   Bytes body;
-  while (receive_frame(owner, body, {}) == Passage::through) {
-    const Report report = obey(actor, body);
-    if (send_frame(owner, encode(report), {}) != Passage::through) return;
+  while (receive_frame(owner, body, {}) == IoStatus::ok) {
+    const Report report = obey(context, body);
+    if (send_frame(owner, encode(report), {}) != IoStatus::ok) return;
     if (!report.failure.empty()) return;
   }
 }
 
-[[noreturn]] void run_executor(const Birthright& born) {
-  Actor actor;
+[[noreturn]] void run_executor(const ExecutorArgs& born) {
+  TaskContext context;
   Report report;
-  Trouble refused = clear_desk(born);
-  const int owner = refused ? born.socket : desk::owner;
-  if (!refused) refused = set_up(born, actor);
-  actor.stage = Stage::make(0);
-  if (!refused && actor.stage == nullptr) refused = trouble("mmap of shared memory");
+  SetupError refused = clear_desk(born);
+  const int owner = refused ? born.socket : reserved_fds::owner;
+  if (!refused) refused = set_up(born, context);
+  context.schedule = SharedSchedule::make(0);
+  if (!refused && context.schedule == nullptr) refused = trouble("mmap of shared memory");
   if (refused) report.failure = to_string(refused);
-  if (send_frame(owner, encode(report), {}) == Passage::through && report.failure.empty()) {
-    (born.life == nullptr ? obey_orders : born.life)(actor, owner);
+  if (send_frame(owner, encode(report), {}) == IoStatus::ok && report.failure.empty()) {
+    (born.life == nullptr ? obey_orders : born.life)(context, owner);
   }
   sys_exit(0);
 }
 
 // --- in the go-between ---------------------------------------------------------------------------
 
-struct Birth {
+struct CloneResult {
   pid_t pid;
   int error;
 };
 
-[[noreturn]] void go_between(const Birthright& born, int tell) {
+[[noreturn]] void go_between(const ExecutorArgs& born, int tell) {
   unsigned long flags = CLONE_PARENT | CLONE_NEWPID | CLONE_NEWNS;
   if (born.privilege == Privilege::userns) flags |= CLONE_NEWUSER;
-  Birth birth{sys_fork(flags), 0};
+  CloneResult birth{sys_fork(flags), 0};
   if (birth.pid == 0) run_executor(born);
   if (birth.pid < 0) birth.error = errno;
   const bool told = ::write(tell, &birth, sizeof(birth)) == sizeof(birth);
@@ -192,47 +192,47 @@ std::unexpected<Failure> no_namespaces(Privilege privilege, int error) {
 
 }  // namespace
 
-Trouble end_world(Actor& actor, std::size_t steps) {
-  const Stage& stage = *actor.stage;
-  for (int number = 0; number < Stage::no_part; ++number) {
-    const pid_t pid = stage.pid(number);
+SetupError end_world(TaskContext& context, std::size_t steps) {
+  const SharedSchedule& schedule = *context.schedule;
+  for (int number = 0; number < SharedSchedule::no_part; ++number) {
+    const pid_t pid = schedule.pid(number);
     if (pid > 1) ::kill(pid, SIGKILL);  // 1 is the executor; all are its children, unreaped
   }
   while (::waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
   }
-  if (sys_close_from(desk::first_free) != 0) return trouble("close_range");
-  if (const Trouble refused = return_to_template()) return refused;
-  if (stage.capacity() >= steps) return no_trouble;
-  Stage::unmake(actor.stage);
-  actor.stage = Stage::make(steps);
-  if (actor.stage == nullptr) sys_exit(1);
-  return no_trouble;
+  if (sys_close_from(reserved_fds::first_free) != 0) return trouble("close_range");
+  if (const SetupError refused = return_to_template()) return refused;
+  if (schedule.capacity() >= steps) return no_setup_error;
+  SharedSchedule::unmake(context.schedule);
+  context.schedule = SharedSchedule::make(steps);
+  if (context.schedule == nullptr) sys_exit(1);
+  return no_setup_error;
 }
 
-void play_in_fresh_world(Actor& actor, const Script& script) {
-  Stage& stage = *actor.stage;
-  actor.script = &script;
-  actor.handles.clear();
-  actor.number = script.cast.first_is_forked ? Stage::no_part : 0;
-  stage.open(script, actor.number);
+void run_in_fresh_namespace(TaskContext& context, const Script& script) {
+  SharedSchedule& schedule = *context.schedule;
+  context.script = &script;
+  context.handles.clear();
+  context.number = script.cast.first_is_forked ? SharedSchedule::no_part : 0;
+  schedule.open(script, context.number);
   if (script.cast.first_is_forked) {
     // The executor itself stays in the template: its root and current directory would keep mounts
     // of the world busy, as if there were one task more.
-    if (const Trouble refused = fork_task(actor, 0, true)) stage.give_up(refused);
-  } else if (const Trouble refused = enter_fresh_world()) {
-    stage.give_up(refused);
+    if (const SetupError refused = fork_task(context, 0, true)) schedule.give_up(refused);
+  } else if (const SetupError refused = enter_fresh_world()) {
+    schedule.give_up(refused);
   } else {
-    stage.enter(0, ::getpid(), outer_pid());
+    schedule.enter(0, ::getpid(), outer_pid());
   }
-  play(actor);
+  task_loop(context);
   // Killed from outside, behind its last turn perhaps: then nothing later is known to be as it
   // seems.
-  if (script.cast.names.size() > 1 && Stage::some_child_is_dead()) {
-    stage.give_up({"a task died of itself", 0});
+  if (script.cast.names.size() > 1 && SharedSchedule::some_child_is_dead()) {
+    schedule.give_up({"a task died of itself", 0});
   }
 }
 
-Expected<Executor> launch_executor(Privilege privilege, Life life) {
+Expected<Executor> launch_executor(Privilege privilege, ExecutorMain life) {
   if (privilege == Privilege::root) {
     if (::geteuid() != 0) return cannot_run("privilege root takes uid 0; run as root");
     const std::string missing = missing_capabilities();
@@ -258,7 +258,7 @@ Expected<Executor> launch_executor(Privilege privilege, Life life) {
   }
   theirs.reset();
   tell.reset();
-  Birth birth{-1, EIO};
+  CloneResult birth{-1, EIO};
   const bool heard = ::read(listen.get(), &birth, sizeof(birth)) == sizeof(birth);
   ::waitpid(between, nullptr, 0);
   if (!heard) return fail("the process that starts the executor died");

@@ -18,7 +18,7 @@ namespace {
 constexpr std::uint32_t body_bytes_max = 256U << 20;
 
 // Waits until the socket is ready for `events`, or has hung up.
-Passage wait_for(int socket, short events, Deadline deadline) {
+IoStatus wait_for(int socket, short events, Deadline deadline) {
   using std::chrono::milliseconds;
   for (;;) {
     int wait_ms = -1;
@@ -29,15 +29,15 @@ Passage wait_for(int socket, short events, Deadline deadline) {
     }
     pollfd poll_fd{.fd = socket, .events = events, .revents = 0};
     const int ready = ::poll(&poll_fd, 1, wait_ms);
-    if (ready > 0) return Passage::through;
-    if (ready == 0) return Passage::late;
-    if (errno != EINTR) return Passage::gone;
+    if (ready > 0) return IoStatus::ok;
+    if (ready == 0) return IoStatus::timed_out;
+    if (errno != EINTR) return IoStatus::closed;
   }
 }
 
 // `transfer(at, size)` is a send or a recv that does not block.
 template <class Transfer>
-Passage transfer_all(int socket, short events, Deadline deadline, char* at, std::size_t size,
+IoStatus transfer_all(int socket, short events, Deadline deadline, char* at, std::size_t size,
                      Transfer transfer) {
   while (size > 0) {
     const ssize_t done = transfer(at, size);
@@ -46,16 +46,16 @@ Passage transfer_all(int socket, short events, Deadline deadline, char* at, std:
       size -= static_cast<std::size_t>(done);
       continue;
     }
-    if (done == 0) return Passage::gone;
+    if (done == 0) return IoStatus::closed;
     if (errno == EINTR) continue;
-    if (errno != EAGAIN) return Passage::gone;
-    const Passage passage = wait_for(socket, events, deadline);
-    if (passage != Passage::through) return passage;
+    if (errno != EAGAIN) return IoStatus::closed;
+    const IoStatus passage = wait_for(socket, events, deadline);
+    if (passage != IoStatus::ok) return passage;
   }
-  return Passage::through;
+  return IoStatus::ok;
 }
 
-Passage receive_all(int socket, char* at, std::size_t size, Deadline deadline) {
+IoStatus receive_all(int socket, char* at, std::size_t size, Deadline deadline) {
   return transfer_all(socket, POLLIN, deadline, at, size, [&](char* to, std::size_t length) {
     return ::recv(socket, to, length, MSG_DONTWAIT);
   });
@@ -63,7 +63,7 @@ Passage receive_all(int socket, char* at, std::size_t size, Deadline deadline) {
 
 }  // namespace
 
-Passage send_frame(int socket, const Bytes& body, Deadline deadline) {
+IoStatus send_frame(int socket, const Bytes& body, Deadline deadline) {
   const auto length = static_cast<std::uint32_t>(body.size());
   Bytes frame(reinterpret_cast<const char*>(&length), sizeof(length));
   frame += body;
@@ -75,12 +75,12 @@ Passage send_frame(int socket, const Bytes& body, Deadline deadline) {
 
 // In one call as a rule: as much as there is, which is never more than one frame, because the two
 // sides take turns. With a deadline after a poll, for the other side has hardly begun.
-Passage receive_frame(int socket, Bytes& body, Deadline deadline) {
+IoStatus receive_frame(int socket, Bytes& body, Deadline deadline) {
   std::uint32_t length = 0;
   std::array<char, 4096> first;
   std::size_t size = 0;
   if (deadline) {
-    if (const Passage passage = wait_for(socket, POLLIN, deadline); passage != Passage::through) {
+    if (const IoStatus passage = wait_for(socket, POLLIN, deadline); passage != IoStatus::ok) {
       return passage;
     }
   }
@@ -90,15 +90,15 @@ Passage receive_frame(int socket, Bytes& body, Deadline deadline) {
     if (done > 0) {
       size += static_cast<std::size_t>(done);
     } else if (done < 0 && errno == EAGAIN) {
-      const Passage passage = wait_for(socket, POLLIN, deadline);
-      if (passage != Passage::through) return passage;
+      const IoStatus passage = wait_for(socket, POLLIN, deadline);
+      if (passage != IoStatus::ok) return passage;
     } else if (done == 0 || errno != EINTR) {
-      return Passage::gone;
+      return IoStatus::closed;
     }
   }
   std::memcpy(&length, first.data(), sizeof(length));
   size -= sizeof(length);
-  if (length > body_bytes_max || size > length) return Passage::gone;
+  if (length > body_bytes_max || size > length) return IoStatus::closed;
   body.assign(first.data() + sizeof(length), size);
   body.resize(length);
   return receive_all(socket, body.data() + size, length - size, deadline);

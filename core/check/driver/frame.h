@@ -13,10 +13,10 @@ namespace pivotcheck::kernel {
 
 using Deadline = std::optional<std::chrono::steady_clock::time_point>;
 
-enum class Passage : unsigned char { through, gone, late };
+enum class IoStatus : unsigned char { ok, closed, timed_out };
 
 // SIGPIPE is never raised. The socket may be non-blocking.
-Passage send_frame(int socket, const Bytes& body, Deadline deadline);
-Passage receive_frame(int socket, Bytes& body, Deadline deadline);
+IoStatus send_frame(int socket, const Bytes& body, Deadline deadline);
+IoStatus receive_frame(int socket, Bytes& body, Deadline deadline);
 
 }  // namespace pivotcheck::kernel

@@ -11,7 +11,7 @@
 #include <cstddef>
 
 #include "base/unique_fd.h"
-#include "check/driver/desk.h"
+#include "check/driver/reserved_fds.h"
 #include "syscalls/syscalls.h"
 
 namespace pivotcheck::kernel {
@@ -21,7 +21,7 @@ namespace {
 // below 255 on all architectures.
 constexpr int lost = 255;
 
-struct Errand {
+struct HelperCall {
   int directory;
   int (*call)(void*);
   void* argument;
@@ -31,20 +31,20 @@ struct Errand {
 // AddressSanitizer, for which that stack is just memory, would otherwise hold against the next
 // helper.
 int run_errand(void* raw) {
-  const auto* errand = static_cast<const Errand*>(raw);
+  const auto* errand = static_cast<const HelperCall*>(raw);
   return ::fchdir(errand->directory) == 0 ? errand->call(errand->argument) : lost;
 }
 
 // With the memory shared a helper costs about as much as three system calls, without it about as
 // much as a task; but ThreadSanitizer takes every clone for a fork.
 #ifdef PIVOTCHECK_THREAD_SANITIZER
-pid_t start_helper(Errand& errand) {
+pid_t start_helper(HelperCall& errand) {
   const pid_t helper = sys_fork(CLONE_FILES | SIGCHLD);
   if (helper == 0) sys_exit(run_errand(&errand));
   return helper;
 }
 #else
-pid_t start_helper(Errand& errand) {
+pid_t start_helper(HelperCall& errand) {
   alignas(std::max_align_t) static std::array<std::byte, 64 * 1024> stack;
   return ::clone(run_errand, stack.data() + stack.size(),
                  CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &errand);
@@ -53,28 +53,28 @@ pid_t start_helper(Errand& errand) {
 
 }  // namespace
 
-AtPath at_path(const Actor& actor, const Path& path) {
+AtPath at_path(const TaskContext& context, const Path& path) {
   if (path.handle.empty()) return {AT_FDCWD, path.text.c_str()};
   const std::size_t begin = path.text.find_first_not_of('/');
-  const int directory = actor.find(path.handle);
+  const int directory = context.find(path.handle);
   if (begin != std::string::npos) return {directory, path.text.c_str() + begin};
   return {directory, path.text.empty() ? "" : "./"};
 }
 
-std::string proc_path(const Actor& actor, const Path& path) {
-  if (!path.handle.empty()) return "fd/" + std::to_string(actor.find(path.handle)) + path.text;
+std::string proc_path(const TaskContext& context, const Path& path) {
+  if (!path.handle.empty()) return "fd/" + std::to_string(context.find(path.handle)) + path.text;
   if (path.text.empty() || path.text.front() == '/') return path.text;
   return "cwd/" + path.text;
 }
 
 int open_proc_directory() {
-  return ::openat(desk::proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return ::openat(reserved_fds::proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 Answer run_helper(int (*call)(void*), void* argument) {
   const UniqueFd directory(open_proc_directory());
   if (!directory) return broken(trouble("opening /proc/self"));
-  Errand errand{directory.get(), call, argument};
+  HelperCall errand{directory.get(), call, argument};
   const pid_t helper = start_helper(errand);
   if (helper < 0) return broken(trouble("clone of a helper"));
   int status = 0;

@@ -34,7 +34,7 @@
 #include <cerrno>
 #include <string>
 
-#include "check/driver/actor.h"
+#include "check/driver/task_context.h"
 
 namespace pivotcheck::kernel {
 
@@ -43,15 +43,15 @@ struct AtPath {
   int directory = AT_FDCWD;
   const char* text = "";
 };
-AtPath at_path(const Actor& actor, const Path& path);
+AtPath at_path(const TaskContext& context, const Path& path);
 
 // Every handle in these paths is open.
-inline bool handles_are_open(const Actor& actor, const Path& path) {
-  return path.handle.empty() || actor.find(path.handle) >= 0;
+inline bool handles_are_open(const TaskContext& context, const Path& path) {
+  return path.handle.empty() || context.find(path.handle) >= 0;
 }
 
 // The path as seen from the task's directory in /proc.
-std::string proc_path(const Actor& actor, const Path& path);
+std::string proc_path(const TaskContext& context, const Path& path);
 // That directory, O_PATH; -1 and errno.
 int open_proc_directory();
 
@@ -63,25 +63,25 @@ Answer run_helper(int (*call)(void*), void* argument);
 // 0 or an errno, from what a system call returned.
 inline Answer answer_of(long result) { return {.outcome = {result < 0 ? errno : 0}}; }
 inline Answer refused(int error) { return {.outcome = {error}}; }
-inline Answer broken(Trouble what) { return {.outcome = {}, .detail = 0, .trouble = what}; }
+inline Answer broken(SetupError what) { return {.outcome = {}, .detail = 0, .trouble = what}; }
 
 // `call(directory, text)`.
 template <class Call>
-Answer call_at(const Actor& actor, const Path& path, Call call) {
-  if (!handles_are_open(actor, path)) return refused(EBADF);
-  const AtPath at = at_path(actor, path);
+Answer call_at(const TaskContext& context, const Path& path, Call call) {
+  if (!handles_are_open(context, path)) return refused(EBADF);
+  const AtPath at = at_path(context, path);
   return answer_of(call(at.directory, at.text));
 }
 
 // `call(path)`.
 template <class Call>
-Answer call_path(const Actor& actor, const Path& path, Call call) {
-  if (!handles_are_open(actor, path)) return refused(EBADF);
+Answer call_path(const TaskContext& context, const Path& path, Call call) {
+  if (!handles_are_open(context, path)) return refused(EBADF);
   if (path.handle.empty()) return answer_of(call(path.text.c_str()));
   struct Argument {
     std::string text;
     Call call;
-  } argument{proc_path(actor, path), call};
+  } argument{proc_path(context, path), call};
   return run_helper(
       [](void* raw) {
         const auto* it = static_cast<Argument*>(raw);
@@ -92,8 +92,8 @@ Answer call_path(const Actor& actor, const Path& path, Call call) {
 
 // `call(path, path)`.
 template <class Call>
-Answer call_paths(const Actor& actor, const Path& one, const Path& two, Call call) {
-  if (!handles_are_open(actor, one) || !handles_are_open(actor, two)) return refused(EBADF);
+Answer call_paths(const TaskContext& context, const Path& one, const Path& two, Call call) {
+  if (!handles_are_open(context, one) || !handles_are_open(context, two)) return refused(EBADF);
   if (one.handle.empty() && two.handle.empty()) {
     return answer_of(call(one.text.c_str(), two.text.c_str()));
   }
@@ -101,7 +101,7 @@ Answer call_paths(const Actor& actor, const Path& one, const Path& two, Call cal
     std::string one;
     std::string two;
     Call call;
-  } argument{proc_path(actor, one), proc_path(actor, two), call};
+  } argument{proc_path(context, one), proc_path(context, two), call};
   return run_helper(
       [](void* raw) {
         const auto* it = static_cast<Argument*>(raw);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// wire.h: what the owner of a Laboratory and its executor say to each other, as bytes. Both are the
+// wire.h: what the owner of a KernelDriver and its executor say to each other, as bytes. Both are the
 // same program, one a fork of the other, so numbers go as they lie in memory and nothing has a
 // version.
 //

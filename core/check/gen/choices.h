@@ -18,7 +18,7 @@ class Choices {
   // A number in [0, n). n is at least 1. A source that has run dry answers 0 from then on.
   virtual std::uint32_t below(std::uint32_t n) = 0;
   // True with about `percent` in a hundred. A source that has run dry answers false.
-  bool flip(std::uint32_t percent) { return below(100) >= 100 - percent; }
+  bool chance(std::uint32_t percent) { return below(100) >= 100 - percent; }
 };
 
 }  // namespace pivotcheck

@@ -41,11 +41,11 @@ DentryId Places::some_child(DentryId directory, Want want) const {
   return {};
 }
 
-Spot Places::walk(Spot from, int deepest, Want want) const {
+Site Places::walk(Site from, int deepest, Want want) const {
   for (int depth = 0; depth < deepest; ++depth) {
     if (world_[from.at.dentry].kind != Kind::directory) break;
     if (world_[from.at.dentry].children.empty()) break;
-    if (!choices_.flip(want == Want::directory ? 70 : 80)) break;
+    if (!choices_.chance(want == Want::directory ? 70 : 80)) break;
     const DentryId child = some_child(from.at.dentry, want);
     if (!child.exists()) break;
     from.text += '/';
@@ -55,27 +55,27 @@ Spot Places::walk(Spot from, int deepest, Want want) const {
   return from;
 }
 
-Spot Places::directory() const { return below({{}, task_.root}, depth_max); }
+Site Places::directory() const { return below({{}, task_.root}, depth_max); }
 
-Spot Places::below(Spot from, int deepest) const {
+Site Places::below(Site from, int deepest) const {
   // What covers a root can be reached only by going up where there is no up.
   const Location top = world_.topmost(from.at);
-  if (from.text.empty() && from.at == task_.root && top != from.at && choices_.flip(50)) {
+  if (from.text.empty() && from.at == task_.root && top != from.at && choices_.chance(50)) {
     from = {"/..", top};
   }
   return walk(std::move(from), deepest, Want::directory);
 }
 
-Spot Places::anything() const { return walk({{}, task_.root}, depth_max, Want::anything); }
-Spot Places::file() const { return walk({{}, task_.root}, depth_max, Want::file); }
+Site Places::anything() const { return walk({{}, task_.root}, depth_max, Want::anything); }
+Site Places::file() const { return walk({{}, task_.root}, depth_max, Want::file); }
 
-Spot Places::mount_root() const {
+Site Places::mount_root() const {
   const std::size_t size = world_.mounts.size();
   const std::size_t first = choices_.below(count(size));
   for (std::size_t i = 0; i < size; ++i) {
     const MountIndex mount{count((first + i) % size)};
     const Mount& m = world_[mount];
-    if (!m.exists || m.space != task_.space || !m.parent.exists()) continue;
+    if (!m.exists || m.mount_ns != task_.mount_ns || !m.parent.exists()) continue;
     const Location at{mount, m.root};
     if (auto text = way_down(task_.root, at)) return {std::move(*text), at};
   }
@@ -108,7 +108,7 @@ std::optional<std::string> Places::way_down(Location from, Location to) const {
   return text;
 }
 
-std::string Places::free_name(const Spot& directory, Kind kind) const {
+std::string Places::free_name(const Site& directory, Kind kind) const {
   const auto pick = [&](const auto& names) {
     const std::uint32_t first = choices_.below(count(std::size(names)));
     for (std::uint32_t i = 0; i < std::size(names); ++i) {
@@ -126,7 +126,7 @@ std::string Places::free_name(const Spot& directory, Kind kind) const {
 }
 
 // From the current directory: down from it, or up to the root and down again.
-std::optional<std::string> Places::relative(const Spot& spot) const {
+std::optional<std::string> Places::relative(const Site& spot) const {
   if (const auto down = way_down(task_.current_directory, spot.at)) {
     return down->empty() ? "." : down->substr(1);
   }
@@ -139,7 +139,7 @@ std::optional<std::string> Places::relative(const Spot& spot) const {
   return up + spot.text;
 }
 
-std::optional<Path> Places::through_handle(const Spot& spot) const {
+std::optional<Path> Places::through_handle(const Site& spot) const {
   if (task_.handles.empty()) return std::nullopt;
   const auto& handle = task_.handles[choices_.below(count(task_.handles.size()))];
   if (auto down = way_down(handle.at, spot.at)) return Path(handle.name, std::move(*down));
@@ -147,7 +147,7 @@ std::optional<Path> Places::through_handle(const Spot& spot) const {
   return Path(handle.name, "");
 }
 
-std::string Places::roundabout(const Spot& spot) const {
+std::string Places::noisy_spelling(const Site& spot) const {
   switch (choices_.below(5)) {
     case 0: return spot.text + "/";
     case 1: return spot.text + "/.";
@@ -162,7 +162,7 @@ std::string Places::roundabout(const Spot& spot) const {
   return spot.text + "/" + world_[child].name + "/..";
 }
 
-Path Places::correctly_spelled(const Spot& spot) const {
+Path Places::correctly_spelled(const Site& spot) const {
   const std::uint32_t manner = choices_.below(100);
   if (manner < 60) return {spot.absolute()};
   if (manner < 78) {
@@ -170,17 +170,17 @@ Path Places::correctly_spelled(const Spot& spot) const {
   } else if (manner < 90) {
     if (auto path = through_handle(spot)) return std::move(*path);
   } else {
-    return {roundabout(spot)};
+    return {noisy_spelling(spot)};
   }
   return {spot.absolute()};
 }
 
-Path Places::broken(const Spot& spot) const {
+Path Places::broken(const Site& spot) const {
   switch (choices_.below(8)) {
     case 0: return {""};
     case 1: return {spot.text + "/f/a"};
-    case 2: return {spot.text + "/" + std::string(choices_.flip(50) ? 255 : 256, 'n')};
-    case 3: return {std::string(choices_.flip(50) ? 4095 : 4096, '/')};
+    case 2: return {spot.text + "/" + std::string(choices_.chance(50) ? 255 : 256, 'n')};
+    case 3: return {std::string(choices_.chance(50) ? 4095 : 4096, '/')};
     case 4: return Path(std::string(handle_names[choices_.below(std::size(handle_names))]), "");
     case 5: return Path(std::string(handle_names[choices_.below(std::size(handle_names))]), "/a");
     case 6: return {spot.text + "/l"};
@@ -191,7 +191,7 @@ Path Places::broken(const Spot& spot) const {
 std::optional<Path> Places::detached_tree() const {
   std::vector<const model::Handle*> handles;
   for (const model::Handle& handle : task_.handles) {
-    if (world_.is_detached_tree(world_[handle.at.mount].space)) handles.push_back(&handle);
+    if (world_.is_detached_tree(world_[handle.at.mount].mount_ns)) handles.push_back(&handle);
   }
   if (handles.empty()) return std::nullopt;
   return Path(handles[choices_.below(count(handles.size()))]->name, "");
@@ -201,7 +201,7 @@ std::optional<Path> Places::in_detached_tree() const {
   std::optional<Path> path = detached_tree();
   if (!path) return path;
   model::Location at = model::find_handle(task_, path->handle)->at;
-  while (choices_.flip(40) && world_[at.dentry].kind == Kind::directory) {
+  while (choices_.chance(40) && world_[at.dentry].kind == Kind::directory) {
     const DentryId child = some_child(at.dentry, Want::directory);
     if (!child.exists()) break;
     path->text += "/" + world_[child].name;
@@ -210,16 +210,16 @@ std::optional<Path> Places::in_detached_tree() const {
   return path;
 }
 
-Path Places::spelled(const Spot& spot) const {
-  if (choices_.flip(3)) return broken(spot);
+Path Places::spell_path(const Site& spot) const {
+  if (choices_.chance(3)) return broken(spot);
   return correctly_spelled(spot);
 }
 
-Path Places::spelled(const Spot& directory, const std::string& name) const {
-  Path path = spelled(directory);
+Path Places::spell_path(const Site& directory, const std::string& name) const {
+  Path path = spell_path(directory);
   if (!path.handle.empty() || (!path.text.empty() && path.text.back() != '/')) path.text += '/';
   path.text += name;
-  if (choices_.flip(1)) path.text += '/';
+  if (choices_.chance(1)) path.text += '/';
   return path;
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // places.h: places in the world as one task sees them, and the many ways to write the path to one.
 //
-//     Spot spot = places.mount_root();     something is mounted there
+//     Site spot = places.mount_root();     something is mounted there
 //     places.spelled(spot)                 "/a/b", "../a/b", "@h/b", "/a/./b/", "/a//b", and rarely
 //                                          a path that is wrong in one way
 //
-// A Spot is a guess, made without a lookup (which would be dear, and leaves traces in the
+// A Site is a guess, made without a lookup (which would be dear, and leaves traces in the
 // world): if something covers the way, its path leads elsewhere. That is welcome, as long as it
 // is rare.
 #pragma once
@@ -13,13 +13,13 @@
 #include <optional>
 #include <string>
 
-#include "check/gen/story.h"
+#include "check/gen/scenario_builder.h"
 #include "model/world.h"
 #include "op/op.h"
 
 namespace pivotcheck::gen {
 
-struct Spot {
+struct Site {
   std::string text;    // from the task's root: "" for the root itself, otherwise "/a/b"
   model::Location at;
 
@@ -28,23 +28,23 @@ struct Spot {
 
 class Places {
  public:
-  Places(const Story& story, model::TaskIndex who)
+  Places(const ScenarioBuilder& story, model::TaskIndex who)
       : choices_(story.choices()), world_(story.world()), task_(world_[who]) {}
 
   // Simplest first: the task's root.
-  [[nodiscard]] Spot directory() const;
-  [[nodiscard]] Spot below(Spot from, int deepest) const;  // a directory at or below this one
-  [[nodiscard]] Spot anything() const;                     // also files and links
-  [[nodiscard]] Spot file() const;                         // a directory if it finds none
-  [[nodiscard]] Spot mount_root() const;                   // in the task's namespace
-  [[nodiscard]] model::Kind kind(const Spot& spot) const { return world_[spot.at.dentry].kind; }
+  [[nodiscard]] Site directory() const;
+  [[nodiscard]] Site below(Site from, int deepest) const;  // a directory at or below this one
+  [[nodiscard]] Site anything() const;                     // also files and links
+  [[nodiscard]] Site file() const;                         // a directory if it finds none
+  [[nodiscard]] Site mount_root() const;                   // in the task's namespace
+  [[nodiscard]] model::Kind kind(const Site& spot) const { return world_[spot.at.dentry].kind; }
 
   // A name in that directory which is not taken, if there is one.
-  [[nodiscard]] std::string free_name(const Spot& directory, model::Kind kind) const;
+  [[nodiscard]] std::string free_name(const Site& directory, model::Kind kind) const;
 
-  [[nodiscard]] Path spelled(const Spot& spot) const;
+  [[nodiscard]] Path spell_path(const Site& spot) const;
   // The path of a name in a directory: the directory's way is spelled, the name is not touched.
-  [[nodiscard]] Path spelled(const Spot& directory, const std::string& name) const;
+  [[nodiscard]] Path spell_path(const Site& directory, const std::string& name) const;
   // A detached tree of which the task has a handle; nullopt if it has none.
   [[nodiscard]] std::optional<Path> detached_tree() const;
   // The same, or a place in it.
@@ -56,13 +56,13 @@ class Places {
 
  private:
   enum class Want : unsigned char { directory, file, anything };
-  [[nodiscard]] Spot walk(Spot from, int deepest, Want want) const;
+  [[nodiscard]] Site walk(Site from, int deepest, Want want) const;
   [[nodiscard]] model::DentryId some_child(model::DentryId directory, Want want) const;
-  [[nodiscard]] Path correctly_spelled(const Spot& spot) const;
-  [[nodiscard]] std::optional<std::string> relative(const Spot& spot) const;
-  [[nodiscard]] std::optional<Path> through_handle(const Spot& spot) const;
-  [[nodiscard]] std::string roundabout(const Spot& spot) const;
-  [[nodiscard]] Path broken(const Spot& spot) const;
+  [[nodiscard]] Path correctly_spelled(const Site& spot) const;
+  [[nodiscard]] std::optional<std::string> relative(const Site& spot) const;
+  [[nodiscard]] std::optional<Path> through_handle(const Site& spot) const;
+  [[nodiscard]] std::string noisy_spelling(const Site& spot) const;
+  [[nodiscard]] Path broken(const Site& spot) const;
 
   Choices& choices_;
   const model::World& world_;

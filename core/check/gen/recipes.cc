@@ -67,7 +67,7 @@ Recipe read(const RecipeText& source, const std::vector<std::string_view>& lines
     for (const std::string_view step : split(line, ';')) {
       text.append(step).append("\n");
       recipe.lines.push_back(
-          {.step = {}, .vary = mark == '~', .option = mark == '?' ? option : 0});
+          {.step = {}, .mutate_options = mark == '~', .option = mark == '?' ? option : 0});
     }
   }
   auto parsed = parse(text);
@@ -117,9 +117,9 @@ struct Percent {
   static constexpr std::uint32_t given_up = 65;       // after a step that was meant to work
 };
 
-class Performance {
+class ExecutionResult {
  public:
-  Performance(Story& story, TaskIndex who)
+  ExecutionResult(ScenarioBuilder& story, TaskIndex who)
       : story_(story), choices_(story.choices()), first_(who) {}
 
   // Who performs that step; none, or dead, if it is a task that was never made.
@@ -156,7 +156,7 @@ class Performance {
     // From a current directory that is the root, paths can be written without a slash.
     const model::Task& task = story_.world()[who];
     if (path.handle.empty() && path.text.size() > 1 && path.text[1] != '/' &&
-        task.current_directory == task.root && choices_.flip(15)) {
+        task.current_directory == task.root && choices_.chance(15)) {
       path.text.erase(0, 1);
     }
   }
@@ -204,14 +204,14 @@ class Performance {
   std::string choose(std::string_view name, TaskIndex who) {
     const Kind kind = name == "f" ? Kind::file : name == "l" ? Kind::symlink : Kind::directory;
     const Places places(story_, who);
-    if (kind != Kind::symlink && choices_.flip(20)) {
-      const Spot spot = kind == Kind::file ? places.file() : places.directory();
+    if (kind != Kind::symlink && choices_.chance(20)) {
+      const Site spot = kind == Kind::file ? places.file() : places.directory();
       if (!spot.text.empty() && places.kind(spot) == kind) {
         existing_.push_back(spot.text);
         return spot.text;
       }
     }
-    const Spot directory = places.below({{}, story_.world()[who].root}, 1);
+    const Site directory = places.below({{}, story_.world()[who].root}, 1);
     // Two variables that are not there yet must not get the same name.
     const std::string found = directory.text + "/" + places.free_name(directory, kind);
     if (!is_taken(found)) return found;
@@ -224,7 +224,7 @@ class Performance {
     return std::ranges::find(variables_, value, &Variable::value) != variables_.end();
   }
 
-  Story& story_;
+  ScenarioBuilder& story_;
   Choices& choices_;
   TaskIndex first_;
   TaskIndex second_;
@@ -239,35 +239,35 @@ std::span<const Recipe> recipes() {
   return all;
 }
 
-bool fits(const Recipe& recipe, const Story& story) {
+bool fits(const Recipe& recipe, const ScenarioBuilder& story) {
   return recipe.spawns <= story.names_left() &&
          (!recipe.needs_links || story.features().links) &&
          (!recipe.needs_expire || story.features().expire);
 }
 
-void perform(Story& story, TaskIndex who, const Recipe& recipe, const VerbWeights& weights) {
+void perform(ScenarioBuilder& story, TaskIndex who, const Recipe& recipe, const VerbWeights& weights) {
   Choices& choices = story.choices();
-  Performance performance(story, who);
+  ExecutionResult performance(story, who);
   int option = 0;
   bool taken = true;
   for (const Recipe::Line& line : recipe.lines) {
     if (line.option != option) {
       option = line.option;
-      taken = option == 0 || choices.flip(Percent::option);
+      taken = option == 0 || choices.chance(Percent::option);
     }
     if (!taken) continue;
-    if (choices.flip(Percent::something_else)) free_step(story, story.some_task(), weights);
+    if (choices.chance(Percent::something_else)) random_step(story, story.some_task(), weights);
     const TaskIndex actor = performance.actor(line);
     if (story.ended() || !actor.exists() || !story.world()[actor].alive) return;
 
     Op op = performance.fill_in(line);
     if (performance.is_there_already(op)) continue;
-    if (line.vary) vary(op, choices);
+    if (line.mutate_options) mutate_options(op, choices);
     auto* spawn = std::get_if<Spawn>(&op);
     if (spawn != nullptr) {
       if (story.names_left() == 0) return;
       spawn->task.text = story.next_name();
-    } else if (choices.flip(Percent::forgotten)) {
+    } else if (choices.chance(Percent::forgotten)) {
       continue;
     }
     if (std::holds_alternative<Exit>(op) && story.tasks_alive() < 2) return;
@@ -279,7 +279,7 @@ void perform(Story& story, TaskIndex who, const Recipe& recipe, const VerbWeight
     const bool ok = story.perform(actor, std::move(op));
     if (ok && is_spawn) performance.spawned();
     // What was planned is out of reach now; sometimes it goes on all the same.
-    if (!ok && meant_to_work && choices.flip(Percent::given_up)) return;
+    if (!ok && meant_to_work && choices.chance(Percent::given_up)) return;
   }
 }
 

@@ -29,8 +29,8 @@
 #include <string_view>
 #include <vector>
 
-#include "check/gen/free_step.h"
-#include "check/gen/story.h"
+#include "check/gen/random_step.h"
+#include "check/gen/scenario_builder.h"
 #include "scenario/scenario.h"
 
 namespace pivotcheck::gen {
@@ -38,7 +38,7 @@ namespace pivotcheck::gen {
 struct Recipe {
   struct Line {
     ScenarioStep step;
-    bool vary = false;
+    bool mutate_options = false;
     int option = 0;  // 0: always performed; lines with the same number are left out together
   };
   std::string name;
@@ -53,7 +53,7 @@ struct Recipe {
 // All of them, parsed once.
 std::span<const Recipe> recipes();
 
-[[nodiscard]] bool fits(const Recipe& recipe, const Story& story);
-void perform(Story& story, model::TaskIndex who, const Recipe& recipe, const VerbWeights& weights);
+[[nodiscard]] bool fits(const Recipe& recipe, const ScenarioBuilder& story);
+void perform(ScenarioBuilder& story, model::TaskIndex who, const Recipe& recipe, const VerbWeights& weights);
 
 }  // namespace pivotcheck::gen

@@ -6,16 +6,16 @@
 #include <utility>
 
 #include "base/check.h"
-#include "check/gen/free_step.h"
+#include "check/gen/random_step.h"
 #include "check/gen/recipes.h"
-#include "check/gen/story.h"
+#include "check/gen/scenario_builder.h"
 
 namespace pivotcheck {
 namespace {
 
 using gen::Features;
 using gen::Recipe;
-using gen::Story;
+using gen::ScenarioBuilder;
 using gen::VerbWeights;
 using model::TaskIndex;
 using model::World;
@@ -39,7 +39,7 @@ std::uint32_t total_weight(bool opening) {
 }
 
 // nullptr if the one that was drawn does not fit.
-const Recipe* some_recipe(const Story& story, bool opening) {
+const Recipe* some_recipe(const ScenarioBuilder& story, bool opening) {
   static const std::uint32_t totals[] = {total_weight(false), total_weight(true)};
   std::uint32_t drawn = story.choices().below(totals[opening ? 1 : 0]);
   for (const Recipe& recipe : gen::recipes()) {
@@ -50,25 +50,25 @@ const Recipe* some_recipe(const Story& story, bool opening) {
   return nullptr;
 }
 
-void write(Story& story, const VerbWeights& weights) {
+void write(ScenarioBuilder& story, const VerbWeights& weights) {
   Choices& choices = story.choices();
   const std::uint32_t recipe_percent =
       recipe_percents[choices.below(std::size(recipe_percents))];
   TaskIndex actor = story.some_task();
-  if (choices.flip(Percent::opening)) {
+  if (choices.chance(Percent::opening)) {
     const Recipe* opening = some_recipe(story, true);
     if (opening != nullptr) perform(story, actor, *opening, weights);
   }
-  while (!story.ended() && choices.flip(Percent::goes_on)) {
-    if (!story.world()[actor].alive || !choices.flip(Percent::same_task)) {
+  while (!story.ended() && choices.chance(Percent::goes_on)) {
+    if (!story.world()[actor].alive || !choices.chance(Percent::same_task)) {
       actor = story.some_task();
     }
     const Recipe* recipe =
-        choices.flip(recipe_percent) ? some_recipe(story, false) : nullptr;
+        choices.chance(recipe_percent) ? some_recipe(story, false) : nullptr;
     if (recipe != nullptr) {
       perform(story, actor, *recipe, weights);
     } else {
-      free_step(story, actor, weights);
+      random_step(story, actor, weights);
     }
   }
 }
@@ -95,14 +95,14 @@ Generated ScenarioGenerator::generate(Choices& choices) const {
                    .namespaces_max = 1};
   const std::uint32_t swarm = choices.below(UINT32_MAX);
   Features features;
-  features.expire = choices.flip(Percent::expire);
+  features.expire = choices.chance(Percent::expire);
   features.links = !features.expire;
   const std::uint32_t length =
       options_.steps_min + choices.below(options_.steps_max - options_.steps_min + 1);
   result.steps.reserve(length);
   result.verdicts.reserve(length);
 
-  Story story(choices, result.world, result.steps, result.verdicts, length, features);
+  ScenarioBuilder story(choices, result.world, result.steps, result.verdicts, length, features);
   write(story, VerbWeights(swarm, features));
   result.namespaces_max = story.namespaces_max();
   if (story.stopped()) {

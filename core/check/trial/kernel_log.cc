@@ -95,15 +95,15 @@ KernelLog KernelLog::open() {
   return log;
 }
 
-std::vector<std::string> KernelLog::alarms() {
+std::vector<std::string> KernelLog::kernel_warnings() {
   std::vector<std::string> found;
   if (!readable()) return found;
   std::array<char, record_bytes_max> buffer;
   for (;;) {
     const ssize_t count = ::read(kmsg_.get(), buffer.data(), buffer.size());
     if (count > 0) {
-      std::string alarm = alarm_of_record({buffer.data(), static_cast<std::size_t>(count)});
-      if (!alarm.empty()) found.push_back(std::move(alarm));
+      std::string kernel_warning = alarm_of_record({buffer.data(), static_cast<std::size_t>(count)});
+      if (!kernel_warning.empty()) found.push_back(std::move(kernel_warning));
       continue;
     }
     // EPIPE: records were overwritten before they were read; the next read goes on behind the gap.

@@ -31,7 +31,7 @@ class KernelLog {
   [[nodiscard]] const std::string& unreadable_because() const { return unreadable_because_; }
 
   // The alarming lines since the last call, each with its time stamp.
-  std::vector<std::string> alarms();
+  std::vector<std::string> kernel_warnings();
 
  private:
   UniqueFd kmsg_;

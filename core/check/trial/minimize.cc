@@ -279,7 +279,7 @@ std::size_t step_shown(const Scenario& scenario, const TrialResult& result) {
 }
 
 Target target_of(const Scenario& scenario, const TrialResult& result) {
-  if (result.kind == Kind::disagree) return {result.kind, kind_of(scenario, result)};
+  if (result.kind == Kind::disagree) return {result.kind, signature(scenario, result)};
   const std::size_t at = step_shown(scenario, result);
   if (at == 0 || at > result.verdicts.size()) return {result.kind, ""};
   const ScenarioStep& step = scenario.steps[at - 1];
@@ -483,7 +483,7 @@ class Minimizer {
 
 }  // namespace
 
-std::string kind_of(const Scenario& scenario, const TrialResult& result) {
+std::string signature(const Scenario& scenario, const TrialResult& result) {
   if (result.step == 0) return "state fresh";
   const std::string_view name = verb(scenario.steps[result.step - 1].step.op);
   if (!result.differences.empty()) return fmt::format("{} state", name);

@@ -32,7 +32,7 @@ namespace pivotcheck {
 // Two disagreements are of the same kind if they are about the same verb, the same pair of answers
 // and the same rule, or both about the state behind the same verb: "pivot_root EINVAL ok", "umount
 // state".
-std::string kind_of(const Scenario& scenario, const TrialResult& result);
+std::string signature(const Scenario& scenario, const TrialResult& result);
 
 // What makes a scenario long to read.
 struct ScenarioSize {

@@ -72,7 +72,7 @@ bool mountinfo_sees_all(const Snapshot& listmount) {
 // /proc/PID/root of a task that stands there. Nothing but another try tells whether it did; a
 // kernel that refuses each time is reported.
 constexpr int chance_refusals_max = 50;
-bool refused_by_chance(const Performance& performance, std::span<const Step> steps,
+bool refused_by_chance(const ExecutionResult& performance, std::span<const Step> steps,
                        std::span<const Verdict> verdicts) {
   if (performance.outcomes.empty()) return false;
   const std::size_t last = performance.outcomes.size() - 1;
@@ -80,7 +80,7 @@ bool refused_by_chance(const Performance& performance, std::span<const Step> ste
   const auto* umount = std::get_if<Umount>(&steps[last].op);
   const bool was_marked = umount != nullptr && umount->flags.has(UmountFlag::expire) &&
                           verdicts[last].outcome.ok();
-  return (error == ELOOP && verdicts[last].may_be_too_many_links) ||
+  return (error == ELOOP && verdicts[last].eloop_possible) ||
          (error == EAGAIN && was_marked);
 }
 
@@ -162,7 +162,7 @@ Prediction predict(const Scenario& scenario, const KernelTraits& traits, std::si
 struct Trial::Case {
   const Scenario& scenario;
   const TrialOptions& options;
-  Laboratory& laboratory;
+  KernelDriver& driver;
 };
 
 Trial::Trial(TrialSettings settings, Observer observer)
@@ -180,12 +180,12 @@ Expected<Trial> Trial::make(TrialSettings settings) {
 
 Expected<void> Trial::start(Privilege privilege) {
   const auto index = static_cast<std::size_t>(privilege);
-  if (laboratories_[index]) return {};
+  if (drivers_[index]) return {};
   if (!refusals_[index]) {
     if (privilege == Privilege::root && ::geteuid() != 0) {
       refusals_[index] = {Failure::Kind::cannot_run, "privilege: root needs root"};
-    } else if (auto started = Laboratory::start(privilege); started) {
-      laboratories_[index].emplace(std::move(*started));
+    } else if (auto started = KernelDriver::start(privilege); started) {
+      drivers_[index].emplace(std::move(*started));
       spdlog::debug("a laboratory runs, its root mount is {}",
                     index == 0 ? "locked" : "not locked");
       return {};
@@ -208,21 +208,21 @@ std::string Trial::condition_not_met(const Scenario& scenario) const {
 // Reads the state by listmount where the kernel has it, and by mountinfo too when it is its turn.
 Expected<Observation> Trial::observe(std::span<const LiveTask> tasks, TrialResult& result) {
   const bool both = observations_++ % static_cast<unsigned>(cross_check_every_) == 0;
-  if (!observer_.has(Road::listmount)) {
-    auto seen = observer_.observe(tasks, Road::mountinfo);
+  if (!observer_.has(Source::listmount)) {
+    auto seen = observer_.observe(tasks, Source::mountinfo);
     if (!seen) return seen;
     result.state_unseen = !seen->complete;
     seen->snapshot = canonical(std::move(seen->snapshot));
     return seen;
   }
-  auto seen = observer_.observe(tasks, Road::listmount);
+  auto seen = observer_.observe(tasks, Source::listmount);
   if (!seen) return seen;
   result.state_unseen = !seen->complete;
   seen->snapshot = canonical(std::move(seen->snapshot));
   if (!both || result.state_unseen) return seen;
   result.mountinfo_incomplete = !mountinfo_sees_all(seen->snapshot);
   if (result.mountinfo_incomplete) return seen;
-  auto other = observer_.observe(tasks, Road::mountinfo);
+  auto other = observer_.observe(tasks, Source::mountinfo);
   if (!other) return other;
   const Snapshot by_mountinfo = canonical(std::move(other->snapshot));
   if (by_mountinfo == seen->snapshot) {
@@ -237,7 +237,7 @@ Expected<Observation> Trial::observe(std::span<const LiveTask> tasks, TrialResul
 }
 
 // Performs what was predicted in a fresh world, compares each outcome, and the state at the end.
-TrialResult Trial::compare(Laboratory& laboratory, Prediction predicted,
+TrialResult Trial::compare(KernelDriver& driver, Prediction predicted,
                            const TrialOptions& options) {
   TrialResult result;
   result.verdicts = std::move(predicted.verdicts);
@@ -246,11 +246,11 @@ TrialResult Trial::compare(Laboratory& laboratory, Prediction predicted,
     fail_with(result, {Failure::Kind::broke, "the model's own world is broken: " + broken});
     return result;
   }
-  auto performance = laboratory.perform(predicted.steps, predicted.outcomes, options.limit);
+  auto performance = driver.perform(predicted.steps, predicted.outcomes, options.limit);
   while (performance && refused_by_chance(*performance, predicted.steps, result.verdicts) &&
          result.chance_refusals < chance_refusals_max) {
     ++result.chance_refusals;
-    performance = laboratory.perform(predicted.steps, predicted.outcomes, options.limit);
+    performance = driver.perform(predicted.steps, predicted.outcomes, options.limit);
   }
   if (!performance) {
     fail_with(result, performance.error());
@@ -279,7 +279,7 @@ TrialResult Trial::compare(Laboratory& laboratory, Prediction predicted,
   result.model_view = canonical(snapshot(predicted.world));
   // Older kernels don't say whether mountinfo hides something. Where the model says that no task
   // stands at the root of the lowest mount, it does.
-  if (!observer_.has(Road::listmount) && !mountinfo_sees_all(result.model_view)) {
+  if (!observer_.has(Source::listmount) && !mountinfo_sees_all(result.model_view)) {
     result.state_unseen = true;
   }
   // What the view may lack is nothing if it has all that the model has.
@@ -302,10 +302,10 @@ TrialResult Trial::compare(Laboratory& laboratory, Prediction predicted,
 TrialResult Trial::first_difference(const Case& one, std::size_t count) {
   for (std::size_t length = 0; length < count; ++length) {
     TrialResult result =
-        compare(one.laboratory, predict(one.scenario, traits_, length), one.options);
+        compare(one.driver, predict(one.scenario, traits_, length), one.options);
     if (result.kind != TrialResult::Kind::agree) return result;
   }
-  return compare(one.laboratory, predict(one.scenario, traits_, count), one.options);
+  return compare(one.driver, predict(one.scenario, traits_, count), one.options);
 }
 
 // Something differed. Where did it begin? States may have differed long before an outcome did.
@@ -337,7 +337,7 @@ TrialResult Trial::trace_back(const Case& one, TrialResult late) {
 TrialResult Trial::run_predicted(Privilege privilege, Prediction predicted,
                                  const TrialOptions& options) {
   if (const auto started = start(privilege); !started) return no_laboratory(started.error());
-  return compare(*laboratories_[static_cast<std::size_t>(privilege)], std::move(predicted),
+  return compare(*drivers_[static_cast<std::size_t>(privilege)], std::move(predicted),
                  options);
 }
 
@@ -347,12 +347,12 @@ TrialResult Trial::run(const Scenario& scenario, const TrialOptions& options) {
   }
   const Privilege privilege = scenario.effective_privilege();
   if (const auto started = start(privilege); !started) return no_laboratory(started.error());
-  const Case one{scenario, options, *laboratories_[static_cast<std::size_t>(privilege)]};
+  const Case one{scenario, options, *drivers_[static_cast<std::size_t>(privilege)]};
 
   Prediction whole = predict(scenario, traits_, scenario.steps.size());
   const Verdict::Stop stop = whole.stop;
   TrialResult result = options.every_step ? first_difference(one, whole.steps.size())
-                                          : compare(one.laboratory, std::move(whole), options);
+                                          : compare(one.driver, std::move(whole), options);
   if (result.kind == TrialResult::Kind::disagree && !options.every_step) {
     result = trace_back(one, std::move(result));
   }

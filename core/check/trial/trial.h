@@ -7,7 +7,7 @@
 //                |                                              compared                compared,
 //                |                                              at every step           canonical
 //                |                                                  |                       |
-//                '--> perform: Laboratory, in a fresh world ----> outcomes, then tasks that stand
+//                '--> perform: KernelDriver, in a fresh world ----> outcomes, then tasks that stand
 //                                                                still: observe --> a Snapshot
 //
 // Who checks whom. Each rung is checked by the one above it, and nothing checks itself:
@@ -39,7 +39,7 @@
 
 #include "base/failure.h"
 #include "base/release.h"
-#include "check/driver/laboratory.h"
+#include "check/driver/kernel_driver.h"
 #include "model/apply.h"
 #include "model/traits.h"
 #include "observe/observe.h"
@@ -90,7 +90,7 @@ std::string_view name(TrialResult::Kind kind);
 struct Prediction {
   std::vector<Step> steps;        // those that may be performed: all before a stop
   std::vector<Verdict> verdicts;  // one for each of them
-  std::vector<Outcome> outcomes;  // the same, as Laboratory wants them
+  std::vector<Outcome> outcomes;  // the same, as KernelDriver wants them
   Verdict::Stop stop = Verdict::Stop::no;
   model::World world;  // behind the last of them
 };
@@ -104,7 +104,7 @@ class Trial {
   // cannot_run where this machine offers no way to read a world's state.
   static Expected<Trial> make(TrialSettings settings = {});
 
-  // Starts the Laboratory for this privilege, unless it runs already. run() does it by itself; a
+  // Starts the KernelDriver for this privilege, unless it runs already. run() does it by itself; a
   // caller who wants to know beforehand whether the machine can asks here.
   Expected<void> start(Privilege privilege);
 
@@ -123,7 +123,7 @@ class Trial {
   struct Case;  // one scenario on its way through run()
 
   Trial(TrialSettings settings, Observer observer);
-  TrialResult compare(Laboratory& laboratory, Prediction predicted, const TrialOptions& options);
+  TrialResult compare(KernelDriver& driver, Prediction predicted, const TrialOptions& options);
   TrialResult first_difference(const Case& one, std::size_t count);
   TrialResult trace_back(const Case& one, TrialResult late);
   Expected<Observation> observe(std::span<const LiveTask> tasks, TrialResult& result);
@@ -134,7 +134,7 @@ class Trial {
   Observer observer_;
   int cross_check_every_;
   unsigned observations_ = 0;
-  std::array<std::optional<Laboratory>, 2> laboratories_;  // by Privilege
+  std::array<std::optional<KernelDriver>, 2> drivers_;  // by Privilege
   std::array<std::optional<Failure>, 2> refusals_;         // why there is none; asked once only
 };
 

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// tally.cc: see tally.h.
+#include "check/gen/coverage_stats.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace pivotcheck::gen {
+namespace {
+
+template <std::size_t n>
+void add_each(std::array<std::uint64_t, n>& to, const std::array<std::uint64_t, n>& from) {
+  for (std::size_t i = 0; i < n; ++i) to[i] += from[i];
+}
+
+double percent(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
+}  // namespace
+
+// What the verb says beside the kind of operation is its offset within that kind.
+std::size_t verb_index(const Op& op) {
+  static const auto first_of_kind = [] {
+    std::array<std::size_t, std::variant_size_v<Op>> first{};
+    for (std::size_t i = prototypes().size(); i-- > 0;) first[prototypes()[i].index()] = i;
+    return first;
+  }();
+  std::size_t offset = 0;
+  if (const auto* bind = std::get_if<Bind>(&op)) offset = bind->recursive ? 1 : 0;
+  if (const auto* change = std::get_if<ChangePropagation>(&op)) {
+    offset = static_cast<std::size_t>(change->to) + (change->recursive ? 4 : 0);
+  }
+  return first_of_kind[op.index()] + offset;
+}
+
+std::size_t rules_shown_by(const Release& release) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      rule_table(), [&](const RuleInfo& rule) { return shown_by(rule, release); }));
+}
+
+namespace {
+
+// Which of these steps attached a detached tree: the handle that it moved was that of one.
+class Attachments {
+ public:
+  bool attaches(const Op& op) {
+    if (const auto* move = std::get_if<MoveMount>(&op)) {
+      return move->source.text.empty() && !move->flags.has(MoveMountFlag::set_group) &&
+             std::ranges::find(detached_, move->source.handle) != detached_.end();
+    }
+    if (const HandleName* opened = opened_handle(op)) {
+      std::erase(detached_, opened->text);
+      const auto* tree = std::get_if<OpenTree>(&op);
+      const bool is_detached = std::holds_alternative<Fsmount>(op) ||
+                               (tree != nullptr && tree->flags.has(OpenTreeFlag::clone));
+      if (is_detached) detached_.push_back(opened->text);
+    }
+    return false;
+  }
+
+ private:
+  std::vector<std::string> detached_;
+};
+
+}  // namespace
+
+void CoverageStats::add(const Generated& generated) {
+  add(generated.steps, generated.verdicts, generated.world, generated.namespaces_max);
+}
+
+void CoverageStats::add(std::span<const Step> steps_of_it, std::span<const Verdict> verdicts,
+                const model::World& world, int namespaces_max) {
+  ++scenarios;
+  steps += steps_of_it.size();
+  bool pivoted = false;
+  bool attached = false;
+  bool attached_pivot = false;
+  Attachments attachments;
+  for (std::size_t i = 0; i < steps_of_it.size(); ++i) {
+    const Op& op = steps_of_it[i].op;
+    const bool ok = verdicts[i].outcome.ok();
+    const std::size_t verb = verb_index(op);
+    ++attempted[verb];
+    if (ok) ++steps_ok;
+    if (ok) ++succeeded[verb];
+    ++rules[static_cast<std::size_t>(verdicts[i].rule)];
+    if (!ok) continue;
+    const bool is_pivot = std::holds_alternative<PivotRoot>(op);
+    pivoted = pivoted || is_pivot;
+    attached_pivot = attached_pivot || (is_pivot && attached);
+    attached = attachments.attaches(op) || attached;
+  }
+  if (pivoted) ++with_pivot;
+  if (attached_pivot) ++with_attached_pivot;
+  if (world.tasks.size() > 1) ++with_two_tasks;
+  if (namespaces_max > 1) ++with_two_namespaces;
+  if (world.users.size() > 1) ++with_user_namespace;
+}
+
+void CoverageStats::add(const CoverageStats& other) {
+  scenarios += other.scenarios;
+  steps += other.steps;
+  steps_ok += other.steps_ok;
+  with_pivot += other.with_pivot;
+  with_attached_pivot += other.with_attached_pivot;
+  with_two_tasks += other.with_two_tasks;
+  with_two_namespaces += other.with_two_namespaces;
+  with_user_namespace += other.with_user_namespace;
+  add_each(attempted, other.attempted);
+  add_each(succeeded, other.succeeded);
+  add_each(rules, other.rules);
+}
+
+double CoverageStats::percent_of_scenarios(std::uint64_t count) const { return percent(count, scenarios); }
+double CoverageStats::percent_of_steps(std::uint64_t count) const { return percent(count, steps); }
+
+std::size_t CoverageStats::rules_reached() const {
+  return static_cast<std::size_t>(
+      std::count_if(rules.begin() + 1, rules.end(), [](auto hits) { return hits > 0; }));
+}
+
+std::string CoverageStats::summary() const {
+  return fmt::format(
+      "{} scenarios, {:.1f} steps each, {:.1f} % ok; pivot {:.1f} %, behind a detached tree that "
+      "was attached {:.1f} %, two tasks {:.1f} %, two namespaces {:.1f} %, user namespace {:.1f} %; "
+      "rules {}/{}",
+      scenarios, scenarios == 0 ? 0.0 : static_cast<double>(steps) / static_cast<double>(scenarios),
+      percent_of_steps(steps_ok), percent_of_scenarios(with_pivot),
+      percent_of_scenarios(with_attached_pivot),
+      percent_of_scenarios(with_two_tasks), percent_of_scenarios(with_two_namespaces),
+      percent_of_scenarios(with_user_namespace), rules_reached(), rules_count);
+}
+
+}  // namespace pivotcheck::gen

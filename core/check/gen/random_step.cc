@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: Apache-2.0
+// random_step.cc: one function for each operation, in the order of op.h.
+#include "check/gen/random_step.h"
+
+#include <algorithm>
+#include <iterator>
+#include <span>
+#include <utility>
+
+#include "base/check.h"
+#include "check/gen/places.h"
+
+namespace pivotcheck::gen {
+namespace {
+
+using model::DentryId;
+using model::Kind;
+using model::MountIndex;
+using model::Task;
+using model::TaskIndex;
+using model::World;
+
+// More mounts than this, and stories stop adding to them: a world of ten mounts shows what
+// there is to be seen, and recursive binds of shared trees double at every step.
+constexpr int mounts_wanted = 24;
+
+constexpr std::uint32_t careless_percent = 30;
+
+std::uint32_t count(std::size_t n) { return static_cast<std::uint32_t>(n); }
+
+// Fills in the arguments of one operation.
+class Filler {
+ public:
+  Filler(const ScenarioBuilder& story, TaskIndex who)
+      : story_(story), choices_(story.choices()), world_(story.world()), task_(world_[who]),
+        places_(story, who), careless_(choices_.chance(careless_percent)) {}
+
+  void operator()(Mkdir& op) { op.path = new_name(Kind::directory); }
+  void operator()(Rmdir& op) {
+    const Site spot = choose([&] { return places_.directory(); },
+                             [&](const Site& s) { return removable(s); });
+    op.path = existing_name(spot);
+  }
+  void operator()(Touch& op) { op.path = new_name(Kind::file); }
+  void operator()(Unlink& op) {
+    op.path = existing_name(choose([&] { return places_.anything(); }, [&](const Site& s) {
+      return places_.kind(s) != Kind::directory && !world_.is_mount_root(s.at);
+    }));
+  }
+  void operator()(Rename& op) {
+    const Site from = choose([&] { return places_.anything(); },
+                             [&](const Site& s) { return !world_.is_mount_root(s.at); });
+    const Site to = choose([&] { return places_.directory(); }, [&](const Site& s) {
+      return s.at.mount == from.at.mount && !world_.is_below_or_at(s.at.dentry, from.at.dentry);
+    });
+    op.from = existing_name(from);
+    op.to = places_.spell_path(to, places_.free_name(to, some_kind(from)));
+    if (choices_.chance(15)) op.to = existing_name(places_.anything());
+  }
+  void operator()(Symlink& op) {
+    const Site target = places_.directory();
+    op.target.text = choices_.chance(30) ? ".." + target.text : target.absolute();
+    if (choices_.chance(3)) op.target.text = "l";
+    op.path = new_name(Kind::symlink);
+  }
+  void operator()(Chmod& op) {
+    static constexpr unsigned modes[] = {0755, 0, 0111, 0333, 0444, 0555, 0644, 0666, 01777};
+    op.path = places_.spell_path(places_.directory());
+    op.mode.bits = modes[choices_.below(std::size(modes))];
+  }
+
+  void operator()(Mount& op) {
+    op.path = places_.spell_path(careless_ ? places_.anything() : places_.directory());
+    if (choices_.chance(25)) op.type = FilesystemType::ramfs;
+    if (choices_.chance(20)) op.flags = some_flags();
+  }
+  void operator()(Bind& op) {
+    Site source = choices_.chance(35) ? places_.mount_root() : places_.directory();
+    Site target = places_.directory();
+    if (choices_.chance(8)) source = places_.file();
+    if (places_.kind(source) == Kind::file) target = places_.file();
+    if (careless_) target = places_.anything();
+    op.source = places_.spell_path(source);
+    op.target = places_.spell_path(target);
+  }
+  void operator()(Move& op) {
+    const Site source = choose([&] { return places_.mount_root(); }, [&](const Site& s) {
+      return s.at.mount != task_.root.mount && separable(s.at.mount);
+    });
+    const Site target = choose([&] { return places_.directory(); }, [&](const Site& s) {
+      return !world_.is_reachable(world_.topmost(s.at), source.at);
+    });
+    op.source = places_.spell_path(source);
+    op.target = places_.spell_path(target);
+  }
+  void operator()(ChangePropagation& op) { op.path = places_.spell_path(usually_mount_root()); }
+  void operator()(Remount& op) {
+    const Site spot = usually_mount_root();
+    op.path = places_.spell_path(spot);
+    // Close to what the mount has: one flag more or less.
+    op.flags.flags = world_[spot.at.mount].flags;
+    const auto flag = static_cast<MountFlag>(choices_.below(5));
+    op.flags.flags.set(flag, !op.flags.flags.has(flag));
+  }
+  void operator()(Umount& op) {
+    const Site spot = choose([&] { return usually_mount_root(); },
+                             [&](const Site& s) { return umountable(s); });
+    op.path = places_.spell_path(spot);
+    if (choices_.chance(35)) op.flags.set(UmountFlag::detach);
+    if (choices_.chance(10)) op.flags.set(UmountFlag::nofollow);
+    if (story_.features().expire && choices_.chance(60)) {
+      op.flags.set(UmountFlag::expire);
+      if (choices_.chance(90)) op.flags.set(UmountFlag::detach, false);
+    }
+  }
+
+  void operator()(PivotRoot& op) {
+    Site new_root = choose([&] { return places_.mount_root(); }, [&](const Site& s) {
+      return s.at.mount != task_.root.mount && separable(s.at.mount);
+    });
+    if (choices_.chance(5)) new_root = places_.directory();
+    Site put_old = choose([&] { return places_.below(new_root, 2); }, [&](const Site& s) {
+      return !world_.is_shared(s.at.mount);
+    });
+    if (choices_.chance(8)) put_old = places_.directory();
+    op.new_root = places_.spell_path(new_root);
+    op.put_old = places_.spell_path(put_old);
+    if (new_root.at == task_.current_directory && choices_.chance(60)) {
+      op = {.new_root = ".", .put_old = "."};
+    }
+  }
+  void operator()(Chroot& op) { op.path = places_.spell_path(some_directory()); }
+  void operator()(Chdir& op) { op.path = places_.spell_path(some_directory()); }
+  void operator()(Open& op) {
+    op.handle.text = handle_names[choices_.below(std::size(handle_names))];
+    op.path = places_.spell_path(choices_.chance(30) ? places_.anything() : some_directory());
+  }
+  void operator()(Fchdir& op) { op.handle.text = some_handle(); }
+  void operator()(Close& op) { op.handle.text = some_handle(); }
+
+  void operator()(Spawn& op) { op.task.text = story_.next_name(); }
+  void operator()(Exit&) {}
+  void operator()(Unshare& op) {
+    op.kinds = {NamespaceKind::mnt};
+    if (choices_.chance(35)) op.kinds.set(NamespaceKind::user);
+    if (choices_.chance(8)) op.kinds = {NamespaceKind::user};
+  }
+  void operator()(Setns& op) {
+    TaskIndex other = story_.some_task();
+    if (&world_[other] == &task_) other = story_.some_task();
+    op.task.text = world_[other].name;
+    op.kinds = {NamespaceKind::mnt};
+    if (world_[other].user != task_.user && choices_.chance(70)) op.kinds.set(NamespaceKind::user);
+    if (choices_.chance(10)) op.kinds = {NamespaceKind::user};
+  }
+  void operator()(DropCapabilities& op) {
+    op.capabilities = Capabilities::from_bits(1 << (2 - choices_.below(3)));
+    if (choices_.chance(15)) op.capabilities.set(static_cast<Capability>(choices_.below(3)));
+  }
+
+  void operator()(OpenTree& op) {
+    op.handle.text = handle_names[choices_.below(std::size(handle_names))];
+    op.path = choices_.chance(20) ? detached_or(places_.mount_root())
+                                : places_.spell_path(choices_.chance(50) ? places_.mount_root()
+                                                                    : some_directory());
+    if (choices_.chance(90)) op.flags.set(OpenTreeFlag::clone);
+    if (choices_.chance(op.flags.has(OpenTreeFlag::clone) ? 50 : 20)) {
+      op.flags.set(OpenTreeFlag::recursive);
+    }
+  }
+  void operator()(MoveMount& op) {
+    const Site source = choose([&] { return places_.mount_root(); }, [&](const Site& s) {
+      return s.at.mount != task_.root.mount && separable(s.at.mount);
+    });
+    op.source = places_.spell_path(source);
+    if (choices_.chance(80)) op.source = places_.detached_tree().value_or(op.source);
+    const std::uint32_t manner = choices_.below(100);
+    if (manner < 65) {
+      op.target = choices_.chance(12) ? detached_or(places_.directory())
+                                    : places_.spell_path(places_.directory());
+      return;
+    }
+    op.target = choices_.chance(15) ? detached_or(places_.mount_root())
+                                  : places_.spell_path(usually_mount_root());
+    if (manner < 85) op.flags.set(MoveMountFlag::beneath);
+    if (manner >= 85 || choices_.chance(4)) op.flags.set(MoveMountFlag::set_group);
+    if (op.flags.has(MoveMountFlag::set_group)) give_a_group(op);
+  }
+  void operator()(MountSetattr& op) {
+    op.path = choices_.chance(30) ? detached_or(places_.mount_root())
+                                : places_.spell_path(usually_mount_root());
+    op.recursive.on = choices_.chance(50);
+    if (choices_.chance(40)) op.change.propagation = static_cast<Propagation>(choices_.below(4));
+    if (op.change.propagation && choices_.chance(50)) return;
+    for (std::uint32_t i = choices_.below(3); i < 3; ++i) change_some_attribute(op.change, choices_);
+  }
+  void operator()(Fsmount& op) {
+    op.handle.text = handle_names[choices_.below(std::size(handle_names))];
+    if (choices_.chance(25)) op.type = FilesystemType::ramfs;
+    if (choices_.chance(20)) op.flags = some_flags();
+  }
+
+  static void change_some_attribute(AttributeChange& change, Choices& choices) {
+    const auto flag = static_cast<MountFlag>(choices.below(5));
+    const bool on = choices.chance(60);
+    change.set.set(flag, on);
+    change.clear.set(flag, !on);
+  }
+
+ private:
+  Path detached_or(const Site& spot) {
+    if (auto path = places_.in_detached_tree()) return std::move(*path);
+    return places_.spell_path(spot);
+  }
+  // From a mount that has a peer group or a master to a private one of the same filesystem.
+  void give_a_group(MoveMount& op) {
+    const auto is_private = [this](const Site& s) {
+      return !world_.is_shared(s.at.mount) && !world_.master(s.at.mount).exists();
+    };
+    const Site source =
+        choose([&] { return places_.mount_root(); }, [&](const Site& s) { return !is_private(s); });
+    const Site target = choose([&] { return places_.mount_root(); }, [&](const Site& s) {
+      return is_private(s) &&
+             world_[s.at.dentry].filesystem == world_[source.at.dentry].filesystem;
+    });
+    op.source = places_.spell_path(source);
+    if (choices_.chance(70)) op.target = places_.spell_path(target);
+  }
+  Path new_name(Kind kind) {
+    const Site directory = places_.directory();
+    if (careless_) return places_.spell_path(places_.anything());
+    return places_.spell_path(directory, places_.free_name(directory, kind));
+  }
+  // For calls that act on the name itself: the last component stays a plain name.
+  Path existing_name(const Site& spot) {
+    const std::size_t slash = spot.text.rfind('/');
+    if (slash == std::string::npos || choices_.chance(10)) return places_.spell_path(spot);
+    return {spot.text};
+  }
+  Kind some_kind(const Site& from) {
+    return choices_.chance(10) ? static_cast<Kind>(choices_.below(3)) : places_.kind(from);
+  }
+  // Draws until it is good, three times at most; a careless step takes what comes first.
+  Site choose(auto draw, auto is_good) {
+    Site spot = draw();
+    for (int i = 1; i < 3 && !careless_ && !is_good(spot); ++i) spot = draw();
+    return spot;
+  }
+
+  bool removable(const Site& spot) const {
+    return world_[spot.at.dentry].children.empty() && !world_.is_mount_root(spot.at);
+  }
+  // May be moved, or become a root: not locked, and what it is mounted on is not shared.
+  bool separable(MountIndex mount) const {
+    const model::Mount& m = world_[mount];
+    return !m.locked && m.parent.exists() && !world_.is_shared(m.parent);
+  }
+  bool umountable(const Site& spot) const {
+    const model::Mount& mount = world_[spot.at.mount];
+    return mount.children.empty() && !mount.locked && !world_.is_referenced(spot.at.mount);
+  }
+  Site usually_mount_root() {
+    return choices_.chance(careless_ ? 30 : 3) ? places_.anything() : places_.mount_root();
+  }
+  Site some_directory() {
+    if (careless_) return places_.anything();
+    return choices_.chance(35) ? places_.mount_root() : places_.directory();
+  }
+  std::string some_handle() {
+    if (task_.handles.empty() || choices_.chance(5)) {
+      return std::string(handle_names[choices_.below(std::size(handle_names))]);
+    }
+    return task_.handles[choices_.below(count(task_.handles.size()))].name;
+  }
+  MountFlags some_flags() {
+    MountFlags flags;
+    flags.set(static_cast<MountFlag>(choices_.below(5)));
+    if (choices_.chance(30)) flags.set(static_cast<MountFlag>(choices_.below(5)));
+    return flags;
+  }
+
+  const ScenarioBuilder& story_;
+  Choices& choices_;
+  const World& world_;
+  const Task& task_;
+  Places places_;
+  bool careless_;
+};
+
+// What an operation needs before it can succeed, as far as it can be told without its arguments.
+enum class Outlook : unsigned char {
+  never,    // a scenario may not contain it
+  refused,  // it would be refused, or would do nothing
+  good,
+};
+
+class Forecast {
+ public:
+  Forecast(const ScenarioBuilder& story, TaskIndex who)
+      : story_(story), world_(story.world()), task_(world_[who]) {}
+
+  Outlook operator()(const Mount&) const { return may_mount(); }
+  Outlook operator()(const Bind&) const { return may_mount(); }
+  Outlook operator()(const Move&) const { return may_change_another(); }
+  Outlook operator()(const ChangePropagation&) const { return has_admin(); }
+  Outlook operator()(const Remount&) const { return has_admin(); }
+  Outlook operator()(const Umount&) const { return may_change_another(); }
+  Outlook operator()(const PivotRoot&) const { return may_change_another(); }
+  Outlook operator()(const Chroot&) const {
+    return good_if(task_.capabilities.has(Capability::sys_chroot));
+  }
+  Outlook operator()(const Fchdir&) const { return good_if(!task_.handles.empty()); }
+  Outlook operator()(const Close&) const { return good_if(!task_.handles.empty()); }
+  Outlook operator()(const Spawn&) const {
+    return story_.names_left() > 0 ? Outlook::good : Outlook::never;
+  }
+  Outlook operator()(const Exit&) const {
+    return story_.tasks_alive() > 1 ? Outlook::good : Outlook::never;
+  }
+  Outlook operator()(const Unshare&) const {
+    if (world_.mount_count > mounts_wanted) return Outlook::never;
+    return good_if(task_.capabilities.has(Capability::sys_admin));
+  }
+  Outlook operator()(const Setns&) const { return good_if(story_.tasks_alive() > 1); }
+  Outlook operator()(const Rmdir&) const { return has_names(); }
+  Outlook operator()(const Unlink&) const { return has_files(); }
+  Outlook operator()(const Rename&) const { return has_names(); }
+  Outlook operator()(const DropCapabilities&) const {
+    // Early on it would make all the rest of the scenario refusals.
+    return good_if(world_.tasks.size() > 1);
+  }
+  Outlook operator()(const OpenTree&) const { return may_mount(); }
+  Outlook operator()(const MoveMount&) const {
+    const bool has_tree = std::ranges::any_of(task_.handles, [this](const model::Handle& handle) {
+      return world_.is_detached_tree(world_[handle.at.mount].mount_ns);
+    });
+    return has_tree ? may_mount() : may_change_another();
+  }
+  Outlook operator()(const MountSetattr&) const { return has_admin(); }
+  Outlook operator()(const Fsmount&) const { return may_mount(); }
+  Outlook operator()(const Mkdir&) const { return Outlook::good; }
+  Outlook operator()(const Touch&) const { return Outlook::good; }
+  Outlook operator()(const Symlink&) const { return Outlook::good; }
+  Outlook operator()(const Chmod&) const { return Outlook::good; }
+  Outlook operator()(const Chdir&) const { return Outlook::good; }
+  Outlook operator()(const Open&) const { return Outlook::good; }
+
+ private:
+  static Outlook good_if(bool yes) { return yes ? Outlook::good : Outlook::refused; }
+  Outlook has_admin() const {
+    return good_if(world_.capable(task_, Capability::sys_admin, world_[task_.mount_ns].owner));
+  }
+  Outlook may_mount() const {
+    return world_.mount_count > mounts_wanted ? Outlook::never : has_admin();
+  }
+  Outlook may_change_another() const {
+    for (std::uint32_t i = 0; i < world_.mounts.size(); ++i) {
+      const model::Mount& mount = world_.mounts[i];
+      const bool is_another = mount.exists && mount.mount_ns == task_.mount_ns && !mount.locked &&
+                              mount.parent.exists() && i != task_.root.mount.value;
+      if (is_another) return has_admin();
+    }
+    return Outlook::refused;
+  }
+  Outlook has_names() const { return good_if(!world_[task_.root.dentry].children.empty()); }
+  Outlook has_files() const {
+    return good_if(std::ranges::any_of(world_[task_.root.dentry].children, [&](DentryId child) {
+      return world_[child].kind != Kind::directory;
+    }));
+  }
+
+  const ScenarioBuilder& story_;
+  const World& world_;
+  const Task& task_;
+};
+
+struct Redraw {
+  Choices& choices;
+
+  void operator()(Mount& op) const {
+    if (choices.chance(50)) op.type = FilesystemType::ramfs;
+    op.flags.set(static_cast<MountFlag>(choices.below(5)));
+  }
+  void operator()(Bind& op) const { op.recursive = !op.recursive; }
+  void operator()(ChangePropagation& op) const {
+    op.to = static_cast<Propagation>(choices.below(4));
+    op.recursive = choices.chance(50);
+  }
+  void operator()(Remount& op) const {
+    const auto flag = static_cast<MountFlag>(choices.below(5));
+    op.flags.flags.set(flag, !op.flags.flags.has(flag));
+  }
+  void operator()(Umount& op) const {
+    if (op.flags.has(UmountFlag::expire)) return;
+    const auto flag = choices.chance(20) ? UmountFlag::nofollow : UmountFlag::detach;
+    op.flags.set(flag, !op.flags.has(flag));
+  }
+  void operator()(Unshare& op) const { op.kinds = some_kinds(); }
+  void operator()(Setns& op) const { op.kinds = some_kinds(); }
+  void operator()(DropCapabilities& op) const {
+    op.capabilities = Capabilities::from_bits(static_cast<int>(1 + choices.below(7)));
+  }
+  void operator()(OpenTree& op) const {
+    const auto flag = choices.chance(20) ? OpenTreeFlag::clone : OpenTreeFlag::recursive;
+    op.flags.set(flag, !op.flags.has(flag));
+  }
+  void operator()(MoveMount& op) const {
+    const auto flag = choices.chance(30) ? MoveMountFlag::set_group : MoveMountFlag::beneath;
+    op.flags.set(flag, !op.flags.has(flag));
+  }
+  void operator()(MountSetattr& op) const {
+    if (choices.chance(50)) op.change.propagation = static_cast<Propagation>(choices.below(4));
+    Filler::change_some_attribute(op.change, choices);
+    op.recursive.on = choices.chance(50);
+  }
+  void operator()(Fsmount& op) const {
+    if (choices.chance(50)) op.type = FilesystemType::ramfs;
+    op.flags.set(static_cast<MountFlag>(choices.below(5)));
+  }
+  // Nothing but paths and names.
+  void operator()(Mkdir&) const {}
+  void operator()(Rmdir&) const {}
+  void operator()(Touch&) const {}
+  void operator()(Unlink&) const {}
+  void operator()(Rename&) const {}
+  void operator()(Symlink&) const {}
+  void operator()(Chmod&) const {}
+  void operator()(Move&) const {}
+  void operator()(PivotRoot&) const {}
+  void operator()(Chroot&) const {}
+  void operator()(Chdir&) const {}
+  void operator()(Open&) const {}
+  void operator()(Fchdir&) const {}
+  void operator()(Close&) const {}
+  void operator()(Spawn&) const {}
+  void operator()(Exit&) const {}
+
+ private:
+  [[nodiscard]] NamespaceKinds some_kinds() const {
+    return NamespaceKinds::from_bits(static_cast<int>(1 + choices.below(3)));
+  }
+};
+
+// As usual, in the order of prototypes(). Links and expire marks: see Features.
+constexpr std::array<std::uint8_t, verbs_count> usual_weights{
+    10,                      // mkdir
+    3,  5,  2,  5,  4,  2,   // rmdir touch unlink rename symlink chmod
+    14, 12, 8,  8,           // mount bind rbind move
+    5,  2,  4,  2,           // make-shared make-private make-slave make-unbindable
+    3,  2,  3,  1,           // make-rshared make-rprivate make-rslave make-runbindable
+    4,  10,                  // remount umount
+    16, 3,  7,  6,  3,  2,   // pivot_root chroot chdir open fchdir close
+    5,  1,  4,  4,  1,       // spawn exit unshare setns dropcap
+    8,  12, 5,  3,           // open_tree move_mount mount_setattr fsmount
+};
+
+}  // namespace
+
+VerbWeights::VerbWeights(std::uint32_t swarm, Features features) {
+  PIVOTCHECK_CHECK(prototypes().size() == verbs_count);
+  static constexpr std::uint32_t factors[] = {1, 1, 3, 0};
+  std::uint64_t bits = swarm * std::uint64_t{0x9E3779B97F4A7C15};
+  for (std::size_t i = 0; i < verbs_count; ++i) {
+    weights_[i] = usual_weights[i] * factors[(bits >> 62) & 3U];
+    bits *= 0xD1342543DE82EF95;
+    bits ^= bits >> 29;
+    if (i == 0) weights_[i] = usual_weights[i];  // nothing happens in a world without directories
+    if (!features.links && std::holds_alternative<Symlink>(prototypes()[i])) weights_[i] = 0;
+    total_ += weights_[i];
+  }
+}
+
+std::size_t VerbWeights::pick(Choices& choices) const {
+  std::uint32_t drawn = choices.below(total_);
+  for (std::size_t i = 0; i < verbs_count; ++i) {
+    if (drawn < weights_[i]) return i;
+    drawn -= weights_[i];
+  }
+  return 0;
+}
+
+void random_step(ScenarioBuilder& story, TaskIndex who, const VerbWeights& weights) {
+  constexpr int tries_max = 6;
+  Choices& choices = story.choices();
+  Op op = prototypes()[0];
+  for (int i = 0; i < tries_max; ++i) {
+    const Op& prototype = prototypes()[weights.pick(choices)];
+    const Outlook outlook = std::visit(Forecast(story, who), prototype);
+    if (outlook == Outlook::good || (outlook == Outlook::refused && choices.chance(12))) {
+      op = prototype;
+      break;
+    }
+  }
+  std::visit(Filler(story, who), op);
+  story.perform(who, std::move(op));
+}
+
+void mutate_options(Op& op, Choices& choices) {
+  if (choices.chance(50)) std::visit(Redraw{choices}, op);
+}
+
+}  // namespace pivotcheck::gen

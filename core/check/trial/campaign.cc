@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// campaign.cc: see campaign.h.
+#include "check/trial/campaign.h"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "op/outcome.h"
+#include "check/trial/minimize.h"
+#include "check/trial/report.h"
+
+namespace pivotcheck {
+namespace {
+
+constexpr std::int64_t minimize_ms = 30'000;  // well below what the parent takes for a hang
+constexpr std::int64_t shutdown_ms = 5'000;   // and below its patience with who is to end
+
+std::string file_name(const std::string& kind, const std::string& case_name) {
+  std::string name = kind;
+  std::ranges::replace(name, ' ', '-');
+  return name + "-" + case_name;
+}
+
+}  // namespace
+
+std::int64_t now_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+void Counts::add(const Counts& other) {
+  stats.add(other.stats);
+  not_run += other.not_run;
+  cross_checked += other.cross_checked;
+  mountinfo_incomplete += other.mountinfo_incomplete;
+  state_unseen += other.state_unseen;
+  chance_refusals += other.chance_refusals;
+  disagreements += other.disagreements;
+}
+
+void tell(int pipe, Message::Kind kind, std::string text) {
+  text.insert(0, 1, static_cast<char>(kind));
+  std::ranges::replace(text, '\n', ' ');
+  text.resize(std::min(text.size(), message_bytes - 1));
+  text += '\n';
+  // A parent that does not read any more has ended, and this process with it.
+  (void)!::write(pipe, text.data(), text.size());
+}
+
+FindingReporter::FindingReporter(HuntingProcess process, Trial trial)
+    : process_(std::move(process)), trial_(std::move(trial)) {
+  utsname name{};
+  ::uname(&name);
+  release_ = name.release;
+}
+
+TrialResult::Kind FindingReporter::perform(const CaseRef& one, Privilege privilege, const gen::CoverageStats& stats,
+                                  Prediction predicted) {
+  const TrialResult result = trial_->run_predicted(privilege, std::move(predicted));
+  Counts& counts = process_.counts;
+  counts.cross_checked += result.cross_checked ? 1 : 0;
+  counts.mountinfo_incomplete += result.mountinfo_incomplete ? 1 : 0;
+  counts.state_unseen += result.state_unseen ? 1 : 0;
+  counts.chance_refusals += static_cast<std::uint64_t>(result.chance_refusals);
+  switch (result.kind) {
+    case TrialResult::Kind::agree: counts.stats.add(stats); break;
+    case TrialResult::Kind::disagree:
+      counts.stats.add(stats);
+      ++counts.disagreements;
+      disagreement(one, result);
+      break;
+    case TrialResult::Kind::unmet:  // what is predicted states nothing
+    case TrialResult::Kind::skipped:
+    case TrialResult::Kind::failed:
+      ++counts.not_run;
+      failure(one, result);
+      break;
+  }
+  return result.kind;
+}
+
+void FindingReporter::disagreement(const CaseRef& one, const TrialResult& first) {
+  const Scenario whole = one.scenario();
+  // The kind is taken from a closer look; from the first one if that finds nothing.
+  TrialResult result = trial_->run(whole);
+  const bool again = result.kind == TrialResult::Kind::disagree;
+  if (!again) result = first;
+  const std::string kind = signature(whole, result);
+  if (!is_new(kind)) return;
+  const std::string path = process_.artifacts + "/" + file_name(kind, one.name);
+  keep_whole(one, path + ".unminimized.scn", whole);
+  Scenario small = whole;
+  if (again) {
+    Minimized minimized = minimize(*trial_, whole, result, {.stop = time_budget()});
+    small = std::move(minimized.scenario);
+    result = std::move(minimized.result);
+  }
+  process_.alive_ms = now_ms();
+  small.title = "disagreement: " + kind;
+  small.about = {
+      fmt::format("kernel {}", release_),
+      fmt::format("{}, {} of {} steps", one.origin, small.steps.size(), whole.steps.size())};
+  if (!again) small.about.push_back("seen once, and not when it was run again");
+  for (const std::string& difference : result.differences) small.about.push_back(difference);
+  const std::string text = report(path + ".scn", small, result);
+  if (write_file(path + ".scn", text))
+    return tell(process_.pipe, Message::Kind::finding, path + ".scn");
+  const std::string why = errno_name(errno);
+  // No place for it: then it is shown here, and not lost.
+  (void)!::write(STDOUT_FILENO, text.data(), text.size());
+  tell(
+      process_.pipe, Message::Kind::failure,
+      fmt::format("{} disagrees ({}), but {}.scn can't be written: {}", one.name, kind, path, why));
+}
+
+// Before it is minimized: who is killed meanwhile has not found it in vain.
+void FindingReporter::keep_whole(const CaseRef& one, const std::string& path, const Scenario& whole) {
+  Scenario kept = whole;
+  kept.title = "not minimized";
+  kept.about = {fmt::format("kernel {}", release_), one.origin};
+  if (write_file(path, print(kept))) return;
+  tell(process_.pipe, Message::Kind::failure,
+       fmt::format("{}: {} can't be written: {}", one.name, path, errno_name(errno)));
+}
+
+// What takes too long is shown as small as it got; so is what is found as the run ends.
+std::function<bool()> FindingReporter::time_budget() const {
+  return [this, start_ms = now_ms()] {
+    return now_ms() > start_ms + (process_.findings.stop ? shutdown_ms : minimize_ms);
+  };
+}
+
+// What the harness could not do; kept like a disagreement, to be tried again.
+void FindingReporter::failure(const CaseRef& one, const TrialResult& result) {
+  std::string words = fmt::format("{}: {}", one.name, result.reason);
+  if (is_new(result.reason)) {
+    Scenario scenario = one.scenario();
+    scenario.title = "a harness failure";
+    scenario.about = {fmt::format("kernel {}", release_), one.origin};
+    const std::string path = fmt::format("{}/failed-{}.scn", process_.artifacts, one.name);
+    const bool written = write_file(path, report(path, scenario, result));
+    words += written ? " (" + path + ")"
+                     : fmt::format(" ({} can't be written: {})", path, errno_name(errno));
+  }
+  tell(process_.pipe, Message::Kind::failure, std::move(words));
+}
+
+// True for the first of its kind, as long as there are not too many kinds.
+bool FindingReporter::is_new(const std::string& kind) const {
+  // FNV-1a: std::hash may differ between the compilers that built the processes.
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : kind) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  hash |= 1U;
+  for (Bucket& distinct : process_.findings.distinct) {
+    std::uint64_t expected = 0;
+    if (distinct.hash.compare_exchange_strong(expected, hash) || expected == hash) {
+      return distinct.count++ == 0;
+    }
+  }
+  return false;
+}
+
+}  // namespace pivotcheck

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// transitions.cc: see transitions.h.
+#include "transitions.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "model/lookup.h"
+
+namespace pivotcheck::props {
+
+using model::DentryId;
+using model::Location;
+using model::MountIndex;
+using model::Task;
+using model::World;
+
+const Task& Transition::actor() const { return before[before.find_task(step.task.text)]; }
+
+void for_each_moment(const Case& one, const std::function<void(const Transition&)>& see) {
+  World world(one.scenario.effective_privilege(), one.traits());
+  for (std::size_t i = 0; i < one.scenario.steps.size(); ++i) {
+    const World before = world;
+    const Step& step = one.scenario.steps[i].step;
+    const Verdict verdict = apply(world, step);
+    if (verdict.stop != Verdict::Stop::no) return;
+    one.subjects.behind_step(world, step, verdict);
+    see({.before = before, .after = world, .step = step, .number = i, .verdict = verdict});
+  }
+}
+
+std::optional<Location> where(World world, std::string_view task, const Path& path) {
+  const auto found = model::look_up(world, world[world.find_task(task)], path);
+  if (found.refused != Rule::none) return std::nullopt;
+  return found.at;
+}
+
+std::optional<Arrival> arrival(const Transition& moment) {
+  if (!moment.ok()) return std::nullopt;
+  const auto target = std::visit(
+      []<class Operation>(const Operation& op) -> std::optional<Path> {
+        if constexpr (std::is_same_v<Operation, Mount>) return op.path;
+        if constexpr (std::is_same_v<Operation, Bind>) return op.target;
+        if constexpr (std::is_same_v<Operation, Move>) return op.target;
+        if constexpr (std::is_same_v<Operation, MoveMount>) {
+          if (op.flags.empty()) return op.target;
+        }
+        return std::nullopt;
+      },
+      moment.step.op);
+  if (!target) return std::nullopt;
+  const auto place = where(moment.before, moment.step.task.text, *target);
+  if (!place) return std::nullopt;
+  const Location at = moment.before.topmost(*place);
+  const MountIndex mount = moment.after.mounted_at(at.mount, at.dentry);
+  if (!mount.exists()) throw Broken("what was mounted is not in its place");
+  return Arrival{.mount = mount,
+                 .at = at,
+                 .group = moment.before[at.mount].group};
+}
+
+std::optional<Pivot> pivot(const Transition& moment) {
+  const auto* op = std::get_if<PivotRoot>(&moment.step.op);
+  if (op == nullptr || !moment.ok()) return std::nullopt;
+  const auto new_root = where(moment.before, moment.step.task.text, op->new_root);
+  if (!new_root) return std::nullopt;
+  const auto& mount = moment.before[new_root->mount];
+  return Pivot{.old_root = moment.actor().root,
+               .new_root = *new_root,
+               .new_roots_place = {mount.parent, mount.mount_point}};
+}
+
+namespace {
+
+// The names from the root of mount `top` down to a place in the tree below it.
+std::string names_below(const World& world, MountIndex top, Location to) {
+  std::string names;
+  while (world.prepend_path_in_mount(to, names) && to.mount != top && world.has_parent(to.mount)) {
+    to = {world[to.mount].parent, world[to.mount].mount_point};
+  }
+  return names;
+}
+
+}  // namespace
+
+std::optional<Path> way_to(const World& world, const Task& task, Location to) {
+  const std::string names = names_below(world, task.root.mount, to);
+  // What is stacked on the root itself is reached by way of "/..".
+  for (const std::string& text : {names.empty() ? std::string("/..") : names, "/.." + names}) {
+    if (where(world, task.name, Path(text)) == to) return Path(text);
+  }
+  return std::nullopt;
+}
+
+bool shows(const World& world, MountIndex mount, DentryId directory) {
+  return world[mount].exists && world[mount].mount_ns.exists() &&
+         world.is_below_or_at(directory, world[mount].root);
+}
+
+MountIndex top_of(const World& world, MountIndex mount) {
+  while (world.has_parent(mount)) mount = world[mount].parent;
+  return mount;
+}
+
+std::vector<MountIndex> all_mounts(const World& world) {
+  std::vector<MountIndex> mounts;
+  for (std::uint32_t i = 0; i < world.mounts.size(); ++i) {
+    if (world.mounts[i].exists) mounts.push_back({i});
+  }
+  return mounts;
+}
+
+bool same_mount(const World& before, const World& after, MountIndex mount) {
+  const auto& one = before[mount];
+  const auto& other = after[mount];
+  return one.exists == other.exists && one.root == other.root && one.parent == other.parent &&
+         (!one.parent.exists() || one.mount_point == other.mount_point) &&
+         one.mount_ns == other.mount_ns && one.group == other.group &&
+         before.master(mount) == after.master(mount) && one.flags == other.flags &&
+         one.locked_flags == other.locked_flags && one.locked == other.locked &&
+         one.unbindable == other.unbindable;
+}
+
+namespace {
+
+bool same_name(const model::Dentry& one, const model::Dentry& other) {
+  return one.parent == other.parent && one.name == other.name && one.target == other.target &&
+         one.mode == other.mode && one.kind == other.kind && one.removed == other.removed;
+}
+
+bool same_handle(const model::Handle& one, const model::Handle& other) {
+  return one.name == other.name && one.at == other.at;
+}
+
+bool same_task(const Task& one, const Task& other) {
+  return one.alive == other.alive && one.root == other.root &&
+         one.current_directory == other.current_directory && one.mount_ns == other.mount_ns &&
+         one.user == other.user && one.capabilities == other.capabilities &&
+         std::ranges::equal(one.handles, other.handles, same_handle);
+}
+
+}  // namespace
+
+std::string changed(const World& before, const World& after) {
+  if (before.mounts.size() != after.mounts.size()) return "a mount was made";
+  for (std::uint32_t i = 0; i < before.mounts.size(); ++i) {
+    if (!same_mount(before, after, MountIndex{i})) return "mount " + std::to_string(i) + " changed";
+  }
+  if (!std::ranges::equal(before.dentries, after.dentries, same_name)) return "a name changed";
+  if (!std::ranges::equal(before.filesystems, after.filesystems, {}, &model::Filesystem::read_only,
+                          &model::Filesystem::read_only)) {
+    return "a filesystem changed";
+  }
+  if (before.spaces.size() != after.spaces.size() || before.users.size() != after.users.size()) {
+    return "a namespace was made";
+  }
+  if (!std::ranges::equal(before.tasks, after.tasks, same_task)) return "a task changed";
+  return "";
+}
+
+std::string place_name(std::size_t number) { return "place" + std::to_string(number); }
+
+Verdict apply_at(World& world, const std::string& task, const std::vector<Location>& places,
+                 const Op& op) {
+  const auto handles = [&]() -> auto& { return world[world.find_task(task)].handles; };
+  const std::size_t own = handles().size();
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    handles().push_back({place_name(i), places[i], {}});
+  }
+  const Verdict verdict = apply(world, {TaskName{task}, op});
+  handles().resize(own);
+  return verdict;
+}
+
+}  // namespace pivotcheck::props
