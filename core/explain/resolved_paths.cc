@@ -29,7 +29,7 @@
 
 #include "base/unique_fd.h"
 #include "syscalls/syscalls.h"
-#include "check/driver/setup_error.h"
+#include "syscalls/setup_error.h"
 #include "observe/proc.h"
 #include "observe/statmount_api.h"
 

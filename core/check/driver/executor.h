@@ -7,7 +7,7 @@
 #include "base/failure.h"
 #include "base/unique_fd.h"
 #include "check/driver/task_context.h"
-#include "check/driver/setup_error.h"
+#include "syscalls/setup_error.h"
 #include "op/privilege.h"
 
 namespace pivotcheck::kernel {

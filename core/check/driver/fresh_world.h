@@ -21,7 +21,7 @@
 
 #include <sys/types.h>
 
-#include "check/driver/setup_error.h"
+#include "syscalls/setup_error.h"
 
 namespace pivotcheck::kernel {
 

@@ -20,7 +20,7 @@
 
 #include "check/driver/cast.h"
 #include "syscalls/syscalls.h"
-#include "check/driver/setup_error.h"
+#include "syscalls/setup_error.h"
 #include "check/driver/wire.h"
 
 namespace pivotcheck::kernel {

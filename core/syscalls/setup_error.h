@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// trouble.h: a call of the harness's own that was refused, inside the executor: which, and with
+// setup_error.h: a call of the harness's own that was refused, inside the executor: which, and with
 // which errno. It becomes the text of a Failure (base/failure.h). The words are literals, so that a
 // task can hand them on without allocating.
 #pragma once
