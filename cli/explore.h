@@ -34,6 +34,7 @@ struct CaseSource {
   std::uint64_t seed = 0;
   std::vector<Privilege> privileges;  // case N has the one at N modulo their number
   KernelTraits traits;
+  bool recipes = true;
 
   [[nodiscard]] Generated make(std::uint64_t number) const;
 };

@@ -120,7 +120,8 @@ void Fuzzers::become(std::size_t number) const {
   ::dup2(process.slot->fd(), FuzzerLink::slot);
   ::dup2(pipe_, FuzzerLink::pipe);
   const std::string link =
-      fmt::format("{}/{} {} {}", number, processes_.size(), options_.privilege, options_.artifacts);
+      fmt::format("{}/{} {} {} {}", number, processes_.size(), options_.privilege,
+                  options_.recipes ? "recipes" : "no-recipes", options_.artifacts);
   ::setenv(FuzzerLink::variable, link.c_str(), 1);
   std::vector<std::string> words{
       options_.target, fmt::format("-max_len={}", fuzzer_input_max),

@@ -37,6 +37,7 @@ struct FuzzerOptions {
   std::string privilege;  // userns, root, both: what may be run here
   std::uint64_t seed = 0;
   std::size_t jobs = 0;
+  bool recipes = true;    // false: its mutator inserts none
 };
 
 class Fuzzers {

@@ -65,7 +65,7 @@ class Worker {
 
 Generated CaseSource::make(std::uint64_t number) const {
   const ScenarioGenerator generator(
-      {.privilege = privileges[number % privileges.size()], .traits = traits});
+      {.privilege = privileges[number % privileges.size()], .traits = traits, .recipes = recipes});
   SeededChoices choices(seed, number);
   return generator.generate(choices);
 }

@@ -48,13 +48,15 @@ std::unique_ptr<HuntLink> HuntLink::find() {
     return link;
   }
   std::array<char, 8> privilege{};
+  std::array<char, 11> recipes{};
   int length = 0;
-  if (std::sscanf(text, "%u/%u %7s %n", &link->share_, &link->shares_, privilege.data(), &length) <
-          3 ||
+  if (std::sscanf(text, "%u/%u %7s %10s %n", &link->share_, &link->shares_, privilege.data(),
+                  recipes.data(), &length) < 4 ||
       link->shares_ == 0) {
     give_up("not as it should be");
   }
   link->privilege_ = privilege.data();
+  link->recipes_ = std::string_view(recipes.data()) == "recipes";
   link->artifacts_ = text + length;
   link->findings_ = shared<Findings>(FuzzerLink::findings);
   link->slot_ = shared<FuzzerSlot>(FuzzerLink::slot);

@@ -20,6 +20,7 @@ class HuntLink {
   [[nodiscard]] bool only_predicts() const { return only_predicts_; }
   // "userns", "root", "both"
   [[nodiscard]] const std::string& privilege() const { return privilege_; }
+  [[nodiscard]] bool recipes() const { return recipes_; }  // for the mutator
 
   // The trial is started, and the hunt begins.
   void begin(Trial trial);
@@ -38,6 +39,7 @@ class HuntLink {
   bool only_predicts_ = false;
   unsigned share_ = 0;
   unsigned shares_ = 1;
+  bool recipes_ = true;
   std::string privilege_ = "both";
   std::string artifacts_;
   Findings* findings_ = nullptr;

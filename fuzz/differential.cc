@@ -13,6 +13,7 @@
 #include "campaign_link.h"
 #include "model/faults.h"
 #include "scenario_input.h"
+#include "scenario_mutator.h"
 #include "check/trial/report.h"
 
 namespace pivotcheck::fuzz {
@@ -114,6 +115,7 @@ void begin() {
   if (!trial) nothing_runs(trial.error());
   const std::string wanted = bench.link ? bench.link->privilege() : "both";
   bench.traits = trial->traits();
+  if (bench.link) use_recipes(bench.link->recipes());
   bench.root = wanted != "userns" && ::geteuid() == 0 && trial->start(Privilege::root);
   const auto started = trial->start(Privilege::userns);
   bench.userns = wanted != "root" && started;

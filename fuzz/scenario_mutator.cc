@@ -33,6 +33,8 @@ using gen::VerbWeights;
 using model::TaskIndex;
 using model::World;
 
+bool recipes_used = true;
+
 constexpr std::uint32_t expire_percent = 14;  // as ScenarioGenerator has it
 // What comes out is about as long as what ScenarioGenerator makes. Without a limit scenarios grow
 // to twice that, take twice the time, and find less in it.
@@ -180,6 +182,7 @@ void another_end(Draft& draft) {
 
 void insert_recipe(Draft& draft) {
   constexpr std::size_t recipe_steps_max = 16;
+  if (!recipes_used) return insert_steps(draft);
   const Recipe& recipe = gen::recipes()[draft.choices.below(count(gen::recipes().size()))];
   write_at(draft, draft.place(), recipe_steps_max,
            [&](ScenarioBuilder& story, const VerbWeights& weights) {
@@ -313,10 +316,12 @@ void change_once(Draft& draft) {
 
 }  // namespace
 
+void use_recipes(bool yes) { recipes_used = yes; }
+
 Scenario fresh(Choices& choices) {
   const bool root = ::geteuid() == 0 && choices.chance(50);
   const ScenarioGenerator generator(
-      {.privilege = root ? Privilege::root : Privilege::userns, .traits = {}});
+      {.privilege = root ? Privilege::root : Privilege::userns, .traits = {}, .recipes = recipes_used});
   Draft draft = draft_of(generator.generate(choices).scenario(), choices);
   repair(draft);  // it may be empty
   return scenario_of(std::move(draft));

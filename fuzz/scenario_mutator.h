@@ -22,6 +22,10 @@
 
 namespace pivotcheck::fuzz {
 
+// Whether the following three insert recipes (check/gen/recipes.h). For the whole process, because
+// libFuzzer calls the mutator without an argument of ours. True unless this is called.
+void use_recipes(bool yes);
+
 Scenario fresh(Choices& choices);
 Scenario mutated(const Scenario& scenario, Choices& choices);
 // Some steps of `other` within, or in place of the end of, `scenario`.

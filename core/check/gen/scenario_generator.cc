@@ -50,12 +50,12 @@ const Recipe* some_recipe(const ScenarioBuilder& story, bool opening) {
   return nullptr;
 }
 
-void write(ScenarioBuilder& story, const VerbWeights& weights) {
+void write(ScenarioBuilder& story, const VerbWeights& weights, bool recipes) {
   Choices& choices = story.choices();
   const std::uint32_t recipe_percent =
       recipe_percents[choices.below(std::size(recipe_percents))];
   TaskIndex actor = story.some_task();
-  if (choices.chance(Percent::opening)) {
+  if (recipes && choices.chance(Percent::opening)) {
     const Recipe* opening = some_recipe(story, true);
     if (opening != nullptr) perform(story, actor, *opening, weights);
   }
@@ -64,7 +64,7 @@ void write(ScenarioBuilder& story, const VerbWeights& weights) {
       actor = story.some_task();
     }
     const Recipe* recipe =
-        choices.chance(recipe_percent) ? some_recipe(story, false) : nullptr;
+        recipes && choices.chance(recipe_percent) ? some_recipe(story, false) : nullptr;
     if (recipe != nullptr) {
       perform(story, actor, *recipe, weights);
     } else {
@@ -103,7 +103,7 @@ Generated ScenarioGenerator::generate(Choices& choices) const {
   result.verdicts.reserve(length);
 
   ScenarioBuilder story(choices, result.world, result.steps, result.verdicts, length, features);
-  write(story, VerbWeights(swarm, features));
+  write(story, VerbWeights(swarm, features), options_.recipes);
   result.namespaces_max = story.namespaces_max();
   if (story.stopped()) {
     // The step that stopped it is not part of it, and spoilt the world: made again without it.

@@ -31,6 +31,7 @@ struct GeneratorOptions {
   KernelTraits traits = {};
   std::uint32_t steps_min = 4;   // what is drawn; a scenario ends early when its choices run dry
   std::uint32_t steps_max = 22;
+  bool recipes = true;  // false: random steps only
 };
 
 struct Generated {

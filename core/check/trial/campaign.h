@@ -113,8 +113,9 @@ struct FuzzerLink {
   static constexpr int findings = 100;  // a file that is memory: Findings
   static constexpr int slot = 101;      // likewise: FuzzerSlot
   static constexpr int pipe = 102;      // for Messages
-  // "SHARE/SHARES PRIVILEGE ARTIFACTS": which part of the corpus this process performs, what may be
-  // run here (userns, root, both), the folder. Or `predict`: no kernel, the features are all.
+  // "SHARE/SHARES PRIVILEGE RECIPES ARTIFACTS": which part of the corpus this process performs, what
+  // can be run here (userns, root, both), `recipes` or `no-recipes` for the mutator, the folder for
+  // findings. Or `predict`: no kernel is asked, the features are all that is wanted.
   static constexpr const char* variable = "PIVOTCHECK_HUNT";
 };
 
