@@ -118,29 +118,28 @@ struct BareCalls::Translator {
   }
   void operator()(const Setns& op) { add(SYS_setns, {fd(op.task.text), number(CLONE_NEWNS)}); }
   void operator()(const OpenTree& op) {
-    unsigned flags = api::open_tree_close_on_exec;
-    if (op.flags.has(OpenTreeFlag::clone)) flags |= api::open_tree_clone;
-    if (op.flags.has(OpenTreeFlag::recursive)) flags |= api::at_recursive;
-    if (bare(op.path)) flags |= api::at_empty_path;
-    add(api::open_tree_number, {directory(op.path), rest(op.path), number(flags)},
-        slot(op.handle.text));
+    unsigned flags = OPEN_TREE_CLOEXEC;
+    if (op.flags.has(OpenTreeFlag::clone)) flags |= OPEN_TREE_CLONE;
+    if (op.flags.has(OpenTreeFlag::recursive)) flags |= AT_RECURSIVE;
+    if (bare(op.path)) flags |= AT_EMPTY_PATH;
+    add(SYS_open_tree, {directory(op.path), rest(op.path), number(flags)}, slot(op.handle.text));
   }
   void operator()(const MoveMount& op) {
-    unsigned flags = api::move_mount_source_symlinks | api::move_mount_target_symlinks;
-    if (bare(op.source)) flags |= api::move_mount_source_empty_path;
-    if (bare(op.target)) flags |= api::move_mount_target_empty_path;
-    add(api::move_mount_number, {directory(op.source), rest(op.source), directory(op.target),
-                                 rest(op.target), number(flags)});
+    unsigned flags = MOVE_MOUNT_F_SYMLINKS | MOVE_MOUNT_T_SYMLINKS;
+    if (bare(op.source)) flags |= MOVE_MOUNT_F_EMPTY_PATH;
+    if (bare(op.target)) flags |= MOVE_MOUNT_T_EMPTY_PATH;
+    add(SYS_move_mount, {directory(op.source), rest(op.source), directory(op.target),
+                         rest(op.target), number(flags)});
   }
   void operator()(const MountSetattr& op) {
-    api::Attributes& change = self.attributes_.emplace_back();
-    if (op.change.set.has(MountFlag::ro)) change.set = api::attribute_read_only;
-    if (op.change.clear.has(MountFlag::ro)) change.clear = api::attribute_read_only;
+    api::mount_attr& change = self.attributes_.emplace_back();
+    if (op.change.set.has(MountFlag::ro)) change.attr_set = MOUNT_ATTR_RDONLY;
+    if (op.change.clear.has(MountFlag::ro)) change.attr_clr = MOUNT_ATTR_RDONLY;
     if (op.change.propagation) change.propagation = propagation_bits(*op.change.propagation);
-    unsigned flags = op.recursive.on ? api::at_recursive : 0;
-    if (bare(op.path)) flags |= api::at_empty_path;
-    add(api::mount_setattr_number, {directory(op.path), rest(op.path), number(flags),
-                                    pointer(&change), number(sizeof(change))});
+    unsigned flags = op.recursive.on ? AT_RECURSIVE : 0;
+    if (bare(op.path)) flags |= AT_EMPTY_PATH;
+    add(SYS_mount_setattr, {directory(op.path), rest(op.path), number(flags), pointer(&change),
+                            number(sizeof(change))});
   }
   void operator()(const strategy::MakePrivateDirectory& step) {
     add(SYS_mkdirat, {directory(step.path), rest(step.path), number(0700)});
@@ -153,18 +152,16 @@ struct BareCalls::Translator {
   void operator()(const strategy::NewProc& step) {
     const int context = slot("context of " + step.handle.text);
     const Argument made{.value = 0, .slot = context};
-    constexpr auto attributes =
-        api::attribute_nosuid | api::attribute_nodev | api::attribute_noexec;
-    add(api::fsopen_number, {pointer("proc"), number(api::fsopen_close_on_exec)}, context);
-    add(api::fsconfig_number, {made, number(api::fsconfig_create)});
-    add(api::fsmount_number, {made, number(api::fsmount_close_on_exec), number(attributes)},
-        slot(step.handle.text));
+    constexpr auto attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    add(SYS_fsopen, {pointer("proc"), number(FSOPEN_CLOEXEC)}, context);
+    add(SYS_fsconfig, {made, number(FSCONFIG_CMD_CREATE)});
+    add(SYS_fsmount, {made, number(FSMOUNT_CLOEXEC), number(attributes)}, slot(step.handle.text));
     add(SYS_close, {made});
   }
   void operator()(const strategy::AttachProc& step) {
-    const unsigned flags = api::move_mount_source_empty_path | api::move_mount_target_empty_path;
-    add(api::move_mount_number, {fd(step.proc.text), pointer(""), fd(step.target.text), pointer(""),
-                                 number(flags)});
+    const unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+    add(SYS_move_mount, {fd(step.proc.text), pointer(""), fd(step.target.text), pointer(""),
+                         number(flags)});
     add(SYS_close, {fd(step.proc.text)});
   }
   // What the one who carries the steps does himself (cycle.cc).

@@ -3,8 +3,8 @@
 // what the same sequence costs at the least. Nothing is looked up, chosen or checked while it runs;
 // where a call needs a descriptor that an earlier one returned, it says which.
 //
-// The flags are written down here once more, and not taken from the performer: two roads that must
-// lead to the same mounts, which `switch_bench --check` compares.
+// The flags are written down here once more, on purpose, and not taken from syscalls/op_flags.h:
+// `switch_bench --check` compares the mounts that the two translations lead to.
 #pragma once
 
 #include <array>
@@ -43,7 +43,7 @@ class BareCalls {
   std::vector<std::vector<Call>> steps_;
   std::vector<std::string> slot_names_;
   std::vector<int> slots_;
-  std::deque<kernel::mount_api::Attributes> attributes_;  // what arguments point to; never moves
+  std::deque<kernel::mount_api::mount_attr> attributes_;  // what arguments point to; never moves
 };
 
 }  // namespace pivotcheck::bench

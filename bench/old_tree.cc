@@ -52,7 +52,7 @@ Expected<void> empty_namespace() {
 Expected<void> add_mounts(unsigned count, int proc_tree) {
   unsigned have = 1;
   if (count >= 3) {
-    if (api::move_mount(proc_tree, "", AT_FDCWD, "/proc", api::move_mount_source_empty_path) != 0) {
+    if (api::move_mount(proc_tree, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH) != 0) {
       return refused("mount /proc");
     }
     ++have;
@@ -97,8 +97,7 @@ Expected<OldTree> build_old_tree(const Setting& setting, const std::string& stat
   if (::unshare(CLONE_NEWNS) != 0) return refused("unshare mnt");
   ::umask(0);
   const UniqueFd proc_tree(
-      api::open_tree(AT_FDCWD, "/proc", api::open_tree_clone | api::open_tree_close_on_exec |
-                                            api::at_recursive));
+      api::open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
   if (!tree.proc || !proc_tree) return refused("open /proc");
   if (auto made = empty_namespace(); !made) return std::unexpected(made.error());
   if (!make_directories({"/new", "/new/bin", "/new/proc", "/proc", "/m", "/s"})) {

@@ -17,12 +17,16 @@
 
 #include "base/check.h"
 #include "syscalls/mount_api.h"
+#include "syscalls/op_flags.h"
 #include "syscalls/syscalls.h"
 
 namespace pivotcheck::rootswitch {
 namespace {
 
 namespace api = kernel::mount_api;
+using kernel::attributes_of;
+using kernel::flags_of;
+using kernel::type_name;
 using strategy::AttachProc;
 using strategy::MakePrivateDirectory;
 using strategy::NewProc;
@@ -37,58 +41,15 @@ long sys_mount(const char* source, const Path& target, const char* type, unsigne
   return ::syscall(SYS_mount, source, target.text.c_str(), type, flags, nullptr);
 }
 
-// --- flags as the kernel has them ----------------------------------------------------------------
-
-unsigned long mount_bits(MountFlags flags) {
-  unsigned long bits = 0;
-  if (flags.has(MountFlag::ro)) bits |= MS_RDONLY;
-  if (flags.has(MountFlag::nosuid)) bits |= MS_NOSUID;
-  if (flags.has(MountFlag::nodev)) bits |= MS_NODEV;
-  if (flags.has(MountFlag::noexec)) bits |= MS_NOEXEC;
-  if (flags.has(MountFlag::noatime)) bits |= MS_NOATIME;
-  return bits;
-}
-
-std::uint64_t attribute_bits(MountFlags flags) {
-  std::uint64_t bits = 0;
-  if (flags.has(MountFlag::ro)) bits |= api::attribute_read_only;
-  if (flags.has(MountFlag::nosuid)) bits |= api::attribute_nosuid;
-  if (flags.has(MountFlag::nodev)) bits |= api::attribute_nodev;
-  if (flags.has(MountFlag::noexec)) bits |= api::attribute_noexec;
-  if (flags.has(MountFlag::noatime)) bits |= api::attribute_noatime;
-  return bits;
-}
-
-unsigned long propagation_bits(Propagation to) {
-  switch (to) {
-    case Propagation::shared_: return MS_SHARED;
-    case Propagation::private_: return MS_PRIVATE;
-    case Propagation::slave: return MS_SLAVE;
-    case Propagation::unbindable: return MS_UNBINDABLE;
-  }
-  return 0;
-}
-
-int umount_bits(UmountFlags flags) {
-  return (flags.has(UmountFlag::detach) ? MNT_DETACH : 0) |
-         (flags.has(UmountFlag::expire) ? MNT_EXPIRE : 0) |
-         (flags.has(UmountFlag::nofollow) ? UMOUNT_NOFOLLOW : 0);
-}
-
-// A path as a call with a descriptor takes it: "@h/sub" is h's and "sub", "@h" is h's and "".
+// A path as a call with a descriptor takes it.
 struct At {
   int directory;
   const char* text;
 };
 
 At at(const StepExecutor& self, const Path& path) {
-  if (path.handle.empty()) return {AT_FDCWD, path.text.c_str()};
-  const std::size_t name = path.text.find_first_not_of('/');
-  const bool bare = name == std::string::npos;
-  return {self.find(path.handle), bare ? "" : path.text.c_str() + name};
+  return {path.handle.empty() ? AT_FDCWD : self.find(path.handle), kernel::text_for_at(path)};
 }
-
-bool is_bare_handle(const Path& path) { return !path.handle.empty() && path.text.empty(); }
 
 // --- operations ----------------------------------------------------------------------------------
 
@@ -120,31 +81,27 @@ int perform(StepExecutor& self, const Chmod& op) {
 }
 
 int perform(StepExecutor&, const Mount& op) {
-  const char* type = op.type == FilesystemType::tmpfs ? "tmpfs" : "ramfs";
-  return answer(sys_mount("none", op.path, type, mount_bits(op.flags)));
+  return answer(sys_mount("none", op.path, type_name(op.type), flags_of(op)));
 }
 
 int perform(StepExecutor&, const Bind& op) {
-  const unsigned long flags = op.recursive ? MS_BIND | MS_REC : MS_BIND;
-  return answer(sys_mount(op.source.text.c_str(), op.target, nullptr, flags));
+  return answer(sys_mount(op.source.text.c_str(), op.target, nullptr, flags_of(op)));
 }
 
 int perform(StepExecutor&, const Move& op) {
-  return answer(sys_mount(op.source.text.c_str(), op.target, nullptr, MS_MOVE));
+  return answer(sys_mount(op.source.text.c_str(), op.target, nullptr, flags_of(op)));
 }
 
 int perform(StepExecutor&, const ChangePropagation& op) {
-  const unsigned long flags = propagation_bits(op.to) | (op.recursive ? +MS_REC : 0U);
-  return answer(sys_mount("none", op.path, nullptr, flags));
+  return answer(sys_mount("none", op.path, nullptr, flags_of(op)));
 }
 
 int perform(StepExecutor&, const Remount& op) {
-  const unsigned long flags = MS_REMOUNT | MS_BIND | mount_bits(op.flags.flags);
-  return answer(sys_mount("none", op.path, nullptr, flags));
+  return answer(sys_mount("none", op.path, nullptr, flags_of(op)));
 }
 
 int perform(StepExecutor&, const Umount& op) {
-  return answer(::syscall(SYS_umount2, op.path.text.c_str(), umount_bits(op.flags)));
+  return answer(::syscall(SYS_umount2, op.path.text.c_str(), flags_of(op)));
 }
 
 int perform(StepExecutor&, const PivotRoot& op) {
@@ -173,56 +130,34 @@ int perform(StepExecutor& self, const Fchdir& op) {
 int perform(StepExecutor& self, const Close& op) { return self.close(op.handle.text); }
 
 int perform(StepExecutor&, const Unshare& op) {
-  const int kinds = (op.kinds.has(NamespaceKind::mnt) ? CLONE_NEWNS : 0) |
-                    (op.kinds.has(NamespaceKind::user) ? CLONE_NEWUSER : 0);
-  return answer(::syscall(SYS_unshare, kinds));
+  return answer(::syscall(SYS_unshare, flags_of(op)));
 }
 
 int perform(StepExecutor& self, const Setns& op) {
-  return answer(::syscall(SYS_setns, self.find_lent(op.task.text), CLONE_NEWNS));
+  return answer(::syscall(SYS_setns, self.find_lent(op.task.text), flags_of(op)));
 }
 
 int perform(StepExecutor& self, const OpenTree& op) {
   const At source = at(self, op.path);
-  unsigned flags = api::open_tree_close_on_exec;
-  if (op.flags.has(OpenTreeFlag::clone)) flags |= api::open_tree_clone;
-  if (op.flags.has(OpenTreeFlag::recursive)) flags |= api::at_recursive;
-  if (is_bare_handle(op.path)) flags |= api::at_empty_path;
-  return self.keep(op.handle.text, api::open_tree(source.directory, source.text, flags));
+  return self.keep(op.handle.text, api::open_tree(source.directory, source.text, flags_of(op)));
 }
 
 int perform(StepExecutor& self, const MoveMount& op) {
   const At source = at(self, op.source);
   const At target = at(self, op.target);
-  unsigned flags = api::move_mount_source_symlinks | api::move_mount_target_symlinks;
-  if (is_bare_handle(op.source)) flags |= api::move_mount_source_empty_path;
-  if (is_bare_handle(op.target)) flags |= api::move_mount_target_empty_path;
-  return answer(
-      api::move_mount(source.directory, source.text, target.directory, target.text, flags));
+  return answer(api::move_mount(source.directory, source.text, target.directory, target.text,
+                                flags_of(op)));
 }
 
 int perform(StepExecutor& self, const MountSetattr& op) {
   const At place = at(self, op.path);
-  api::Attributes attributes;
-  attributes.set = attribute_bits(op.change.set);
-  attributes.clear = attribute_bits(op.change.clear);
-  if (op.change.propagation) attributes.propagation = propagation_bits(*op.change.propagation);
-  unsigned flags = op.recursive.on ? api::at_recursive : 0;
-  if (is_bare_handle(op.path)) flags |= api::at_empty_path;
-  return answer(api::mount_setattr(place.directory, place.text, flags, attributes));
-}
-
-// A new filesystem as a detached mount; -1 and errno if it is refused.
-int new_mount(const char* type, std::uint64_t attributes) {
-  const UniqueFd context(api::fsopen(type, api::fsopen_close_on_exec));
-  if (!context || api::fsconfig(context.get(), api::fsconfig_create, nullptr) != 0) return -1;
-  return api::fsmount(context.get(), api::fsmount_close_on_exec,
-                      static_cast<unsigned>(attributes));
+  return answer(api::mount_setattr(place.directory, place.text, flags_of(op),
+                                   attributes_of(op.change)));
 }
 
 int perform(StepExecutor& self, const Fsmount& op) {
-  const char* type = op.type == FilesystemType::tmpfs ? "tmpfs" : "ramfs";
-  return self.keep(op.handle.text, new_mount(type, attribute_bits(op.flags)));
+  return self.keep(op.handle.text,
+                   api::new_mount(type_name(op.type), kernel::attribute_flags(op.flags)));
 }
 
 // --- steps that have no verb ---------------------------------------------------------------------
@@ -258,12 +193,12 @@ int perform(StepExecutor& self, const OpenInRoot& step) {
 }
 
 int perform(StepExecutor& self, const NewProc& step) {
-  const auto attributes = api::attribute_nosuid | api::attribute_nodev | api::attribute_noexec;
-  return self.keep(step.handle.text, new_mount("proc", attributes));
+  constexpr unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  return self.keep(step.handle.text, api::new_mount("proc", attributes));
 }
 
 int perform(StepExecutor& self, const AttachProc& step) {
-  const unsigned flags = api::move_mount_source_empty_path | api::move_mount_target_empty_path;
+  constexpr unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
   const int proc = self.find(step.proc.text);
   const int error =
       answer(api::move_mount(proc, "", self.find(step.target.text), "", flags));

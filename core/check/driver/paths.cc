@@ -12,6 +12,7 @@
 
 #include "base/unique_fd.h"
 #include "check/driver/reserved_fds.h"
+#include "syscalls/op_flags.h"
 #include "syscalls/syscalls.h"
 
 namespace pivotcheck::kernel {
@@ -54,11 +55,7 @@ pid_t start_helper(HelperCall& errand) {
 }  // namespace
 
 AtPath at_path(const TaskContext& context, const Path& path) {
-  if (path.handle.empty()) return {AT_FDCWD, path.text.c_str()};
-  const std::size_t begin = path.text.find_first_not_of('/');
-  const int directory = context.find(path.handle);
-  if (begin != std::string::npos) return {directory, path.text.c_str() + begin};
-  return {directory, path.text.empty() ? "" : "./"};
+  return {path.handle.empty() ? AT_FDCWD : context.find(path.handle), text_for_at(path)};
 }
 
 std::string proc_path(const TaskContext& context, const Path& path) {

@@ -22,46 +22,12 @@
 #include "syscalls/capabilities.h"
 #include "check/driver/reserved_fds.h"
 #include "syscalls/mount_api.h"
+#include "syscalls/op_flags.h"
 #include "check/driver/paths.h"
 #include "check/driver/fresh_world.h"
 
 namespace pivotcheck::kernel {
 namespace {
-
-// --- flags as the kernel has them ----------------------------------------------------------------
-
-unsigned long mount_bits(MountFlags flags) {
-  unsigned long bits = 0;
-  if (flags.has(MountFlag::ro)) bits |= MS_RDONLY;
-  if (flags.has(MountFlag::nosuid)) bits |= MS_NOSUID;
-  if (flags.has(MountFlag::nodev)) bits |= MS_NODEV;
-  if (flags.has(MountFlag::noexec)) bits |= MS_NOEXEC;
-  if (flags.has(MountFlag::noatime)) bits |= MS_NOATIME;
-  return bits;
-}
-
-int umount_bits(UmountFlags flags) {
-  int bits = 0;
-  if (flags.has(UmountFlag::detach)) bits |= MNT_DETACH;
-  if (flags.has(UmountFlag::expire)) bits |= MNT_EXPIRE;
-  if (flags.has(UmountFlag::nofollow)) bits |= UMOUNT_NOFOLLOW;
-  return bits;
-}
-
-unsigned long propagation_bits(Propagation to) {
-  switch (to) {
-    case Propagation::shared_: return MS_SHARED;
-    case Propagation::private_: return MS_PRIVATE;
-    case Propagation::slave: return MS_SLAVE;
-    case Propagation::unbindable: return MS_UNBINDABLE;
-  }
-  return 0;
-}
-
-int namespace_bits(NamespaceKinds kinds) {
-  return (kinds.has(NamespaceKind::mnt) ? CLONE_NEWNS : 0) |
-         (kinds.has(NamespaceKind::user) ? CLONE_NEWUSER : 0);
-}
 
 // --- files and directories -----------------------------------------------------------------------
 
@@ -108,45 +74,39 @@ Answer perform(TaskContext& context, const Chmod& op) {
 // --- mounts --------------------------------------------------------------------------------------
 
 Answer perform(TaskContext& context, const Mount& op) {
-  const char* type = op.type == FilesystemType::tmpfs ? "tmpfs" : "ramfs";
-  return call_path(context, op.path, [type, flags = mount_bits(op.flags)](const char* path) {
-    return ::mount("none", path, type, flags, nullptr);
+  return call_path(context, op.path, [&op](const char* path) {
+    return ::mount("none", path, type_name(op.type), flags_of(op), nullptr);
   });
 }
 
 Answer perform(TaskContext& context, const Bind& op) {
-  unsigned long flags = MS_BIND;
-  if (op.recursive) flags |= MS_REC;
-  return call_paths(context, op.source, op.target, [flags](const char* source, const char* target) {
-    return ::mount(source, target, nullptr, flags, nullptr);
+  return call_paths(context, op.source, op.target, [&op](const char* source, const char* target) {
+    return ::mount(source, target, nullptr, flags_of(op), nullptr);
   });
 }
 
 Answer perform(TaskContext& context, const Move& op) {
-  return call_paths(context, op.source, op.target, [](const char* source, const char* target) {
-    return ::mount(source, target, nullptr, MS_MOVE, nullptr);
+  return call_paths(context, op.source, op.target, [&op](const char* source, const char* target) {
+    return ::mount(source, target, nullptr, flags_of(op), nullptr);
   });
 }
 
 Answer perform(TaskContext& context, const ChangePropagation& op) {
-  unsigned long flags = propagation_bits(op.to);
-  if (op.recursive) flags |= MS_REC;
-  return call_path(context, op.path, [flags](const char* path) {
-    return ::mount("none", path, nullptr, flags, nullptr);
+  return call_path(context, op.path, [&op](const char* path) {
+    return ::mount("none", path, nullptr, flags_of(op), nullptr);
   });
 }
 
 Answer perform(TaskContext& context, const Remount& op) {
-  const unsigned long flags = MS_REMOUNT | MS_BIND | mount_bits(op.flags.flags);
-  return call_path(context, op.path, [flags](const char* path) {
-    return ::mount("none", path, nullptr, flags, nullptr);
+  return call_path(context, op.path, [&op](const char* path) {
+    return ::mount("none", path, nullptr, flags_of(op), nullptr);
   });
 }
 
 Answer perform(TaskContext& context, const Umount& op) {
-  int flags = umount_bits(op.flags);
+  int flags = flags_of(op);
   // A bare @h is a link in /proc on the helper's way: not following it would be about that link.
-  if (!op.path.handle.empty() && op.path.text.empty()) flags &= ~UMOUNT_NOFOLLOW;
+  if (is_bare_handle(op.path)) flags &= ~UMOUNT_NOFOLLOW;
   return call_path(context, op.path, [flags](const char* path) { return ::umount2(path, flags); });
 }
 
@@ -258,7 +218,7 @@ Answer perform_spawn(TaskContext& context, int subject) {
 }
 
 Answer perform(TaskContext&, const Unshare& op) {
-  if (::unshare(namespace_bits(op.kinds)) != 0) return answer_of(-1);
+  if (::unshare(flags_of(op)) != 0) return answer_of(-1);
   if (!op.kinds.has(NamespaceKind::user)) return {};
   return broken(map_ids(0, 0));
 }
@@ -274,7 +234,7 @@ bool stands_in_rootfs(const TaskContext& context) {
 Answer perform_setns(TaskContext& context, const Setns& op, int subject) {
   const UniqueFd task(sys_pidfd_open(context.schedule->pid(subject)));
   if (!task) return broken(trouble("pidfd_open"));
-  const Answer answer = answer_of(::setns(task.get(), namespace_bits(op.kinds)));
+  const Answer answer = answer_of(::setns(task.get(), flags_of(op)));
   ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // entering a user namespace may clear it
   if (answer.outcome.ok() && op.kinds.has(NamespaceKind::mnt) && stands_in_rootfs(context)) {
     return broken({"setns leaves the world for rootfs", 0});
@@ -288,77 +248,32 @@ Answer perform(TaskContext&, const DropCapabilities& op) {
 
 // --- the mount API by descriptors ----------------------------------------------------------------
 
-// A bare @h is the descriptor itself; an empty path without a handle is an empty path.
-bool is_bare_handle(const Path& path) { return !path.handle.empty() && path.text.empty(); }
-
 Answer perform(TaskContext& context, const OpenTree& op) {
   if (!handles_are_open(context, op.path)) return refused(EBADF);
-  unsigned flags = mount_api::open_tree_close_on_exec;
-  if (op.flags.has(OpenTreeFlag::clone)) flags |= mount_api::open_tree_clone;
-  if (op.flags.has(OpenTreeFlag::recursive)) flags |= mount_api::at_recursive;
-  if (is_bare_handle(op.path)) flags |= mount_api::at_empty_path;
   const AtPath at = at_path(context, op.path);
-  return keep(context, op.handle, UniqueFd(mount_api::open_tree(at.directory, at.text, flags)));
+  return keep(context, op.handle, UniqueFd(mount_api::open_tree(at.directory, at.text, flags_of(op))));
 }
 
 Answer perform(TaskContext& context, const MoveMount& op) {
   if (!handles_are_open(context, op.source) || !handles_are_open(context, op.target)) {
     return refused(EBADF);
   }
-  unsigned flags = mount_api::move_mount_source_symlinks | mount_api::move_mount_target_symlinks;
-  if (is_bare_handle(op.source)) flags |= mount_api::move_mount_source_empty_path;
-  if (is_bare_handle(op.target)) flags |= mount_api::move_mount_target_empty_path;
-  if (op.flags.has(MoveMountFlag::beneath)) flags |= mount_api::move_mount_beneath;
-  if (op.flags.has(MoveMountFlag::set_group)) flags |= mount_api::move_mount_set_group;
   const AtPath from = at_path(context, op.source);
   const AtPath to = at_path(context, op.target);
   return answer_of(
-      mount_api::move_mount(from.directory, from.text, to.directory, to.text, flags));
-}
-
-std::uint64_t attribute_bits(MountFlags flags) {
-  std::uint64_t bits = 0;
-  if (flags.has(MountFlag::ro)) bits |= mount_api::attribute_read_only;
-  if (flags.has(MountFlag::nosuid)) bits |= mount_api::attribute_nosuid;
-  if (flags.has(MountFlag::nodev)) bits |= mount_api::attribute_nodev;
-  if (flags.has(MountFlag::noexec)) bits |= mount_api::attribute_noexec;
-  if (flags.has(MountFlag::noatime)) bits |= mount_api::attribute_noatime;
-  return bits;
+      mount_api::move_mount(from.directory, from.text, to.directory, to.text, flags_of(op)));
 }
 
 Answer perform(TaskContext& context, const MountSetattr& op) {
   if (!handles_are_open(context, op.path)) return refused(EBADF);
-  mount_api::Attributes attributes;
-  attributes.set = attribute_bits(op.change.set);
-  attributes.clear = attribute_bits(op.change.clear);
-  // The kinds of access time are values of one field, which is set as a whole: relatime is 0.
-  if (op.change.set.with(op.change.clear).has(MountFlag::noatime)) {
-    attributes.clear |= mount_api::attribute_atime_mask;
-  }
-  if (op.change.propagation) attributes.propagation = propagation_bits(*op.change.propagation);
-  unsigned flags = 0;
-  if (op.recursive.on) flags |= mount_api::at_recursive;
-  if (is_bare_handle(op.path)) flags |= mount_api::at_empty_path;
   const AtPath at = at_path(context, op.path);
-  return answer_of(mount_api::mount_setattr(at.directory, at.text, flags, attributes));
+  return answer_of(mount_api::mount_setattr(at.directory, at.text, flags_of(op),
+                                            attributes_of(op.change)));
 }
 
 Answer perform(TaskContext& context, const Fsmount& op) {
-  const char* type = op.type == FilesystemType::tmpfs ? "tmpfs" : "ramfs";
-  const UniqueFd configuration(mount_api::fsopen(type, mount_api::fsopen_close_on_exec));
-  if (!configuration) return answer_of(-1);
-  // As with mount(2), `ro` is about the filesystem and the mount.
-  if (op.flags.has(MountFlag::ro) &&
-      mount_api::fsconfig(configuration.get(), mount_api::fsconfig_set_flag, "ro") != 0) {
-    return answer_of(-1);
-  }
-  if (mount_api::fsconfig(configuration.get(), mount_api::fsconfig_create, nullptr) != 0) {
-    return answer_of(-1);
-  }
-  const auto attributes = static_cast<unsigned>(attribute_bits(op.flags));
   return keep(context, op.handle,
-              UniqueFd(mount_api::fsmount(configuration.get(), mount_api::fsmount_close_on_exec,
-                                          attributes)));
+              UniqueFd(mount_api::new_mount(type_name(op.type), attribute_flags(op.flags))));
 }
 
 }  // namespace
