@@ -26,19 +26,26 @@
 
 namespace pivotcheck {
 
+// The number of a handle's name in its scenario. Only resolve() sets it (scenario/program.h); it is
+// no part of what two operations are compared by.
+inline constexpr int no_slot = -1;
+
 // A path as a scenario writes it: it starts at handle `handle` if that is not empty (`@h`: text "",
 // `@h/sub`: text "/sub"), otherwise `text` is the path, absolute or relative to the task's current
 // directory; it may be empty. Without a handle, text never begins with '@' (write "./@x").
 struct Path {
   std::string handle;
   std::string text;
+  int slot = no_slot;  // of the handle, once it is resolved
 
   Path() = default;
   Path(std::string plain) : text(std::move(plain)) {}  // NOLINT: a word of a scenario is a path
   Path(const char* plain) : text(plain) {}             // NOLINT
   Path(std::string from_handle, std::string rest)
       : handle(std::move(from_handle)), text(std::move(rest)) {}
-  bool operator==(const Path&) const = default;
+  bool operator==(const Path& other) const {
+    return handle == other.handle && text == other.text;
+  }
 };
 
 struct TaskName {  // [A-Z][A-Z0-9]*
@@ -48,7 +55,8 @@ struct TaskName {  // [A-Z][A-Z0-9]*
 
 struct HandleName {  // [a-z][a-z0-9]*
   std::string text;
-  bool operator==(const HandleName&) const = default;
+  int slot = no_slot;  // once it is resolved
+  bool operator==(const HandleName& other) const { return text == other.text; }
 };
 
 struct LinkTarget {  // the text of a symbolic link: never a handle
