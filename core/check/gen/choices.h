@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// choices.h: where generators get their random choices from. A seeded generator, the bytes of
-// libFuzzer, RapidCheck and an exhaustive odometer all stand behind these two calls, so that
-// one set of generators serves them all.
+// choices.h: where generators get their random choices from: a seed (seeded.h), or RapidCheck
+// (props/scenario_gen.cc). One set of generators serves them all.
 #pragma once
 
 #include <cstdint>

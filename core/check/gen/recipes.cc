@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// recipes.cc: reads the texts of recipe_texts.h, and performs one in the middle of a story.
+// recipes.cc: reads recipes.txt, and performs a recipe in the middle of a scenario.
 #include "check/gen/recipes.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
 
+#include "base/check.h"
 #include "check/gen/places.h"
-#include "check/gen/recipe_texts.h"
+#include "recipes_text.h"  // made by CMake from recipes.txt
 
 namespace pivotcheck::gen {
 namespace {
@@ -36,24 +38,48 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
-// The lines of a text; one that begins with ';' goes on with the line above.
-std::vector<std::string_view> lines_of(std::string_view text) {
-  std::vector<std::string_view> lines;
-  for (const std::string_view line : split(text, '\n')) {
-    if (line.front() != ';') {
-      lines.push_back(line);
+struct RecipeText {
+  std::string_view name;
+  std::uint32_t weight = 0;
+  bool opening = false;
+  std::vector<std::string_view> lines;  // one that begins with ';' is part of the line above it
+};
+
+// "[12 opening] a second task"
+RecipeText read_heading(std::string_view line) {
+  RecipeText recipe;
+  const std::size_t end = line.find(']');
+  PIVOTCHECK_CHECK(end != std::string_view::npos);
+  const std::vector<std::string_view> words = split(line.substr(1, end - 1), ' ');
+  PIVOTCHECK_CHECK(!words.empty());
+  const std::string_view weight = words[0];
+  std::from_chars(weight.data(), weight.data() + weight.size(), recipe.weight);
+  PIVOTCHECK_CHECK(recipe.weight > 0);
+  recipe.opening = words.size() == 2 && words[1] == "opening";
+  recipe.name = trimmed(line.substr(end + 1));
+  return recipe;
+}
+
+std::vector<RecipeText> recipe_texts() {
+  std::vector<RecipeText> all;
+  for (const std::string_view line : split(recipes_text, '\n')) {
+    if (line.front() == '#') continue;
+    if (line.front() == '[') {
+      all.push_back(read_heading(line));
+    } else if (line.front() != ';') {
+      all.back().lines.push_back(line);
     } else {
-      std::string_view& above = lines.back();
+      std::string_view& above = all.back().lines.back();
       above = {above.data(), static_cast<std::size_t>(line.data() + line.size() - above.data())};
     }
   }
-  return lines;
+  return all;
 }
 
 bool is_alternative(std::string_view line) { return line.front() == '|'; }
 
-// One recipe from those lines that are always performed, and one alternative, which stands
-// where the first of them stood (they stand together).
+// One recipe: the lines that are not alternatives, and one alternative in the place of them all
+// (alternatives are consecutive lines).
 Recipe read(const RecipeText& source, const std::vector<std::string_view>& lines) {
   Recipe recipe;
   recipe.name = source.name;
@@ -72,7 +98,7 @@ Recipe read(const RecipeText& source, const std::vector<std::string_view>& lines
   }
   auto parsed = parse(text);
   if (!parsed) {
-    std::fprintf(stderr, "pivotcheck: recipe \"%s\", line %d of\n%s%s\n", source.name,
+    std::fprintf(stderr, "pivotcheck: recipe \"%s\", line %d of\n%s%s\n", recipe.name.c_str(),
                  parsed.error().line, text.c_str(), parsed.error().what.c_str());
     std::abort();
   }
@@ -90,8 +116,8 @@ Recipe read(const RecipeText& source, const std::vector<std::string_view>& lines
 
 std::vector<Recipe> read_all() {
   std::vector<Recipe> all;
-  for (const RecipeText& source : recipe_texts) {
-    const std::vector<std::string_view> lines = lines_of(source.text);
+  for (const RecipeText& source : recipe_texts()) {
+    const std::vector<std::string_view>& lines = source.lines;
     const auto first = std::ranges::find_if(lines, is_alternative);
     const auto alternatives =
         static_cast<std::uint32_t>(std::ranges::count_if(lines, is_alternative));
