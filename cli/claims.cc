@@ -107,7 +107,7 @@ Claim rootfs_claim() {
 // has which can answer at all.
 Shown show_rootfs() {
   const auto traits = KernelTraits::for_release(running_release());
-  const auto process = explain::see_process(0, {"/proc"}, {"/proc"}, traits);
+  const auto process = explain::view_process(0, {"/proc"}, {"/proc"}, traits);
   if (!process) return {.how = Shown::How::not_run, .reason = process.error().what};
   const explain::Answer answer = explain::explain(*process);
   if (answer.first.reason != &explain::root_is_rootfs) {

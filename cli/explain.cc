@@ -84,11 +84,11 @@ std::string possible_words(const Answer& answer) {
 std::string headline(const ExplainOptions& options, const Answer& answer) {
   const std::string call = fmt::format("pivot_root {} {}", explain::shell_word(options.new_root),
                                        explain::shell_word(options.put_old));
-  switch (answer.verdict) {
-    case Answer::Verdict::would_succeed: return call + " would succeed.\n";
-    case Answer::Verdict::refused:
+  switch (answer.conclusion) {
+    case explain::Conclusion::would_succeed: return call + " would succeed.\n";
+    case explain::Conclusion::refused:
       return fmt::format("{} would be refused: {}\n", call, possible_words(answer));
-    case Answer::Verdict::cannot_tell:
+    case explain::Conclusion::cannot_tell:
       return fmt::format("{}: cannot tell: {}\n", call, possible_words(answer));
   }
   return "";
@@ -101,7 +101,7 @@ std::string reason_words(Reason reason) {
 void print_mounts(const Answer& answer) {
   if (answer.mounts.empty()) return;
   print("\nThe mounts that it is about, as /proc/PID/mountinfo has them:\n");
-  for (const explain::Involved& mount : answer.mounts) {
+  for (const explain::InvolvedMount& mount : answer.mounts) {
     if (!mount.seen) {
       print(fmt::format("  {}: not shown to the process\n", mount.what));
       continue;
@@ -120,7 +120,7 @@ void print_mending(const Answer& answer) {
     }
   }
   if (!answer.commands.empty()) {
-    print(answer.verdict == Answer::Verdict::cannot_tell
+    print(answer.conclusion == explain::Conclusion::cannot_tell
               ? "\nWhat mends it whichever it is, in this order:\n"
               : "\nWhat mends all of it, in this order:\n");
     for (const std::string& command : answer.commands) print("  " + command + "\n");
@@ -160,12 +160,12 @@ void print_answer(const ExplainOptions& options, const ProcessView& process, con
 
 std::string json_of(const ProcessView& process, const Answer& answer) {
   using nlohmann::ordered_json;
-  ordered_json object{{"verdict", explain::name(answer.verdict)}};
-  const bool refused = answer.verdict == Answer::Verdict::refused;
+  ordered_json object{{"verdict", explain::name(answer.conclusion)}};
+  const bool refused = answer.conclusion == explain::Conclusion::refused;
   if (refused && answer.first.reason != nullptr) object["rule"] = answer.first.reason->name;
   if (refused) object["errno"] = to_string(answer.first.outcome);
   object["mounts"] = ordered_json::array();
-  for (const explain::Involved& mount : answer.mounts) {
+  for (const explain::InvolvedMount& mount : answer.mounts) {
     ordered_json one{{"what", mount.what}};
     if (mount.seen) {
       const MountView& view = mount.seen->line.mount;
@@ -202,7 +202,7 @@ std::expected<KernelTraits, std::string> traits_of(const std::string& kernel) {
   return KernelTraits::for_release(*release);
 }
 
-std::expected<ProcessView, std::string> offline_sight(const ExplainOptions& options,
+std::expected<ProcessView, std::string> offline_view(const ExplainOptions& options,
                                                 const KernelTraits& traits) {
   if (options.pid != 0) return std::unexpected("--mountinfo and --pid exclude each other");
   if (options.try_it) return std::unexpected("--mountinfo and --try exclude each other");
@@ -213,7 +213,7 @@ std::expected<ProcessView, std::string> offline_sight(const ExplainOptions& opti
   if (!options.cwd.empty() && !options.cwd.starts_with('/')) {
     return std::unexpected("--cwd: an absolute path is wanted");
   }
-  explain::OfflineQuestion question{.root = options.root,
+  explain::OfflineQuestion query{.root = options.root,
                                     .current_directory = options.cwd,
                                     .traits = traits,
                                     .new_root = options.new_root,
@@ -224,7 +224,7 @@ std::expected<ProcessView, std::string> offline_sight(const ExplainOptions& opti
       return std::unexpected("--caps " + *options.caps +
                              ": a list of sys_admin, sys_chroot, dac, or all, or none is wanted");
     }
-    question.capabilities = *capabilities;
+    query.capabilities = *capabilities;
   }
   std::error_code error;
   if (std::filesystem::is_directory(options.mountinfo, error)) {
@@ -236,16 +236,16 @@ std::expected<ProcessView, std::string> offline_sight(const ExplainOptions& opti
   if (!file || file.bad()) {
     return std::unexpected(options.mountinfo + ": can't be read: " + errno_name(errno));
   }
-  auto process = explain::see_offline(text.str(), question);
+  auto process = explain::view_mountinfo(text.str(), query);
   if (!process) return std::unexpected(options.mountinfo + ": " + process.error());
   return process;
 }
 
 ExitStatus status_of(const Answer& answer) {
-  switch (answer.verdict) {
-    case Answer::Verdict::would_succeed: return ExitStatus::agreed;
-    case Answer::Verdict::refused: return ExitStatus::disagreed;
-    case Answer::Verdict::cannot_tell: return ExitStatus::nothing_ran;
+  switch (answer.conclusion) {
+    case explain::Conclusion::would_succeed: return ExitStatus::agreed;
+    case explain::Conclusion::refused: return ExitStatus::disagreed;
+    case explain::Conclusion::cannot_tell: return ExitStatus::nothing_ran;
   }
   return ExitStatus::harness;
 }
@@ -258,7 +258,7 @@ ExitStatus bad_usage(const std::string& why) {
 // The process is there, but this caller may not look at it, or not stand where it stands.
 ExitStatus cannot_look(const ExplainOptions& options, const Failure& failure) {
   if (options.json) {
-    print(line({{"verdict", explain::name(Answer::Verdict::cannot_tell)},
+    print(line({{"verdict", explain::name(explain::Conclusion::cannot_tell)},
                 {"mounts", nlohmann::json::array()},
                 {"further", nlohmann::json::array()},
                 {"commands", nlohmann::json::array()},
@@ -278,7 +278,7 @@ Expected<std::string> try_it(const ExplainOptions& options, const ProcessView& p
   if (!outcome) return std::unexpected(outcome.error());
   const bool known = std::ranges::any_of(
       answer.possible, [&](const explain::Possibility& one) { return one.outcome == *outcome; });
-  explain::decide(answer, process, *outcome);
+  explain::apply_trial_result(answer, process, *outcome);
   return fmt::format("Tried in a copy of the mount namespace: {}.{}", to_string(*outcome),
                      known ? "" : " That is not what the rules say: please report it.");
 }
@@ -291,7 +291,7 @@ ExitStatus explain_it(const ExplainOptions& options) {
   }
   std::expected<ProcessView, std::string> process;
   if (!options.mountinfo.empty()) {
-    process = offline_sight(options, *traits);
+    process = offline_view(options, *traits);
     if (!process) return bad_usage(process.error());
   } else {
     if (!options.root.empty() || !options.cwd.empty() || options.caps) {
@@ -300,7 +300,7 @@ ExitStatus explain_it(const ExplainOptions& options) {
     if (options.pid != 0 && !process_exists(options.pid)) {
       return bad_usage(fmt::format("there is no process {}", options.pid));
     }
-    auto live = explain::see_process(options.pid, {options.new_root}, {options.put_old}, *traits);
+    auto live = explain::view_process(options.pid, {options.new_root}, {options.put_old}, *traits);
     if (!live) return cannot_look(options, live.error());
     process = std::move(*live);
   }

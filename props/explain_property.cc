@@ -47,8 +47,8 @@ using explain::Answer;
 constexpr std::chrono::seconds limit{10};  // for each world
 constexpr double cannot_tell_share_max = 0.05;
 constexpr int failures_shown_max = 3;
-constexpr unsigned mending_every = 16;   // how often mending is worked out as well: it is slow
-constexpr unsigned rehearsal_every = 4;  // how often what can be told is rehearsed as well
+constexpr unsigned remedies_every = 16;   // how often mending is worked out as well: it is slow
+constexpr unsigned dry_run_every = 4;  // how often what can be told is rehearsed as well
 
 struct Options {
   std::uint64_t seed = 0;
@@ -69,15 +69,15 @@ struct Counts {
 
 // What became of one question.
 struct Result {
-  enum class Kind : unsigned char { right, cannot_tell, wrong, rehearsal_wrong, not_asked, broke };
+  enum class Kind : unsigned char { right, cannot_tell, wrong, dry_run_wrong, not_asked, broke };
   Kind kind = Kind::not_asked;
   bool machine_owns = false;
   Answer answer;
   std::string what;
 };
 
-const PivotRoot& pivot_of(const PivotQuery& question) {
-  return std::get<PivotRoot>(question.back().op);
+const PivotRoot& pivot_of(const PivotQuery& query) {
+  return std::get<PivotRoot>(query.back().op);
 }
 
 bool starts_at_handle(const PivotRoot& pivot) {
@@ -86,8 +86,8 @@ bool starts_at_handle(const PivotRoot& pivot) {
 
 class ExplainOracle {
  public:
-  explicit ExplainOracle(std::array<std::optional<KernelDriver>, 2> laboratories)
-      : drivers_(std::move(laboratories)),
+  explicit ExplainOracle(std::array<std::optional<KernelDriver>, 2> drivers)
+      : drivers_(std::move(drivers)),
         traits_(KernelTraits::for_release(running_release())) {}
 
   [[nodiscard]] const KernelTraits& traits() const { return traits_; }
@@ -95,32 +95,32 @@ class ExplainOracle {
     return drivers_[static_cast<std::size_t>(privilege)].has_value();
   }
 
-  Result ask(Privilege privilege, const PivotQuery& question) {
+  Result ask(Privilege privilege, const PivotQuery& query) {
     KernelDriver& driver = *drivers_[static_cast<std::size_t>(privilege)];
-    const std::vector<Step> before(question.begin(), question.end() - 1);
+    const std::vector<Step> before(query.begin(), query.end() - 1);
     const auto world = driver.perform(before, {}, limit);
     if (!world) return broke(world.error());
-    const auto task = std::ranges::find(world->tasks, question.back().task.text, &LiveTask::name);
+    const auto task = std::ranges::find(world->tasks, query.back().task.text, &LiveTask::name);
     if (task == world->tasks.end()) return {};
-    const PivotRoot& pivot = pivot_of(question);
+    const PivotRoot& pivot = pivot_of(query);
     const auto process =
-        explain::see_process(task->pid, {pivot.new_root.text}, {pivot.put_old.text}, traits_);
+        explain::view_process(task->pid, {pivot.new_root.text}, {pivot.put_old.text}, traits_);
     if (!process) return broke(process.error());
-    const bool mending = ++questions_ % mending_every == 0;
+    const bool with_remedies = ++questions_ % remedies_every == 0;
     Result result{.kind = Result::Kind::right,
                   .machine_owns = process->machine_owns,
-                  .answer = explain::explain(*process, mending),
+                  .answer = explain::explain(*process, with_remedies),
                   .what = {}};
-    std::optional<Outcome> rehearsed;
-    const bool tells = result.answer.verdict != Answer::Verdict::cannot_tell;
-    if (process->may_mount && (!tells || questions_ % rehearsal_every == 0)) {
+    std::optional<Outcome> dry_run;
+    const bool tells = result.answer.conclusion != explain::Conclusion::cannot_tell;
+    if (process->may_mount && (!tells || questions_ % dry_run_every == 0)) {
       const auto outcome = dry_run_pivot_root(task->pid, pivot.new_root.text, pivot.put_old.text);
       if (!outcome) return broke(outcome.error());
-      rehearsed = *outcome;
+      dry_run = *outcome;
     }
-    const auto truth = driver.perform(question, {}, limit);
+    const auto truth = driver.perform(query, {}, limit);
     if (!truth) return broke(truth.error());
-    return judged(std::move(result), rehearsed, truth->outcomes.back());
+    return compared(std::move(result), dry_run, truth->outcomes.back());
   }
 
  private:
@@ -131,16 +131,16 @@ class ExplainOracle {
     return result;
   }
 
-  static Result judged(Result result, std::optional<Outcome> rehearsed, Outcome truth) {
-    const bool tells = result.answer.verdict != Answer::Verdict::cannot_tell;
+  static Result compared(Result result, std::optional<Outcome> dry_run, Outcome truth) {
+    const bool tells = result.answer.conclusion != explain::Conclusion::cannot_tell;
     if (!tells) result.kind = Result::Kind::cannot_tell;
     if (tells && result.answer.first.outcome != truth) {
       result.kind = Result::Kind::wrong;
       result.what = fmt::format("explain says {}, the kernel {}",
                                 to_string(result.answer.first.outcome), to_string(truth));
-    } else if (rehearsed && *rehearsed != truth) {
-      result.kind = Result::Kind::rehearsal_wrong;
-      result.what = fmt::format("the rehearsal says {}, the kernel {}", to_string(*rehearsed),
+    } else if (dry_run && *dry_run != truth) {
+      result.kind = Result::Kind::dry_run_wrong;
+      result.what = fmt::format("the rehearsal says {}, the kernel {}", to_string(*dry_run),
                                 to_string(truth));
     }
     return result;
@@ -214,50 +214,50 @@ std::optional<PivotQuery> make_question(Choices& choices, const Generated& gener
   const std::string put_old =
       choices.chance(70) ? new_root.path + down(choices, generated.world, new_root.dentry, 2)
                        : some_spot(choices, generated.world, task).path;
-  PivotQuery question = generated.steps;
-  question.push_back({{task.name}, PivotRoot{new_root.path, put_old}});
-  return question;
+  PivotQuery query = generated.steps;
+  query.push_back({{task.name}, PivotRoot{new_root.path, put_old}});
+  return query;
 }
 
 // --- failures
 
 // Leaves out what the failure does not need. A step that is refused then is no matter, but every
 // task must be there.
-PivotQuery shrink(ExplainOracle& asker, Privilege privilege, PivotQuery question, Result::Kind kind) {
+PivotQuery shrink(ExplainOracle& oracle, Privilege privilege, PivotQuery query, Result::Kind kind) {
   for (bool again = true; again;) {
     again = false;
-    for (std::size_t i = question.size() - 1; i-- > 0;) {
-      if (std::holds_alternative<Spawn>(question[i].op) ||
-          std::holds_alternative<Exit>(question[i].op)) {
+    for (std::size_t i = query.size() - 1; i-- > 0;) {
+      if (std::holds_alternative<Spawn>(query[i].op) ||
+          std::holds_alternative<Exit>(query[i].op)) {
         continue;
       }
-      PivotQuery shorter = question;
+      PivotQuery shorter = query;
       shorter.erase(shorter.begin() + static_cast<std::ptrdiff_t>(i));
-      if (asker.ask(privilege, shorter).kind != kind) continue;
-      question = std::move(shorter);
+      if (oracle.ask(privilege, shorter).kind != kind) continue;
+      query = std::move(shorter);
       again = true;
     }
   }
-  return question;
+  return query;
 }
 
-void show(ExplainOracle& asker, Privilege privilege, const PivotQuery& question, const Result& result) {
-  const PivotQuery small = shrink(asker, privilege, question, result.kind);
+void show(ExplainOracle& oracle, Privilege privilege, const PivotQuery& query, const Result& result) {
+  const PivotQuery small = shrink(oracle, privilege, query, result.kind);
   fmt::print("WRONG: {}\nprivilege: {}\n", result.what,
              privilege == Privilege::root ? "root" : "userns");
   for (const Step& step : small) fmt::print("{}\n", print(step));
-  const Result shown = asker.ask(privilege, small);
+  const Result shown = oracle.ask(privilege, small);
   fmt::print("# {}; {}\n", shown.what,
              shown.answer.first.reason == nullptr ? "" : shown.answer.first.reason->name);
 }
 
 void count(Counts& counts, const Result& result) {
   ++counts.asked;
-  if (result.answer.verdict == Answer::Verdict::would_succeed) ++counts.succeed;
-  if (result.answer.verdict == Answer::Verdict::refused) {
+  if (result.answer.conclusion == explain::Conclusion::would_succeed) ++counts.succeed;
+  if (result.answer.conclusion == explain::Conclusion::refused) {
     ++counts.rules[std::string(result.answer.first.reason->name)];
   }
-  if (result.answer.verdict != Answer::Verdict::cannot_tell) return;
+  if (result.answer.conclusion != explain::Conclusion::cannot_tell) return;
   ++counts.cannot_tell;
   for (const std::string& words : result.answer.cannot_tell) {
     ++counts.unknown[words.substr(0, words.find(':'))];
@@ -279,21 +279,21 @@ void tell(std::string_view whose, const Counts& counts) {
   }
 }
 
-std::expected<ExplainOracle, Failure> make_asker() {
-  std::array<std::optional<KernelDriver>, 2> laboratories;
+std::expected<ExplainOracle, Failure> make_oracle() {
+  std::array<std::optional<KernelDriver>, 2> drivers;
   std::string why;
   for (const Privilege privilege : {Privilege::userns, Privilege::root}) {
     auto driver = KernelDriver::start(privilege);
     if (driver) {
-      laboratories[static_cast<std::size_t>(privilege)] = std::move(*driver);
+      drivers[static_cast<std::size_t>(privilege)] = std::move(*driver);
     } else {
       why = driver.error().what;
       fmt::print(stderr, "explain_property: NOT RUN in {} worlds: {}\n",
                  privilege == Privilege::root ? "root" : "userns", why);
     }
   }
-  if (!laboratories[0] && !laboratories[1]) return fail(why, Failure::Kind::cannot_run);
-  return ExplainOracle(std::move(laboratories));
+  if (!drivers[0] && !drivers[1]) return fail(why, Failure::Kind::cannot_run);
+  return ExplainOracle(std::move(drivers));
 }
 
 // --- the corpus
@@ -301,48 +301,48 @@ std::expected<ExplainOracle, Failure> make_asker() {
 // "" if all is right with it.
 std::string complaint_about(const Result& result, const StatedOutcome* stated) {
   if (result.kind == Result::Kind::broke || result.kind == Result::Kind::wrong ||
-      result.kind == Result::Kind::rehearsal_wrong) {
+      result.kind == Result::Kind::dry_run_wrong) {
     return result.what;
   }
-  if (result.answer.verdict != Answer::Verdict::refused || stated == nullptr) return "";
+  if (result.answer.conclusion != explain::Conclusion::refused || stated == nullptr) return "";
   const std::string_view rule = result.answer.first.reason->name;
   if (stated->rule.empty() || rule == stated->rule) return "";
   return fmt::format("explain names {}, the scenario {}", rule, stated->rule);
 }
 
 // How many were asked; -1 if one of them is not answered right.
-int ask_corpus(ExplainOracle& asker, const std::string& folder) {
+int ask_corpus(ExplainOracle& oracle, const std::string& folder) {
   int asked = 0;
   int wrong = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
     if (entry.path().extension() != ".scn") continue;
     std::ifstream file(entry.path(), std::ios::binary);
     const auto scenario = parse(std::string(std::istreambuf_iterator<char>(file), {}));
-    if (!scenario || !asker.has(scenario->effective_privilege())) continue;
+    if (!scenario || !oracle.has(scenario->effective_privilege())) continue;
     const bool is_for_this_kernel = std::ranges::all_of(
         scenario->kernel, [](const auto& one) { return holds(one, running_release()); });
     if (!is_for_this_kernel) continue;
-    PivotQuery question;
+    PivotQuery query;
     for (const ScenarioStep& step : scenario->steps) {
-      question.push_back(step.step);
+      query.push_back(step.step);
       const auto* pivot = std::get_if<PivotRoot>(&step.step.op);
       if (pivot == nullptr || starts_at_handle(*pivot)) continue;
-      const Result result = asker.ask(scenario->effective_privilege(), question);
+      const Result result = oracle.ask(scenario->effective_privilege(), query);
       ++asked;
       const std::string complaint = complaint_about(result, step.stated ? &*step.stated : nullptr);
       if (complaint.empty()) continue;
       ++wrong;
-      fmt::print("WRONG: {}, step {}: {}\n", entry.path().string(), question.size(), complaint);
+      fmt::print("WRONG: {}, step {}: {}\n", entry.path().string(), query.size(), complaint);
     }
   }
   return wrong == 0 ? asked : -1;
 }
 
 int run(const Options& options) {
-  auto asker = make_asker();
-  if (!asker) return 4;
+  auto oracle = make_oracle();
+  if (!oracle) return 4;
   if (!options.corpus.empty()) {
-    const int asked = ask_corpus(*asker, options.corpus);
+    const int asked = ask_corpus(*oracle, options.corpus);
     fmt::print("explain_property: {} pivot_roots of {}\n", asked, options.corpus);
     if (asked <= 0) return asked == 0 ? 3 : 1;
   }
@@ -353,12 +353,12 @@ int run(const Options& options) {
        machine.asked + others.asked < static_cast<std::uint64_t>(options.cases); ++i) {
     SeededChoices choices(options.seed, i);
     const Privilege privilege = i % 2 == 0 ? Privilege::root : Privilege::userns;
-    if (!asker->has(privilege)) continue;
-    const ScenarioGenerator generator({.privilege = privilege, .traits = asker->traits()});
+    if (!oracle->has(privilege)) continue;
+    const ScenarioGenerator generator({.privilege = privilege, .traits = oracle->traits()});
     const Generated generated = generator.generate(choices);
-    const auto question = make_question(choices, generated);
-    if (!question) continue;
-    const Result result = asker->ask(privilege, *question);
+    const auto query = make_question(choices, generated);
+    if (!query) continue;
+    const Result result = oracle->ask(privilege, *query);
     if (result.kind == Result::Kind::not_asked) continue;
     if (result.kind == Result::Kind::broke) {
       fmt::print("HARNESS: case {}: {}\n", i, result.what);
@@ -366,8 +366,8 @@ int run(const Options& options) {
     }
     count(result.machine_owns ? machine : others, result);
     const bool is_wrong =
-        result.kind == Result::Kind::wrong || result.kind == Result::Kind::rehearsal_wrong;
-    if (is_wrong && ++wrong <= failures_shown_max) show(*asker, privilege, *question, result);
+        result.kind == Result::Kind::wrong || result.kind == Result::Kind::dry_run_wrong;
+    if (is_wrong && ++wrong <= failures_shown_max) show(*oracle, privilege, *query, result);
   }
   tell("owned by the machine's user namespace", machine);
   tell("owned by another user namespace", others);

@@ -48,7 +48,7 @@ void renumber(Snapshot& snapshot, Choices& choices) {
   Renumbering group(choices);
   Renumbering filesystem(choices);
   Renumbering object(choices);
-  const auto place = [&](Location& at) {
+  const auto place = [&](LocationView& at) {
     mount(at.mount);
     object(at.object);
   };

@@ -42,12 +42,13 @@ Possibility refused(Reason reason) { return {.outcome = {reason->error}, .reason
 }  // namespace
 
 std::vector<Assumption> assumptions(const ProcessView& process) {
-  const std::vector<OpenQuestion> open = unknowns(process);
+  const std::vector<OpenQuestion> open = open_questions(process);
   std::vector<Assumption> result;
   for (unsigned bits = 0; bits < 1U << open.size(); ++bits) {
-    Assumption guess;
-    for (std::size_t i = 0; i < open.size(); ++i) guess.*(open[i].flag) = (bits >> i & 1U) != 0;
-    result.push_back(guess);
+    Assumption assumption;
+    for (std::size_t i = 0; i < open.size(); ++i)
+      assumption.*(open[i].flag) = (bits >> i & 1U) != 0;
+    result.push_back(assumption);
   }
   return result;
 }
@@ -67,43 +68,45 @@ Rule rule_of_lookup(const Place& place) {
   }
 }
 
-Possibility evaluate(Hypothesis& built) {
-  const bool on_rootfs = built.rootfs.exists() && task_of(built).root.mount == built.rootfs;
-  const bool allowed = built.world.capable(task_of(built), Capability::sys_admin,
-                                           built.world[task_of(built).mount_ns].owner);
+Possibility evaluate(Hypothesis& hypothesis) {
+  const bool on_rootfs =
+      hypothesis.rootfs.exists() && task_of(hypothesis).root.mount == hypothesis.rootfs;
+  const bool allowed =
+      hypothesis.world.capable(task_of(hypothesis), Capability::sys_admin,
+                               hypothesis.world[task_of(hypothesis).mount_ns].owner);
   if (!allowed) return refused(&info(Rule::pivot_no_capability));
-  if (const Rule r = rule_of_lookup(built.new_root_place); r != Rule::none)
+  if (const Rule r = rule_of_lookup(hypothesis.new_root_place); r != Rule::none)
     return refused(&info(r));
-  if (const Rule r = rule_of_lookup(built.put_old_place); r != Rule::none) {
-    const auto new_root =
-        model::look_up(built.world, task_of(built), built.new_root, {.want_directory = true});
+  if (const Rule r = rule_of_lookup(hypothesis.put_old_place); r != Rule::none) {
+    const auto new_root = model::look_up(hypothesis.world, task_of(hypothesis), hypothesis.new_root,
+                                         {.want_directory = true});
     return refused(&info(new_root.refused == Rule::none ? r : new_root.refused));
   }
   std::optional<model::World> before;
-  if (on_rootfs) before = built.world;
+  if (on_rootfs) before = hypothesis.world;
   const Verdict verdict =
-      apply(built.world, {{task_name}, PivotRoot{built.new_root, built.put_old}});
+      apply(hypothesis.world, {{task_name}, PivotRoot{hypothesis.new_root, hypothesis.put_old}});
   if (on_rootfs && comes_behind_rootfs(verdict.rule)) {
-    built.world = std::move(*before);
+    hypothesis.world = std::move(*before);
     return refused(&root_is_rootfs);
   }
   return verdict.rule == Rule::none ? Possibility{} : refused(&info(verdict.rule));
 }
 
-std::optional<model::Location> new_root_in(Hypothesis& built) {
-  const auto found =
-      model::look_up(built.world, task_of(built), built.new_root, {.want_directory = true});
+std::optional<model::Location> new_root_in(Hypothesis& hypothesis) {
+  const auto found = model::look_up(hypothesis.world, task_of(hypothesis), hypothesis.new_root,
+                                    {.want_directory = true});
   return found.refused == Rule::none ? std::optional(found.at) : std::nullopt;
 }
 
-std::optional<model::Location> put_old_in(Hypothesis& built) {
-  const auto found = model::look_up(built.world, task_of(built), built.put_old,
+std::optional<model::Location> put_old_in(Hypothesis& hypothesis) {
+  const auto found = model::look_up(hypothesis.world, task_of(hypothesis), hypothesis.put_old,
                                     {.want_directory = true, .to_the_top = true});
   return found.refused == Rule::none ? std::optional(found.at) : std::nullopt;
 }
 
-bool perform(Hypothesis& built, Op op) {
-  return apply(built.world, {{task_name}, std::move(op)}).rule == Rule::none;
+bool perform(Hypothesis& hypothesis, Op op) {
+  return apply(hypothesis.world, {{task_name}, std::move(op)}).rule == Rule::none;
 }
 
 }  // namespace pivotcheck::explain

@@ -9,7 +9,7 @@
 namespace pivotcheck::explain {
 
 // Leaves the world as pivot_root would.
-Possibility evaluate(Hypothesis& built);
+Possibility evaluate(Hypothesis& hypothesis);
 
 // All of them, the friendliest one first.
 std::vector<Assumption> assumptions(const ProcessView& process);
@@ -19,11 +19,12 @@ Rule rule_of_lookup(const Place& place);
 
 // Where the two arguments lead in that world; nullopt if they lead nowhere. The second: where the
 // old root would be mounted, which is on top of what is mounted there.
-std::optional<model::Location> new_root_in(Hypothesis& built);
-std::optional<model::Location> put_old_in(Hypothesis& built);
+std::optional<model::Location> new_root_in(Hypothesis& hypothesis);
+std::optional<model::Location> put_old_in(Hypothesis& hypothesis);
 
 // The task that calls; for whoever mends its world.
-inline model::Task& task_of(Hypothesis& built) { return built.world.tasks.front(); }
-bool perform(Hypothesis& built, Op op);  // by that task; false if the model says that it is refused
+inline model::Task& task_of(Hypothesis& hypothesis) { return hypothesis.world.tasks.front(); }
+bool perform(Hypothesis& hypothesis,
+             Op op);  // by that task; false if the model says that it is refused
 
 }  // namespace pivotcheck::explain

@@ -14,11 +14,12 @@ namespace {
 
 using model::MountIndex;
 
-Involved involved(const ProcessView& process, const Hypothesis& built, std::string what, MountIndex mount) {
-  Involved result{.what = std::move(what), .seen = std::nullopt};
+InvolvedMount involved(const ProcessView& process, const Hypothesis& hypothesis, std::string what,
+                       MountIndex mount) {
+  InvolvedMount result{.what = std::move(what), .seen = std::nullopt};
   const auto id =
-      std::ranges::find(built.mounts, mount, &std::pair<const MountId, MountIndex>::second);
-  if (id == built.mounts.end()) return result;
+      std::ranges::find(hypothesis.mounts, mount, &std::pair<const MountId, MountIndex>::second);
+  if (id == hypothesis.mounts.end()) return result;
   if (const SeenMount* seen = process.find(id->first)) result.seen = *seen;
   return result;
 }
@@ -53,16 +54,17 @@ About about(Reason reason) {
   }
 }
 
-std::vector<Involved> mounts_of(const ProcessView& process, Hypothesis& built, Reason reason) {
+std::vector<InvolvedMount> mounts_of(const ProcessView& process, Hypothesis& hypothesis,
+                                     Reason reason) {
   const About which = about(reason);
-  const auto& world = built.world;
-  std::vector<Involved> result;
+  const auto& world = hypothesis.world;
+  std::vector<InvolvedMount> result;
   const auto add = [&](std::string what, MountIndex mount) {
-    if (mount.exists()) result.push_back(involved(process, built, std::move(what), mount));
+    if (mount.exists()) result.push_back(involved(process, hypothesis, std::move(what), mount));
   };
-  const MountIndex root = task_of(built).root.mount;
-  const auto new_root = new_root_in(built);
-  const auto put_old = put_old_in(built);
+  const MountIndex root = task_of(hypothesis).root.mount;
+  const auto new_root = new_root_in(hypothesis);
+  const auto put_old = put_old_in(hypothesis);
   if (which.root) add("the root of the process", root);
   if (which.root_parent) add("what that is mounted on", world[root].parent);
   if (which.new_root && new_root) add("new_root", new_root->mount);
@@ -89,11 +91,11 @@ std::vector<Possibility> different(const std::vector<Possibility>& all) {
 
 // The unknowns by which the answer changes.
 std::vector<std::string> deciding(const std::vector<OpenQuestion>& open,
-                                  const std::vector<Possibility>& by_guess) {
+                                  const std::vector<Possibility>& by_assumption) {
   std::vector<std::string> words;
   for (std::size_t i = 0; i < open.size(); ++i) {
-    for (std::size_t bits = 0; bits < by_guess.size(); ++bits) {
-      if (same(by_guess[bits], by_guess[bits ^ (std::size_t{1} << i)])) continue;
+    for (std::size_t bits = 0; bits < by_assumption.size(); ++bits) {
+      if (same(by_assumption[bits], by_assumption[bits ^ (std::size_t{1} << i)])) continue;
       words.push_back(open[i].words);
       break;
     }
@@ -101,17 +103,17 @@ std::vector<std::string> deciding(const std::vector<OpenQuestion>& open,
   return words;
 }
 
-void draw_success(const ProcessView& process, const Assumption& guess, Answer& answer) {
-  Hypothesis built = build(process, guess);
-  answer.before = draw(canonical(snapshot(built.world)));
-  evaluate(built);
-  answer.after = draw(canonical(snapshot(built.world)));
+void draw_success(const ProcessView& process, const Assumption& assumption, Answer& answer) {
+  Hypothesis hypothesis = build_world(process, assumption);
+  answer.before = draw(canonical(snapshot(hypothesis.world)));
+  evaluate(hypothesis);
+  answer.after = draw(canonical(snapshot(hypothesis.world)));
 }
 
 // Nothing else matters before that; whatever the mounts say comes next.
 Answer refused_by_seccomp(const ProcessView& process, Answer answer) {
   if (answer.first.reason != nullptr) answer.further.push_back(answer.first.reason);
-  answer.verdict = Answer::Verdict::refused;
+  answer.conclusion = Conclusion::refused;
   answer.first = {.outcome = *process.seccomp_answer, .reason = &seccomp_filter};
   answer.possible = {answer.first};
   answer.cannot_tell.clear();
@@ -122,65 +124,65 @@ Answer refused_by_seccomp(const ProcessView& process, Answer answer) {
 
 }  // namespace
 
-std::string_view name(Answer::Verdict verdict) {
-  switch (verdict) {
-    case Answer::Verdict::would_succeed: return "would succeed";
-    case Answer::Verdict::refused: return "refused";
-    case Answer::Verdict::cannot_tell: return "cannot tell";
+std::string_view name(Conclusion conclusion) {
+  switch (conclusion) {
+    case Conclusion::would_succeed: return "would succeed";
+    case Conclusion::refused: return "refused";
+    case Conclusion::cannot_tell: return "cannot tell";
   }
   return "";
 }
 
-Answer explain(const ProcessView& process, bool mending) {
-  const std::vector<OpenQuestion> open = unknowns(process);
+Answer explain(const ProcessView& process, bool with_remedies) {
+  const std::vector<OpenQuestion> open = open_questions(process);
   const std::vector<Assumption> all = assumptions(process);
-  std::vector<Possibility> by_guess;
-  for (const Assumption& guess : all) {
-    Hypothesis built = build(process, guess);
-    by_guess.push_back(evaluate(built));
+  std::vector<Possibility> by_assumption;
+  for (const Assumption& assumption : all) {
+    Hypothesis hypothesis = build_world(process, assumption);
+    by_assumption.push_back(evaluate(hypothesis));
   }
   Answer answer;
-  answer.first = by_guess.front();
+  answer.first = by_assumption.front();
   const bool open_outcome = std::ranges::any_of(
-      by_guess, [&](const Possibility& one) { return !same(one, answer.first); });
+      by_assumption, [&](const Possibility& one) { return !same(one, answer.first); });
   // Where all of them give the same errno, the friendliest one names it.
-  answer.possible = open_outcome ? different(by_guess) : std::vector{answer.first};
-  answer.cannot_tell = deciding(open, by_guess);
+  answer.possible = open_outcome ? different(by_assumption) : std::vector{answer.first};
+  answer.cannot_tell = deciding(open, by_assumption);
   const bool succeeds = answer.first.reason == nullptr;
   if (open_outcome) {
-    answer.verdict = Answer::Verdict::cannot_tell;
+    answer.conclusion = Conclusion::cannot_tell;
   } else if (!succeeds) {
-    answer.verdict = Answer::Verdict::refused;
+    answer.conclusion = Conclusion::refused;
   } else if (!process.unseen_refusals.empty()) {
-    answer.verdict = Answer::Verdict::cannot_tell;
+    answer.conclusion = Conclusion::cannot_tell;
     answer.cannot_tell = process.unseen_refusals;
   } else {
-    answer.verdict = Answer::Verdict::would_succeed;
+    answer.conclusion = Conclusion::would_succeed;
   }
   if (process.seccomp_answer) {
     return refused_by_seccomp(process, std::move(answer));
   }
-  Hypothesis built = build(process, all.front());
-  answer.mounts = mounts_of(process, built, answer.first.reason);
-  if (mending && (open_outcome || !succeeds)) {
-    Plan plan = mend(process, all);
+  Hypothesis hypothesis = build_world(process, all.front());
+  answer.mounts = mounts_of(process, hypothesis, answer.first.reason);
+  if (with_remedies && (open_outcome || !succeeds)) {
+    RemedyPlan plan = suggest_fixes(process, all);
     answer.further = plan.further;
     answer.no_fix_for = plan.no_fix_for;
-    answer.commands = script(plan, process);
+    answer.commands = shell_lines(plan, process);
   }
   if (!succeeds) answer.advice = advice(answer.first.reason);
-  if (answer.verdict == Answer::Verdict::would_succeed) draw_success(process, all.front(), answer);
+  if (answer.conclusion == Conclusion::would_succeed) draw_success(process, all.front(), answer);
   return answer;
 }
 
-void decide(Answer& answer, const ProcessView& process, Outcome outcome) {
+void apply_trial_result(Answer& answer, const ProcessView& process, Outcome outcome) {
   const auto fits = [&](const Possibility& one) { return one.outcome == outcome; };
   std::erase_if(answer.possible, [&](const Possibility& one) { return !fits(one); });
   if (answer.possible.empty()) answer.possible = {{.outcome = outcome, .reason = nullptr}};
   answer.first = answer.possible.front();
   answer.cannot_tell.clear();
   if (outcome.ok()) {
-    answer.verdict = Answer::Verdict::would_succeed;
+    answer.conclusion = Conclusion::would_succeed;
     answer.commands.clear();
     answer.further.clear();
     answer.no_fix_for = nullptr;
@@ -188,13 +190,13 @@ void decide(Answer& answer, const ProcessView& process, Outcome outcome) {
     if (answer.before.empty()) draw_success(process, Assumption{}, answer);
     return;
   }
-  answer.verdict = Answer::Verdict::refused;
+  answer.conclusion = Conclusion::refused;
   answer.before.clear();
   answer.after.clear();
   if (answer.first.reason != nullptr) {
     answer.advice = advice(answer.first.reason);
-    Hypothesis built = build(process, Assumption{});
-    answer.mounts = mounts_of(process, built, answer.first.reason);
+    Hypothesis hypothesis = build_world(process, Assumption{});
+    answer.mounts = mounts_of(process, hypothesis, answer.first.reason);
   }
 }
 

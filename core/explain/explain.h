@@ -30,7 +30,7 @@ extern const RuleInfo root_is_rootfs;
 extern const RuleInfo seccomp_filter;  // its errno is whatever the filter says
 
 // A mount that has to do with the answer.
-struct Involved {
+struct InvolvedMount {
   std::string what;               // "new_root", "the mount on which new_root is mounted"
   std::optional<SeenMount> seen;  // not given: its line is not shown to the process
 };
@@ -41,28 +41,29 @@ struct Possibility {
   Reason reason = nullptr;
 };
 
+enum class Conclusion : unsigned char { would_succeed, refused, cannot_tell };
+
 struct Answer {
-  enum class Verdict : unsigned char { would_succeed, refused, cannot_tell };
-  Verdict verdict = Verdict::cannot_tell;
+  Conclusion conclusion = Conclusion::cannot_tell;
   Possibility first;                     // what it is; cannot tell: the friendliest possibility
   std::vector<Possibility> possible;     // all different ones; one unless it can't be told, or
                                          // was tried and several rules have that errno
   std::vector<std::string> cannot_tell;  // what would have to be known
-  std::vector<Involved> mounts;
+  std::vector<InvolvedMount> mounts;
   std::vector<Reason> further;        // would refuse next, once the one before is mended
   std::vector<std::string> commands;  // mend all of it, in order; empty if nothing does
   std::string advice;                 // what a person can do about the first reason
-  Reason no_fix_for = nullptr;          // what no command mends
+  Reason no_fix_for = nullptr;        // what no command mends
   std::vector<std::string> before;    // drawings, if it would succeed
   std::vector<std::string> after;
 };
 
 // Without `mending`: only the verdict, which is much less work.
-Answer explain(const ProcessView& process, bool mending = true);
+Answer explain(const ProcessView& process, bool with_remedies = true);
 
 // `cannot tell`, decided by a trial in a copy of the namespace (explain/resolved_paths.h).
-void decide(Answer& answer, const ProcessView& process, Outcome outcome);
+void apply_trial_result(Answer& answer, const ProcessView& process, Outcome outcome);
 
-std::string_view name(Answer::Verdict verdict);  // "would succeed", "refused", "cannot tell"
+std::string_view name(Conclusion conclusion);  // "would succeed", "refused", "cannot tell"
 
 }  // namespace pivotcheck::explain

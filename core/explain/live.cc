@@ -48,7 +48,7 @@ void add_unseen_refusals(const ProcessFacts& facts, ProcessView& process) {
   if (profile.ends_with("(enforce)") || profile.ends_with("(kill)") ||
       profile.ends_with("(user)")) {
     process.unseen_refusals.push_back("whether the AppArmor profile " + profile +
-                                    " allows pivot_root");
+                                      " allows pivot_root");
   }
   if (facts.no_new_privileges && facts.security_modules.contains("landlock")) {
     process.unseen_refusals.emplace_back(
@@ -72,7 +72,7 @@ Expected<void> add_seccomp(pid_t pid, const ProcessFacts& facts, ProcessView& pr
     }
     process.notes.emplace_back("its seccomp filters are taken to be the same as this command's");
   }
-  const auto answer = ask_seccomp();
+  const auto answer = ask_seccomp_filter();
   if (!answer) return std::unexpected(answer.error());
   const bool capability_refuses = answer->error == EPERM && !process.may_mount;
   if (!answer->ok() && !capability_refuses) process.seccomp_answer = *answer;
@@ -87,8 +87,8 @@ Expected<std::vector<SeenMount>> parsed(const std::string& text) {
 
 }  // namespace
 
-Expected<ProcessView> see_process(pid_t pid, const PathAsked& new_root, const PathAsked& put_old,
-                            const KernelTraits& traits) {
+Expected<ProcessView> view_process(pid_t pid, const PathAsked& new_root, const PathAsked& put_old,
+                                   const KernelTraits& traits) {
   const auto facts = read_process(pid);
   if (!facts) return std::unexpected(facts.error());
   const auto stand = resolve_as(pid, new_root, put_old);
@@ -101,8 +101,8 @@ Expected<ProcessView> see_process(pid_t pid, const PathAsked& new_root, const Pa
   const std::size_t longest = std::max(mounts->size(), elsewhere->size());
   // Before 6.12 nobody counts the mounts of a namespace; but at its root, all of it is below.
   process.all_is_seen = facts->mounts != 0
-                          ? facts->mounts == longest
-                          : facts->at_namespace_root || stands_at_namespace_root(pid);
+                            ? facts->mounts == longest
+                            : facts->at_namespace_root || root_is_namespace_root(pid);
   process.mounts = std::move(*mounts);
   process.elsewhere = std::move(*elsewhere);
   process.root = place_of({"/"}, stand->root);
@@ -116,8 +116,8 @@ Expected<ProcessView> see_process(pid_t pid, const PathAsked& new_root, const Pa
   process.is_first_namespace = facts->is_first_namespace;
   const SeenMount* new_root_mount = process.find(process.new_root.mount);
   process.may_be_copy = process.machine_owns && !process.is_first_namespace &&
-                      new_root_mount != nullptr &&
-                      may_come_from_another_owner(pid, new_root_mount->line.mount);
+                        new_root_mount != nullptr &&
+                        may_come_from_another_owner(pid, new_root_mount->line.mount);
   process.traits = traits;
   process.pid = pid;
   process.needs_user_entry = !facts->callers_user_namespace;

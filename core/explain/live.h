@@ -14,7 +14,7 @@ namespace pivotcheck::explain {
 
 // `pid` 0: the calling process. The paths are the ProcessView's new_root and put_old.
 // Failure::Kind::cannot_run where it can't be looked at.
-Expected<ProcessView> see_process(pid_t pid, const PathAsked& new_root, const PathAsked& put_old,
-                            const KernelTraits& traits);
+Expected<ProcessView> view_process(pid_t pid, const PathAsked& new_root, const PathAsked& put_old,
+                                   const KernelTraits& traits);
 
 }  // namespace pivotcheck::explain

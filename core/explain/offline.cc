@@ -22,27 +22,29 @@ std::string what_root_is_on(const ProcessView& process) {
 
 }  // namespace
 
-std::expected<ProcessView, std::string> see_offline(std::string_view mountinfo,
-                                              const OfflineQuestion& question) {
+std::expected<ProcessView, std::string> view_mountinfo(std::string_view mountinfo,
+                                                       const OfflineQuestion& query) {
   auto mounts = read_mounts(mountinfo);
   if (!mounts) return std::unexpected(mounts.error());
   if (mounts->empty()) return std::unexpected("it has no line");
   ProcessView process;
   process.mounts = std::move(*mounts);
   process.offline = true;
-  process.root.asked = question.root;
-  process.current_directory.asked = question.current_directory;
-  process.new_root.asked = question.new_root;
-  process.put_old.asked = question.put_old;
-  process.capabilities = question.capabilities;
-  process.may_mount = question.capabilities.has(Capability::sys_admin);
-  process.traits = question.traits;
+  process.root.asked = query.root;
+  process.current_directory.asked = query.current_directory;
+  process.new_root.asked = query.new_root;
+  process.put_old.asked = query.put_old;
+  process.capabilities = query.capabilities;
+  process.may_mount = query.capabilities.has(Capability::sys_admin);
+  process.traits = query.traits;
   process.notes = {
       "what the text shows is taken for the whole mount namespace, and that for one of the "
       "machine's own user namespace (where no mount is locked)",
       "every directory that is named is taken to be there, and no name for a link"};
-  if (const std::string what = what_root_is_on(process); !what.empty()) process.notes.push_back(what);
-  if (process.may_mount) process.notes.emplace_back("the process is taken to have all capabilities");
+  if (const std::string what = what_root_is_on(process); !what.empty())
+    process.notes.push_back(what);
+  if (process.may_mount)
+    process.notes.emplace_back("the process is taken to have all capabilities");
   return process;
 }
 

@@ -22,7 +22,7 @@ struct OfflineQuestion {
 };
 
 // The error is a line for people.
-std::expected<ProcessView, std::string> see_offline(std::string_view mountinfo,
-                                              const OfflineQuestion& question);
+std::expected<ProcessView, std::string> view_mountinfo(std::string_view mountinfo,
+                                                       const OfflineQuestion& query);
 
 }  // namespace pivotcheck::explain

@@ -46,15 +46,15 @@ bool may_be_tree(const Op& op, const std::vector<Path*>& paths) {
   return takes_trees && !paths.front()->handle.empty() && paths.front()->text.empty();
 }
 
-Possibility outcome_in(Hypothesis built, Op op, const std::vector<Path*>& paths) {
-  if (std::holds_alternative<PivotRoot>(op)) return evaluate(built);
-  const std::array<const Place*, 2> places{&built.new_root_place, &built.put_old_place};
+Possibility outcome_in(Hypothesis hypothesis, Op op, const std::vector<Path*>& paths) {
+  if (std::holds_alternative<PivotRoot>(op)) return evaluate(hypothesis);
+  const std::array<const Place*, 2> places{&hypothesis.new_root_place, &hypothesis.put_old_place};
   for (std::size_t i = 0; i < paths.size(); ++i) {
     const Rule rule = rule_of_lookup(*places[i]);
     if (rule != Rule::none) return {.outcome = {info(rule).error}, .reason = &info(rule)};
-    *paths_of(op)[i] = i == 0 ? built.new_root : built.put_old;
+    *paths_of(op)[i] = i == 0 ? hypothesis.new_root : hypothesis.put_old;
   }
-  const Verdict verdict = apply(built.world, {{task_name}, op});
+  const Verdict verdict = apply(hypothesis.world, {{task_name}, op});
   if (verdict.rule == Rule::none) return {};
   return {.outcome = verdict.outcome, .reason = &info(verdict.rule)};
 }
@@ -75,7 +75,7 @@ Expected<Reason> why_refused(pid_t pid, const RefusedStep& step) {
     if (!paths[i]->handle.empty() && step.descriptors[i] < 0) return fail("a handle is not open");
   }
   auto process =
-      see_process(pid, asked[0], asked[1], KernelTraits::for_release(running_release()));
+      view_process(pid, asked[0], asked[1], KernelTraits::for_release(running_release()));
   if (!process) return std::unexpected(process.error());
   const bool is_pivot = std::holds_alternative<PivotRoot>(op);
   if (is_pivot && process->seccomp_answer == Outcome{step.error}) return &seccomp_filter;
@@ -83,9 +83,9 @@ Expected<Reason> why_refused(pid_t pid, const RefusedStep& step) {
       may_be_tree(op, paths) && process->find(process->new_root.mount) == nullptr;
   for (const bool locked : {false, true}) {
     Reason found = nullptr;
-    for (const Assumption& guess : assumptions(*process)) {
-      if (guess.locked != locked) continue;
-      const Possibility one = outcome_in(build(*process, guess), op, paths);
+    for (const Assumption& assumption : assumptions(*process)) {
+      if (assumption.locked != locked) continue;
+      const Possibility one = outcome_in(build_world(*process, assumption), op, paths);
       if (one.reason == nullptr || one.outcome != Outcome{step.error}) continue;
       if (found != nullptr && found != one.reason) return nullptr;
       found = one.reason;

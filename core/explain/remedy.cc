@@ -82,9 +82,9 @@ std::optional<std::string> climb(const World& world, Location at, Location root)
 }
 
 // A path by which the task comes to a place; nullopt if there is none, as where it is covered.
-std::optional<std::string> path_to(Hypothesis& built, Location at) {
-  World& world = built.world;
-  const model::Task& task = task_of(built);
+std::optional<std::string> path_to(Hypothesis& hypothesis, Location at) {
+  World& world = hypothesis.world;
+  const model::Task& task = task_of(hypothesis);
   const auto leads_there = [&](const std::string& path) {
     const auto found = model::look_up(world, task, Path(path));
     return found.refused == Rule::none && found.at == at;
@@ -99,40 +99,43 @@ Location root_of(const World& world, MountIndex mount) { return {mount, world[mo
 
 // --- commands
 
-Command with_op(std::string text, Op op) {
-  Command command;
+Remedy with_op(std::string text, Op op) {
+  Remedy command;
   command.text = std::move(text);
-  command.perform = [op = std::move(op)](Hypothesis& built) { return perform(built, op); };
+  command.perform = [op = std::move(op)](Hypothesis& hypothesis) {
+    return perform(hypothesis, op);
+  };
   return command;
 }
 
-Command make_private(const std::string& path, bool recursive) {
-  Command command =
+Remedy make_private(const std::string& path, bool recursive) {
+  Remedy command =
       with_op(fmt::format("mount --make-{}private {}", recursive ? "r" : "", argument(path)),
               ChangePropagation{.path = path, .to = Propagation::private_, .recursive = recursive});
   command.movable = true;
   return command;
 }
 
-Command bind_to_itself(const std::string& source, const Path& model_path, bool recursive) {
+Remedy bind_to_itself(const std::string& source, const Path& model_path, bool recursive) {
   return with_op(fmt::format("mount --{} {} {}", recursive ? "rbind" : "bind", argument(source),
                              argument(source)),
                  Bind{.source = model_path, .target = model_path, .recursive = recursive});
 }
 
 // The task's root becomes a mount of its own, on top of what it was.
-std::vector<Command> new_root_over_own(const Hypothesis& built) {
-  std::vector<Command> commands;
-  const MountIndex mount = built.world.tasks.front().root.mount;
-  if (built.world.is_shared(mount) && built.world.is_mount_root(built.world.tasks.front().root)) {
+std::vector<Remedy> new_root_over_own(const Hypothesis& hypothesis) {
+  std::vector<Remedy> commands;
+  const MountIndex mount = hypothesis.world.tasks.front().root.mount;
+  if (hypothesis.world.is_shared(mount) &&
+      hypothesis.world.is_mount_root(hypothesis.world.tasks.front().root)) {
     commands.push_back(make_private("/", false));
   }
   commands.push_back(bind_to_itself("/", Path("/"), true));
   // chroot(8) goes to the new root's "/"; relative arguments want to start from where they were.
-  const auto standing = climb(built.world, built.world.tasks.front().current_directory,
-                              built.world.tasks.front().root);
+  const auto standing = climb(hypothesis.world, hypothesis.world.tasks.front().current_directory,
+                              hypothesis.world.tasks.front().root);
   const std::string back = standing ? *standing : "/";
-  Command enter;
+  Remedy enter;
   enter.text = "chroot /.. sh -c";
   enter.changes_process = true;
   if (back != "/") enter.inside_first = "cd " + argument(back);
@@ -144,23 +147,24 @@ std::vector<Command> new_root_over_own(const Hypothesis& built) {
 }
 
 // One mount is to be private. Where no path leads to it, all below a mount above it.
-std::vector<Command> unshare_mount(Hypothesis& built, const ProcessView& process, MountIndex mount) {
-  World& world = built.world;
+std::vector<Remedy> unshare_mount(Hypothesis& hypothesis, const ProcessView& process,
+                                  MountIndex mount) {
+  World& world = hypothesis.world;
   for (MountIndex at = mount; at.exists(); at = world[at].parent) {
-    if (const auto path = path_to(built, root_of(world, at))) {
+    if (const auto path = path_to(hypothesis, root_of(world, at))) {
       return {make_private(*path, at != mount)};
     }
   }
   // It lies outside of the root. Somebody at the namespace's root may know its path there.
   const auto id =
-      std::ranges::find(built.mounts, mount, &std::pair<const MountId, MountIndex>::second);
-  const MountId wanted = id == built.mounts.end() ? 0 : id->first;
+      std::ranges::find(hypothesis.mounts, mount, &std::pair<const MountId, MountIndex>::second);
+  const MountId wanted = id == hypothesis.mounts.end() ? 0 : id->first;
   // Offline, the text is that of the namespace's root, wherever the process is.
   const auto& views = process.offline ? process.mounts : process.elsewhere;
   const auto seen =
       std::ranges::find(views, wanted, [](const SeenMount& m) { return m.line.mount.id; });
   if (seen != views.end() && (process.all_is_seen || process.offline)) {
-    Command command;
+    Remedy command;
     command.text = "mount --make-private " + argument(seen->line.mount.mount_point);
     command.outside_root = true;
     command.movable = true;
@@ -173,23 +177,23 @@ std::vector<Command> unshare_mount(Hypothesis& built, const ProcessView& process
     return {command};
   }
   // Or the process takes another root, on which it has all it needs.
-  return built.world.is_mount_root(task_of(built).root) &&
-                 mount != world[task_of(built).root.mount].parent
-             ? std::vector<Command>{}
-             : new_root_over_own(built);
+  return hypothesis.world.is_mount_root(task_of(hypothesis).root) &&
+                 mount != world[task_of(hypothesis).root.mount].parent
+             ? std::vector<Remedy>{}
+             : new_root_over_own(hypothesis);
 }
 
-std::vector<Command> make_directories(const Place& place, const Path& path) {
+std::vector<Remedy> make_directories(const Place& place, const Path& path) {
   if (place.dangling || path.text.empty()) return {};
-  Command command;
+  Remedy command;
   command.text = "mkdir -p " + argument(place.asked);
-  command.perform = [path](Hypothesis& built) {
+  command.perform = [path](Hypothesis& hypothesis) {
     for (std::size_t end = 1; end <= path.text.size(); ++end) {
       if (end != path.text.size() && path.text[end] != '/') continue;
       const Path part(path.handle, path.text.substr(0, end));
-      const auto there = model::look_up(built.world, task_of(built), part);
+      const auto there = model::look_up(hypothesis.world, task_of(hypothesis), part);
       if (there.refused == Rule::none) continue;
-      if (!perform(built, Mkdir{part})) return false;
+      if (!perform(hypothesis, Mkdir{part})) return false;
     }
     return true;
   };
@@ -197,13 +201,13 @@ std::vector<Command> make_directories(const Place& place, const Path& path) {
 }
 
 // new_root becomes a mount of its own.
-std::vector<Command> bind_new_root(Hypothesis& built, const ProcessView& process) {
-  const auto at = new_root_in(built);
+std::vector<Remedy> bind_new_root(Hypothesis& hypothesis, const ProcessView& process) {
+  const auto at = new_root_in(hypothesis);
   if (!at) return {};
-  World& world = built.world;
-  std::vector<Command> commands;
+  World& world = hypothesis.world;
+  std::vector<Remedy> commands;
   if (world[at->mount].unbindable) {
-    commands = unshare_mount(built, process, at->mount);
+    commands = unshare_mount(hypothesis, process, at->mount);
     if (commands.empty()) return {};
   }
   const bool holds_mounts = std::ranges::any_of(world[at->mount].children, [&](MountIndex child) {
@@ -211,14 +215,15 @@ std::vector<Command> bind_new_root(Hypothesis& built, const ProcessView& process
   });
   const bool recursive =
       holds_mounts || !process.machine_owns || process.may_be_copy || !process.may_mount;
-  commands.push_back(bind_to_itself(built.new_root_place.asked, built.new_root, recursive));
+  commands.push_back(
+      bind_to_itself(hypothesis.new_root_place.asked, hypothesis.new_root, recursive));
   // Who stands in the directory itself still stands below the new mount.
-  const bool stands_there =
-      task_of(built).current_directory == *at && !built.new_root_place.asked.starts_with('/');
+  const bool stands_there = task_of(hypothesis).current_directory == *at &&
+                            !hypothesis.new_root_place.asked.starts_with('/');
   if (!stands_there) return commands;
-  const auto path = climb(world, *at, task_of(built).root);
+  const auto path = climb(world, *at, task_of(hypothesis).root);
   if (!path) return {};
-  Command enter = with_op("cd \"$PWD\"", Chdir{*path});
+  Remedy enter = with_op("cd \"$PWD\"", Chdir{*path});
   if (process.pid != 0) {
     enter.text = "sh -c";
     enter.changes_process = true;
@@ -235,14 +240,14 @@ std::string joined(const std::string& directory, std::string_view name) {
 
 // The call needs another put_old: a directory in new_root, or new_root itself where none can be
 // made.
-std::vector<Command> other_put_old(Hypothesis& built) {
+std::vector<Remedy> other_put_old(Hypothesis& hypothesis) {
   static constexpr std::string_view name = ".put_old";
-  const auto at = new_root_in(built);
+  const auto at = new_root_in(hypothesis);
   if (!at) return {};
-  const bool writable = !model::is_read_only(built.world, at->mount);
-  const std::string asked = built.new_root_place.asked;
-  const Path model_path = built.new_root;
-  Command command;
+  const bool writable = !model::is_read_only(hypothesis.world, at->mount);
+  const std::string asked = hypothesis.new_root_place.asked;
+  const Path model_path = hypothesis.new_root;
+  Remedy command;
   command.new_put_old = writable ? joined(asked, name) : asked;
   command.text = writable ? "mkdir -p " + argument(command.new_put_old) : "";
   command.perform = [=](Hypothesis& b) {
@@ -259,12 +264,12 @@ std::vector<Command> other_put_old(Hypothesis& built) {
 }
 
 // unshare(1) makes all mounts private in the new namespace, where its root allows it.
-std::vector<Command> own_namespace(const Hypothesis& built, const ProcessView& process) {
-  const model::Task& task = built.world.tasks.front();
+std::vector<Remedy> own_namespace(const Hypothesis& hypothesis, const ProcessView& process) {
+  const model::Task& task = hypothesis.world.tasks.front();
   const bool has_power = process.capabilities.has(Capability::sys_admin);
-  const bool root_is_mount = built.world.is_mount_root(task.root);
-  const bool was_rootfs = built.rootfs.exists() && task.root.mount == built.rootfs;
-  Command command;
+  const bool root_is_mount = hypothesis.world.is_mount_root(task.root);
+  const bool was_rootfs = hypothesis.rootfs.exists() && task.root.mount == hypothesis.rootfs;
+  Remedy command;
   command.text =
       fmt::format("unshare {}--mount{} sh -c", has_power ? "" : "--user --map-root-user ",
                   root_is_mount ? "" : " --propagation unchanged");
@@ -281,12 +286,12 @@ std::vector<Command> own_namespace(const Hypothesis& built, const ProcessView& p
   return {command};
 }
 
-bool is_about_put_old(Reason reason, Hypothesis& built) {
+bool is_about_put_old(Reason reason, Hypothesis& hypothesis) {
   switch (reason->rule) {
     case Rule::put_old_gone:
     case Rule::put_old_on_root_mount:
     case Rule::put_old_not_under_new_root: return true;
-    default: return reason->syscall == "*path*" && new_root_in(built).has_value();
+    default: return reason->syscall == "*path*" && new_root_in(hypothesis).has_value();
   }
 }
 
@@ -313,59 +318,68 @@ std::string shell_word(const std::string& word) {
   return result + "'";
 }
 
-std::vector<Command> fix(Reason reason, Hypothesis& built, const ProcessView& process) {
-  if (reason == &root_is_rootfs) return new_root_over_own(built);
-  const auto parent_of = [&](MountIndex mount) { return built.world[mount].parent; };
+std::vector<Remedy> remedies_for(Reason reason, Hypothesis& hypothesis,
+                                 const ProcessView& process) {
+  if (reason == &root_is_rootfs) return new_root_over_own(hypothesis);
+  const auto parent_of = [&](MountIndex mount) { return hypothesis.world[mount].parent; };
   switch (reason->rule) {
-    case Rule::pivot_no_capability: return own_namespace(built, process);
-    case Rule::root_not_mount_point: return new_root_over_own(built);
+    case Rule::pivot_no_capability: return own_namespace(hypothesis, process);
+    case Rule::root_not_mount_point: return new_root_over_own(hypothesis);
     case Rule::root_parent_shared:
-      return unshare_mount(built, process, parent_of(task_of(built).root.mount));
+      return unshare_mount(hypothesis, process, parent_of(task_of(hypothesis).root.mount));
     case Rule::put_old_mount_shared:
-      if (const auto at = put_old_in(built)) return unshare_mount(built, process, at->mount);
+      if (const auto at = put_old_in(hypothesis))
+        return unshare_mount(hypothesis, process, at->mount);
       return {};
     case Rule::new_root_parent_shared:
-      if (const auto at = new_root_in(built)) {
-        return unshare_mount(built, process, parent_of(at->mount));
+      if (const auto at = new_root_in(hypothesis)) {
+        return unshare_mount(hypothesis, process, parent_of(at->mount));
       }
       return {};
     case Rule::new_root_locked:
     case Rule::new_root_on_root_mount:
-    case Rule::new_root_not_mount_point: return bind_new_root(built, process);
+    case Rule::new_root_not_mount_point: return bind_new_root(hypothesis, process);
     case Rule::name_missing:
-      if (!new_root_in(built)) return make_directories(built.new_root_place, built.new_root);
-      if (auto made = make_directories(built.put_old_place, built.put_old); !made.empty()) {
-        Hypothesis trial = built;
+      if (!new_root_in(hypothesis))
+        return make_directories(hypothesis.new_root_place, hypothesis.new_root);
+      if (auto made = make_directories(hypothesis.put_old_place, hypothesis.put_old);
+          !made.empty()) {
+        Hypothesis trial = hypothesis;
         if (made.front().perform(trial)) return made;
       }
-      return other_put_old(built);
-    default: return is_about_put_old(reason, built) ? other_put_old(built) : std::vector<Command>{};
+      return other_put_old(hypothesis);
+    default:
+      return is_about_put_old(reason, hypothesis) ? other_put_old(hypothesis)
+                                                  : std::vector<Remedy>{};
   }
 }
 
 namespace {
 
 // Performs a plan in one possible world, and says whether pivot_root succeeds behind it.
-bool works(const ProcessView& process, const Assumption& guess, const std::vector<Command>& commands) {
-  Hypothesis built = build(process, guess);
-  for (const Command& command : commands) {
-    if (!command.perform(built)) return false;
+bool works(const ProcessView& process, const Assumption& assumption,
+           const std::vector<Remedy>& commands) {
+  Hypothesis hypothesis = build_world(process, assumption);
+  for (const Remedy& command : commands) {
+    if (!command.perform(hypothesis)) return false;
   }
-  return evaluate(built).reason == nullptr;
+  return evaluate(hypothesis).reason == nullptr;
 }
 
 bool works_in_all(const ProcessView& process, const std::vector<Assumption>& assumptions,
-                  const std::vector<Command>& commands) {
-  return std::ranges::all_of(assumptions,
-                             [&](const Assumption& guess) { return works(process, guess, commands); });
+                  const std::vector<Remedy>& commands) {
+  return std::ranges::all_of(assumptions, [&](const Assumption& assumption) {
+    return works(process, assumption, commands);
+  });
 }
 
 // Private first, and nothing that is not needed.
-void tidy(const ProcessView& process, const std::vector<Assumption>& assumptions, std::vector<Command>& commands) {
+void tidy(const ProcessView& process, const std::vector<Assumption>& assumptions,
+          std::vector<Remedy>& commands) {
   for (std::size_t i = 1; i < commands.size(); ++i) {
     if (!commands[i].movable) continue;
     for (std::size_t place = 0; place < i; ++place) {
-      std::vector<Command> other = commands;
+      std::vector<Remedy> other = commands;
       std::rotate(other.begin() + static_cast<std::ptrdiff_t>(place),
                   other.begin() + static_cast<std::ptrdiff_t>(i),
                   other.begin() + static_cast<std::ptrdiff_t>(i) + 1);
@@ -375,20 +389,21 @@ void tidy(const ProcessView& process, const std::vector<Assumption>& assumptions
     }
   }
   for (std::size_t i = commands.size(); i-- > 0;) {
-    std::vector<Command> other = commands;
+    std::vector<Remedy> other = commands;
     other.erase(other.begin() + static_cast<std::ptrdiff_t>(i));
     if (works_in_all(process, assumptions, other)) commands = std::move(other);
   }
 }
 
 // Mends one world until pivot_root succeeds there; false if nothing does.
-bool extend(const ProcessView& process, Hypothesis built, bool tell_further, Plan& plan) {
-  for (const Command& command : plan.commands) {
-    if (!command.perform(built)) return false;
+bool extend(const ProcessView& process, Hypothesis hypothesis, bool tell_further,
+            RemedyPlan& plan) {
+  for (const Remedy& command : plan.commands) {
+    if (!command.perform(hypothesis)) return false;
   }
   Reason first = nullptr;
   for (int round = 0; round < rounds_max; ++round) {
-    Hypothesis trial = built;
+    Hypothesis trial = hypothesis;
     const Reason reason = evaluate(trial).reason;
     if (reason == nullptr) return true;
     first = first == nullptr ? reason : first;
@@ -397,10 +412,10 @@ bool extend(const ProcessView& process, Hypothesis built, bool tell_further, Pla
       plan.further.push_back(reason);
     }
     plan.no_fix_for = reason;
-    const std::vector<Command> next = fix(reason, built, process);
+    const std::vector<Remedy> next = remedies_for(reason, hypothesis, process);
     if (next.empty()) return false;
-    for (const Command& command : next) {
-      if (!command.perform(built)) return false;
+    for (const Remedy& command : next) {
+      if (!command.perform(hypothesis)) return false;
       plan.commands.push_back(command);
     }
   }
@@ -409,10 +424,10 @@ bool extend(const ProcessView& process, Hypothesis built, bool tell_further, Pla
 
 }  // namespace
 
-Plan mend(const ProcessView& process, const std::vector<Assumption>& assumptions) {
-  Plan plan;
+RemedyPlan suggest_fixes(const ProcessView& process, const std::vector<Assumption>& assumptions) {
+  RemedyPlan plan;
   for (std::size_t i = 0; i < assumptions.size(); ++i) {
-    if (!extend(process, build(process, assumptions[i]), i == 0, plan)) {
+    if (!extend(process, build_world(process, assumptions[i]), i == 0, plan)) {
       plan.commands.clear();
       return plan;
     }
@@ -436,7 +451,7 @@ std::string entering(const ProcessView& process, bool outside_root) {
 
 }  // namespace
 
-std::vector<std::string> script(const Plan& plan, const ProcessView& process) {
+std::vector<std::string> shell_lines(const RemedyPlan& plan, const ProcessView& process) {
   struct Line {
     std::string text;
     bool outside_root;
@@ -444,7 +459,7 @@ std::vector<std::string> script(const Plan& plan, const ProcessView& process) {
   static const std::string to_own_root = "nsenter --mount=/proc/self/ns/mnt ";
   std::string put_old = process.put_old.asked;
   bool makes_call = false;
-  for (const Command& command : plan.commands) {
+  for (const Remedy& command : plan.commands) {
     if (!command.new_put_old.empty()) put_old = command.new_put_old;
     makes_call = makes_call || command.changes_process || !command.new_put_old.empty();
   }
@@ -454,7 +469,7 @@ std::vector<std::string> script(const Plan& plan, const ProcessView& process) {
         {fmt::format("pivot_root {} {}", argument(process.new_root.asked), argument(put_old)),
          false});
   }
-  for (const Command& command : plan.commands | std::views::reverse) {
+  for (const Remedy& command : plan.commands | std::views::reverse) {
     if (!command.changes_process) {
       if (!command.text.empty()) {
         lines.insert(lines.begin(), {command.text, command.outside_root});

@@ -19,39 +19,39 @@
 #include <string>
 #include <vector>
 
-#include "explain/explain.h"
 #include "explain/evaluate.h"
+#include "explain/explain.h"
 
 namespace pivotcheck::explain {
 
-struct Command {
+struct Remedy {
   std::string text;
   std::function<bool(Hypothesis&)> perform;  // false: refused, in the model
-  bool changes_process = false;         // `text` takes what is behind it as one more word, a script
-  std::string inside_first;             // what such a script begins with; may be ""
-  bool outside_root = false;            // done at the namespace's root, not at the process's
-  bool movable = false;                 // may be done earlier
-  std::string new_put_old;              // not "": the call is to be made with this put_old
+  bool changes_process = false;  // `text` takes what is behind it as one more word, a script
+  std::string inside_first;      // what such a script begins with; may be ""
+  bool outside_root = false;     // done at the namespace's root, not at the process's
+  bool movable = false;          // may be done earlier
+  std::string new_put_old;       // not "": the call is to be made with this put_old
 };
 
 // A word of a POSIX shell, in UTF-8 whatever bytes the word has.
 std::string shell_word(const std::string& word);
 
 // What mends this one reason in this world; empty: nothing does.
-std::vector<Command> fix(Reason reason, Hypothesis& built, const ProcessView& process);
+std::vector<Remedy> remedies_for(Reason reason, Hypothesis& hypothesis, const ProcessView& process);
 
 // What a person can do about it, in words.
 std::string advice(Reason reason);
 
-struct Plan {
-  std::vector<Command> commands;  // empty if nothing mends it
+struct RemedyPlan {
+  std::vector<Remedy> commands;  // empty if nothing mends it
   std::vector<Reason> further;
   Reason no_fix_for = nullptr;
 };
 // For all these possibilities at once. The first one says what `further` is.
-Plan mend(const ProcessView& process, const std::vector<Assumption>& assumptions);
+RemedyPlan suggest_fixes(const ProcessView& process, const std::vector<Assumption>& assumptions);
 
 // The commands as lines of a script.
-std::vector<std::string> script(const Plan& plan, const ProcessView& process);
+std::vector<std::string> shell_lines(const RemedyPlan& plan, const ProcessView& process);
 
 }  // namespace pivotcheck::explain

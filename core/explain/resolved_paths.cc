@@ -438,7 +438,7 @@ Expected<Outcome> dry_run_pivot_root(pid_t pid, const std::string& new_root, con
   return Outcome{shared.error};
 }
 
-bool stands_at_namespace_root(pid_t pid) {
+bool root_is_namespace_root(pid_t pid) {
   const auto proc = open_proc();
   if (!proc) return false;
   const SharedMemory memory;
@@ -463,7 +463,7 @@ bool stands_at_namespace_root(pid_t pid) {
   return status && memory.get()->answered && memory.get()->error == 0;
 }
 
-Expected<Outcome> ask_seccomp() {
+Expected<Outcome> ask_seccomp_filter() {
   const SharedMemory memory;
   const auto status = in_a_child(memory.get(), [](Shared& shared) {
     shared.error = kernel::sys_pivot_root(nullptr, nullptr) == 0 ? 0 : errno;

@@ -56,10 +56,10 @@ Expected<Outcome> dry_run_pivot_root(pid_t pid, const std::string& new_root, con
 
 // Whether its root is what entering its mount namespace would give: tried by entering it. False
 // also where that is refused. (A cover over the namespace's root counts as that root.)
-bool stands_at_namespace_root(pid_t pid);
+bool root_is_namespace_root(pid_t pid);
 
 // What a seccomp filter of the calling process answers to pivot_root in the kernel's place; ok if
 // it lets the call through. The child's call names no paths, so it can do nothing.
-Expected<Outcome> ask_seccomp();
+Expected<Outcome> ask_seccomp_filter();
 
 }  // namespace pivotcheck

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// world_from.cc: see world_from.h. The Builder goes through what was seen in this order:
+// world_from.cc: see world_from.h. The WorldBuilder goes through what was seen in this order:
 //
 //     user namespaces     as many as it takes to say who owns the mount namespace
 //     seen mounts         with the directories that they show and are mounted on
@@ -41,10 +41,10 @@ const SeenMount* own_root_line(const ProcessView& process) {
   for (const SeenMount& seen : process.mounts) {
     const MountView& mount = seen.line.mount;
     if (process.root.mount != 0 && mount.id == process.root.mount) return &seen;
-    const bool parent_is_seen =
-        mount.parent != mount.id && std::ranges::any_of(process.mounts, [&](const SeenMount& other) {
-          return other.line.mount.id == mount.parent;
-        });
+    const bool parent_is_seen = mount.parent != mount.id &&
+                                std::ranges::any_of(process.mounts, [&](const SeenMount& other) {
+                                  return other.line.mount.id == mount.parent;
+                                });
     if (found == nullptr && mount.mount_point == "/" && !parent_is_seen) found = &seen;
   }
   return process.root.mount == 0 ? found : nullptr;
@@ -54,43 +54,44 @@ bool is_rootfs_itself(const SeenMount& seen) {
   return seen.line.mount.parent == seen.line.mount.id;
 }
 
-class Builder {
+class WorldBuilder {
  public:
-  Builder(const ProcessView& process, const Assumption& guess)
-      : sight_(process), guess_(guess), world_(Privilege::root, process.traits) {}
+  WorldBuilder(const ProcessView& process, const Assumption& assumption)
+      : process_(process), assumption_(assumption), world_(Privilege::root, process.traits) {}
 
-  Hypothesis build() {
+  Hypothesis build_world() {
     clear();
     make_users();
-    for (const SeenMount& seen : sight_.mounts) make_mount(seen);
-    for (const SeenMount& seen : sight_.mounts) attach(seen);
+    for (const SeenMount& seen : process_.mounts) make_mount(seen);
+    for (const SeenMount& seen : process_.mounts) attach(seen);
     set_root();
     Location standing = task().root;
-    if (!sight_.offline) {
-      standing = locate(sight_.current_directory, guess_.new_root_foreign, guess_.put_old_detached);
+    if (!process_.offline) {
+      standing = locate(process_.current_directory, assumption_.new_root_foreign,
+                        assumption_.put_old_detached);
       task().current_directory = standing;
     }
-    Hypothesis built{.world = World(Privilege::root, sight_.traits),
-                .mounts = {},
-                .new_root = {},
-                .put_old = {},
-                .new_root_place = sight_.new_root,
-                .put_old_place = sight_.put_old,
-                .rootfs = rootfs_};
-    const bool on_one = sight_.new_root.mount == sight_.put_old.mount;
-    if (sight_.offline) {
-      built.new_root = offline_path(sight_.new_root);
-      built.put_old = offline_path(sight_.put_old);
+    Hypothesis hypothesis{.world = World(Privilege::root, process_.traits),
+                          .mounts = {},
+                          .new_root = {},
+                          .put_old = {},
+                          .new_root_place = process_.new_root,
+                          .put_old_place = process_.put_old,
+                          .rootfs = rootfs_};
+    const bool on_one = process_.new_root.mount == process_.put_old.mount;
+    if (process_.offline) {
+      hypothesis.new_root = offline_path(process_.new_root);
+      hypothesis.put_old = offline_path(process_.put_old);
     } else {
-      built.new_root = live_path(sight_.new_root, "n", guess_.new_root_foreign,
-                                 on_one && guess_.put_old_detached);
-      built.put_old =
-          live_path(sight_.put_old, "o", guess_.put_old_foreign, guess_.put_old_detached);
+      hypothesis.new_root = live_path(process_.new_root, "n", assumption_.new_root_foreign,
+                                      on_one && assumption_.put_old_detached);
+      hypothesis.put_old = live_path(process_.put_old, "o", assumption_.put_old_foreign,
+                                     assumption_.put_old_detached);
     }
     lock_mounts();
-    built.world = std::move(world_);
-    built.mounts = std::move(mounts_);
-    return built;
+    hypothesis.world = std::move(world_);
+    hypothesis.mounts = std::move(mounts_);
+    return hypothesis;
   }
 
  private:
@@ -109,15 +110,15 @@ class Builder {
   void make_users() {
     const model::UserNamespaceId machine{0};
     model::UserNamespaceId owner = machine;
-    if (!sight_.machine_owns) {
+    if (!process_.machine_owns) {
       owner = {static_cast<std::uint32_t>(world_.users.size())};
       world_.users.push_back({.parent = machine, .level = 1});
     }
     world_.spaces.front().owner = owner;
-    task().capabilities = sight_.capabilities;
-    if (sight_.owns_namespace) {
+    task().capabilities = process_.capabilities;
+    if (process_.owns_namespace) {
       task().user = owner;
-    } else if (sight_.may_mount) {
+    } else if (process_.may_mount) {
       task().user = machine;
     } else {
       task().user = {static_cast<std::uint32_t>(world_.users.size())};
@@ -206,7 +207,7 @@ class Builder {
 
   // One that others see: its propagation is known, not where it is.
   MountIndex made_up_like(MountId id, bool shared_otherwise) {
-    const SeenMount* seen = sight_.find(id);
+    const SeenMount* seen = process_.find(id);
     const MountIndex mount = made_up(seen == nullptr && shared_otherwise);
     if (seen != nullptr) set_propagation(mount, seen->line.mount);
     return mount;
@@ -215,7 +216,7 @@ class Builder {
   void attach(const SeenMount& seen) {
     const MountView& view = seen.line.mount;
     const MountIndex mount = mounts_.at(view.id);
-    if (&seen == own_root_line(sight_)) return attach_root(seen, mount);
+    if (&seen == own_root_line(process_)) return attach_root(seen, mount);
     const SeenMount* above = seen_here(view.parent);
     // The root is a plain directory of the parent. (A second rootfs is no kernel's, but a text may
     // say anything.)
@@ -236,7 +237,7 @@ class Builder {
     const MountView& view = seen.line.mount;
     const bool is_rootfs = is_rootfs_itself(seen);
     const bool is_seen = !is_rootfs && seen_elsewhere(view.parent) != nullptr;
-    if (!is_rootfs && !is_seen && !guess_.root_parent_shared) {
+    if (!is_rootfs && !is_seen && !assumption_.root_parent_shared) {
       world_.attach(mount, below(), world_[below()].root);
       return;
     }
@@ -247,7 +248,7 @@ class Builder {
     }
     // rootfs has no parent, which the model does not know; and the kernel takes it for its own.
     const MountIndex parent = is_rootfs ? made_up(view.peer_group != 0)
-                                        : made_up_like(view.parent, guess_.root_parent_shared);
+                                        : made_up_like(view.parent, assumption_.root_parent_shared);
     world_.attach(parent, below(), world_[below()].root);
     if (!is_rootfs) mounts_[view.parent] = parent;
     world_.attach(mount, parent, world_[parent].root);
@@ -267,7 +268,7 @@ class Builder {
       return mount;
     }
     const bool is_rootfs = on == &seen;
-    const MountIndex parent = is_rootfs ? below() : above(view.id, guess_.hidden_shared);
+    const MountIndex parent = is_rootfs ? below() : above(view.id, assumption_.hidden_shared);
     world_.attach(mount, parent,
                   parent == below() ? world_[parent].root : elsewhere(parent, view.id));
     return mount;
@@ -284,10 +285,10 @@ class Builder {
 
   // What a mount is mounted on that the process does not see.
   MountIndex above(MountId id, bool shared_otherwise) {
-    const SeenMount* seen = sight_.find(id);
+    const SeenMount* seen = process_.find(id);
     const MountId parent = seen == nullptr ? 0 : seen->line.mount.parent;
-    if (seen != nullptr && sight_.find(parent) == nullptr &&
-        (sight_.all_is_seen || parent == first_rootfs)) {
+    if (seen != nullptr && process_.find(parent) == nullptr &&
+        (process_.all_is_seen || parent == first_rootfs)) {
       return below();
     }
     if (const auto known = mounts_.find(parent); known != mounts_.end()) return known->second;
@@ -307,17 +308,17 @@ class Builder {
   Location hidden_root(MountId id) {
     if (!hidden_root_.mount.exists()) {
       const SeenMount* seen = seen_elsewhere(id);
-      const MountIndex mount = seen != nullptr ? mount_of_others(*seen)
-                                               : made_up_like(id, guess_.hidden_shared);
+      const MountIndex mount =
+          seen != nullptr ? mount_of_others(*seen) : made_up_like(id, assumption_.hidden_shared);
       const DentryId directory = directory_below(world_[mount].root, "(hidden)");
       hidden_root_ = {mount, directory};
       if (seen != nullptr) return hidden_root_;
-      if (guess_.root_detached) {
+      if (assumption_.root_detached) {
         separate(mount);
-      } else if (guess_.root_foreign || is_foreign(id)) {
+      } else if (assumption_.root_foreign || is_foreign(id)) {
         send_away(mount);
       } else {
-        const MountIndex parent = above(id, guess_.root_parent_shared);
+        const MountIndex parent = above(id, assumption_.root_parent_shared);
         world_.attach(mount, parent, elsewhere(parent, id));
       }
       if (id != 0) mounts_[id] = mount;
@@ -327,7 +328,7 @@ class Builder {
 
   // Everything in the namespace is seen, and this is not among it.
   [[nodiscard]] bool is_foreign(MountId id) const {
-    return !sight_.offline && sight_.all_is_seen && sight_.find(id) == nullptr;
+    return !process_.offline && process_.all_is_seen && process_.find(id) == nullptr;
   }
 
   void separate(MountIndex mount) {
@@ -342,24 +343,24 @@ class Builder {
   }
 
   void set_root() {
-    const SeenMount* line = own_root_line(sight_);
+    const SeenMount* line = own_root_line(process_);
     Location root;
     if (line != nullptr) {
       const MountIndex mount = mounts_.at(line->line.mount.id);
       root = {mount, world_[mount].root};
     } else {
-      root = hidden_root(sight_.root.mount);
-      if (sight_.root.removed) root.dentry = removed_below(root.dentry, "/(removed)");
+      root = hidden_root(process_.root.mount);
+      if (process_.root.removed) root.dentry = removed_below(root.dentry, "/(removed)");
     }
     if (hidden_root_.mount.exists()) hidden_root_.dentry = root.dentry;
     task().root = task().current_directory = root;
     task().mount_ns = {0};
-    if (!sight_.offline) return;
+    if (!process_.offline) return;
     // Both as the text has them, from its own top.
-    const Location new_root = walk_offline(sight_.root.asked);
-    const Location standing = sight_.current_directory.asked.empty()
+    const Location new_root = walk_offline(process_.root.asked);
+    const Location standing = process_.current_directory.asked.empty()
                                   ? new_root
-                                  : walk_offline(sight_.current_directory.asked);
+                                  : walk_offline(process_.current_directory.asked);
     task().root = new_root;
     task().current_directory = standing;
   }
@@ -367,13 +368,13 @@ class Builder {
   // mount_namespaces(7): what came from a more privileged namespace is locked. The lowest mount
   // always did, and pivot_root hands its lock on.
   void lock_mounts() {
-    if (sight_.machine_owns && !guess_.locked) return;
+    if (process_.machine_owns && !assumption_.locked) return;
     for (const auto& [id, mount] : mounts_) {
       if (world_.is_detached_tree(world_[mount].mount_ns)) continue;
-      const SeenMount* seen = sight_.find(id);
-      const bool is_lowest =
-          sight_.all_is_seen && seen != nullptr && sight_.find(seen->line.mount.parent) == nullptr;
-      world_[mount].locked = world_[mount].mount_ns.exists() && (guess_.locked || is_lowest);
+      const SeenMount* seen = process_.find(id);
+      const bool is_lowest = process_.all_is_seen && seen != nullptr &&
+                             process_.find(seen->line.mount.parent) == nullptr;
+      world_[mount].locked = world_[mount].mount_ns.exists() && (assumption_.locked || is_lowest);
     }
   }
 
@@ -387,7 +388,7 @@ class Builder {
       const auto rest = rest_below(place.path, line->line.mount.mount_point);
       return {known->second, directory_at(shown, rest ? *rest : "/(nowhere)", place)};
     }
-    if (place.mount == sight_.root.mount) {  // the mount of which the root is a plain directory
+    if (place.mount == process_.root.mount) {  // the mount of which the root is a plain directory
       const Location root = hidden_root(place.mount);
       const DentryId top = world_[root.mount].root;
       return {root.mount, place.below_root ? directory_at(root.dentry, place.path, place)
@@ -414,28 +415,28 @@ class Builder {
   }
 
   [[nodiscard]] const SeenMount* seen_elsewhere(MountId id) const {
-    const auto found = std::ranges::find(sight_.elsewhere, id,
+    const auto found = std::ranges::find(process_.elsewhere, id,
                                          [](const SeenMount& m) { return m.line.mount.id; });
-    return found == sight_.elsewhere.end() ? nullptr : &*found;
+    return found == process_.elsewhere.end() ? nullptr : &*found;
   }
 
   [[nodiscard]] const SeenMount* seen_here(MountId id) const {
     const auto found =
-        std::ranges::find(sight_.mounts, id, [](const SeenMount& m) { return m.line.mount.id; });
-    return found == sight_.mounts.end() ? nullptr : &*found;
+        std::ranges::find(process_.mounts, id, [](const SeenMount& m) { return m.line.mount.id; });
+    return found == process_.mounts.end() ? nullptr : &*found;
   }
 
   MountIndex hidden_mount(MountId id, bool foreign, bool detached) {
     const SeenMount* seen = seen_elsewhere(id);
     if (seen != nullptr && !detached && !foreign) return mount_of_others(*seen);
-    const MountIndex mount = made_up_like(id, guess_.hidden_shared);
+    const MountIndex mount = made_up_like(id, assumption_.hidden_shared);
     mounts_[id] = mount;
     if (detached) {
       separate(mount);
     } else if (foreign || is_foreign(id)) {
       send_away(mount);
     } else {
-      const MountIndex parent = above(id, guess_.hidden_shared);
+      const MountIndex parent = above(id, assumption_.hidden_shared);
       world_.attach(mount, parent, elsewhere(parent, id));
     }
     return mount;
@@ -505,8 +506,8 @@ class Builder {
     return found.refused == Rule::none ? found.at : here;
   }
 
-  const ProcessView& sight_;
-  const Assumption& guess_;
+  const ProcessView& process_;
+  const Assumption& assumption_;
   World world_;
   std::map<MountId, MountIndex> mounts_;
   std::map<std::uint64_t, DentryId> filesystems_;
@@ -518,7 +519,7 @@ class Builder {
 
 }  // namespace
 
-std::vector<OpenQuestion> unknowns(const ProcessView& process) {
+std::vector<OpenQuestion> open_questions(const ProcessView& process) {
   std::vector<OpenQuestion> result;
   const auto is_seen = [&](MountId id) { return process.find(id) != nullptr; };
   // What a mount is mounted on is open, unless that is seen, or is known to be the kernel's rootfs.
@@ -557,7 +558,8 @@ std::vector<OpenQuestion> unknowns(const ProcessView& process) {
     return hidden(place) || (seen != nullptr && seen != root && parent_is_open(*seen));
   };
   if (root_hidden || half_hidden(process.new_root) || half_hidden(process.put_old)) {
-    open(&Assumption::hidden_shared, "whether a mount that lies outside of the task's root is shared");
+    open(&Assumption::hidden_shared,
+         "whether a mount that lies outside of the task's root is shared");
   }
   const bool root_may_be_foreign = root_hidden && process.mounts.empty() && !process.offline;
   if (root_may_be_foreign) {
@@ -568,17 +570,21 @@ std::vector<OpenQuestion> unknowns(const ProcessView& process) {
     open(&Assumption::root_detached, "whether the mount of the task's root has been detached");
   }
   if (hidden(process.new_root) && !process.all_is_seen) {
-    open(&Assumption::new_root_foreign, "whether new_root's mount is in this mount namespace at all");
+    open(&Assumption::new_root_foreign,
+         "whether new_root's mount is in this mount namespace at all");
   }
   if (hidden(process.put_old)) {
     if (!process.all_is_seen) {
-      open(&Assumption::put_old_foreign, "whether put_old's mount is in this mount namespace at all");
+      open(&Assumption::put_old_foreign,
+           "whether put_old's mount is in this mount namespace at all");
     }
     open(&Assumption::put_old_detached, "whether put_old's mount has been detached");
   }
   return result;
 }
 
-Hypothesis build(const ProcessView& process, const Assumption& guess) { return Builder(process, guess).build(); }
+Hypothesis build_world(const ProcessView& process, const Assumption& assumption) {
+  return WorldBuilder(process, assumption).build_world();
+}
 
 }  // namespace pivotcheck::explain

@@ -52,7 +52,7 @@ struct Hypothesis {
 
 inline constexpr const char* task_name = "process";  // the task that calls pivot_root
 
-std::vector<OpenQuestion> unknowns(const ProcessView& process);
-Hypothesis build(const ProcessView& process, const Assumption& guess);
+std::vector<OpenQuestion> open_questions(const ProcessView& process);
+Hypothesis build_world(const ProcessView& process, const Assumption& assumption);
 
 }  // namespace pivotcheck::explain

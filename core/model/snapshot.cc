@@ -73,7 +73,7 @@ Snapshot snapshot(const World& world) {
   const auto locate = [&](const Location& at) {
     const bool detached =
         shown_index(world[at.mount].mount_ns) >= shown.size() || !is_visible(world, at.mount);
-    return pivotcheck::Location{.mount = number(at.mount),
+    return pivotcheck::LocationView{.mount = number(at.mount),
                                 .detached = detached,
                                 .path = world.path_of(at),
                                 .removed = world[at.dentry].removed,

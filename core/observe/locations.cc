@@ -26,7 +26,7 @@ std::uint64_t object_of(const struct statx& status) {
 
 }  // namespace
 
-Expected<Location> Locator::locate(TaskFiles& files, std::string_view link) {
+Expected<LocationView> Locator::locate(TaskFiles& files, std::string_view link) {
   const unsigned which = kind_ == MountIdKind::unique ? statmount_api::statx_mount_id_unique
                                                       : statmount_api::statx_mount_id;
   const unsigned mask = STATX_TYPE | STATX_INO | STATX_NLINK | which;
@@ -44,7 +44,7 @@ Expected<Location> Locator::locate(TaskFiles& files, std::string_view link) {
   }
   Expected<std::string> path = files.read_link(link);
   if (!path) return std::unexpected(std::move(path.error()));
-  Location location{.mount = status.stx_mnt_id,
+  LocationView location{.mount = status.stx_mnt_id,
                     .detached = false,
                     .path = std::move(*path),
                     .removed = status.stx_nlink == 0,
@@ -60,17 +60,17 @@ Expected<Location> Locator::locate(TaskFiles& files, std::string_view link) {
 Expected<TaskView> Locator::locate_task(const LiveTask& task, TaskFiles& files) {
   TaskView view;
   view.name = task.name;
-  Expected<Location> root = locate(files, "root");
+  Expected<LocationView> root = locate(files, "root");
   if (!root) return std::unexpected(std::move(root.error()));
   view.root = std::move(*root);
-  Expected<Location> current = locate(files, "cwd");
+  Expected<LocationView> current = locate(files, "cwd");
   if (!current) return std::unexpected(std::move(current.error()));
   view.current_directory = std::move(*current);
   view.handles.reserve(task.handles.size());
   for (const auto& [name, descriptor] : task.handles) {
     std::array<char, 16> link{'f', 'd', '/'};
     const char* end = std::to_chars(link.data() + 3, link.data() + link.size(), descriptor).ptr;
-    Expected<Location> location = locate(files, std::string_view(link.data(), end));
+    Expected<LocationView> location = locate(files, std::string_view(link.data(), end));
     if (!location) return std::unexpected(std::move(location.error()));
     view.handles.push_back({name, std::move(*location)});
   }

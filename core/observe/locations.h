@@ -31,9 +31,9 @@ class Locator {
  private:
   struct Known {  // a directory: it has one path below each mount
     std::uint64_t inode;
-    Location location;
+    LocationView location;
   };
-  Expected<Location> locate(TaskFiles& files, std::string_view link);
+  Expected<LocationView> locate(TaskFiles& files, std::string_view link);
 
   MountIdKind kind_;
   std::vector<Known> known_;

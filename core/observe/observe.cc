@@ -151,7 +151,7 @@ Expected<bool> view_by_mountinfo(Survey& survey, const Found& found, std::string
   if (lowest == view.mounts.end() || lowest->mount_point != "/") return false;
   // Mountinfo alone can't tell this mount from one that covers the top.
   return std::ranges::any_of(found.tasks, [&](std::size_t task) {
-    const Location& root = survey.tasks[task].root;
+    const LocationView& root = survey.tasks[task].root;
     return root.mount == lowest->id && root.path == "/";
   });
 }
@@ -236,7 +236,7 @@ void mark_detached(Snapshot& snapshot) {
     for (const MountView& mount : view.mounts) ids.push_back(mount.id);
   }
   std::ranges::sort(ids);
-  const auto mark = [&ids](Location& location) {
+  const auto mark = [&ids](LocationView& location) {
     location.detached = !std::ranges::binary_search(ids, location.mount);
   };
   for (TaskView& task : snapshot.tasks) {

@@ -179,7 +179,7 @@ Snapshot canonical(Snapshot snapshot) {
   rename_groups(snapshot);
   Renamer detached;
   Renamer objects;
-  const auto rename = [&](Location& location) {
+  const auto rename = [&](LocationView& location) {
     location.mount = location.detached ? detached(location.mount) : mounts.find(location.mount);
     PIVOTCHECK_CHECK(location.mount != 0);
     location.object = objects(location.object);

@@ -42,7 +42,7 @@ struct Line {
 
 void append_blanks(std::string& text, std::size_t count) { text.append(count, ' '); }
 
-std::string location_words(const Location& location) {
+std::string location_words(const LocationView& location) {
   std::string words = location.detached ? "detached #" : "#";
   words += std::to_string(location.mount) + " " + printable_path(location.path);
   if (location.removed) words += " (removed)";

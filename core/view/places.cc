@@ -108,7 +108,7 @@ Snapshot numbered_like(const Snapshot& first, Snapshot second) {
       mount.receives_from = groups[mount.receives_from];
     }
   }
-  const auto renumber = [&mounts](Location& location) {
+  const auto renumber = [&mounts](LocationView& location) {
     if (!location.detached) location.mount = mounts[location.mount];
   };
   for (TaskView& task : second.tasks) {

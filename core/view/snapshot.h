@@ -59,7 +59,7 @@ struct NamespaceView {
 
 // A place at which a root, a current directory or a handle stands. Readers that hold only a
 // descriptor learn two things about it: which mount, and the path that d_path gives.
-struct Location {
+struct LocationView {
   MountId mount = 0;         // an id of a MountView, or of a detached mount
   bool detached = false;     // the mount is in no namespace of the snapshot's (canonical: its number
                              // is among the detached ones)
@@ -69,20 +69,20 @@ struct Location {
   std::uint64_t object = 0;  // which directory or file: two locations stand in the same one exactly
                              // if this is the same. A path does not tell that of removed ones, and
                              // of those that were renamed out of what their mount shows
-  bool operator==(const Location&) const = default;
+  bool operator==(const LocationView&) const = default;
 };
 
 struct HandleView {
   std::string name;
-  Location location;
+  LocationView location;
   bool operator==(const HandleView&) const = default;
 };
 
 struct TaskView {
   std::string name;
   std::uint32_t mount_namespace = 0;  // index into Snapshot::namespaces
-  Location root;
-  Location current_directory;
+  LocationView root;
+  LocationView current_directory;
   std::vector<HandleView> handles;    // canonical: by name
   bool operator==(const TaskView&) const = default;
 };

@@ -27,7 +27,7 @@ Snapshot example() {
   snapshot.namespaces[0].mounts = {mount(1, 0, "/", 1), mount(2, 1, "/a", 2), mount(3, 1, "/b", 2)};
   snapshot.namespaces[0].mounts[1].peer_group = 1;
   snapshot.namespaces[0].mounts[2].peer_group = 1;
-  const Location top{.mount = 1, .detached = false, .path = "/", .removed = false};
+  const LocationView top{.mount = 1, .detached = false, .path = "/", .removed = false};
   snapshot.tasks = {{"A", 0, top, top, {{"h", {3, false, "/b/x", false}}}}};
   return canonical(snapshot);
 }

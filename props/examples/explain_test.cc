@@ -24,8 +24,6 @@
 namespace pivotcheck::explain {
 namespace {
 
-using Verdict = Answer::Verdict;
-
 // / shared, as systemd has it; /new private on it.
 constexpr std::string_view systemd =
     "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
@@ -39,9 +37,9 @@ constexpr std::string_view initramfs =
     "1 1 0:2 / / rw - rootfs rootfs rw\n"
     "20 1 0:40 / /new rw - tmpfs none rw\n";
 
-Answer ask(std::string_view mountinfo, OfflineQuestion question) {
-  if (question.root.empty()) question.root = "/";
-  const auto process = see_offline(mountinfo, question);
+Answer ask(std::string_view mountinfo, OfflineQuestion query) {
+  if (query.root.empty()) query.root = "/";
+  const auto process = view_mountinfo(mountinfo, query);
   REQUIRE(process);
   return explain(*process);
 }
@@ -65,7 +63,7 @@ using Lines = std::vector<std::string>;
 
 TEST_CASE("what would succeed is drawn before and after") {
   const Answer answer = ask(all_private, "/new", "/new/old");
-  CHECK(answer.verdict == Verdict::would_succeed);
+  CHECK(answer.conclusion == Conclusion::would_succeed);
   CHECK(answer.commands.empty());
   REQUIRE(answer.after.size() > 2);
   CHECK(answer.after[1].starts_with("/ "));
@@ -80,7 +78,7 @@ TEST_CASE("each rule on the way is named, and private comes before the bind") {
   CHECK(further(answer) ==
         Lines{"new-root-parent-shared", "put-old-not-under-new-root", "put-old-mount-shared"});
   const Answer plain = ask(systemd, "/srv", "/srv/old");
-  CHECK(plain.verdict == Verdict::refused);
+  CHECK(plain.conclusion == Conclusion::refused);
   CHECK(rule(plain) == "put-old-mount-shared");
   CHECK(further(plain) == Lines{"new-root-on-root-mount"});
   CHECK(plain.commands == Lines{"mount --make-private /", "mount --bind /srv /srv"});
@@ -117,11 +115,11 @@ TEST_CASE("rootfs is known by being its own parent") {
 }
 
 TEST_CASE("a chroot is told by the root that is given") {
-  OfflineQuestion question{
+  OfflineQuestion query{
       .root = "/other", .current_directory = {}, .traits = {}, .new_root = "/n", .put_old = "/n"};
-  CHECK(rule(ask(all_private, question)) == "new-root-on-root-mount");
-  question.root = "/srv";
-  const Answer plain = ask(all_private, question);
+  CHECK(rule(ask(all_private, query)) == "new-root-on-root-mount");
+  query.root = "/srv";
+  const Answer plain = ask(all_private, query);
   CHECK(further(plain) == Lines{"root-not-mount-point"});
   // A text from inside of a chroot has no line for "/".
   CHECK(rule(ask("30 22 0:40 / /new rw - tmpfs none rw\n", "/new", "/new")) ==
@@ -129,22 +127,22 @@ TEST_CASE("a chroot is told by the root that is given") {
 }
 
 TEST_CASE("relative arguments start at the current directory") {
-  OfflineQuestion question{
+  OfflineQuestion query{
       .root = "/", .current_directory = "/new", .traits = {}, .new_root = ".", .put_old = "."};
-  CHECK(ask(all_private, question).verdict == Verdict::would_succeed);
-  question.current_directory = "/srv";
-  const Answer answer = ask(all_private, question);
+  CHECK(ask(all_private, query).conclusion == Conclusion::would_succeed);
+  query.current_directory = "/srv";
+  const Answer answer = ask(all_private, query);
   CHECK(answer.commands == Lines{"mount --bind . .", "cd \"$PWD\""});
 }
 
 TEST_CASE("without the capability nothing else is looked at") {
-  OfflineQuestion question{.root = "/",
+  OfflineQuestion query{.root = "/",
                            .current_directory = {},
                            .capabilities = {},
                            .traits = {},
                            .new_root = "/new",
                            .put_old = "/new"};
-  const Answer answer = ask(all_private, question);
+  const Answer answer = ask(all_private, query);
   CHECK(rule(answer) == "pivot-no-capability");
   CHECK(further(answer) == Lines{"new-root-locked"});
   CHECK(answer.commands == Lines{"unshare --user --map-root-user --mount sh -c "
@@ -157,23 +155,23 @@ TEST_CASE("words of the script are quoted") {
 }
 
 TEST_CASE("a mountinfo that is none gets a line that says where") {
-  const auto process = see_offline("22 1 8:1 / / rw - ext4\n", {.root = "/"});
+  const auto process = view_mountinfo("22 1 8:1 / / rw - ext4\n", {.root = "/"});
   REQUIRE_FALSE(process);
   CHECK(process.error().starts_with("line 1: "));
-  CHECK_FALSE(see_offline("", {.root = "/"}));
+  CHECK_FALSE(view_mountinfo("", {.root = "/"}));
 }
 
 TEST_CASE("what can't be seen from outside gives both answers") {
-  auto process = see_offline(all_private, {.root = "/", .new_root = "/new", .put_old = "/new"});
+  auto process = view_mountinfo(all_private, {.root = "/", .new_root = "/new", .put_old = "/new"});
   REQUIRE(process);
   process->machine_owns = false;  // a mount may be locked
   const Answer locked = explain(*process);
-  CHECK(locked.verdict == Verdict::cannot_tell);
+  CHECK(locked.conclusion == Conclusion::cannot_tell);
   CHECK(locked.cannot_tell.size() == 1);
   CHECK(locked.commands == Lines{"mount --rbind /new /new"});
   process->machine_owns = true;
   process->unseen_refusals = {"whether the AppArmor profile x (enforce) allows pivot_root"};
-  CHECK(explain(*process).verdict == Verdict::cannot_tell);
+  CHECK(explain(*process).conclusion == Conclusion::cannot_tell);
 }
 
 // In a child: a filter that answers pivot_root with `error` stays for as long as its process does.
@@ -194,10 +192,10 @@ int status_under_filter(int error) {
   const sock_fprog filter{.len = 4, .filter = program};
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) ::_exit(77);
-  const auto process = see_process(0, PathAsked{"/proc"}, PathAsked{"/proc"}, KernelTraits{});
+  const auto process = view_process(0, PathAsked{"/proc"}, PathAsked{"/proc"}, KernelTraits{});
   if (!process) ::_exit(3);
   const Answer told = explain(*process);
-  const bool right = told.verdict == Verdict::refused && told.first.reason == &seccomp_filter &&
+  const bool right = told.conclusion == Conclusion::refused && told.first.reason == &seccomp_filter &&
                      told.first.outcome.error == error && told.commands.empty();
   ::_exit(right ? 0 : 1);
 }

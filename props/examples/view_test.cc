@@ -38,10 +38,10 @@ Snapshot example() {
   mounts[3].filesystem_read_only = true;
   snapshot.namespaces[0].mounts = {mount(31, 0, "/", 12)};
   snapshot.namespaces[0].mounts[0].unbindable = true;
-  const Location top{.mount = 30, .detached = false, .path = "/", .removed = false};
-  const Location lost{.mount = 65, .detached = true, .path = "/sub", .removed = true};
-  const Location other{.mount = 66, .detached = true, .path = "/", .removed = false};
-  const Location far{.mount = 31, .detached = false, .path = "/x y", .removed = false};
+  const LocationView top{.mount = 30, .detached = false, .path = "/", .removed = false};
+  const LocationView lost{.mount = 65, .detached = true, .path = "/sub", .removed = true};
+  const LocationView other{.mount = 66, .detached = true, .path = "/", .removed = false};
+  const LocationView far{.mount = 31, .detached = false, .path = "/x y", .removed = false};
   snapshot.tasks = {{"A", 1, top, other, {{"z", lost}, {"h", far}, {"k", other}}},
                     {"B", 0, {31, false, "/", false}, lost, {}}};
   return snapshot;

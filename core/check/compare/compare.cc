@@ -58,7 +58,7 @@ struct Side {
     if (mount.root_removed) words += " (removed)";
     return words + " of " + (first ? "its own filesystem" : "the filesystem of " + called);
   }
-  [[nodiscard]] std::string location(const Location& where, std::size_t home) const {
+  [[nodiscard]] std::string location(const LocationView& where, std::size_t home) const {
     std::string words = printable_path(where.path);
     if (where.removed) words += " (removed)";
     return words + " on " +
@@ -158,8 +158,8 @@ class Comparison {
     const std::string thing = "task " + kernel.name + ": ";
     note(thing + "mount namespace", std::to_string(kernel.mount_namespace + 1),
          std::to_string(model.mount_namespace + 1));
-    const auto compare = [&](const std::string& which, const Location& left,
-                             const Location& right) {
+    const auto compare = [&](const std::string& which, const LocationView& left,
+                             const LocationView& right) {
       note(thing + which, kernel_.location(left, kernel.mount_namespace),
            model_.location(right, model.mount_namespace));
       if (left.object != right.object) {
@@ -170,7 +170,7 @@ class Comparison {
     };
     compare("root", kernel.root, model.root);
     compare("current directory", kernel.current_directory, model.current_directory);
-    std::map<std::string_view, const Location*> by_name;
+    std::map<std::string_view, const LocationView*> by_name;
     for (const HandleView& handle : model.handles) by_name.emplace(handle.name, &handle.location);
     for (const HandleView& handle : kernel.handles) {
       const auto found = by_name.find(handle.name);
