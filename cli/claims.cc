@@ -7,10 +7,8 @@
 // this command is rootfs (in an initramfs), and elsewhere the table says that it was not.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "claims_text.h"
 #include "commands.h"
@@ -126,12 +124,12 @@ Shown show_rootfs() {
 
 void print_claim(const Options& options, const Claim& claim, const Shown& shown) {
   if (options.json) {
-    nlohmann::ordered_json object{{"claim", claim.name},
-                                  {"title", claim.title},
-                                  {"verdict", claim.verdict},
-                                  {"sentence", claim.sentence},
-                                  {"result", words(shown.how)}};
-    if (!shown.reason.empty()) object["reason"] = shown.reason;
+    Json object = Json::object({{"claim", claim.name},
+                                {"title", claim.title},
+                                {"verdict", claim.verdict},
+                                {"sentence", claim.sentence},
+                                {"result", words(shown.how)}});
+    if (!shown.reason.empty()) object.set("reason", shown.reason);
     print(line(object));
     return;
   }
@@ -193,16 +191,21 @@ ExitStatus claims(const Options& options) {
 
 }  // namespace
 
-void add_claims(CLI::App& app, ExitStatus& status) {
+CommandSpec claims_command() {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "claims", "What people say about pivot_root, and what is true of it on the running kernel");
-  command->add_flag("--json", options->json, "print one JSON object a line");
-  command->add_option("FILE|DIR", options->paths, "other claims than the ones this command has");
-  command->callback([options, &status] { status = claims(*options); });
-  command->footer(
-      "Exit status: 0 all that ran were shown, 1 one is not so here, 2 a file that is no claim, 3\n"
-      "the harness could not do its work, 4 nothing ran.");
+  return {
+      .name = "claims",
+      .summary = "What people say about pivot_root, and what is true of it on the running kernel",
+      .options = {{.names = "--json",
+                   .target = &options->json,
+                   .help = "print one JSON object a line"},
+                  {.names = "FILE|DIR",
+                   .target = &options->paths,
+                   .help = "other claims than the ones this command has"}},
+      .footer =
+          "Exit status: 0 all that ran were shown, 1 one is not so here, 2 a file that is no claim, 3\n"
+          "the harness could not do its work, 4 nothing ran.",
+      .run = [options] { return claims(*options); }};
 }
 
 }  // namespace pivotcheck::cli

@@ -16,14 +16,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
 #include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "commands.h"
@@ -296,10 +294,11 @@ Check log_check() {
 
 void print_check(const Check& check, bool json) {
   if (json) {
-    nlohmann::ordered_json object{{"check", check.name}, {"ok", check.ok}, {"what", check.what}};
-    if (!check.call.empty()) object["call"] = check.call;
-    if (!check.error.empty()) object["errno"] = check.error;
-    if (!check.change.empty()) object["change"] = check.change;
+    Json object =
+        Json::object({{"check", check.name}, {"ok", check.ok}, {"what", check.what}});
+    if (!check.call.empty()) object.set("call", check.call);
+    if (!check.error.empty()) object.set("errno", check.error);
+    if (!check.change.empty()) object.set("change", check.change);
     print(line(object));
     return;
   }
@@ -331,13 +330,15 @@ ExitStatus doctor(bool json) {
 
 }  // namespace
 
-void add_doctor(CLI::App& app, ExitStatus& status) {
+CommandSpec doctor_command() {
   auto json = std::make_shared<bool>(false);
-  CLI::App* command = app.add_subcommand(
-      "doctor", "Say what can run on this machine, and what to change where something can't");
-  command->add_flag("--json", *json, "print one JSON object a line for each check");
-  command->callback([json, &status] { status = doctor(*json); });
-  command->footer("Exit status: 0 something can run, 4 nothing can.");
+  return {.name = "doctor",
+          .summary = "Say what can run on this machine, and what to change where something can't",
+          .options = {{.names = "--json",
+                       .target = json.get(),
+                       .help = "print one JSON object a line for each check"}},
+          .footer = "Exit status: 0 something can run, 4 nothing can.",
+          .run = [json] { return doctor(*json); }};
 }
 
 }  // namespace pivotcheck::cli

@@ -4,7 +4,6 @@
 // the running kernel's release.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "commands.h"
@@ -69,13 +68,18 @@ struct DrawOptions {
 
 }  // namespace
 
-void add_draw(CLI::App& app, ExitStatus& status) {
+CommandSpec draw_command() {
   auto options = std::make_shared<DrawOptions>();
-  CLI::App* command = app.add_subcommand(
-      "draw", "Draw the mounts and tasks of a scenario's end, as the model has them");
-  command->add_flag("--every-step", options->every_step, "draw them after every step");
-  command->add_option("FILE", options->file, "a scenario, or a folder of them")->required();
-  command->callback([options, &status] { status = draw_file(options->file, options->every_step); });
+  return {.name = "draw",
+          .summary = "Draw the mounts and tasks of a scenario's end, as the model has them",
+          .options = {{.names = "--every-step",
+                       .target = &options->every_step,
+                       .help = "draw them after every step"},
+                      {.names = "FILE",
+                       .target = &options->file,
+                       .help = "a scenario, or a folder of them",
+                       .required = true}},
+          .run = [options] { return draw_file(options->file, options->every_step); }};
 }
 
 }  // namespace pivotcheck::cli

@@ -6,13 +6,11 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
 
@@ -159,37 +157,40 @@ void print_answer(const ExplainOptions& options, const ProcessView& process, con
 }
 
 std::string json_of(const ProcessView& process, const Answer& answer) {
-  using nlohmann::ordered_json;
-  ordered_json object{{"verdict", explain::name(answer.conclusion)}};
+  Json object = Json::object({{"verdict", explain::name(answer.conclusion)}});
   const bool refused = answer.conclusion == explain::Conclusion::refused;
-  if (refused && answer.first.reason != nullptr) object["rule"] = answer.first.reason->name;
-  if (refused) object["errno"] = to_string(answer.first.outcome);
-  object["mounts"] = ordered_json::array();
+  if (refused && answer.first.reason != nullptr) object.set("rule", answer.first.reason->name);
+  if (refused) object.set("errno", to_string(answer.first.outcome));
+  Json mounts = Json::empty_array();
   for (const explain::InvolvedMount& mount : answer.mounts) {
-    ordered_json one{{"what", mount.what}};
+    Json one = Json::object({{"what", mount.what}});
     if (mount.seen) {
       const MountView& view = mount.seen->line.mount;
       const std::string words = propagation_words(view);
-      one["id"] = view.id;
-      one["mount_point"] = view.mount_point;
-      one["propagation"] = words.empty() ? "private" : words;
-      one["line"] = mount.seen->text;
+      one.set("id", view.id);
+      one.set("mount_point", view.mount_point);
+      one.set("propagation", words.empty() ? "private" : words);
+      one.set("line", mount.seen->text);
     }
-    object["mounts"].push_back(std::move(one));
+    mounts.push_back(one);
   }
-  object["further"] = ordered_json::array();
-  for (const Reason reason : answer.further) object["further"].push_back(reason->name);
-  object["commands"] = answer.commands;
-  object["cannot_tell"] = answer.cannot_tell;
+  object.set("mounts", mounts);
+  Json further = Json::empty_array();
+  for (const Reason reason : answer.further) further.push_back(reason->name);
+  object.set("further", further);
+  object.set("commands", Json::array(answer.commands));
+  object.set("cannot_tell", Json::array(answer.cannot_tell));
   if (answer.possible.size() > 1) {
-    for (const auto& one : answer.possible) object["possible"].push_back(outcome_words(one));
+    Json possible = Json::empty_array();
+    for (const auto& one : answer.possible) possible.push_back(outcome_words(one));
+    object.set("possible", possible);
   }
-  if (answer.first.reason != nullptr && refused) object["reason"] = answer.first.reason->reason;
-  if (!answer.advice.empty()) object["advice"] = answer.advice;
-  if (answer.no_fix_for != nullptr) object["unmended"] = answer.no_fix_for->name;
-  if (!answer.before.empty()) object["before"] = answer.before;
-  if (!answer.after.empty()) object["after"] = answer.after;
-  object["notes"] = process.notes;
+  if (answer.first.reason != nullptr && refused) object.set("reason", answer.first.reason->reason);
+  if (!answer.advice.empty()) object.set("advice", answer.advice);
+  if (answer.no_fix_for != nullptr) object.set("unmended", answer.no_fix_for->name);
+  if (!answer.before.empty()) object.set("before", Json::array(answer.before));
+  if (!answer.after.empty()) object.set("after", Json::array(answer.after));
+  object.set("notes", Json::array(process.notes));
   return line(object);
 }
 
@@ -258,11 +259,11 @@ ExitStatus bad_usage(const std::string& why) {
 // The process is there, but this caller may not look at it, or not stand where it stands.
 ExitStatus cannot_look(const ExplainOptions& options, const Failure& failure) {
   if (options.json) {
-    print(line({{"verdict", explain::name(explain::Conclusion::cannot_tell)},
-                {"mounts", nlohmann::json::array()},
-                {"further", nlohmann::json::array()},
-                {"commands", nlohmann::json::array()},
-                {"cannot_tell", {failure.what}}}));
+    print(line(Json::object({{"verdict", explain::name(explain::Conclusion::cannot_tell)},
+                             {"mounts", Json::empty_array()},
+                             {"further", Json::empty_array()},
+                             {"commands", Json::empty_array()},
+                             {"cannot_tell", Json::array(std::array{failure.what})}})));
   }
   complain("explain: cannot tell: " + failure.what);
   return ExitStatus::nothing_ran;
@@ -322,30 +323,42 @@ ExitStatus explain_it(const ExplainOptions& options) {
 
 }  // namespace
 
-void add_explain(CLI::App& app, ExitStatus& status) {
+CommandSpec explain_command() {
   auto options = std::make_shared<ExplainOptions>();
-  CLI::App* command = app.add_subcommand(
-      "explain", "Would pivot_root NEW_ROOT PUT_OLD succeed; why not, and what mends it");
-  command->add_option("--pid", options->pid, "the process that would call it (default: this one)")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--kernel", options->kernel, "answer for this version of the kernel");
-  command->add_option("--mountinfo", options->mountinfo,
-                      "answer for the mountinfo in this FILE, as a bug report has it");
-  command->add_option("--root", options->root, "with --mountinfo: the root of the process");
-  command->add_option("--cwd", options->cwd,
-                      "with --mountinfo: its current directory (default: its root)");
-  command->add_option("--caps", options->caps,
-                      "with --mountinfo: its capabilities, of sys_admin,sys_chroot,dac, or none "
-                      "(default: all)");
-  command->add_flag("--try", options->try_it, "check the answer in a copy of the mount namespace");
-  command->add_flag("--json", options->json, "print one JSON object");
-  command->add_option("NEW_ROOT", options->new_root)->required();
-  command->add_option("PUT_OLD", options->put_old)->required();
-  command->callback([options, &status] { status = explain_it(*options); });
-  command->footer(
-      "Exit status: 0 it would succeed, 1 it would be refused, 2 bad usage, 4 cannot tell. The "
-      "commands are for a shell that stands where the process\n"
-      "does; where they end in pivot_root, that is the call, in the place where it succeeds.");
+  return {
+      .name = "explain",
+      .summary = "Would pivot_root NEW_ROOT PUT_OLD succeed; why not, and what mends it",
+      .options = {{.names = "--pid",
+                   .target = &options->pid,
+                   .help = "the process that would call it (default: this one)",
+                   .min = 1},
+                  {.names = "--kernel",
+                   .target = &options->kernel,
+                   .help = "answer for this version of the kernel"},
+                  {.names = "--mountinfo",
+                   .target = &options->mountinfo,
+                   .help = "answer for the mountinfo in this FILE, as a bug report has it"},
+                  {.names = "--root",
+                   .target = &options->root,
+                   .help = "with --mountinfo: the root of the process"},
+                  {.names = "--cwd",
+                   .target = &options->cwd,
+                   .help = "with --mountinfo: its current directory (default: its root)"},
+                  {.names = "--caps",
+                   .target = &options->caps,
+                   .help = "with --mountinfo: its capabilities, of sys_admin,sys_chroot,dac, or "
+                           "none (default: all)"},
+                  {.names = "--try",
+                   .target = &options->try_it,
+                   .help = "check the answer in a copy of the mount namespace"},
+                  {.names = "--json", .target = &options->json, .help = "print one JSON object"},
+                  {.names = "NEW_ROOT", .target = &options->new_root, .help = "", .required = true},
+                  {.names = "PUT_OLD", .target = &options->put_old, .help = "", .required = true}},
+      .footer =
+          "Exit status: 0 it would succeed, 1 it would be refused, 2 bad usage, 4 cannot tell. The "
+          "commands are for a shell that stands where the process\n"
+          "does; where they end in pivot_root, that is the call, in the place where it succeeds.",
+      .run = [options] { return explain_it(*options); }};
 }
 
 }  // namespace pivotcheck::cli

@@ -17,7 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -68,7 +67,7 @@ constexpr std::size_t fuzzer_percent = 25;
 
 struct ExploreOptions {
   std::optional<std::uint64_t> seconds;
-  std::optional<std::size_t> jobs;
+  std::optional<std::uint64_t> jobs;
   std::optional<std::uint64_t> seed;
   std::optional<std::uint64_t> cases;
   std::string privilege;  // "": whatever runs here
@@ -76,7 +75,7 @@ struct ExploreOptions {
   bool until_found = false;
   std::string libfuzzer;          // the program; "": seeded scenarios only
   std::string libfuzzer_missing;  // why there is none, though it is wanted
-  std::size_t libfuzzer_percent = fuzzer_percent;
+  std::uint64_t libfuzzer_percent = fuzzer_percent;
   std::string corpus;
   std::string seeds;
 };
@@ -556,50 +555,69 @@ ExitStatus explore(ExploreOptions options) {
 }
 
 // For ci/fuzz, which knows where all this is.
-void add_libfuzzer_options(CLI::App& command, ExploreOptions& options) {
-  CLI::Option* target = command.add_option("--libfuzzer", options.libfuzzer,
-                                           "a fuzz_trial of this build");
-  command
-      .add_option("--libfuzzer-missing", options.libfuzzer_missing,
-                  "why there is none; the run then ends with 3, because a part of it is missing")
-      ->excludes(target);
-  CLI::Option* corpus = command.add_option(
-      "--corpus", options.corpus, "where libFuzzer keeps what reached something new");
-  target->needs(corpus)->check(CLI::ExistingFile);
-  corpus->take_last();  // ci/fuzz says one, and who runs it may say another
-  command.add_option("--libfuzzer-percent", options.libfuzzer_percent,
-                     "how many of the jobs are libFuzzer's; each road has one, but 100 is all")
-      ->check(CLI::Range(std::size_t{1}, std::size_t{100}))
-      ->capture_default_str();
-  command.add_option("--seeds", options.seeds, "a folder of scenarios to begin with, only read");
+std::vector<OptionSpec> libfuzzer_options(ExploreOptions& options) {
+  return {{.names = "--libfuzzer",
+           .target = &options.libfuzzer,
+           .help = "a fuzz_trial of this build",
+           .is_file = true,
+           .needs = "--corpus"},
+          {.names = "--libfuzzer-missing",
+           .target = &options.libfuzzer_missing,
+           .help = "why there is none; the run then ends with 3, because a part of it is missing",
+           .excludes = "--libfuzzer"},
+          {.names = "--corpus",
+           .target = &options.corpus,
+           .help = "where libFuzzer keeps what reached something new",
+           .may_repeat = true},  // ci/fuzz says one, and who runs it may say another
+          {.names = "--libfuzzer-percent",
+           .target = &options.libfuzzer_percent,
+           .help = "how many of the jobs are libFuzzer's; each road has one, but 100 is all",
+           .min = 1,
+           .max = 100,
+           .shows_default = true},
+          {.names = "--seeds",
+           .target = &options.seeds,
+           .help = "a folder of scenarios to begin with, only read"}};
 }
 
 }  // namespace
 
-void add_explore(CLI::App& app, ExitStatus& status) {
+CommandSpec explore_command() {
   auto options = std::make_shared<ExploreOptions>();
-  CLI::App* command = app.add_subcommand(
-      "explore", "Make up random scenarios and compare the running kernel with the model");
-  command->add_option("--seconds", options->seconds, "how long; 60 if --cases is not given either");
-  command->add_option("--cases", options->cases, "how many scenarios");
-  command->add_option("--jobs", options->jobs, "worker processes; 6 for each core if not given")
-      ->check(CLI::Range(std::size_t{1}, jobs_max));
-  command->add_option("--seed", options->seed,
-                      "repeats a run: case N of a seed is always the same scenario, as long as the "
-                      "privileges are the same");
-  command->add_option("--privilege", options->privilege,
-                      "userns, root or both; not given: both as root, else userns")
-      ->check(CLI::IsMember({"userns", "root", "both"}));
-  command->add_option("--artifacts", options->artifacts, "folder for what was found")
-      ->capture_default_str();
-  command->add_flag("--until-found", options->until_found,
-                    "end as soon as one disagreement was found and minimized");
-  add_libfuzzer_options(*command, *options);
-  command->callback([options, &status] { status = explore(*options); });
-  command->footer(
-      "Every disagreement is minimized, printed and kept in the folder; run replays it.\n"
-      "Ends with lines 'key: value'. Exit status: 0 all agreed, 1 a disagreement, 3 the harness\n"
-      "could not do its work or the kernel's log has alarms, 4 nothing can run here.");
+  CommandSpec command{
+      .name = "explore",
+      .summary = "Make up random scenarios and compare the running kernel with the model",
+      .options = {{.names = "--seconds",
+                   .target = &options->seconds,
+                   .help = "how long; 60 if --cases is not given either"},
+                  {.names = "--cases", .target = &options->cases, .help = "how many scenarios"},
+                  {.names = "--jobs",
+                   .target = &options->jobs,
+                   .help = "worker processes; 6 for each core if not given",
+                   .min = 1,
+                   .max = jobs_max},
+                  {.names = "--seed",
+                   .target = &options->seed,
+                   .help = "repeats a run: case N of a seed is always the same scenario, as long "
+                           "as the privileges are the same"},
+                  {.names = "--privilege",
+                   .target = &options->privilege,
+                   .help = "userns, root or both; not given: both as root, else userns",
+                   .choices = {"userns", "root", "both"}},
+                  {.names = "--artifacts",
+                   .target = &options->artifacts,
+                   .help = "folder for what was found",
+                   .shows_default = true},
+                  {.names = "--until-found",
+                   .target = &options->until_found,
+                   .help = "end as soon as one disagreement was found and minimized"}},
+      .footer =
+          "Every disagreement is minimized, printed and kept in the folder; run replays it.\n"
+          "Ends with lines 'key: value'. Exit status: 0 all agreed, 1 a disagreement, 3 the harness\n"
+          "could not do its work or the kernel's log has alarms, 4 nothing can run here.",
+      .run = [options] { return explore(*options); }};
+  std::ranges::move(libfuzzer_options(*options), std::back_inserter(command.options));
+  return command;
 }
 
 }  // namespace pivotcheck::cli

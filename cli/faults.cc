@@ -5,8 +5,6 @@
 
 #include "model/faults.h"
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 
 #include "commands.h"
@@ -14,21 +12,13 @@
 
 namespace pivotcheck::cli {
 
-void add_faults(CLI::App& app, ExitStatus& status) {
-  app.add_option_function<std::string>(
-         "--planted-fault",
-         [](const std::string& name) {
-           if (!plant(name)) throw CLI::ValidationError("--planted-fault", "no fault " + name);
-         },
-         "what the model is to do wrong (pivotcheck faults lists what there is)")
-      ->trigger_on_parse();
-  CLI::App* command = app.add_subcommand("faults", "List the faults that can be planted");
-  command->callback([&status] {
-    for (const FaultInfo& fault : fault_table()) {
-      print(fmt::format("{:<30}  {}\n", fault.name, fault.description));
-    }
-    status = ExitStatus::agreed;
-  });
+CommandSpec faults_command() {
+  return {.name = "faults", .summary = "List the faults that can be planted", .run = [] {
+            for (const FaultInfo& fault : fault_table()) {
+              print(fmt::format("{:<30}  {}\n", fault.name, fault.description));
+            }
+            return ExitStatus::agreed;
+          }};
 }
 
 }  // namespace pivotcheck::cli

@@ -1,63 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
 // main.cc: the table of contents of the command.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
 #include <string_view>
 
 #include "commands.h"
 #include "output.h"
-
-namespace {
-
-using pivotcheck::cli::ExitStatus;
-
-// CLI11 has its own numbers for bad usage; the format has one, and one line.
-int usage_error(const CLI::App& app, const CLI::ParseError& error) {
-  if (error.get_exit_code() == 0) {  // --help and --version are "errors" to CLI11
-    app.exit(error);
-    return 0;
-  }
-  std::fprintf(stderr, "pivotcheck: %s (see pivotcheck --help)\n", error.what());
-  return static_cast<int>(ExitStatus::bad_usage);
-}
-
-}  // namespace
+#ifdef PIVOTCHECK_PLANTED_FAULTS
+#include "model/faults.h"
+#endif
 
 int main(int argc, char** argv) {
   namespace cli = pivotcheck::cli;
+  using cli::ExitStatus;
   // It starts other programs, and is timed: nothing of what the others need is set up for it.
   if (argc > 1 && std::string_view(argv[1]) == "switch") return cli::run_switch(argc - 1, argv + 1);
 
-  CLI::App app(
-      "pivotcheck: an executable model of mounts, namespaces and pivot_root, compared with "
-      "the running kernel");
-  app.set_version_flag("--version", cli::version_text);
-  app.require_subcommand(1);
-
-  ExitStatus status = ExitStatus::agreed;
-  cli::set_up_log(app);
-  cli::add_run(app, status);      // replay scenarios: kernel against model
-  cli::add_explore(app, status);  // make up scenarios and do the same
-  cli::add_minimize(app, status); // what a scenario comes down to
-  cli::add_draw(app, status);     // what a scenario's world looks like
-  cli::add_explain(app, status);  // why a pivot_root fails, and what mends it
-  cli::add_claims(app, status);   // what people say, and what is true of it
-  cli::add_rules(app, status);    // every reason to refuse
-  cli::add_doctor(app, status);   // what this machine can run
-  cli::add_strategies(app, status);  // the ways to switch root
-  cli::add_switch(app, status);      // run a command in a new root by one of them
-#ifdef PIVOTCHECK_PLANTED_FAULTS
-  cli::add_faults(app, status);   // a model that is wrong on purpose
-#endif
-
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return usage_error(app, error);
+    bool verbose = false;
+    cli::CommandSpec program{
+        .name = "pivotcheck",
+        .summary =
+            "pivotcheck: an executable model of mounts, namespaces and pivot_root, compared with "
+            "the running kernel",
+        .options = {{.names = "-v,--verbose",
+                     .target = &verbose,
+                     .help = "say more on standard error about what is done"}},
+        .version = cli::version_text(),
+        .subcommands = {
+            cli::run_command(),         // replay scenarios: kernel against model
+            cli::explore_command(),     // make up scenarios and do the same
+            cli::minimize_command(),    // what a scenario comes down to
+            cli::draw_command(),        // what a scenario's world looks like
+            cli::explain_command(),     // why a pivot_root fails, and what mends it
+            cli::claims_command(),      // what people say, and what is true of it
+            cli::rules_command(),       // every reason to refuse
+            cli::doctor_command(),      // what this machine can run
+            cli::strategies_command(),  // the ways to switch root
+            cli::switch_command(),      // run a command in a new root by one of them
+        }};
+#ifdef PIVOTCHECK_PLANTED_FAULTS
+    std::string fault;
+    program.subcommands.push_back(cli::faults_command());  // a model that is wrong on purpose
+    program.options.push_back(
+        {.names = "--planted-fault",
+         .target = &fault,
+         .help = "what the model is to do wrong (pivotcheck faults lists what there is)"});
+#endif
+    const cli::Parsed parsed = cli::parse_command_line(program, argc, argv);
+    if (parsed.chosen == nullptr) return static_cast<int>(parsed.status);
+    cli::set_up_log(verbose);
+#ifdef PIVOTCHECK_PLANTED_FAULTS
+    if (!fault.empty() && !pivotcheck::plant(fault)) {
+      cli::complain("--planted-fault: no fault " + fault);
+      return static_cast<int>(ExitStatus::bad_usage);
+    }
+#endif
+    return static_cast<int>(cli::finish_output(parsed.chosen->run()));
   } catch (const std::exception& error) {  // no memory, as a rule
     std::fprintf(stderr, "pivotcheck: %s\n", error.what());
     return static_cast<int>(ExitStatus::harness);
   }
-  return static_cast<int>(cli::finish_output(status));
 }

@@ -2,7 +2,6 @@
 // minimize.cc: `pivotcheck minimize`: the smallest scenario that still shows what a scenario shows
 // (check/trial/minimize.h says what that is). It is printed with what the trial says of it, as `run`
 // would, so the output is a scenario again.
-#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <memory>
 #include <string>
@@ -85,17 +84,23 @@ ExitStatus minimize_file(const MinimizeCommand& command) {
 
 }  // namespace
 
-void add_minimize(CLI::App& app, ExitStatus& status) {
-  auto command = std::make_shared<MinimizeCommand>();
-  CLI::App* sub = app.add_subcommand(
-      "minimize", "Find the smallest scenario with the same disagreement or stated outcome");
-  sub->add_option("FILE", command->file, "a scenario")->required();
-  sub->add_option("-o", command->output, "where to write it; standard output if not given");
-  sub->callback([command, &status] { status = minimize_file(*command); });
-  sub->footer(
-      "What is kept is the verb, both answers and the rule of the disagreement; where all agree,\n"
-      "the last outcome that is stated. The last line says what was removed.\n"
-      "Exit status: as pivotcheck run FILE, so 1 for a disagreement that was minimized.");
+CommandSpec minimize_command() {
+  auto options = std::make_shared<MinimizeCommand>();
+  return {
+      .name = "minimize",
+      .summary = "Find the smallest scenario with the same disagreement or stated outcome",
+      .options = {{.names = "FILE",
+                   .target = &options->file,
+                   .help = "a scenario",
+                   .required = true},
+                  {.names = "-o",
+                   .target = &options->output,
+                   .help = "where to write it; standard output if not given"}},
+      .footer =
+          "What is kept is the verb, both answers and the rule of the disagreement; where all agree,\n"
+          "the last outcome that is stated. The last line says what was removed.\n"
+          "Exit status: as pivotcheck run FILE, so 1 for a disagreement that was minimized.",
+      .run = [options] { return minimize_file(*options); }};
 }
 
 }  // namespace pivotcheck::cli

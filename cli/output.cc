@@ -6,7 +6,6 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
 
@@ -22,13 +21,10 @@ int output_error = 0;  // the first errno of a write to standard output
 
 }  // namespace
 
-void set_up_log(CLI::App& app) {
+void set_up_log(bool verbose) {
   spdlog::set_default_logger(spdlog::stderr_logger_st("pivotcheck"));
   spdlog::set_pattern("%n: %l: %v");
-  spdlog::set_level(spdlog::level::warn);
-  app.add_flag_callback(
-      "-v,--verbose", [] { spdlog::set_level(spdlog::level::debug); },
-      "say more on standard error about what is done");
+  spdlog::set_level(verbose ? spdlog::level::debug : spdlog::level::warn);
 }
 
 void print(std::string_view text) {

@@ -11,8 +11,8 @@
 
 namespace pivotcheck::cli {
 
-// Adds --verbose, and makes the log go to standard error.
-void set_up_log(CLI::App& app);
+// The log goes to standard error: warnings, and with `verbose` what is done.
+void set_up_log(bool verbose);
 
 // To standard output. An error is remembered until finish_output().
 void print(std::string_view text);

@@ -2,10 +2,8 @@
 // rules.cc: `pivotcheck rules`: the table of every reason for which an operation is refused.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "commands.h"
 #include "json.h"
@@ -26,12 +24,12 @@ ExitStatus rules(bool json) {
   for (const RuleInfo& rule : rule_table()) {
     const std::string error = errno_name(rule.error);
     if (json) {
-      print(line({{"name", rule.name},
-                  {"syscall", rule.syscall},
-                  {"errno", error},
-                  {"reason", rule.reason},
-                  {"source", rule.source},
-                  {"since", rule.since}}));
+      print(line(Json::object({{"name", rule.name},
+                               {"syscall", rule.syscall},
+                               {"errno", error},
+                               {"reason", rule.reason},
+                               {"source", rule.source},
+                               {"since", rule.since}})));
     } else {
       print(fmt::format("{:{}}  {:{}}  {:12}  {} [{}; since: {}]\n", rule.name, name_width,
                         rule.syscall, call_width, error, rule.reason, rule.source, rule.since));
@@ -42,12 +40,15 @@ ExitStatus rules(bool json) {
 
 }  // namespace
 
-void add_rules(CLI::App& app, ExitStatus& status) {
+CommandSpec rules_command() {
   auto json = std::make_shared<bool>(false);
-  CLI::App* command = app.add_subcommand(
-      "rules", "List every reason for which the model refuses an operation, one line each");
-  command->add_flag("--json", *json, "print one JSON object a line");
-  command->callback([json, &status] { status = rules(*json); });
+  return {.name = "rules",
+          .summary =
+              "List every reason for which the model refuses an operation, one line each",
+          .options = {{.names = "--json",
+                       .target = json.get(),
+                       .help = "print one JSON object a line"}},
+          .run = [json] { return rules(*json); }};
 }
 
 }  // namespace pivotcheck::cli

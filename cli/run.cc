@@ -5,7 +5,6 @@
 //     read and parse all files        one that is malformed: exit 2, and nothing is run
 //     a Trial for each                here, or in --jobs worker processes
 //     print in the order of the files text or --json; the summary goes to standard error
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -33,7 +32,7 @@ constexpr std::size_t jobs_max = 1024;
 
 struct RunOptions {
   std::vector<std::string> paths;
-  std::size_t jobs = 1;
+  std::uint64_t jobs = 1;
   bool every_step = false;
   bool json = false;
 };
@@ -205,7 +204,7 @@ void Run::show_progress() {
 }
 
 ExitStatus Run::all() {
-  const std::size_t jobs = std::min(options_.jobs, files_.size());
+  const std::size_t jobs = std::min<std::size_t>(options_.jobs, files_.size());
   if (jobs <= 1) {
     const Perform perform_one = begin();
     for (std::size_t item = 0; item < files_.size(); ++item) {
@@ -261,24 +260,33 @@ ExitStatus run(const RunOptions& options) {
 
 }  // namespace
 
-void add_run(CLI::App& app, ExitStatus& status) {
+CommandSpec run_command() {
   auto options = std::make_shared<RunOptions>();
-  CLI::App* command = app.add_subcommand(
-      "run", "Replay scenarios on the running kernel and compare it with the model, step by step");
-  command->add_flag("--every-step", options->every_step,
-                    "compare the whole state after each step, not only at the end");
-  command->add_flag("--json", options->json, "print one JSON object a line for each file");
-  command->add_option("--jobs", options->jobs, "how many worker processes share the files")
-      ->check(CLI::Range(std::size_t{1}, jobs_max))
-      ->capture_default_str();
-  command
-      ->add_option("FILE|DIR", options->paths, "scenarios, and folders that are walked for *.scn")
-      ->required();
-  command->callback([options, &status] { status = run(*options); });
-  command->footer(
-      "Exit status: 0 all that ran agreed, 1 a disagreement or a stated outcome that did not\n"
-      "hold, 2 bad usage or a malformed file (nothing was run), 3 the harness could not do its\n"
-      "work, 4 nothing ran.");
+  return {
+      .name = "run",
+      .summary =
+          "Replay scenarios on the running kernel and compare it with the model, step by step",
+      .options = {{.names = "--every-step",
+                   .target = &options->every_step,
+                   .help = "compare the whole state after each step, not only at the end"},
+                  {.names = "--json",
+                   .target = &options->json,
+                   .help = "print one JSON object a line for each file"},
+                  {.names = "--jobs",
+                   .target = &options->jobs,
+                   .help = "how many worker processes share the files",
+                   .min = 1,
+                   .max = jobs_max,
+                   .shows_default = true},
+                  {.names = "FILE|DIR",
+                   .target = &options->paths,
+                   .help = "scenarios, and folders that are walked for *.scn",
+                   .required = true}},
+      .footer =
+          "Exit status: 0 all that ran agreed, 1 a disagreement or a stated outcome that did not\n"
+          "hold, 2 bad usage or a malformed file (nothing was run), 3 the harness could not do its\n"
+          "work, 4 nothing ran.",
+      .run = [options] { return run(*options); }};
 }
 
 }  // namespace pivotcheck::cli

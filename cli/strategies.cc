@@ -3,9 +3,7 @@
 // guarantees; with --steps, each step with its phase, for a root /new.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "commands.h"
 #include "json.h"
@@ -47,14 +45,14 @@ std::string folded(std::string_view text, std::size_t indent) {
 void show(const StrategyInfo& row, const Options& options) {
   const strategy::Steps steps = strategy::steps(row.strategy, strategy::Plan{});
   if (options.json) {
-    nlohmann::json list = nlohmann::json::array();
+    Json list = Json::empty_array();
     for (const strategy::Step& step : steps) {
-      list.push_back({{"phase", name(step.phase)}, {"step", describe(step)}});
+      list.push_back(Json::object({{"phase", name(step.phase)}, {"step", describe(step)}}));
     }
-    print(line({{"name", row.name},
-                {"sequence", row.sequence},
-                {"guarantee", row.guarantee},
-                {"steps", list}}));
+    print(line(Json::object({{"name", row.name},
+                             {"sequence", row.sequence},
+                             {"guarantee", row.guarantee},
+                             {"steps", list}})));
     return;
   }
   print(fmt::format("{:14} {}\n", row.name, folded(row.sequence, 15)));
@@ -72,13 +70,18 @@ ExitStatus list(const Options& options) {
 
 }  // namespace
 
-void add_strategies(CLI::App& app, ExitStatus& status) {
+CommandSpec strategies_command() {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "strategies", "List the ways to switch root: what each does, and what it guarantees (=>)");
-  command->add_flag("--json", options->json, "print one JSON object a line");
-  command->add_flag("--steps", options->steps, "print the steps too, each with its phase");
-  command->callback([options, &status] { status = list(*options); });
+  return {.name = "strategies",
+          .summary =
+              "List the ways to switch root: what each does, and what it guarantees (=>)",
+          .options = {{.names = "--json",
+                       .target = &options->json,
+                       .help = "print one JSON object a line"},
+                      {.names = "--steps",
+                       .target = &options->steps,
+                       .help = "print the steps too, each with its phase"}},
+          .run = [options] { return list(*options); }};
 }
 
 }  // namespace pivotcheck::cli

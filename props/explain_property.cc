@@ -14,7 +14,6 @@
 //
 // Exit status: 0 it holds, 1 it does not, 2 bad usage, 3 the harness could not do its work, 4
 // nothing ran.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -30,6 +29,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/options/options.h"
 #include "explain/explain.h"
 #include "explain/live.h"
 #include "check/gen/scenario_generator.h"
@@ -381,18 +381,24 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("explain_property: explain says what the kernel does, or that it cannot tell");
   Options options;
   options.seed = std::random_device{}();
-  app.add_option("--seed", options.seed, "the same seed asks the same questions");
-  app.add_option("--corpus", options.corpus, "ask about this folder's scenarios first")
-      ->check(CLI::ExistingDirectory);
-  app.add_option("--cases", options.cases, "how many questions")
-      ->check(CLI::Range(1, 1'000'000'000));
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  const cli::CommandSpec command{
+      .name = "explain_property",
+      .summary = "explain_property: explain says what the kernel does, or that it cannot tell",
+      .options = {{.names = "--seed",
+                   .target = &options.seed,
+                   .help = "the same seed asks the same questions"},
+                  {.names = "--corpus",
+                   .target = &options.corpus,
+                   .help = "ask about this folder's scenarios first",
+                   .is_folder = true},
+                  {.names = "--cases",
+                   .target = &options.cases,
+                   .help = "how many questions",
+                   .min = 1,
+                   .max = 1'000'000'000}}};
+  const cli::Parsed parsed = cli::parse_command_line(command, argc, argv);
+  if (parsed.chosen == nullptr) return static_cast<int>(parsed.status);
   return run(options);
 }

@@ -5,7 +5,6 @@
 // its work, 4 nothing ran.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/options/options.h"
 #include "property.h"
 #include "runner.h"
 
@@ -148,22 +148,31 @@ int run_all(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("properties: what is true of every scenario, tried on many");
   Options options;
   options.run.seed = std::random_device{}();
   bool only_list = false;
-  app.add_flag("--list", only_list, "print the properties: a specification");
-  app.add_option("--only", options.only, "those whose sentence has this in it");
-  app.add_option("--seed", options.run.seed, "the same seed tries the same scenarios");
-  app.add_option("--cases", options.run.cases,
-                 "for each property: scenarios in which what it is about comes up")
-      ->check(CLI::Range(1, 1'000'000'000));
-  app.add_option("--failures", options.failures, "folder of failures, which are tried first");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  const cli::CommandSpec command{
+      .name = "properties",
+      .summary = "properties: what is true of every scenario, tried on many",
+      .options = {{.names = "--list",
+                   .target = &only_list,
+                   .help = "print the properties: a specification"},
+                  {.names = "--only",
+                   .target = &options.only,
+                   .help = "those whose sentence has this in it"},
+                  {.names = "--seed",
+                   .target = &options.run.seed,
+                   .help = "the same seed tries the same scenarios"},
+                  {.names = "--cases",
+                   .target = &options.run.cases,
+                   .help = "for each property: scenarios in which what it is about comes up",
+                   .min = 1,
+                   .max = 1'000'000'000},
+                  {.names = "--failures",
+                   .target = &options.failures,
+                   .help = "folder of failures, which are tried first"}}};
+  const cli::Parsed parsed = cli::parse_command_line(command, argc, argv);
+  if (parsed.chosen == nullptr) return static_cast<int>(parsed.status);
   if (only_list) {
     list();
     return 0;

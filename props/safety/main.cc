@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -16,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/options/options.h"
 #include "processes.h"
 #include "tests.h"
 
@@ -47,46 +47,65 @@ bool something_runs(const Options& options) {
   return false;
 }
 
-}  // namespace
-}  // namespace pivotcheck::safety
-
-int main(int argc, char** argv) {
-  using namespace pivotcheck::safety;
-  CLI::App app("safety: whatever happens to the command, nothing of it is left behind");
-  app.require_subcommand(1);
-  Options options;
-  options.seed = std::random_device{}();
-  bool (*test)(const Options&) = nullptr;
-  const auto add = [&](const char* name, const char* what, bool (*it)(const Options&),
-                       std::uint64_t count) {
-    CLI::App* command = app.add_subcommand(name, what);
-    command->add_option("--pivotcheck", options.pivotcheck, "the command");
-    command->add_option("--corpus", options.corpus, "a folder of scenarios");
-    command->add_option("--fuzzer", options.fuzzer, "a libFuzzer target, if there is one");
-    command->add_option("--seed", options.seed, "of what is chosen at random");
-    auto wanted = std::make_shared<std::uint64_t>(count);
-    if (count > 0) command->add_option("--count", *wanted, "how many kills, or cases");
-    command->callback([&, it, wanted] {
-      test = it;
-      options.count = *wanted;
-    });
-    return command;
-  };
-  add("can-fail", "leave something behind: is it noticed?", can_fail, 0);
-  add("kills", "kill its processes at random moments", kills, 300);
-  add("hang", "stop a process that others wait for", hang, 3000)
-      ->add_flag("--unkillable", options.unkillable, "and it can't be killed either");
-  add("soak", "count memory and the kernel's objects before and behind", soak, 100'000);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+cli::ExitStatus run_test(Options options, bool (*test)(const Options&)) {
   // What it starts stands in folders of its own.
   for (std::string* path : {&options.pivotcheck, &options.corpus, &options.fuzzer}) {
     if (!path->empty()) *path = std::filesystem::absolute(*path).string();
   }
   become_the_reaper();
-  if (test != can_fail && !something_runs(options)) return 4;
-  return test(options) ? 0 : 1;
+  if (test != can_fail && !something_runs(options)) return cli::ExitStatus::nothing_ran;
+  return test(options) ? cli::ExitStatus::agreed : cli::ExitStatus::disagreed;
+}
+
+cli::CommandSpec command_for(const char* name, const char* summary, bool (*test)(const Options&),
+                             std::uint64_t count, std::uint64_t seed) {
+  auto options = std::make_shared<Options>();
+  options->seed = seed;
+  options->count = count;
+  cli::CommandSpec command{
+      .name = name,
+      .summary = summary,
+      .options = {{.names = "--pivotcheck",
+                   .target = &options->pivotcheck,
+                   .help = "the command"},
+                  {.names = "--corpus",
+                   .target = &options->corpus,
+                   .help = "a folder of scenarios"},
+                  {.names = "--fuzzer",
+                   .target = &options->fuzzer,
+                   .help = "a libFuzzer target, if there is one"},
+                  {.names = "--seed",
+                   .target = &options->seed,
+                   .help = "of what is chosen at random"}},
+      .run = [options, test] { return run_test(*options, test); }};
+  if (count > 0) {
+    command.options.push_back(
+        {.names = "--count", .target = &options->count, .help = "how many kills, or cases"});
+  }
+  if (test == hang) {
+    command.options.push_back({.names = "--unkillable",
+                               .target = &options->unkillable,
+                               .help = "and it can't be killed either"});
+  }
+  return command;
+}
+
+}  // namespace
+}  // namespace pivotcheck::safety
+
+int main(int argc, char** argv) {
+  namespace cli = pivotcheck::cli;
+  using namespace pivotcheck::safety;
+  const std::uint64_t seed = std::random_device{}();
+  const cli::CommandSpec program{
+      .name = "safety",
+      .summary = "safety: whatever happens to the command, nothing of it is left behind",
+      .subcommands = {
+          command_for("can-fail", "leave something behind: is it noticed?", can_fail, 0, seed),
+          command_for("kills", "kill its processes at random moments", kills, 300, seed),
+          command_for("hang", "stop a process that others wait for", hang, 3000, seed),
+          command_for("soak", "count memory and the kernel's objects before and behind", soak,
+                      100'000, seed)}};
+  const cli::Parsed parsed = cli::parse_command_line(program, argc, argv);
+  return static_cast<int>(parsed.chosen == nullptr ? parsed.status : parsed.chosen->run());
 }

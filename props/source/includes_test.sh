@@ -28,7 +28,9 @@ check() {
     /^#include "/ {
       split($0, quoted, "\"")
       beside = FILENAME; sub(/[^\/]*$/, "", beside)
-      to = exists(beside quoted[2]) ? beside quoted[2] : "core/" quoted[2]
+      to = beside quoted[2]
+      if (!exists(to)) to = "core/" quoted[2]
+      if (!exists(to)) to = quoted[2]
       if (!exists(to)) next  # made by the build
       into = folder_of(to)
       if (into == from || index(allowed[from], " " into " ")) next
