@@ -20,9 +20,6 @@ CommandSpec strategies_command();
 CommandSpec switch_command();
 // `pivotcheck switch`, with the word "switch" as argv[0]; it has exit statuses of its own.
 int run_switch(int argc, char** argv);
-#ifdef PIVOTCHECK_PLANTED_FAULTS
-CommandSpec faults_command();
-#endif
 
 // "pivotcheck 0.1.0 (commit 1234567890ab)"
 std::string version_text();

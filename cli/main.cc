@@ -6,9 +6,6 @@
 
 #include "commands.h"
 #include "output.h"
-#ifdef PIVOTCHECK_PLANTED_FAULTS
-#include "model/faults.h"
-#endif
 
 int main(int argc, char** argv) {
   namespace cli = pivotcheck::cli;
@@ -18,7 +15,7 @@ int main(int argc, char** argv) {
 
   try {
     bool verbose = false;
-    cli::CommandSpec program{
+    const cli::CommandSpec program{
         .name = "pivotcheck",
         .summary =
             "pivotcheck: an executable model of mounts, namespaces and pivot_root, compared with "
@@ -39,23 +36,9 @@ int main(int argc, char** argv) {
             cli::strategies_command(),  // the ways to switch root
             cli::switch_command(),      // run a command in a new root by one of them
         }};
-#ifdef PIVOTCHECK_PLANTED_FAULTS
-    std::string fault;
-    program.subcommands.push_back(cli::faults_command());  // a model that is wrong on purpose
-    program.options.push_back(
-        {.names = "--planted-fault",
-         .target = &fault,
-         .help = "what the model is to do wrong (pivotcheck faults lists what there is)"});
-#endif
     const cli::Parsed parsed = cli::parse_command_line(program, argc, argv);
     if (parsed.chosen == nullptr) return static_cast<int>(parsed.status);
     cli::set_up_log(verbose);
-#ifdef PIVOTCHECK_PLANTED_FAULTS
-    if (!fault.empty() && !pivotcheck::plant(fault)) {
-      cli::complain("--planted-fault: no fault " + fault);
-      return static_cast<int>(ExitStatus::bad_usage);
-    }
-#endif
     return static_cast<int>(cli::finish_output(parsed.chosen->run()));
   } catch (const std::exception& error) {  // no memory, as a rule
     std::fprintf(stderr, "pivotcheck: %s\n", error.what());

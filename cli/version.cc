@@ -6,11 +6,7 @@
 namespace pivotcheck::cli {
 
 std::string version_text() {
-  std::string text = "pivotcheck " PIVOTCHECK_VERSION " (commit " PIVOTCHECK_COMMIT ")";
-#ifdef PIVOTCHECK_PLANTED_FAULTS
-  text += " with planted faults: for testing the harness only";
-#endif
-  return text;
+  return "pivotcheck " PIVOTCHECK_VERSION " (commit " PIVOTCHECK_COMMIT ")";
 }
 
 }  // namespace pivotcheck::cli

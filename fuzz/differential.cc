@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "campaign_link.h"
-#include "model/faults.h"
 #include "scenario_input.h"
 #include "scenario_mutator.h"
 #include "check/trial/report.h"
@@ -38,17 +37,6 @@ Bench bench;
   std::fprintf(stderr, "%s\n", failure.what.c_str());
   std::fflush(nullptr);
   std::_Exit(failure.kind == Failure::Kind::cannot_run ? 4 : 3);
-}
-
-// A build that knows planted faults (model/faults.h) plants the one that the environment names.
-void plant_fault() {
-#ifdef PIVOTCHECK_PLANTED_FAULTS
-  const char* name = std::getenv("PIVOTCHECK_PLANT");
-  if (name != nullptr && !plant(name)) {
-    std::fprintf(stderr, "PIVOTCHECK_PLANT: there is no fault %s\n", name);
-    std::_Exit(2);
-  }
-#endif
 }
 
 // The harness could not do its work. Where that happens again with the same scenario (the observers
@@ -82,7 +70,7 @@ Prediction follow(const Scenario& scenario, int& namespaces_max) {
     prediction.outcomes.push_back(verdict.outcome);
     if (!std::holds_alternative<Unshare>(step.op)) continue;
     const auto alive = std::ranges::count_if(
-        prediction.world.spaces, [](const auto& mount_ns) { return mount_ns.rootfs.exists(); });
+        prediction.world.mount_namespaces, [](const auto& mount_ns) { return mount_ns.rootfs.exists(); });
     namespaces_max = std::max(namespaces_max, static_cast<int>(alive));
   }
   return prediction;
@@ -105,7 +93,6 @@ int perform_by_hand(Input input, bool look_again) {
 }  // namespace
 
 void begin() {
-  plant_fault();
   bench.link = HuntLink::find();
   if (bench.link && bench.link->only_predicts()) {
     bench.traits = KernelTraits::for_release(running_release());

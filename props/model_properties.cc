@@ -109,10 +109,10 @@ void slave_never_feeds(Case& one) {
     const Path here{place_name(0), ""};
     const std::vector<Location> places{end.topmost({slave, end[slave].root})};
     World before = end;
-    apply_at(before, task->name, places, ChangePropagation{here, Propagation::shared_, false});
+    apply_at(one, before, task->name, places, ChangePropagation{here, Propagation::shared_, false});
     World after = before;
     const auto mounted =
-        apply_at(after, task->name, places, Mount{FilesystemType::tmpfs, here, {}});
+        apply_at(one, after, task->name, places, Mount{FilesystemType::tmpfs, here, {}});
     if (!mounted.outcome.ok()) continue;
     require_unfed(one, before, after, before.master(places.front().mount));
   }
@@ -149,7 +149,7 @@ void pivot_and_back(Case& one) {
     one.met();
     World world = moment.after;
     const Verdict back =
-        apply_at(world, moment.step.task.text, {there->old_root, there->new_roots_place},
+        apply_at(one, world, moment.step.task.text, {there->old_root, there->new_roots_place},
                  PivotRoot{{place_name(0), ""}, {place_name(1), ""}});
     one.require(back.outcome.ok(), "the pivot back was refused");
     for (std::size_t i = 0; i < world.tasks.size(); ++i) {  // who stood there would come along
@@ -187,7 +187,7 @@ void detached_is_gone(Case& one) {
     const auto there = pivot(moment);
     if (!there) return;
     World world = moment.after;
-    apply_at(world, moment.step.task.text, {there->old_root},
+    apply_at(one, world, moment.step.task.text, {there->old_root},
              Umount{{place_name(0), ""}, {UmountFlag::detach}});
     const MountIndex old_root = there->old_root.mount;
     if (world[old_root].exists && !world[old_root].unmounted) return;  // its cover went

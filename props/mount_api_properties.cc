@@ -49,7 +49,7 @@ void all_or_nothing(Case& one) {
         World world = end;
         const AttributeChange change{.set = {MountFlag::nodev}, .clear = {flag}, .propagation = {}};
         const Verdict verdict =
-            apply_at(world, task.name, {{mount, end[mount].root}},
+            apply_at(one, world, task.name, {{mount, end[mount].root}},
                      MountSetattr{{place_name(0), ""}, change, {.on = true}});
         if (verdict.rule == Rule::setattr_locked_flag) one.met();
         if (verdict.outcome.ok()) continue;
@@ -72,9 +72,9 @@ void beneath_is_seen_when_uncovered(Case& one) {
     one.require(seen.mount == top, "something else is on top");
     // Private, or unmounting the one may propagate to the other.
     World world = moment.after;
-    apply_at(world, task, {{source->mount, world[source->mount].root}},
+    apply_at(one, world, task, {{source->mount, world[source->mount].root}},
              ChangePropagation{{place_name(0), ""}, Propagation::private_, true});
-    const Verdict uncovered = apply_at(world, task, {{top, world[top].root}},
+    const Verdict uncovered = apply_at(one, world, task, {{top, world[top].root}},
                                        Umount{{place_name(0), ""}, {UmountFlag::detach}});
     if (!uncovered.outcome.ok()) return;
     one.met();
@@ -86,7 +86,7 @@ void beneath_is_seen_when_uncovered(Case& one) {
 void lasts_as_long_as_its_handle(Case& one) {
   for_each_moment(one, [&](const Transition& moment) {
     const World& world = moment.after;
-    for (std::uint32_t i = 0; i < moment.before.spaces.size(); ++i) {
+    for (std::uint32_t i = 0; i < moment.before.mount_namespaces.size(); ++i) {
       const model::NamespaceId mount_ns{i};
       if (!moment.before.is_detached_tree(mount_ns)) continue;
       one.met();
@@ -114,7 +114,7 @@ void set_group_makes_peers(Case& one) {
     for (const MountIndex to : all_mounts(end)) {
       World world = end;
       const Verdict verdict =
-          apply_at(world, task, {{from, end[from].root}, {to, end[to].root}},
+          apply_at(one, world, task, {{from, end[from].root}, {to, end[to].root}},
                    MoveMount{{place_name(0), ""}, {place_name(1), ""}, {MoveMountFlag::set_group}});
       if (!verdict.outcome.ok()) continue;
       one.met();

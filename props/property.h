@@ -32,13 +32,14 @@ struct HarnessBroke : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// What the properties look at, so that a test can put something wrong in its place and see that
-// they notice. The model itself has faults of its own for that (model/faults.h).
+// What the properties look at. A test puts something wrong in its place, and sees that they notice
+// (can_fail.cc).
 struct Subjects {
   std::string (*print)(const Scenario&) = pivotcheck::print;
   Snapshot (*canonical)(Snapshot) = pivotcheck::canonical;
-  void (*behind_step)(model::World&, const Step&, const Verdict&) =
-      [](model::World&, const Step&, const Verdict&) {};
+  void (*after_step)(const model::World& before, model::World& after, const Step&,
+                     const Verdict&) =
+      [](const model::World&, model::World&, const Step&, const Verdict&) {};
   void (*seen_by_mountinfo)(Snapshot&) = [](Snapshot&) {};
 };
 

@@ -24,7 +24,7 @@ void for_each_moment(const Case& one, const std::function<void(const Transition&
     const Step& step = one.scenario.steps[i].step;
     const Verdict verdict = apply(world, step);
     if (verdict.stop != Verdict::Stop::no) return;
-    one.subjects.behind_step(world, step, verdict);
+    one.subjects.after_step(before, world, step, verdict);
     see({.before = before, .after = world, .step = step, .number = i, .verdict = verdict});
   }
 }
@@ -135,7 +135,7 @@ bool same_handle(const model::Handle& one, const model::Handle& other) {
 bool same_task(const Task& one, const Task& other) {
   return one.alive == other.alive && one.root == other.root &&
          one.current_directory == other.current_directory && one.mount_ns == other.mount_ns &&
-         one.user == other.user && one.capabilities == other.capabilities &&
+         one.user_ns == other.user_ns && one.capabilities == other.capabilities &&
          std::ranges::equal(one.handles, other.handles, same_handle);
 }
 
@@ -151,7 +151,8 @@ std::string changed(const World& before, const World& after) {
                           &model::Filesystem::read_only)) {
     return "a filesystem changed";
   }
-  if (before.spaces.size() != after.spaces.size() || before.users.size() != after.users.size()) {
+  if (before.mount_namespaces.size() != after.mount_namespaces.size() ||
+      before.user_namespaces.size() != after.user_namespaces.size()) {
     return "a namespace was made";
   }
   if (!std::ranges::equal(before.tasks, after.tasks, same_task)) return "a task changed";
@@ -160,14 +161,17 @@ std::string changed(const World& before, const World& after) {
 
 std::string place_name(std::size_t number) { return "place" + std::to_string(number); }
 
-Verdict apply_at(World& world, const std::string& task, const std::vector<Location>& places,
-                 const Op& op) {
+Verdict apply_at(const Case& one, World& world, const std::string& task,
+                 const std::vector<Location>& places, const Op& op) {
   const auto handles = [&]() -> auto& { return world[world.find_task(task)].handles; };
   const std::size_t own = handles().size();
   for (std::size_t i = 0; i < places.size(); ++i) {
     handles().push_back({place_name(i), places[i], {}});
   }
-  const Verdict verdict = apply(world, {TaskName{task}, op});
+  const World before = world;
+  const Step step{TaskName{task}, op};
+  const Verdict verdict = apply(world, step);
+  one.subjects.after_step(before, world, step, verdict);
   handles().resize(own);
   return verdict;
 }

@@ -75,7 +75,7 @@ bool same_mount(const model::World& before, const model::World& after, model::Mo
 // Performs one more step as that task, with handles on these places that are not there any more
 // behind it. No path is looked up, so nothing can cover the way.
 std::string place_name(std::size_t number);  // what the handle on places[number] is called
-Verdict apply_at(model::World& world, const std::string& task,
+Verdict apply_at(const Case& one, model::World& world, const std::string& task,
                  const std::vector<model::Location>& places, const Op& op);
 
 }  // namespace pivotcheck::props

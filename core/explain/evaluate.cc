@@ -80,7 +80,7 @@ Possibility evaluate(Hypothesis& hypothesis) {
   if (const Rule r = rule_of_lookup(hypothesis.put_old_place); r != Rule::none) {
     const auto new_root = model::look_up(hypothesis.world, task_of(hypothesis), hypothesis.new_root,
                                          {.want_directory = true});
-    return refused(&info(new_root.refused == Rule::none ? r : new_root.refused));
+    return refused(&info(new_root.refused ? new_root.refused.rule : r));
   }
   std::optional<model::World> before;
   if (on_rootfs) before = hypothesis.world;

@@ -96,7 +96,7 @@ class WorldBuilder {
 
  private:
   model::Task& task() { return world_.tasks.front(); }
-  [[nodiscard]] MountIndex below() const { return world_.spaces.front().rootfs; }
+  [[nodiscard]] MountIndex below() const { return world_.mount_namespaces.front().rootfs; }
 
   // The model's own beginning, without the mount that scenarios begin with.
   void clear() {
@@ -111,18 +111,18 @@ class WorldBuilder {
     const model::UserNamespaceId machine{0};
     model::UserNamespaceId owner = machine;
     if (!process_.machine_owns) {
-      owner = {static_cast<std::uint32_t>(world_.users.size())};
-      world_.users.push_back({.parent = machine, .level = 1});
+      owner = {static_cast<std::uint32_t>(world_.user_namespaces.size())};
+      world_.user_namespaces.push_back({.parent = machine, .level = 1});
     }
-    world_.spaces.front().owner = owner;
+    world_.mount_namespaces.front().owner = owner;
     task().capabilities = process_.capabilities;
     if (process_.owns_namespace) {
-      task().user = owner;
+      task().user_ns = owner;
     } else if (process_.may_mount) {
-      task().user = machine;
+      task().user_ns = machine;
     } else {
-      task().user = {static_cast<std::uint32_t>(world_.users.size())};
-      world_.users.push_back({.parent = owner, .level = 2});
+      task().user_ns = {static_cast<std::uint32_t>(world_.user_namespaces.size())};
+      world_.user_namespaces.push_back({.parent = owner, .level = 2});
     }
   }
 
@@ -338,7 +338,7 @@ class WorldBuilder {
 
   // In another namespace, not detached.
   void send_away(MountIndex mount) {
-    if (world_.spaces.size() == 1) world_.spaces.emplace_back().owner = {0};
+    if (world_.mount_namespaces.size() == 1) world_.mount_namespaces.emplace_back().owner = {0};
     world_[mount].mount_ns = {1};
   }
 
@@ -446,7 +446,7 @@ class WorldBuilder {
   MountIndex detached_tree(MountId id) {
     const MountIndex mount = made_up(false);
     mounts_[id] = mount;
-    world_.new_detached_tree(mount, task().user, {0});
+    world_.new_detached_tree(mount, task().user_ns, {0});
     return mount;
   }
 

@@ -2,8 +2,6 @@
 // lookup.cc: the walk that lookup.h describes.
 #include "model/lookup.h"
 
-#include "model/faults.h"
-
 namespace pivotcheck::model {
 namespace {
 
@@ -25,17 +23,17 @@ class Walk {
  public:
   Walk(World& world, const Task& task) : world_(world), task_(task) {}
 
-  Rule start(const Path& path) {
+  Refusal start(const Path& path) {
     if (!path.handle.empty()) {
       const Handle* handle = find_handle(task_, path.handle);
       if (handle == nullptr) return Rule::handle_closed;
       at_ = handle->at;
-      return Rule::none;
+      return {};
     }
     if (path.text.empty()) return Rule::path_empty;
     if (path.text.size() >= path_bytes_max) return Rule::path_too_long;
     at_ = path.text.front() == '/' ? task_.root : task_.current_directory;
-    return Rule::none;
+    return {};
   }
 
   // Walks all of `text`, a link at its end only if `follow_last` or a slash behind it.
@@ -73,7 +71,7 @@ class Walk {
   }
 
   [[nodiscard]] Location at() const { return at_; }
-  [[nodiscard]] Rule refused() const { return refused_; }
+  [[nodiscard]] Refusal refused() const { return refused_; }
   [[nodiscard]] bool must_be_directory() const { return must_be_directory_; }
 
  private:
@@ -102,9 +100,7 @@ class Walk {
 
   bool step_up() {
     Location from = at_;
-    bool one_more = true;
-    while (from != task_.root && world_.is_mount_root(from) && one_more) {
-      one_more = !planted(Fault::dot_dot_one_mount);
+    while (from != task_.root && world_.is_mount_root(from)) {
       const Mount& mount = world_[from.mount];
       if (!mount.parent.exists()) {
         from = task_.root;  // nothing below: stays, like at a root
@@ -113,7 +109,7 @@ class Walk {
       from = {mount.parent, mount.mount_point};
     }
     if (from == task_.root) {
-      if (!planted(Fault::dot_dot_below_cover)) at_ = world_.topmost(at_);
+      at_ = world_.topmost(at_);
       return true;
     }
     const DentryId parent = world_[from.dentry].parent;
@@ -132,28 +128,19 @@ class Walk {
     const DentryId found = world_.child(at_.dentry, name);
     if (!found.exists()) return refuse_here(Rule::name_missing);
     const Location directory = at_;
-    at_ = planted(Fault::name_enters_one_mount) ? one_up({at_.mount, found})
-                                                : world_.topmost({at_.mount, found});
+    at_ = world_.topmost({at_.mount, found});
     if (world_[at_.dentry].kind != Kind::symlink || !follow) return true;
-    if (++links_ > links_max - (planted(Fault::link_counted_too_soon) ? 1 : 0)) {
-      return refuse_here(Rule::too_many_links);
-    }
+    if (++links_ > links_max) return refuse_here(Rule::too_many_links);
     if (links_ > links_max / 2) world_.met_many_links = true;
     const std::string& target = world_[at_.dentry].target;
-    const bool absolute = target.front() == '/' && !planted(Fault::absolute_link_stays);
-    at_ = absolute ? task_.root : directory;
+    at_ = target.front() == '/' ? task_.root : directory;
     return walk_all(target, true);
-  }
-
-  Location one_up(Location at) const {
-    const MountIndex above = world_.mounted_at(at.mount, at.dentry);
-    return above.exists() ? Location{above, world_[above].root} : at;
   }
 
   World& world_;
   const Task& task_;
   Location at_;
-  Rule refused_ = Rule::none;
+  Refusal refused_;
   int links_ = 0;
   bool must_be_directory_ = false;
 };
@@ -180,13 +167,12 @@ bool may_write(const World& world, const Task& task, DentryId directory) {
 
 bool is_read_only(const World& world, MountIndex mount) {
   return world[mount].flags.has(MountFlag::ro) ||
-         (world[world[world[mount].root].filesystem].read_only &&
-          !planted(Fault::read_only_filesystem));
+         world[world[world[mount].root].filesystem].read_only;
 }
 
 LookupResult look_up(World& world, const Task& task, const Path& path, LookupOptions options) {
   Walk walk(world, task);
-  if (const Rule refused = walk.start(path); refused != Rule::none) return {refused, {}};
+  if (const Refusal r = walk.start(path)) return {r, {}};
   if (!path.handle.empty() && !path.text.empty() &&
       world[walk.at().dentry].kind != Kind::directory) {
     return {Rule::not_a_directory, {}};
@@ -194,14 +180,12 @@ LookupResult look_up(World& world, const Task& task, const Path& path, LookupOpt
   if (!walk.walk_all(path.text, options.follow_last)) return {walk.refused(), {}};
   Location at = walk.at();
   if (options.to_the_top) at = world.topmost(at);
-  if (!options.keep_expiry_mark && !planted(Fault::expire_mark_survives_lookup)) {
-    world[at.mount].expiry_mark = false;
-  }
+  if (!options.keep_expiry_mark) world[at.mount].expiry_mark = false;
   const bool want_directory = options.want_directory || walk.must_be_directory();
   if (want_directory && world[at.dentry].kind != Kind::directory) {
     return {Rule::not_a_directory, {}};
   }
-  return {Rule::none, at};
+  return {{}, at};
 }
 
 ParentResult look_up_parent(World& world, const Task& task, const Path& path,
@@ -209,7 +193,7 @@ ParentResult look_up_parent(World& world, const Task& task, const Path& path,
   Walk walk(world, task);
   ParentResult result;
   result.refused = walk.start(path);
-  if (result.refused != Rule::none) return result;
+  if (result.refused) return result;
   if (handle_text_is_bare(path)) {
     result.refused = Rule::path_empty;
     return result;
@@ -225,9 +209,7 @@ ParentResult look_up_parent(World& world, const Task& task, const Path& path,
   // `@h/` names no name in h: it is h itself, as `./` is the current directory.
   if (!path.handle.empty() && result.last == Last::root) result.last = Last::dot;
   result.directory = walk.at();
-  if (!keep_expiry_mark && !planted(Fault::expire_mark_survives_making)) {
-    world[result.directory.mount].expiry_mark = false;
-  }
+  if (!keep_expiry_mark) world[result.directory.mount].expiry_mark = false;
   return result;
 }
 

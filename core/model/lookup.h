@@ -29,15 +29,14 @@
 #include <optional>
 #include <string_view>
 
-#include "model/rules.h"
+#include "model/refusal.h"
 #include "model/world.h"
 
 namespace pivotcheck::model {
 
-// A refusal is a rule; `none` is success.
 struct LookupResult {
-  Rule refused = Rule::none;
-  Location at;
+  Refusal refused;
+  Location at;  // where not refused
 };
 
 struct LookupOptions {
@@ -52,7 +51,7 @@ LookupResult look_up(World& world, const Task& task, const Path& path, LookupOpt
 // Where a name is to be made, removed or renamed: the directory it is in, and the name.
 struct ParentResult {
   enum class Last : unsigned char { name, dot, dot_dot, root };
-  Rule refused = Rule::none;
+  Refusal refused;
   Location directory;
   std::string_view name;   // points into the text of a path or of a link
   Last last = Last::name;

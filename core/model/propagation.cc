@@ -33,7 +33,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "model/faults.h"
 
 namespace pivotcheck::model {
 namespace {
@@ -45,11 +44,8 @@ bool contains(const std::vector<MountIndex>& mounts, MountIndex mount) {
 // All members of `group` and of every group below it, and the slaves that are not shared.
 void add_receivers_of(const World& world, GroupId group, std::vector<MountIndex>& result) {
   const auto& members = world[group].members;
-  const bool forgets = planted(Fault::peer_forgotten) && members.size() > 1;
-  result.insert(result.end(), members.begin() + (forgets ? 1 : 0), members.end());
-  if (planted(Fault::slave_of_slave_forgotten) && world[group].master.exists()) return;
+  result.insert(result.end(), members.begin(), members.end());
   for (std::uint32_t i = 0; i < world.mounts.size(); ++i) {
-    if (planted(Fault::plain_slave_forgotten)) break;
     if (world.mounts[i].exists && world.mounts[i].own_master == group) result.push_back({i});
   }
   for (std::uint32_t i = 0; i < world.groups.size(); ++i) {
@@ -69,10 +65,10 @@ MountIndex clone_one(World& world, MountIndex original, DentryId root, bool shar
   to.locked = from.locked;
   to.unbindable = from.unbindable && !world.traits.namespace_copy_loses_unbindable;
   if (!from.group.exists()) {
-    if (!planted(Fault::copy_loses_master)) to.own_master = from.own_master;
+    to.own_master = from.own_master;
   } else if (shared_to_slave) {
     to.own_master = from.group;
-  } else if (!planted(Fault::bind_makes_no_peer)) {
+  } else {
     world.join_group(copy, from.group);
   }
   return copy;
@@ -87,9 +83,7 @@ void enter_space(World& world, MountIndex tree, NamespaceId mount_ns) {
 
 void make_shared(World& world, MountIndex mount) {
   if (world.is_shared(mount)) return;
-  const bool forgets = planted(Fault::shared_slave_loses_master);
-  const GroupId group = world.new_group(forgets ? GroupId{} : world[mount].own_master);
-  world.join_group(mount, group);
+  world.join_group(mount, world.new_group(world[mount].own_master));
 }
 
 // What a receiver was before the tree was put in place. It may be a mount of that very tree, which
@@ -138,8 +132,6 @@ class PropagatedCopies {
   // The nearest of `group` and the groups above it that holds copies; the origin holds one.
   GroupId nearest_giver(GroupId group) const {
     while (group.exists() && !copies_.contains(group)) group = world_[group].master;
-    // A master that is fed by its slave has no giver above it.
-    if (planted(Fault::slave_feeds_master) && !group.exists()) return copies_.begin()->first;
     return group;
   }
 
@@ -163,9 +155,9 @@ class PropagatedCopies {
 };
 
 // What was in the place of a propagated copy now sits on the copy.
-void slide_beneath(World& world, MountIndex copy, MountIndex taken) {
+void tuck_beneath(World& world, MountIndex copy, MountIndex taken) {
   Location on{copy, world[copy].root};
-  if (world.traits.slides_beneath_whole_stack) on = world.topmost(on);
+  if (world.traits.tucks_beneath_whole_stack) on = world.topmost(on);
   world.detach_from_parent(taken);
   world.attach(taken, on.mount, on.dentry);
 }
@@ -175,8 +167,7 @@ void slide_beneath(World& world, MountIndex copy, MountIndex taken) {
 std::vector<MountIndex> receivers(const World& world, MountIndex mount) {
   std::vector<MountIndex> result;
   if (!world.is_shared(mount)) return result;
-  const bool upwards = planted(Fault::slave_feeds_master) && world.master(mount).exists();
-  add_receivers_of(world, upwards ? world.master(mount) : world[mount].group, result);
+  add_receivers_of(world, world[mount].group, result);
   std::erase(result, mount);
   return result;
 }
@@ -192,10 +183,7 @@ MountIndex clone_tree(World& world, MountIndex source, DentryId root, CloneOptio
       if (child == top) continue;
       const DentryId mount_point = world[child].mount_point;
       if (original == source && !world.is_below_or_at(mount_point, root)) continue;
-      if (world[child].unbindable && !options.keep_unbindable &&
-          !planted(Fault::rbind_of_unbindable)) {
-        continue;
-      }
+      if (world[child].unbindable && !options.keep_unbindable) continue;
       const MountIndex child_copy =
           clone_one(world, child, world[child].root, options.shared_to_slave);
       world.attach(child_copy, copy, mount_point);
@@ -218,9 +206,8 @@ bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId a
     const DentryId shown = world[mount].root;
     if (!world[mount].mount_ns.exists()) continue;
     // Detached trees do not receive; they only give, once they are attached.
-    if (world.is_detached_tree(world[mount].mount_ns) && !planted(Fault::detached_receives)) continue;
-    if (!world.is_below_or_at(at.dentry, shown) && !planted(Fault::hidden_place_received)) continue;
-    if (planted(Fault::shown_root_not_received) && at.dentry == shown) continue;
+    if (world.is_detached_tree(world[mount].mount_ns)) continue;
+    if (!world.is_below_or_at(at.dentry, shown)) continue;
     places.push_back({mount, world[mount].group, world.master(mount)});
   }
   const bool is_new = !left.exists();
@@ -229,10 +216,7 @@ bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId a
 
   std::vector<std::pair<MountIndex, MountIndex>> copies;  // copy, receiver
   if (world.is_shared(at.mount)) {
-    const bool forgets = planted(Fault::copies_not_shared) && places.empty();
-    for (const MountIndex node : nodes) {
-      if (!forgets) make_shared(world, node);
-    }
+    for (const MountIndex node : nodes) make_shared(world, node);
     PropagatedCopies propagation(world, nodes, world[at.mount].group);
     for (const Receiver& place : places) {
       copies.emplace_back(propagation.copy_for(place), place.mount);
@@ -240,20 +224,18 @@ bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId a
   }
   world.detach_from_parent(source);
   const MountIndex covered = world.mounted_at(at.mount, at.dentry);
-  if (covered.exists()) slide_beneath(world, source, covered);
+  if (covered.exists()) tuck_beneath(world, source, covered);
   world.attach(source, at.mount, at.dentry);
   enter_space(world, source, mount_ns);
   if (world.is_detached_tree(left)) world[left].detached_root = {};
 
   for (const auto& [copy, place] : copies) {
     const bool is_less_privileged = world[world[place].mount_ns].owner != actor;
-    if (is_less_privileged && !planted(Fault::propagated_unlocked)) lock_tree(world, copy);
-    if (!planted(Fault::propagated_root_locked)) world[copy].locked = false;
-    Location on{place, at.dentry};
-    if (planted(Fault::slide_beneath_forgotten)) on = world.topmost(on);
-    const MountIndex taken = world.mounted_at(on.mount, on.dentry);
-    if (taken.exists()) slide_beneath(world, copy, taken);
-    world.attach(copy, on.mount, on.dentry);
+    if (is_less_privileged) lock_tree(world, copy);
+    world[copy].locked = false;
+    const MountIndex taken = world.mounted_at(place, at.dentry);
+    if (taken.exists()) tuck_beneath(world, copy, taken);
+    world.attach(copy, place, at.dentry);
     enter_space(world, copy, world[place].mount_ns);
   }
   return true;
@@ -281,14 +263,10 @@ std::vector<MountIndex> also_unmounted(const World& world, const std::vector<Mou
   }
   const auto goes = [&](MountIndex m) { return contains(going, m) || contains(also, m); };
   const auto must_stay = [&](MountIndex mount) {
-    if (world[mount].locked && !goes(world[mount].parent) &&
-        !planted(Fault::umount_takes_locked)) {
-      return true;
-    }
+    if (world[mount].locked && !goes(world[mount].parent)) return true;
     return std::ranges::any_of(world[mount].children, [&](MountIndex child) {
       const bool covers = world[child].mount_point == world[mount].root;
-      return (!covers || planted(Fault::umount_cover_holds)) &&
-             !std::ranges::all_of(world.subtree(child), goes);
+      return !covers && !std::ranges::all_of(world.subtree(child), goes);
     });
   };
   while (std::erase_if(also, must_stay) > 0) {
@@ -313,13 +291,6 @@ void keep_covers(World& world, const std::vector<MountIndex>& also,
   }
 }
 
-// In a tree that is detached: what covers something that its namespace must not see goes on doing
-// that.
-bool stays_on_its_parent(const Mount& mount) {
-  return (mount.locked && !planted(Fault::detached_locks_forgotten)) ||
-         planted(Fault::detached_stays_together);
-}
-
 }  // namespace
 
 void umount_tree(World& world, MountIndex mount, UmountOptions options) {
@@ -329,7 +300,7 @@ void umount_tree(World& world, MountIndex mount, UmountOptions options) {
     if (world.has_parent(mount)) {
       for (const MountIndex receiver : receivers(world, world[mount].parent)) {
         const MountIndex same = world.mounted_at(receiver, world[mount].mount_point);
-        if (same.exists() && !planted(Fault::umount_keeps_counterpart)) world[same].locked = false;
+        if (same.exists()) world[same].locked = false;
       }
     }
     const std::vector<MountIndex> also = also_unmounted(world, going);
@@ -345,16 +316,16 @@ void umount_tree(World& world, MountIndex mount, UmountOptions options) {
     world[m].unbindable = false;
   }
   for (const MountIndex m : all) {
+    // In a tree that is detached, a locked mount goes on covering what must not be seen.
     const bool stays_connected = options.lazy && world.has_parent(m) &&
                                  world[world[m].parent].unmounted &&
-                                 (options.stay_connected || stays_on_its_parent(world[m]));
+                                 (options.stay_connected || world[m].locked);
     if (!stays_connected) world.detach_from_parent(m);
   }
   world.has_unmounted = true;
 }
 
 void umount_from_removed(World& world, DentryId dentry) {
-  if (planted(Fault::removed_elsewhere_stays)) return;
   for (std::uint32_t i = 0; i < world.mounts.size(); ++i) {
     const MountIndex mount{i};
     if (!world[mount].exists || !world.has_parent(mount) || world[mount].mount_point != dentry) {
@@ -376,22 +347,19 @@ void change_propagation(World& world, MountIndex mount, Propagation to) {
   const GroupId group = world[mount].group;
   if (group.exists()) {
     const bool alone = world[group].members.size() == 1;
-    const bool hands_on = alone && !planted(Fault::lone_peer_becomes_slave);
-    const GroupId master = hands_on ? world[group].master : group;
+    const GroupId master = alone ? world[group].master : group;
     world.leave_group(mount);
     world[mount].own_master = master;
   }
   if (to == Propagation::slave) return;
   world[mount].own_master = {};
-  world[mount].unbindable = to == Propagation::unbindable && !planted(Fault::unbindable_forgotten);
+  world[mount].unbindable = to == Propagation::unbindable;
 }
 
 void lock_tree(World& world, MountIndex mount) {
   for (const MountIndex m : world.subtree(mount)) {
-    if (!planted(Fault::flags_unlocked)) {
-      world[m].locked_flags = world[m].locked_flags.with(world[m].flags);
-    }
-    if (!planted(Fault::atime_unlocked)) world[m].locked_flags.set(MountFlag::noatime);
+    world[m].locked_flags = world[m].locked_flags.with(world[m].flags);
+    world[m].locked_flags.set(MountFlag::noatime);
     world[m].locked = true;
   }
 }
@@ -406,7 +374,7 @@ namespace {
 
 void take_down_closed_trees(World& world) {
   world.has_detached_trees = false;
-  for (std::uint32_t i = 0; i < world.spaces.size(); ++i) {
+  for (std::uint32_t i = 0; i < world.mount_namespaces.size(); ++i) {
     const NamespaceId mount_ns{i};
     if (!world.is_detached_tree(mount_ns)) continue;
     const bool is_kept = std::ranges::any_of(world.tasks, [mount_ns](const Task& task) {
@@ -414,7 +382,7 @@ void take_down_closed_trees(World& world) {
                return handle.keeps == mount_ns;
              });
     });
-    if (is_kept || planted(Fault::detached_outlives_handle)) {
+    if (is_kept) {
       world.has_detached_trees = true;
       continue;
     }

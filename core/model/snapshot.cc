@@ -111,7 +111,7 @@ std::string broken_invariant(const World& world) {
       if (std::ranges::count(parent.children, MountIndex{i}) != 1) {
         return name + " is not a child of its parent";
       }
-      if (world.traits.slides_beneath_whole_stack &&
+      if (world.traits.tucks_beneath_whole_stack &&
           world.mounted_at(mount.parent, mount.mount_point) != MountIndex{i}) {
         return name + " shares its mount point with another mount";
       }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// traits.h: what the model has to know about the kernel it predicts. It states the contract by
-// itself; a trait is for what changed between versions, and for quirks: places where a kernel
-// departs from the contract, each with an entry in FINDINGS.md. The model reads this and never
-// asks uname itself.
+// traits.h: what differs between the kernels that the model predicts. The model states the
+// contract; a trait is for what changed between releases, and for quirks: places where a kernel
+// departs from the contract, each with an entry in FINDINGS.md. The model never asks uname.
 #pragma once
 
 #include "base/release.h"
@@ -10,43 +9,39 @@
 namespace pivotcheck {
 
 struct KernelTraits {
-  Release release{{6, 18, 0}};
+  // A propagated copy is tucked beneath what occupies its place. Since 6.17 the old occupant then
+  // sits on top of everything that is stacked on the copy's root. Before, it sits directly on that
+  // root, so that two mounts can have the same mount point, and lookups find the newer one.
+  bool tucks_beneath_whole_stack = true;
 
-  // A copy that propagates onto a place which is taken slides beneath what is there. What was there
-  // then sits on top of everything that is stacked on the copy's root; before, directly on that
-  // root, so that two mounts have the same mount point and only the newer one is found.
-  bool slides_beneath_whole_stack = true;  // since 6.17
+  // Mounting on a detached mount: ENOENT. Before (seen on 6.1, not on 6.12): EINVAL.
+  bool detached_target_is_gone = true;
 
-  // A place on a detached mount is refused as one that is gone (ENOENT); before, as a foreign one
-  // (EINVAL).
-  bool detached_target_is_gone = true;  // seen on 6.12, not on 6.1
+  // A move first checks that the source is the root of a mount and that both are directories, or
+  // neither is, then whether the target can be mounted on. Before 6.17 the other way round.
+  bool move_checks_kinds_first = true;
 
-  // A move asks what the two places are (the root of a mount; both a directory, or neither) before
-  // it asks whether the target can be mounted on; before, behind that.
-  bool move_looks_at_shapes_first = true;  // since 6.17
+  // Quirk (FINDINGS.md, "A new mount namespace forgets that a mount is unbindable"). Since 6.17,
+  // seen on 6.18.
+  bool namespace_copy_loses_unbindable = true;
 
-  // The contract of umount propagation as documented since 6.17 (propagate_umount.txt).
-  bool umount_propagation_documented = true;
+  // open(O_CREAT) checks that the name is missing, and ends in no slash, before it takes a
+  // reference to the directory. Before 6.12 it took that first, and so cleared the expiry mark of
+  // the directory's mount.
+  bool open_checks_name_first = true;
 
-  // Quirk (FINDINGS.md, "A new mount namespace forgets that a mount is unbindable").
-  bool namespace_copy_loses_unbindable = true;  // since 6.17, seen on 6.18
+  bool knows_move_mount_beneath = true;  // MOVE_MOUNT_BENEATH, since 6.5
 
-  // An open that may create looks whether the name is there, and ends in no slash, before it holds
-  // the directory; before, it held that first, and so cleared the expiry mark of its mount.
-  bool open_looks_before_it_holds = true;  // since 6.12
+  // move_mount looks its target up before its source. Before 6.15 the other way round.
+  bool move_mount_target_first = true;
 
-  // move_mount knows `beneath`.
-  bool moves_beneath = true;  // since 6.5
-
-  // move_mount looks its target up before its source; before, behind it.
-  bool move_mount_target_first = true;  // since 6.15
-
-  // A detached tree may be copied, bound from and attached to; before, only the tree as a whole
-  // could be attached, and only in a mount namespace.
-  bool detached_trees_can_grow = true;  // since 6.15
+  // A detached tree may be copied, bound from and mounted on. Before 6.15 it could only be
+  // attached, as a whole, and only in a mount namespace.
+  bool detached_trees_can_grow = true;
 
   // Quirk (FINDINGS.md, "Beneath the cover of a detached tree, the wrong mount is looked at").
-  bool beneath_looks_at_detached_root = true;  // since 6.17, seen on 6.18
+  // Since 6.17, seen on 6.18.
+  bool beneath_checks_detached_root = true;
 
   static KernelTraits for_release(const Release& release);
 };

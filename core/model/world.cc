@@ -6,24 +6,23 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "model/faults.h"
 
 namespace pivotcheck::model {
 
 World::World(Privilege privilege, const KernelTraits& kernel_traits) : traits(kernel_traits) {
   dentries.reserve(32);
   mounts.reserve(32);
-  users.push_back({});
-  const UserNamespaceId user{0};
-  spaces.push_back({.owner = user, .rootfs = {}, .detached_root = {}, .origin = {}});
+  user_namespaces.push_back({});
+  const UserNamespaceId user_ns{0};
+  mount_namespaces.push_back({.owner = user_ns, .rootfs = {}, .detached_root = {}, .origin = {}});
   const NamespaceId mount_ns{0};
 
-  const FilesystemId below = new_filesystem(FilesystemType::ramfs, false, user);
+  const FilesystemId below = new_filesystem(FilesystemType::ramfs, false, user_ns);
   const MountIndex rootfs = new_mount((*this)[below].root);
   (*this)[rootfs].mount_ns = mount_ns;
-  spaces[0].rootfs = rootfs;
+  mount_namespaces[0].rootfs = rootfs;
 
-  const FilesystemId filesystem = new_filesystem(FilesystemType::tmpfs, false, user);
+  const FilesystemId filesystem = new_filesystem(FilesystemType::tmpfs, false, user_ns);
   const MountIndex top = new_mount((*this)[filesystem].root);
   (*this)[top].mount_ns = mount_ns;
   (*this)[top].locked = privilege == Privilege::userns;
@@ -34,7 +33,7 @@ World::World(Privilege privilege, const KernelTraits& kernel_traits) : traits(ke
   task.name = "A";
   task.root = task.current_directory = {top, (*this)[top].root};
   task.mount_ns = mount_ns;
-  task.user = user;
+  task.user_ns = user_ns;
   task.capabilities = {Capability::sys_admin, Capability::sys_chroot, Capability::dac};
   tasks.push_back(std::move(task));
 }
@@ -56,8 +55,8 @@ bool World::is_below(UserNamespaceId lower, UserNamespaceId upper) const {
 }
 
 bool World::capable(const Task& task, Capability capability, UserNamespaceId in) const {
-  if (in == task.user) return task.capabilities.has(capability);
-  return is_below(in, task.user) && !planted(Fault::no_power_below);
+  if (in == task.user_ns) return task.capabilities.has(capability);
+  return is_below(in, task.user_ns);
 }
 
 // --- dentries
@@ -119,8 +118,8 @@ MountIndex World::new_mount(DentryId root) {
 }
 
 NamespaceId World::new_detached_tree(MountIndex root, UserNamespaceId owner, NamespaceId origin) {
-  const NamespaceId mount_ns{static_cast<std::uint32_t>(spaces.size())};
-  spaces.push_back({.owner = owner, .rootfs = {}, .detached_root = root, .origin = origin});
+  const NamespaceId mount_ns{static_cast<std::uint32_t>(mount_namespaces.size())};
+  mount_namespaces.push_back({.owner = owner, .rootfs = {}, .detached_root = root, .origin = origin});
   for (const MountIndex mount : subtree(root)) {
     (*this)[mount].mount_ns = mount_ns;
     ++mount_count;
@@ -232,7 +231,7 @@ void World::leave_group(MountIndex mount) {
   m.group = {};
   PeerGroup& group = (*this)[left];
   std::erase(group.members, mount);
-  if (!group.members.empty() || planted(Fault::orphans_keep_master)) return;
+  if (!group.members.empty()) return;
   for (PeerGroup& other : groups) {
     if (other.master == left) other.master = group.master;
   }

@@ -132,7 +132,7 @@ struct Task {
   Location current_directory;
   std::vector<Handle> handles;
   NamespaceId mount_ns;
-  UserNamespaceId user;
+  UserNamespaceId user_ns;
   Capabilities capabilities;
   bool alive = true;
 };
@@ -150,8 +150,8 @@ class World {
   std::vector<Dentry> dentries;
   std::vector<Mount> mounts;
   std::vector<PeerGroup> groups;
-  std::vector<Namespace> spaces;
-  std::vector<UserNamespace> users;
+  std::vector<Namespace> mount_namespaces;
+  std::vector<UserNamespace> user_namespaces;
   std::vector<Task> tasks;  // in the order in which they were made
   int mount_count = 0;      // mounts in namespaces, without each namespace's rootfs
   bool has_unmounted = false;
@@ -162,15 +162,15 @@ class World {
   Dentry& operator[](DentryId id) { return dentries[id.value]; }
   Mount& operator[](MountIndex id) { return mounts[id.value]; }
   PeerGroup& operator[](GroupId id) { return groups[id.value]; }
-  Namespace& operator[](NamespaceId id) { return spaces[id.value]; }
-  UserNamespace& operator[](UserNamespaceId id) { return users[id.value]; }
+  Namespace& operator[](NamespaceId id) { return mount_namespaces[id.value]; }
+  UserNamespace& operator[](UserNamespaceId id) { return user_namespaces[id.value]; }
   Task& operator[](TaskIndex id) { return tasks[id.value]; }
   const Filesystem& operator[](FilesystemId id) const { return filesystems[id.value]; }
   const Dentry& operator[](DentryId id) const { return dentries[id.value]; }
   const Mount& operator[](MountIndex id) const { return mounts[id.value]; }
   const PeerGroup& operator[](GroupId id) const { return groups[id.value]; }
-  const Namespace& operator[](NamespaceId id) const { return spaces[id.value]; }
-  const UserNamespace& operator[](UserNamespaceId id) const { return users[id.value]; }
+  const Namespace& operator[](NamespaceId id) const { return mount_namespaces[id.value]; }
+  const UserNamespace& operator[](UserNamespaceId id) const { return user_namespaces[id.value]; }
   const Task& operator[](TaskIndex id) const { return tasks[id.value]; }
 
   // --- tasks and capabilities

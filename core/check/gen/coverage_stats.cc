@@ -98,7 +98,7 @@ void CoverageStats::add(std::span<const Step> steps_of_it, std::span<const Verdi
   if (attached_pivot) ++with_attached_pivot;
   if (world.tasks.size() > 1) ++with_two_tasks;
   if (namespaces_max > 1) ++with_two_namespaces;
-  if (world.users.size() > 1) ++with_user_namespace;
+  if (world.user_namespaces.size() > 1) ++with_user_namespace;
 }
 
 void CoverageStats::add(const CoverageStats& other) {

@@ -27,7 +27,7 @@ bool ScenarioBuilder::perform(model::TaskIndex who, Op op) {
 
 int ScenarioBuilder::namespaces_alive() const {
   return static_cast<int>(std::ranges::count_if(
-      world_.spaces, [](const model::Namespace& mount_ns) { return mount_ns.rootfs.exists(); }));
+      world_.mount_namespaces, [](const model::Namespace& mount_ns) { return mount_ns.rootfs.exists(); }));
 }
 
 std::size_t ScenarioBuilder::tasks_alive() const {
