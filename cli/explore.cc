@@ -34,6 +34,7 @@
 
 #include "base/file.h"
 #include "base/unique_fd.h"
+#include "base/wait_status.h"
 #include "commands.h"
 #include "explore_fuzzers.h"
 #include "op/outcome.h"
@@ -233,9 +234,7 @@ bool Explore::supervise(WorkerProcess& worker) {
     worker.pid = -1;
     cpu_seconds_ += cpu_seconds_of(usage);
     if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0) return false;
-    lost(worker, WIFSIGNALED(wait_status)
-                     ? fmt::format("was killed by signal {}", WTERMSIG(wait_status))
-                     : fmt::format("ended with status {}", WEXITSTATUS(wait_status)));
+    lost(worker, describe_wait_status(wait_status));
   } else if (now_ms() - slot.alive_ms > hang_ms) {
     ::kill(worker.pid, SIGKILL);
     ::waitpid(worker.pid, nullptr, 0);

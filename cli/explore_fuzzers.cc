@@ -20,6 +20,7 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
+#include "base/wait_status.h"
 #include "explore.h"
 #include "op/outcome.h"
 #include "output.h"
@@ -47,12 +48,6 @@ std::string behind(const std::string& text, std::string_view words) {
   if (at == std::string::npos) return "";
   const std::size_t from = at + words.size();
   return text.substr(from, text.find('\n', from) - from);
-}
-
-std::string how_it_ended(int wait_status) {
-  if (WIFSIGNALED(wait_status))
-    return fmt::format("was killed by signal {}", WTERMSIG(wait_status));
-  return fmt::format("ended with status {}", WEXITSTATUS(wait_status));
 }
 
 }  // namespace
@@ -158,7 +153,7 @@ bool Fuzzers::supervise(std::size_t number) {
   process.pid = -1;
   cpu_seconds_ += cpu_seconds_of(usage);
   if (findings_->stop && WIFEXITED(status) && WEXITSTATUS(status) == 0) return false;
-  lost(number, hangs ? fmt::format("hung for {} s", hang_ms / 1000) : how_it_ended(status));
+  lost(number, hangs ? fmt::format("hung for {} s", hang_ms / 1000) : describe_wait_status(status));
   if (findings_->stop || ++losses_ > losses_max) return false;
   start(number);
   return processes_[number].pid > 0;

@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "base/wait_status.h"
 #include "syscalls/syscalls.h"
 #include "syscalls/setup_error.h"
 #include "observe/proc.h"
@@ -331,11 +332,6 @@ class PathResolver {
 
 // --- the parent's side
 
-std::string words_of(int status) {
-  if (WIFSIGNALED(status)) return "signal " + std::to_string(WTERMSIG(status));
-  return "status " + std::to_string(WEXITSTATUS(status));
-}
-
 // Forks a child for `work(shared)`; the child's wait status. The C library's fork: the caller may
 // have threads, and one of them the lock of the memory that the child is about to take.
 template <class Work>
@@ -374,7 +370,7 @@ std::unexpected<Failure> child_failed(const Shared& shared, int status) {
     return fail("standing where the process stands: " + kernel::to_string(shared.trouble),
                 Failure::Kind::cannot_run);
   }
-  return fail("the child that stood where the process stands ended: " + words_of(status));
+  return fail("the child that stood where the process stands " + describe_wait_status(status));
 }
 
 ResolvedPath seen(const SharedPath& shared) {

@@ -5,65 +5,20 @@
 // Source: FORMAT.md; its section "As pivotcheck prints it" says which spelling is chosen.
 #include <utility>
 
+#include "op/quote.h"
 #include "scenario/scenario.h"
 #include "scenario/syntax.h"
 
 namespace pivotcheck {
 namespace {
 
-using syntax::is_blank;
-
-bool is_printable(char c) { return c >= 0x20 && c < 0x7F; }
-
-bool needs_quotes(std::string_view text) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (is_blank(c) || !is_printable(c) || c == '"' || c == '\\') return true;
-    if (c == '=' && i + 1 < text.size() && text[i + 1] == '>') return true;
-  }
-  return text.empty() || text.front() == '#';
-}
-
-void append_escaped(std::string& out, char c) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  const auto byte = static_cast<unsigned char>(c);
-  switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\t': out += "\\t"; return;
-    default: break;
-  }
-  if (is_printable(c)) {
-    out += c;
-  } else {
-    out += "\\x";
-    out += digits[byte / 16];
-    out += digits[byte % 16];
-  }
-}
-
-void append_quoted(std::string& out, std::string_view text) {
-  for (const char c : text) append_escaped(out, c);
-}
-
-void append_text(std::string& out, std::string_view text) {
-  if (!needs_quotes(text)) {
-    out += text;
-    return;
-  }
-  out += '"';
-  append_quoted(out, text);
-  out += '"';
-}
-
 void append_path(std::string& out, const Path& path) {
-  if (path.handle.empty()) return append_text(out, path.text);
+  if (path.handle.empty()) return void(out += quoted_if_needed(path.text));
   const bool quoted = !path.text.empty() && needs_quotes(path.text);
   if (quoted) out += '"';
   out += '@';
   out += path.handle;
-  append_quoted(out, path.text);  // escapes nothing where no quotes are needed
+  append_escaped(out, path.text);  // escapes nothing where no quotes are needed
   if (quoted) out += '"';
 }
 
@@ -74,7 +29,7 @@ void append(std::string& out, const Path& path) {
 }
 void append(std::string& out, const LinkTarget& target) {
   out += ' ';
-  append_text(out, target.text);
+  out += quoted_if_needed(target.text);
 }
 void append(std::string& out, const TaskName& task) { (out += ' ') += task.text; }
 void append(std::string& out, const HandleName& handle) { (out += ' ') += handle.text; }

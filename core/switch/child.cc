@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -18,6 +17,7 @@
 #include <cstddef>
 #include <ctime>
 
+#include "syscalls/capabilities.h"
 #include "syscalls/syscalls.h"
 #include "switch/step_executor.h"
 
@@ -114,7 +114,7 @@ void close_on_exec(const Script& script) {
   ::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
-int drop_capabilities(std::uint64_t dropped) {
+int drop_from_every_set(std::uint64_t dropped) {
   if (dropped == 0) return 0;
   // The bounding set first, as that takes CAP_SETPCAP; EINVAL: the kernel has no more of them.
   for (unsigned number = 0; number < 64; ++number) {
@@ -123,21 +123,12 @@ int drop_capabilities(std::uint64_t dropped) {
     // Whoever may not, and is not root, has none to regain by exec.
     if (errno != EPERM || ::geteuid() == 0) return errno;
   }
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, 2> words{};
-  if (::syscall(SYS_capget, &header, words.data()) != 0) return errno;
-  for (unsigned word = 0; word < 2; ++word) {
-    const auto keep = static_cast<std::uint32_t>(~dropped >> (32 * word));
-    words[word].permitted &= keep;
-    words[word].effective &= keep;
-    words[word].inheritable &= keep;
-  }
-  return ::syscall(SYS_capset, &header, words.data()) == 0 ? 0 : errno;
+  return kernel::drop_capabilities(dropped);
 }
 
 int confine(const Script& script) {
   close_on_exec(script);
-  if (const int error = drop_capabilities(script.dropped_capabilities)) return error;
+  if (const int error = drop_from_every_set(script.dropped_capabilities)) return error;
   if (script.no_new_privileges && sys_prctl(PR_SET_NO_NEW_PRIVS, 1) != 0) return errno;
   // Before seccomp, whose program need not allow it; and last, as the command's signals come now.
   sys_set_signal_mask(script.mask);

@@ -7,17 +7,14 @@
 #include <sys/types.h>
 
 #include <csignal>
-#include <string>
+#include <optional>
 
 #include "switch/root_switch.h"
 
 namespace pivotcheck::rootswitch {
 
-struct MapTrouble {
-  int error = 0;  // errno, 0 where it was the helper that said no
-  std::string what;  // "" if all went well
-};
-// `mask`: the signal mask that helpers are started with.
-MapTrouble write_id_maps(pid_t child, const SwitchOptions& options, const sigset_t& mask);
+// `mask`: the signal mask that helpers are started with. Nothing if both maps are written.
+std::optional<SwitchFailure> write_id_maps(pid_t child, const SwitchOptions& options,
+                                           const sigset_t& mask);
 
 }  // namespace pivotcheck::rootswitch

@@ -187,10 +187,8 @@ class ParentProtocol {
   }
 
   Failed write_maps() {
-    const MapTrouble trouble = write_id_maps(child_.pid, job_.options, mask_);
-    if (trouble.what.empty()) return go();
-    return SwitchFailure{SwitchFailure::Kind::refused, "id maps", trouble.error, "",
-                         "id maps: " + trouble.what};
+    Failed failure = write_id_maps(child_.pid, job_.options, mask_);
+    return failure ? failure : go();
   }
 
   Failed follow(pid_t next) {

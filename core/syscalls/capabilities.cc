@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "syscalls/op_flags.h"
+
 namespace pivotcheck::kernel {
 namespace {
 
@@ -22,13 +24,6 @@ struct CapabilitySets {
   int get() { return static_cast<int>(::syscall(SYS_capget, &header, words.data())); }
   int set() { return static_cast<int>(::syscall(SYS_capset, &header, words.data())); }
 
-  void drop(unsigned capability) {
-    auto& word = words[capability / 32];
-    const std::uint32_t keep = ~(1U << (capability % 32));
-    word.permitted &= keep;
-    word.effective &= keep;
-    word.inheritable &= keep;
-  }
   [[nodiscard]] bool effective(unsigned capability) const {
     return (words[capability / 32].effective >> (capability % 32) & 1U) != 0;
   }
@@ -36,14 +31,21 @@ struct CapabilitySets {
 
 }  // namespace
 
-int drop_capabilities(Capabilities dropped) {
+std::uint64_t capability_bits(Capabilities capabilities) {
+  constexpr auto bit = [](unsigned number) { return std::uint64_t{1} << number; };
+  constexpr std::array<std::uint64_t, 3> bits{bit(CAP_SYS_ADMIN), bit(CAP_SYS_CHROOT),
+                                              bit(CAP_DAC_OVERRIDE) | bit(CAP_DAC_READ_SEARCH)};
+  return bits_of(capabilities, bits);
+}
+
+int drop_capabilities(std::uint64_t bits) {
   CapabilitySets sets;
   if (sets.get() != 0) return errno;
-  if (dropped.has(Capability::sys_admin)) sets.drop(CAP_SYS_ADMIN);
-  if (dropped.has(Capability::sys_chroot)) sets.drop(CAP_SYS_CHROOT);
-  if (dropped.has(Capability::dac)) {
-    sets.drop(CAP_DAC_OVERRIDE);
-    sets.drop(CAP_DAC_READ_SEARCH);
+  for (unsigned i = 0; i < sets.words.size(); ++i) {
+    const auto kept = static_cast<std::uint32_t>(~bits >> (32 * i));
+    sets.words[i].permitted &= kept;
+    sets.words[i].effective &= kept;
+    sets.words[i].inheritable &= kept;
   }
   return sets.set() == 0 ? 0 : errno;
 }

@@ -44,16 +44,16 @@ void append_blanks(std::string& text, std::size_t count) { text.append(count, ' 
 
 std::string location_words(const LocationView& location) {
   std::string words = location.detached ? "detached #" : "#";
-  words += std::to_string(location.mount) + " " + printable_path(location.path);
+  words += std::to_string(location.mount) + " " + quoted_if_needed(location.path);
   if (location.removed) words += " (removed)";
   return words;
 }
 
 Line mount_line(const MountView& mount, std::string tree) {
   Line line;
-  line.tree = std::move(tree) + printable_path(mount.mount_point);
+  line.tree = std::move(tree) + quoted_if_needed(mount.mount_point);
   line.number = "#" + std::to_string(mount.id);
-  line.shown = "fs-" + std::to_string(mount.filesystem) + ":" + printable_path(mount.root);
+  line.shown = "fs-" + std::to_string(mount.filesystem) + ":" + quoted_if_needed(mount.root);
   if (mount.root_removed) line.shown += " (removed)";
   const auto add = [&line](std::string_view words) {
     if (words.empty()) return;

@@ -1,28 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// places.cc: see places.h. Bytes outside printable ASCII are always escaped, valid UTF-8 too: a
-// terminal can be confused by more than control bytes, and two names that look alike must not.
+// places.cc: see places.h.
 #include "view/places.h"
 
 namespace pivotcheck {
 namespace {
-
-void append_escaped(std::string& out, unsigned char byte) {
-  static constexpr std::string_view hex = "0123456789abcdef";
-  if (byte == '\n') {
-    out += "\\n";
-  } else if (byte == '\t') {
-    out += "\\t";
-  } else if (byte == '"' || byte == '\\') {
-    out += '\\';
-    out += static_cast<char>(byte);
-  } else if (byte >= 0x20 && byte < 0x7f) {
-    out += static_cast<char>(byte);
-  } else {
-    out += "\\x";
-    out += hex[byte >> 4U];
-    out += hex[byte & 15U];
-  }
-}
 
 // Numbers of `second` to the numbers that `first` has for the same names, or to fresh ones.
 using Numbers = std::map<std::uint64_t, std::string>;
@@ -40,25 +21,12 @@ std::map<std::uint64_t, std::uint64_t> matched(const Numbers& first, const Numbe
 
 }  // namespace
 
-std::string printable_path(std::string_view path) {
-  bool plain = !path.empty();
-  for (const char byte : path) {
-    const auto value = static_cast<unsigned char>(byte);
-    plain = plain && value > 0x20 && value < 0x7f && value != '"' && value != '\\' && value != '#';
-  }
-  if (plain) return std::string(path);
-  std::string out = "\"";
-  for (const char byte : path) append_escaped(out, static_cast<unsigned char>(byte));
-  out += '"';
-  return out;
-}
-
 std::vector<std::string> places(std::span<const MountView> mounts) {
   std::vector<std::string> result;
   result.reserve(mounts.size());
   std::map<std::string_view, int> seen;
   for (const MountView& mount : mounts) {
-    std::string place = printable_path(mount.mount_point);
+    std::string place = quoted_if_needed(mount.mount_point);
     const int height = ++seen[mount.mount_point];
     if (height > 1) place += " [" + std::to_string(height) + "]";
     result.push_back(std::move(place));

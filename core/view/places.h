@@ -17,14 +17,10 @@
 #include <string_view>
 #include <vector>
 
+#include "op/quote.h"
 #include "view/snapshot.h"
 
 namespace pivotcheck {
-
-// A path that can be shown on any terminal and pasted into a scenario: printable ASCII stays, all
-// else is escaped as the scenario format has it, and the whole is quoted where the format would
-// need it.
-std::string printable_path(std::string_view path);
 
 // One place per mount, in the order of the mounts. Two mounts of a namespace never share one.
 std::vector<std::string> places(std::span<const MountView> mounts);

@@ -499,7 +499,7 @@ TEST_CASE("observe: names with blanks, newlines, backslashes and more than ASCII
   };
   expect(make, {"namespace 1: A", "/ #1 fs-1:/", R"(|-- "/#\"" #2 fs-1:"/a b")",
                 R"(|-- "/\\040" #3 fs-1:"/a b")", R"(|-- "/t\tn\n" #4 fs-1:"/a b")",
-                R"(`-- /to #5 fs-1:"/\xc3\xa9\xff")", R"(A root #1 / cwd #2 "/#\"")"});
+                R"(`-- /to #5 fs-1:"/\xC3\xA9\xFF")", R"(A root #1 / cwd #2 "/#\"")"});
 }
 
 TEST_CASE("observe: long paths and hundreds of mounts") {

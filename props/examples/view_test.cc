@@ -151,11 +151,11 @@ TEST_CASE("drawing: a tree for each namespace, tasks below it") {
 TEST_CASE("drawing: a namespace may be empty, and names are made printable") {
   Snapshot snapshot;
   snapshot.namespaces.resize(1);
-  snapshot.tasks = {{"A", 0, {7, true, "/", false}, {7, true, "/\x01\n\xc3\xa9\\", false}, {}}};
+  snapshot.tasks = {{"A", 0, {7, true, "/", false}, {7, true, "/\x01\n\xC3\xA9\\", false}, {}}};
   CHECK(draw(canonical(snapshot)) ==
         std::vector<std::string>{"namespace 1: A", "(no mounts)",
-                                 R"(A  root detached #1 /  cwd detached #1 "/\x01\n\xc3\xa9\\")"});
-  CHECK(printable_path("") == "\"\"");
+                                 R"(A  root detached #1 /  cwd detached #1 "/\x01\n\xC3\xA9\\")"});
+  CHECK(quoted_if_needed("") == "\"\"");
 }
 
 TEST_CASE("difference of drawings: one mount more is one line more") {

@@ -54,12 +54,12 @@ struct Side {
   [[nodiscard]] std::string shown(const MountView& mount) const {
     const std::string& called = name.filesystems.at(mount.filesystem);
     const bool first = name.mounts.at(mount.id) == called;
-    std::string words = printable_path(mount.root);
+    std::string words = quoted_if_needed(mount.root);
     if (mount.root_removed) words += " (removed)";
     return words + " of " + (first ? "its own filesystem" : "the filesystem of " + called);
   }
   [[nodiscard]] std::string location(const LocationView& where, std::size_t home) const {
-    std::string words = printable_path(where.path);
+    std::string words = quoted_if_needed(where.path);
     if (where.removed) words += " (removed)";
     return words + " on " +
            (where.detached ? "detached #" + std::to_string(where.mount) : mount(where.mount, home));

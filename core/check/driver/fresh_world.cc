@@ -19,6 +19,7 @@
 
 #include "base/unique_fd.h"
 #include "check/driver/reserved_fds.h"
+#include "syscalls/id_maps.h"
 #include "syscalls/syscalls.h"
 
 namespace pivotcheck::kernel {
@@ -125,11 +126,6 @@ bool filesystem_is_pristine() {
 
 // --- ids -----------------------------------------------------------------------------------------
 
-bool write_file(const char* path, const std::string& text) {
-  const UniqueFd file(::openat(reserved_fds::proc, path, O_WRONLY | O_CLOEXEC));
-  return file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
-}
-
 // 0, or an errno: from the root of the template down to rootfs, and what device it has.
 int visit_rootfs(dev_t& device) {
   struct stat root {};
@@ -200,14 +196,8 @@ SetupError find_rootfs(dev_t& device) {
 SetupError map_ids(uid_t uid, gid_t gid) {
   // A credential change may have made the process non-dumpable, and its files in /proc root's own.
   ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-  if (!write_file("self/setgroups", "deny")) return trouble("writing /proc/self/setgroups");
-  if (!write_file("self/uid_map", "0 " + std::to_string(uid) + " 1")) {
-    return trouble("writing /proc/self/uid_map");
-  }
-  if (!write_file("self/gid_map", "0 " + std::to_string(gid) + " 1")) {
-    return trouble("writing /proc/self/gid_map");
-  }
-  return no_setup_error;
+  const char* refused = map_root({.proc = reserved_fds::proc}, uid, gid);
+  return refused == nullptr ? no_setup_error : trouble(refused);
 }
 
 }  // namespace pivotcheck::kernel

@@ -243,7 +243,7 @@ Answer perform_setns(TaskContext& context, const Setns& op, int subject) {
 }
 
 Answer perform(TaskContext&, const DropCapabilities& op) {
-  return refused(drop_capabilities(op.capabilities));
+  return refused(drop_capabilities(capability_bits(op.capabilities)));
 }
 
 // --- the mount API by descriptors ----------------------------------------------------------------
