@@ -58,10 +58,10 @@ constexpr std::int64_t reduce_ms = 10'000;  // for the corpus, which takes a sec
 
 // How many of the jobs are libFuzzer's, where it runs and nothing else is said.
 //
-// Measured on one core, with 15 planted faults and 3 seeds each, 20 s at the most: seeded scenarios
+// Measured on one core, with 15 faults of ci/mutants.d and 3 seeds each, 20 s at the most: seeded scenarios
 // alone found all, in 1.1 s in the median; libFuzzer with an empty corpus 40 of 45, in 4 s; with a
 // corpus of a minute's work all, in 3.3 s, and those that take longest sooner than the others did
-// (umount_busy_parents_elsewhere 5 s against 6, pivot_unreachable 2 s against 3). From nothing,
+// (umount-busy-parents-elsewhere 5 s against 6, pivot-unreachable 2 s against 3). From nothing,
 // in half a minute of CPU, seeded ones reached 94 rules and 1786 edges of the model, libFuzzer 93
 // and 1773. So new scenarios do most of it; a corpus adds the deep ones, and remembers.
 constexpr std::size_t fuzzer_percent = 25;
@@ -74,6 +74,7 @@ struct ExploreOptions {
   std::string privilege;  // "": whatever runs here
   std::string artifacts = "artifacts";
   bool until_found = false;
+  bool no_recipes = false;
   std::string libfuzzer;          // the program; "": seeded scenarios only
   std::string libfuzzer_missing;  // why there is none, though it is wanted
   std::uint64_t libfuzzer_percent = fuzzer_percent;
@@ -521,6 +522,7 @@ ExitStatus explore(ExploreOptions options) {
     return ExitStatus::nothing_ran;
   }
   job.source.traits = *traits;
+  job.source.recipes = !options.no_recipes;
   job.source.seed = options.seed ? *options.seed : std::random_device()();
   job.cases_max = options.cases.value_or(no_case);
   job.artifacts = options.artifacts;
@@ -535,7 +537,8 @@ ExitStatus explore(ExploreOptions options) {
                         .seeds = options.seeds,
                         .artifacts = options.artifacts,
                         .privilege = name_of(job.source.privileges),
-                        .seed = job.source.seed};
+                        .seed = job.source.seed,
+                        .recipes = job.source.recipes};
   if (!options.libfuzzer.empty()) {
     // Each road has one job at the least, unless the other one is to have all.
     const std::size_t percent = options.libfuzzer_percent;
@@ -609,7 +612,11 @@ CommandSpec explore_command() {
                    .shows_default = true},
                   {.names = "--until-found",
                    .target = &options->until_found,
-                   .help = "end as soon as one disagreement was found and minimized"}},
+                   .help = "end as soon as one disagreement was found and minimized"},
+                  {.names = "--no-recipes",
+                   .target = &options->no_recipes,
+                   .help = "only single random steps: without the short written idioms, which "
+                           "spell out what triggers nearly every rule"}},
       .footer =
           "Every disagreement is minimized, printed and kept in the folder; run replays it.\n"
           "Ends with lines 'key: value'. Exit status: 0 all agreed, 1 a disagreement, 3 the harness\n"
