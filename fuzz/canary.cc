@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// canary: would the fuzzer notice? The trial target with a planted fault in what the model says:
+// canary: would the fuzzer notice? The trial target, with a fault in what the model says:
 // pivot_root's EBUSY has become EINVAL. A fuzzer that does not abort here within seconds is broken.
 #include <cerrno>
 

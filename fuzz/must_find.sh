@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# must_find.sh TARGET ARGUMENTS...: runs a target that has a planted fault; succeeds when the target
+# must_find.sh TARGET ARGUMENTS...: runs a target that has a fault; succeeds when the target
 # aborted with a report of a disagreement, and only then.
 set -uo pipefail
 

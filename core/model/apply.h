@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// apply.h: the model. It says what an operation answers, by which rule, and what the world is like
-// afterwards.
+// apply.h: the model: what an operation answers, by which rule, and what the world is like after it.
 //
 //     World world(Privilege::userns, KernelTraits::for_release(release));
 //     Verdict v = apply(world, {{"A"}, PivotRoot{"/new", "/"}});
 //     v.outcome is EBUSY, v.rule is put_old_on_root_mount, the world is as before
 //
-// Read world.h for the state, then lookup.h, then propagation.h, then apply.cc, which has one
-// function for each operation, in the order of op.h and of check/driver/perform.cc.
+// Read world.h for the state, then lookup.h, then propagation.h, then the operations, in the order
+// of op.h: apply/names.cc, mounts.cc, roots.cc (pivot_root), handles.cc, tasks.cc, mount_api.cc.
+// check/driver/perform/ has files of the same names, which make the system calls.
 #pragma once
 
 #include "model/rules.h"

@@ -17,8 +17,7 @@ Last kind_of_last(std::string_view name) {
   return Last::name;
 }
 
-// One walk. Refusals are kept in `refused_`, and every function that can be refused returns false
-// then.
+// One walk. A function that is refused returns false, and leaves the rule in `refused_`.
 class Walk {
  public:
   Walk(World& world, const Task& task) : world_(world), task_(task) {}
@@ -36,7 +35,7 @@ class Walk {
     return {};
   }
 
-  // Walks all of `text`, a link at its end only if `follow_last` or a slash behind it.
+  // Walks all of `text`, a link at its end only if `follow_last` or if a slash follows it.
   bool walk_all(std::string_view text, bool follow_last) {
     ParentResult parent;
     if (!walk_to_last(text, parent)) return false;
@@ -45,7 +44,7 @@ class Walk {
     return step(parent.name, parent.last, follow_last || parent.trailing_slash);
   }
 
-  // Walks all but the last component. Afterwards at() is the directory it is to be looked for in.
+  // Walks all but the last component. Afterwards at() is the directory that should contain that.
   bool walk_to_last(std::string_view text, ParentResult& parent) {
     for (;;) {
       const std::size_t begin = text.find_first_not_of('/');
@@ -79,7 +78,7 @@ class Walk {
     refused_ = rule;
     return false;
   }
-  // The walk had to look for real where it stands, and gives the reference back.
+  // The walk had to take a reference to the mount it is on, and drops it.
   bool refuse_here(Rule rule) {
     world_[at_.mount].expiry_mark = false;
     return refuse(rule);
@@ -103,7 +102,7 @@ class Walk {
     while (from != task_.root && world_.is_mount_root(from)) {
       const Mount& mount = world_[from.mount];
       if (!mount.parent.exists()) {
-        from = task_.root;  // nothing below: stays, like at a root
+        from = task_.root;  // nothing below: stays, as at the root
         break;
       }
       from = {mount.parent, mount.mount_point};
@@ -144,9 +143,6 @@ class Walk {
   int links_ = 0;
   bool must_be_directory_ = false;
 };
-
-// What is behind `@h`: names separated by slashes, relative to the handle.
-bool handle_text_is_bare(const Path& path) { return !path.handle.empty() && path.text.empty(); }
 
 }  // namespace
 
@@ -194,7 +190,7 @@ ParentResult look_up_parent(World& world, const Task& task, const Path& path,
   ParentResult result;
   result.refused = walk.start(path);
   if (result.refused) return result;
-  if (handle_text_is_bare(path)) {
+  if (!path.handle.empty() && path.text.empty()) {  // `@h` alone
     result.refused = Rule::path_empty;
     return result;
   }

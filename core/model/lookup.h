@@ -3,27 +3,26 @@
 // leaves out: mounts.
 //
 // A walk is at a Location: a mount, and a dentry that the mount shows. Each component of the path
-// takes it further:
+// moves it:
 //
-//     name   the child of the dentry; then up through whatever is mounted there, to the top
-//     ..     if the walk is at the task's root: stays (but goes up through what is mounted
-//            *there*). At the root of a mount: first down to the mount point, and on down while that
-//            is the root of a mount as well; then the parent directory; then up through what is
-//            mounted there
-//     .      stays, and does not go up through anything
+//     name   to the child of the dentry; then up through everything that is mounted there
+//     ..     at the task's root: up through everything that is mounted *there*. At the root of a
+//            mount: down to the mount point, and on down while that is the root of a mount, too;
+//            then to the parent directory; then up through everything that is mounted there
+//     .      nowhere, and up through nothing
 //
-// So a path that begins at a covered place (a root that something was mounted over) stays below the
-// cover until a name or a '..' takes it out of there. Only mounting goes up at the end (to put the
-// new mount on top), and umount (to take the topmost one).
+// So a path that begins at a covered location (a root that something was mounted on) stays below
+// the cover until a name or a '..' leads out. Only mounting goes up at the end (the new mount goes
+// on top), and umount (it takes the topmost mount).
 //
 //     mount tmpfs /          the task's root is now covered, by tmpfs #2
 //     mkdir /x               in the lower tmpfs: a walk begins at the root, not on top of it
 //     mkdir /../x            in tmpfs #2: '..' at the root stays, then goes up
 //
-// Expiry marks. Whoever gives a reference to a mount back clears its MNT_EXPIRE mark, so a finished
-// lookup clears the mark of the mount on which it ended; umount alone does not.
-// A walk that ends early clears the mark of the mount where it stood if it had to stop and look (a
-// name that is missing), as kernels since 2.6.38 walk without taking references until they must.
+// Expiry marks. Dropping a reference to a mount clears its MNT_EXPIRE mark. So a finished lookup
+// clears the mark of the mount on which it ended; only umount does not. Kernels since 2.6.38 walk
+// without taking references until they must: a walk that ends early clears the mark of the mount it
+// is on, if it had to take a reference there (a name that is missing).
 #pragma once
 
 #include <optional>
@@ -40,10 +39,10 @@ struct LookupResult {
 };
 
 struct LookupOptions {
-  bool follow_last = true;       // a symbolic link at the end
+  bool follow_last = true;  // a symbolic link at the end
   bool want_directory = false;
-  bool to_the_top = false;       // at the end, go up through what is mounted there (umount)
-  bool keep_expiry_mark = false; // (umount)
+  bool to_the_top = false;  // at the end, go up through everything that is mounted there (umount)
+  bool keep_expiry_mark = false;  // (umount)
 };
 
 LookupResult look_up(World& world, const Task& task, const Path& path, LookupOptions options = {});
@@ -57,16 +56,15 @@ struct ParentResult {
   Last last = Last::name;
   bool trailing_slash = false;
 };
-// `keep_expiry_mark`: the caller decides whether the directory's mount loses its mark.
+// `keep_expiry_mark`: the caller clears the mark of the directory's mount, if anything does.
 ParentResult look_up_parent(World& world, const Task& task, const Path& path,
                             bool keep_expiry_mark = false);
 
 // The handle of that name; nullptr if it is not open.
 const Handle* find_handle(const Task& task, std::string_view name);
 
-// May the task search (x), or write and search (w and x), this directory? Everything belongs to the
-// one uid there is, so the owner's bits decide. CAP_DAC_READ_SEARCH gives the first,
-// CAP_DAC_OVERRIDE both; they are dropped together here.
+// May the task search (x), or write and search (w and x), this directory? There is one uid, which
+// owns everything, so the owner's bits decide; Capability::dac overrides them.
 bool may_search(const World& world, const Task& task, DentryId directory);
 bool may_write(const World& world, const Task& task, DentryId directory);
 bool is_read_only(const World& world, MountIndex mount);

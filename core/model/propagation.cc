@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // propagation.cc: mount propagation, the part of mounting that acts at a distance.
 //
-// 1. Who receives. Mounts that are peers of each other (a peer group) show the same mount events; a
-// slave receives from its master group and gives nothing back:
+// 1. Which mounts receive. What is mounted on a mount is mounted on all its peers, too (a peer
+// group). A slave receives from its master group and gives nothing back:
 //
 //       group 1: M, N          mount X on M/d:   N/d gets a copy (peer of X)
 //          |                                     S/d gets a copy (slave of those)
@@ -10,22 +10,23 @@
 //          |
 //          U (slave, not shared)
 //
-// 2. Where it can be received. A mount that shows only /sub of a filesystem receives what is
-// mounted on /sub or below it; what is mounted outside of /sub it never hears of.
+// 2. Where. A mount that shows only /sub of a filesystem receives what is mounted on /sub or below
+// it, and nothing that is mounted outside of /sub.
 //
-// 3. How the copies are related. Copies form the same picture as the mounts they are put on: copies
-// on one peer group are peers; the copies on a slave group are slaves of the copies on the nearest
-// group above it that got any. Whatever lands on a shared mount becomes shared itself, all of the
-// tree.
+// 3. How the copies are related: like the mounts they are put on. Copies on one peer group are
+// peers. The copies on a slave group are slaves of the copies on the nearest group above it that
+// got any. A tree that is mounted on a shared mount becomes shared itself, all of it.
 //
 //       M (1) <- X (3)    N (1) <- X' (3)     S (2, slave of 1) <- X'' (4, slave of 3)
 //
-// 4. If the place is taken. A propagated copy that finds its place taken slides in beneath what is
-// there: what people see does not change behind their back.
+// 4. If something is mounted there already. The copy is tucked beneath it, so that what tasks see
+// there does not change.
 //
-// 5. Unmounting runs the same way, from the parent: whoever receives from the parent of the
-// unmounted mount loses what it has in the same place. But nothing may be revealed or lost by that:
-// see `also_unmounted`.
+//       S/d: Y           X'' is mounted on S/d, and Y on the root of X'': S/d still shows Y
+//
+// 5. Unmounting propagates from the parent: a mount that receives from the parent of the unmounted
+// mount loses what is mounted at the same place. Unless that would reveal or lose something: see
+// `also_unmounted`.
 #include "model/propagation.h"
 
 #include <algorithm>
@@ -74,7 +75,7 @@ MountIndex clone_one(World& world, MountIndex original, DentryId root, bool shar
   return copy;
 }
 
-void enter_space(World& world, MountIndex tree, NamespaceId mount_ns) {
+void enter_mount_ns(World& world, MountIndex tree, NamespaceId mount_ns) {
   for (const MountIndex mount : world.subtree(tree)) {
     if (!world[mount].mount_ns.exists()) ++world.mount_count;
     world[mount].mount_ns = mount_ns;
@@ -86,8 +87,8 @@ void make_shared(World& world, MountIndex mount) {
   world.join_group(mount, world.new_group(world[mount].own_master));
 }
 
-// What a receiver was before the tree was put in place. It may be a mount of that very tree, which
-// becomes shared only by arriving.
+// What a receiver was before the tree was attached. It may be a mount of that very tree, which
+// becomes shared only by being attached.
 struct Receiver {
   MountIndex mount;
   GroupId group;
@@ -105,7 +106,7 @@ class PropagatedCopies {
   }
 
   // A copy of the tree for a receiver, related to the copies made so far. Receivers must come in
-  // the order in which receivers() has them: those who receive come behind those who give.
+  // the order of receivers(): a group before its slaves.
   MountIndex copy_for(const Receiver& receiver) {
     const GroupId receiving = receiver.group;
     const GroupId giving = nearest_giver(receiver.master);
@@ -154,7 +155,7 @@ class PropagatedCopies {
   std::map<GroupId, std::vector<GroupId>> copies_;
 };
 
-// What was in the place of a propagated copy now sits on the copy.
+// What was mounted at the place of a copy is mounted on the copy.
 void tuck_beneath(World& world, MountIndex copy, MountIndex taken) {
   Location on{copy, world[copy].root};
   if (world.traits.tucks_beneath_whole_stack) on = world.topmost(on);
@@ -205,7 +206,7 @@ bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId a
   for (const MountIndex mount : receivers(world, at.mount)) {
     const DentryId shown = world[mount].root;
     if (!world[mount].mount_ns.exists()) continue;
-    // Detached trees do not receive; they only give, once they are attached.
+    // Detached trees don't receive.
     if (world.is_detached_tree(world[mount].mount_ns)) continue;
     if (!world.is_below_or_at(at.dentry, shown)) continue;
     places.push_back({mount, world[mount].group, world.master(mount)});
@@ -226,7 +227,7 @@ bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId a
   const MountIndex covered = world.mounted_at(at.mount, at.dentry);
   if (covered.exists()) tuck_beneath(world, source, covered);
   world.attach(source, at.mount, at.dentry);
-  enter_space(world, source, mount_ns);
+  enter_mount_ns(world, source, mount_ns);
   if (world.is_detached_tree(left)) world[left].detached_root = {};
 
   for (const auto& [copy, place] : copies) {
@@ -236,20 +237,20 @@ bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId a
     const MountIndex taken = world.mounted_at(place, at.dentry);
     if (taken.exists()) tuck_beneath(world, copy, taken);
     world.attach(copy, place, at.dentry);
-    enter_space(world, copy, world[place].mount_ns);
+    enter_mount_ns(world, copy, world[place].mount_ns);
   }
   return true;
 }
 
 namespace {
 
-// Which mounts go by propagation when `going` (a mount and all below it) goes. Candidates are what
-// is mounted in the same place on the receivers of each one's parent. Of these the largest set is
-// taken that loses and reveals nothing (propagate_umount.txt; Linux 6.17):
-//   - a mount stays if something that stays is mounted on it or below, anywhere but on its root
-//     (what covers the whole of it can take its place instead);
-//   - a locked mount stays if what it is mounted on stays, as it covers something that its
-//     namespace must not see.
+// Which mounts are unmounted by propagation when `going` (a mount and all below it) is unmounted.
+// Candidates are mounted at the same place on the receivers of each one's parent. Of these the
+// largest set is taken that loses and reveals nothing (propagate_umount.txt; Linux 6.17):
+//   - a mount stays if something that stays is mounted on it or below, except on its root (what
+//     covers all of it takes its place instead);
+//   - a locked mount stays if its parent stays, because it covers something that its namespace must
+//     not see.
 std::vector<MountIndex> also_unmounted(const World& world, const std::vector<MountIndex>& going) {
   std::vector<MountIndex> also;
   for (const MountIndex mount : going) {
@@ -274,8 +275,7 @@ std::vector<MountIndex> also_unmounted(const World& world, const std::vector<Mou
   return also;
 }
 
-// What covers an unmounted mount and stays takes the place of the lowest one of the stack that
-// goes.
+// A cover that stays takes the place of the lowest mount of its stack that is unmounted.
 void keep_covers(World& world, const std::vector<MountIndex>& also,
                  const std::vector<MountIndex>& all) {
   for (const MountIndex mount : also) {
@@ -285,7 +285,7 @@ void keep_covers(World& world, const std::vector<MountIndex>& also,
     while (contains(all, world[lowest].parent)) lowest = world[lowest].parent;
     const MountIndex parent = world[lowest].parent;
     const DentryId place = world[lowest].mount_point;
-    world.detach_from_parent(lowest);  // it is going; the place is free for the cover
+    world.detach_from_parent(lowest);  // frees the place for the cover
     world.detach_from_parent(cover);
     world.attach(cover, parent, place);
   }

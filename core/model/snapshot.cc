@@ -11,7 +11,7 @@ namespace {
 std::uint64_t number(auto id) { return id.exists() ? std::uint64_t{id.value} + 1 : 0; }
 
 // A mount on a directory that was renamed out of what the lowest mount shows is still in its
-// namespace, but nobody can be told where: no list of mounts has it, nor what is on it.
+// namespace, but has no path there: no list of mounts has it, nor what is mounted on it.
 bool is_visible(const World& world, MountIndex mount) {
   const MountIndex lowest = world.lowest_mount(world[mount].mount_ns);
   return world.is_reachable({mount, world[mount].root}, {lowest, world[lowest].root});
@@ -99,15 +99,21 @@ std::string broken_invariant(const World& world) {
     const Mount& mount = world.mounts[i];
     const std::string name = "mount " + std::to_string(i);
     if (!mount.exists) continue;
-    if (mount.mount_ns.exists() == mount.unmounted) return name + " is neither mounted nor unmounted";
-    const bool is_rootfs = mount.mount_ns.exists() && world[mount.mount_ns].rootfs == MountIndex{i};
+    if (mount.mount_ns.exists() == mount.unmounted) {
+      return name + " is neither mounted nor unmounted";
+    }
     const bool is_lowest =
-        is_rootfs || (mount.mount_ns.exists() && world[mount.mount_ns].detached_root == MountIndex{i});
-    if (mount.mount_ns.exists() && !is_lowest && !mount.parent.exists()) return name + " has no parent";
+        mount.mount_ns.exists() && (world[mount.mount_ns].rootfs == MountIndex{i} ||
+                                    world[mount.mount_ns].detached_root == MountIndex{i});
+    if (mount.mount_ns.exists() && !is_lowest && !mount.parent.exists()) {
+      return name + " has no parent";
+    }
     if (is_lowest && mount.parent.exists()) return name + " is the lowest and has a parent";
     if (mount.parent.exists()) {
       const Mount& parent = world[mount.parent];
-      if (parent.mount_ns != mount.mount_ns) return name + " is in another namespace than its parent";
+      if (parent.mount_ns != mount.mount_ns) {
+        return name + " is in another namespace than its parent";
+      }
       if (std::ranges::count(parent.children, MountIndex{i}) != 1) {
         return name + " is not a child of its parent";
       }
@@ -126,7 +132,7 @@ std::string broken_invariant(const World& world) {
   for (const Task& task : world.tasks) {
     if (!task.alive) continue;
     if (!world[task.root.mount].exists || !world[task.current_directory.mount].exists) {
-      return "task " + task.name + " stands in a mount that is gone";
+      return "the root or current directory of task " + task.name + " is on a mount that is gone";
     }
   }
   return "";

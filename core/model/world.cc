@@ -119,7 +119,8 @@ MountIndex World::new_mount(DentryId root) {
 
 NamespaceId World::new_detached_tree(MountIndex root, UserNamespaceId owner, NamespaceId origin) {
   const NamespaceId mount_ns{static_cast<std::uint32_t>(mount_namespaces.size())};
-  mount_namespaces.push_back({.owner = owner, .rootfs = {}, .detached_root = root, .origin = origin});
+  mount_namespaces.push_back(
+      {.owner = owner, .rootfs = {}, .detached_root = root, .origin = origin});
   for (const MountIndex mount : subtree(root)) {
     (*this)[mount].mount_ns = mount_ns;
     ++mount_count;
@@ -265,7 +266,8 @@ bool World::prepend_path_in_mount(Location at, std::string& path) const {
 std::string World::mount_point_path(MountIndex mount) const {
   std::string path;
   for (; has_parent(mount); mount = (*this)[mount].parent) {
-    if (!prepend_path_in_mount({(*this)[mount].parent, (*this)[mount].mount_point}, path)) return "";
+    const Location mount_point{(*this)[mount].parent, (*this)[mount].mount_point};
+    if (!prepend_path_in_mount(mount_point, path)) return "";
   }
   return path.empty() ? "/" : path;
 }

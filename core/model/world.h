@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // world.h: the state that the model keeps, as plain data.
 //
-//     Filesystem ---- its tree of Dentry objects            a directory exists once, however many
-//         ^                ^        ^                       mounts show it
+//     Filesystem ---- its tree of Dentry objects            a directory exists once, no matter how
+//         ^                ^        ^                       many mounts show it
 //         |  root          |        | mount point
 //       Mount ------------'  Mount -'---- parent: Mount     a Mount shows a Dentry (`root`) and all
 //         |                    |                            below it, and sits on a Dentry of its
@@ -10,23 +10,24 @@
 //         v                    v                            (parent, mount point) pair
 //      PeerGroup -- master  Namespace -- owner: UserNamespace
 //
-//       Task: root, current directory, handles (each a Location: a Mount and a Dentry), a Namespace,
-//             a UserNamespace, capabilities
+//       Task: root, current directory, handles (each a Location: a Mount and a Dentry, the kernel's
+//             struct path), a mount namespace, a UserNamespace, capabilities
 //
-// Below the lowest mount of each namespace is the kernel's own rootfs. It is a Mount here like any
-// other (so that "has a parent" and "its parent is shared" need no special case) and is never
-// shown.
+// The lowest mount of each mount namespace is mounted on the kernel's own rootfs. That is a Mount
+// here like any other (so that "has a parent" and "its parent is shared" need no special case). It
+// is never shown.
 //
 // Peer groups. A shared mount is a member of exactly one PeerGroup. The group, not the mount, has a
-// master, because all members of a group receive from the same one; a slave that is not shared has
+// master, because all members of a group receive from the same one. A slave that is not shared has
 // a master of its own.
 //
-// A mount that was unmounted while somebody still stands in it (`unmounted`) has no namespace, and
-// is forgotten when nobody does any more. Such mounts may still hang together: see propagation.h.
+// A mount that was unmounted while a task's root, current directory or handle was on it
+// (`unmounted`) is in no namespace. It is forgotten when the last of these has gone. Such mounts
+// may still be mounted on each other: see propagation.h.
 //
-// A detached tree, which open_tree or fsmount made, is a Namespace of its own that no task is ever
-// in (the kernel's "anonymous" mount namespaces): its lowest mount has no parent, and it lasts
-// until it is attached somewhere, or until the last copy of the handle that came with it is closed.
+// A detached tree, which open_tree or fsmount made, is a mount namespace that no task is ever in
+// (the kernel's "anonymous" ones). Its lowest mount has no parent. It lasts until it is attached
+// somewhere, or until the last handle that came with it is closed.
 //
 // Not modelled: contents of files, ownership (every task is uid 0 and owns everything), times.
 #pragma once
@@ -123,7 +124,7 @@ struct Location {
 struct Handle {
   std::string name;
   Location at;
-  NamespaceId keeps;  // the detached tree that came with it: it lasts as long as one such handle does
+  NamespaceId keeps;  // the detached tree that came with it
 };
 
 struct Task {
@@ -156,7 +157,7 @@ class World {
   int mount_count = 0;      // mounts in namespaces, without each namespace's rootfs
   bool has_unmounted = false;
   bool has_detached_trees = false;
-  bool met_many_links = false;  // some lookup met so many links that it could not afford to start again
+  bool met_many_links = false;  // a lookup followed more than half of the links it may
 
   Filesystem& operator[](FilesystemId id) { return filesystems[id.value]; }
   Dentry& operator[](DentryId id) { return dentries[id.value]; }
@@ -211,7 +212,7 @@ class World {
   [[nodiscard]] bool is_reachable(Location at, const Location& root) const;
   // A root, a current directory or a handle of any task is on this mount.
   [[nodiscard]] bool is_referenced(MountIndex mount) const;
-  // What is on top at the root of the namespace; mount none if there is nothing but rootfs.
+  // What is on top at the root of the namespace; mount none if there is only rootfs.
   [[nodiscard]] Location namespace_root(NamespaceId mount_ns) const;
   [[nodiscard]] MountIndex lowest_mount(NamespaceId mount_ns) const;  // none if there is none
 
@@ -220,15 +221,14 @@ class World {
   [[nodiscard]] GroupId master(MountIndex mount) const;
   GroupId new_group(GroupId master);
   void join_group(MountIndex mount, GroupId group);
-  // Leaves its group, if it has one, without becoming a slave. A group left by its last member is
-  // dissolved: who received from it receives from its master.
+  // Leaves its group, if it has one, without becoming a slave. A group without members dissolves:
+  // its slaves become slaves of its master.
   void leave_group(MountIndex mount);
 
-  // d_path: the path of a location from the top of the tree its mount is in; "/" for one that was
-  // renamed out of what its mount shows, as kernels have it.
+  // d_path: the path of a location from the top of the tree its mount is in. "/" for one that was
+  // renamed out of what its mount shows, as in kernels.
   [[nodiscard]] std::string path_of(Location at) const;
-  // The same of a mount's own root: its mount point. "" where that was renamed out of what is
-  // shown.
+  // The same for a mount's own root: its mount point. "" if that was renamed out of what is shown.
   [[nodiscard]] std::string mount_point_path(MountIndex mount) const;
   // Puts the path of `at` from the root of its mount before `path`; false if it is not below that.
   bool prepend_path_in_mount(Location at, std::string& path) const;
@@ -239,7 +239,7 @@ class World {
 // What the world looks like; not canonical.
 Snapshot snapshot(const World& world);
 
-// What must hold in every world; "" or the first thing that does not, for people.
+// What must hold in every world: "", or the first thing that does not hold, as a message.
 std::string broken_invariant(const World& world);
 
 }  // namespace pivotcheck::model
