@@ -168,7 +168,7 @@ struct BareCalls::Translator {
   void operator()(const strategy::NewPidNamespace&) {}
   void operator()(const strategy::MapIds&) {}
   void operator()(const strategy::KeepNamespace&) {}
-  void operator()(const strategy::Confine&) {}
+  void operator()(const strategy::DropPrivileges&) {}
   void operator()(const strategy::Execute&) {}
   void operator()(const Op& op) { std::visit(*this, op); }
   void operator()(const auto&) { trouble = "it has no bare call"; }
@@ -176,7 +176,7 @@ struct BareCalls::Translator {
 
 Expected<BareCalls> BareCalls::of(const strategy::Steps& steps) {
   BareCalls self;
-  for (const strategy::Step& step : steps) {
+  for (const strategy::SwitchStep& step : steps) {
     Translator translator{self, {}, {}};
     std::visit([&](const auto& action) { translator(action); }, step.action);
     if (!translator.trouble.empty()) return fail(describe(step) + ": " + translator.trouble);
@@ -185,7 +185,7 @@ Expected<BareCalls> BareCalls::of(const strategy::Steps& steps) {
   return self;
 }
 
-void BareCalls::lend(std::string_view task, int fd) {
+void BareCalls::bind_namespace(std::string_view task, int fd) {
   const auto found = std::ranges::find(slot_names_, task);
   if (found != slot_names_.end()) {
     slots_[static_cast<std::size_t>(found - slot_names_.begin())] = fd;

@@ -24,7 +24,7 @@ class BareCalls {
   // A failure names the step that has no translation.
   static Expected<BareCalls> of(const strategy::Steps& steps);
 
-  void lend(std::string_view task, int fd);
+  void bind_namespace(std::string_view task, int fd);
   // The calls of one step: 0, or the errno of the first that was refused.
   int perform(std::size_t step);
 

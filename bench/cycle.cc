@@ -94,14 +94,14 @@ std::string errno_name(int error) {
 
 // --- steps ---------------------------------------------------------------------------------------
 
-bool is_unshare_user(const strategy::Step& step) {
+bool is_unshare_user(const strategy::SwitchStep& step) {
   const auto* op = std::get_if<Op>(&step.action);
   const auto* unshare = op == nullptr ? nullptr : std::get_if<Unshare>(op);
   return unshare != nullptr && unshare->kinds.has(NamespaceKind::user);
 }
 
 template <class Action>
-bool is(const strategy::Step& step) {
+bool is(const strategy::SwitchStep& step) {
   return std::holds_alternative<Action>(step.action);
 }
 
@@ -109,7 +109,7 @@ bool is(const strategy::Step& step) {
 // carrier's.
 Steps steps_for(const Setting& setting, const Steps& all) {
   Steps steps;
-  for (const strategy::Step& step : all) {
+  for (const strategy::SwitchStep& step : all) {
     if (step.phase == Phase::start) continue;
     if (is<strategy::MapIds>(step) && setting.user == UserNamespace::unmapped) continue;
     steps.push_back(step);
@@ -130,17 +130,17 @@ class Hands {
       : steps_(steps), user_(kept.user.get()) {
     if (setting.source == Source::bare) {
       bare_ = *bare;
-      bare_->lend("C", kept.copy.get());
-      bare_->lend("T", kept.template_.get());
+      bare_->bind_namespace("C", kept.copy.get());
+      bare_->bind_namespace("T", kept.template_.get());
       return;
     }
     library_.emplace(steps);
-    if (kept.copy) library_->lend("C", kept.copy.get());
-    if (kept.template_) library_->lend("T", kept.template_.get());
+    if (kept.copy) library_->bind_namespace("C", kept.copy.get());
+    if (kept.template_) library_->bind_namespace("T", kept.template_.get());
   }
 
   int perform(std::size_t index) {
-    const strategy::Step& step = steps_[index];
+    const strategy::SwitchStep& step = steps_[index];
     if (is_unshare_user(step)) return ::unshare(CLONE_NEWUSER) == 0 ? 0 : errno;
     if (rootswitch::needs_launcher(step)) {  // setns user
       if (::setns(user_, CLONE_NEWUSER) != 0) return errno;
@@ -286,7 +286,7 @@ Expected<Kept> prepare(const Steps& steps, const OldTree& tree) {
   if (pid == 0) prepare_in_child(steps, *talk);
   talk->up[1].reset();
   std::string trouble;
-  for (const strategy::Step& step : steps) {
+  for (const strategy::SwitchStep& step : steps) {
     const bool maps = is<strategy::MapIds>(step);
     const auto* keep = std::get_if<strategy::KeepNamespace>(&step.action);
     if (!maps && keep == nullptr) continue;
@@ -437,7 +437,7 @@ Expected<Job> make_job(const Work& work, unsigned worker) {
   const Setting& setting = work.setting;
   const strategy::Plan plan = plan_for(setting, worker);
   job.steps = steps_for(setting, strategy::steps(setting.strategy, plan));
-  const bool born = std::ranges::any_of(job.steps, [](const strategy::Step& step) {
+  const bool born = std::ranges::any_of(job.steps, [](const strategy::SwitchStep& step) {
     return is<strategy::NewPidNamespace>(step) || is_unshare_user(step);
   });
   if (setting.carrier == Carrier::thread && born) {

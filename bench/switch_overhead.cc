@@ -86,7 +86,7 @@ class ByHand {
     auto calls = pivotcheck::bench::BareCalls::of(steps_);
     if (!calls) fail(calls.error().what);
     calls_ = *std::move(calls);
-    for (const strategy::Step& step : steps_) {
+    for (const strategy::SwitchStep& step : steps_) {
       const auto* op = std::get_if<Op>(&step.action);
       const auto* unshare = op == nullptr ? nullptr : std::get_if<pivotcheck::Unshare>(op);
       const bool user = unshare != nullptr && unshare->kinds.has(pivotcheck::NamespaceKind::user);
@@ -106,10 +106,10 @@ class ByHand {
  private:
   enum class Kind : unsigned char { calls, by_clone, maps, confine, execute };
 
-  static Kind signature(const strategy::Step& step, bool user) {
+  static Kind signature(const strategy::SwitchStep& step, bool user) {
     if (std::holds_alternative<strategy::NewPidNamespace>(step.action)) return Kind::by_clone;
     if (std::holds_alternative<strategy::MapIds>(step.action)) return Kind::maps;
-    if (std::holds_alternative<strategy::Confine>(step.action)) return Kind::confine;
+    if (std::holds_alternative<strategy::DropPrivileges>(step.action)) return Kind::confine;
     if (std::holds_alternative<strategy::Execute>(step.action)) return Kind::execute;
     return user ? Kind::by_clone : Kind::calls;
   }

@@ -46,7 +46,7 @@ void show(const StrategyInfo& row, const Options& options) {
   const strategy::Steps steps = strategy::steps(row.strategy, strategy::Plan{});
   if (options.json) {
     Json list = Json::empty_array();
-    for (const strategy::Step& step : steps) {
+    for (const strategy::SwitchStep& step : steps) {
       list.push_back(Json::object({{"phase", name(step.phase)}, {"step", describe(step)}}));
     }
     print(line(Json::object({{"name", row.name},
@@ -58,7 +58,7 @@ void show(const StrategyInfo& row, const Options& options) {
   print(fmt::format("{:14} {}\n", row.name, folded(row.sequence, 15)));
   print(fmt::format("{:14} => {}\n", "", folded(row.guarantee, 18)));
   if (!options.steps) return;
-  for (const strategy::Step& step : steps) {
+  for (const strategy::SwitchStep& step : steps) {
     print(fmt::format("{:18}{:12} {}\n", "", name(step.phase), describe(step)));
   }
 }

@@ -37,36 +37,36 @@ void sys_set_signal_mask(const sigset_t& mask) {
 
 constexpr int lost = 125;  // the status of a child that nobody listens to
 
-void tell(const Script& script, Message::Kind kind, std::size_t step, int value) {
-  Message message{kind, static_cast<std::int32_t>(step), value};
-  if (kind == Message::Kind::refused) {
-    message.starts = script.performer->starts((*script.steps)[step]);
+void tell(const ChildArgs& child_args, ChildMessage::Kind kind, std::size_t step, int value) {
+  ChildMessage message{kind, static_cast<std::int32_t>(step), value};
+  if (kind == ChildMessage::Kind::refused) {
+    message.starts = child_args.executor->starts((*child_args.steps)[step]);
   }
-  if (script.report != nullptr) {
-    *script.report = message;
+  if (child_args.report != nullptr) {
+    *child_args.report = message;
     return;
   }
-  if (::write(script.pipe, &message, sizeof(message)) != sizeof(message)) sys_exit(lost);
+  if (::write(child_args.pipe, &message, sizeof(message)) != sizeof(message)) sys_exit(lost);
 }
 
-bool caller_is_gone(const Script& script) {
-  pollfd pipe{.fd = script.pipe, .events = 0, .revents = 0};
+bool caller_is_gone(const ChildArgs& child_args) {
+  pollfd pipe{.fd = child_args.pipe, .events = 0, .revents = 0};
   return ::poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR) != 0;
 }
 
 // Until the caller says go; the process ends if he never will.
-void listen(const Script& script) {
+void wait_release(const ChildArgs& child_args) {
   const timespec limit{.tv_sec = 0, .tv_nsec = 100'000'000};
-  while (script.go->exchange(0) == 0) {
-    kernel::sys_futex_wait(*script.go, 0, &limit);
-    if (script.go->load() == 0 && caller_is_gone(script)) sys_exit(lost);
+  while (child_args.go->exchange(0) == 0) {
+    kernel::sys_futex_wait(*child_args.go, 0, &limit);
+    if (child_args.go->load() == 0 && caller_is_gone(child_args)) sys_exit(lost);
   }
 }
 
 // Stands still, so that the caller can look at it, until it is killed; unless he can't.
-[[noreturn]] void refuse(const Script& script, Message::Kind kind, std::size_t step, int error) {
-  tell(script, kind, step, error);
-  if (script.report == nullptr) listen(script);
+[[noreturn]] void refuse(const ChildArgs& child_args, ChildMessage::Kind kind, std::size_t step, int error) {
+  tell(child_args, kind, step, error);
+  if (child_args.report == nullptr) wait_release(child_args);
   sys_exit(lost);
 }
 
@@ -81,11 +81,11 @@ void reset_handlers() {
 }
 
 // The bare calls: the C library's would wait for the caller's other threads, which are not here.
-int take_ids(const Script& script) {
+int take_ids(const ChildArgs& child_args) {
   // EPERM where setgroups is denied, and then there is nothing to give up.
   ::syscall(SYS_setgroups, 0, nullptr);
-  if (::syscall(SYS_setresgid, script.gid, script.gid, script.gid) != 0) return errno;
-  if (::syscall(SYS_setresuid, script.uid, script.uid, script.uid) != 0) return errno;
+  if (::syscall(SYS_setresgid, child_args.gid, child_args.gid, child_args.gid) != 0) return errno;
+  if (::syscall(SYS_setresuid, child_args.uid, child_args.uid, child_args.uid) != 0) return errno;
   // A change of ids may have made its files in /proc somebody else's.
   return sys_prctl(PR_SET_DUMPABLE, 1) == 0 ? 0 : errno;
 }
@@ -93,18 +93,18 @@ int take_ids(const Script& script) {
 // From here on the death of the caller is the end. Not earlier: a switch that has begun comes to
 // its end, and leaves no directory behind. The caller may be dead already, and no signal comes for
 // that.
-void tie_to_caller(const Script& script) {
-  if (!script.die_with_caller) return;
+void tie_to_caller(const ChildArgs& child_args) {
+  if (!child_args.die_with_caller) return;
   sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const bool orphan = !script.pid_namespace && ::syscall(SYS_getppid) != script.caller;
-  if (orphan || (script.pid_namespace && caller_is_gone(script))) sys_exit(lost);
+  const bool orphan = !child_args.pid_namespace && ::syscall(SYS_getppid) != child_args.caller;
+  if (orphan || (child_args.pid_namespace && caller_is_gone(child_args))) sys_exit(lost);
 }
 
 // --- what the command does not have --------------------------------------------------------------
 
-void close_on_exec(const Script& script) {
+void close_on_exec(const ChildArgs& child_args) {
   unsigned first = 3;
-  for (const int kept : script.keep_descriptors) {
+  for (const int kept : child_args.keep_descriptors) {
     const auto fd = static_cast<unsigned>(kept);
     if (fd > first) ::syscall(SYS_close_range, first, fd - 1, CLOSE_RANGE_CLOEXEC);
     const int flags = ::fcntl(kept, F_GETFD);
@@ -126,20 +126,20 @@ int drop_from_every_set(std::uint64_t dropped) {
   return kernel::drop_capabilities(dropped);
 }
 
-int confine(const Script& script) {
-  close_on_exec(script);
-  if (const int error = drop_from_every_set(script.dropped_capabilities)) return error;
-  if (script.no_new_privileges && sys_prctl(PR_SET_NO_NEW_PRIVS, 1) != 0) return errno;
+int drop_privileges(const ChildArgs& child_args) {
+  close_on_exec(child_args);
+  if (const int error = drop_from_every_set(child_args.dropped_capabilities)) return error;
+  if (child_args.no_new_privileges && sys_prctl(PR_SET_NO_NEW_PRIVS, 1) != 0) return errno;
   // Before seccomp, whose program need not allow it; and last, as the command's signals come now.
-  sys_set_signal_mask(script.mask);
-  if (script.seccomp.len == 0) return 0;
-  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &script.seccomp) == 0 ? 0 : errno;
+  sys_set_signal_mask(child_args.mask);
+  if (child_args.seccomp.len == 0) return 0;
+  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &child_args.seccomp) == 0 ? 0 : errno;
 }
 
-int execute(const Script& script) {
+int execute(const ChildArgs& child_args) {
   int error = ENOENT;
-  for (char* const path : script.paths) {
-    ::execve(path, script.arguments, script.environment);
+  for (char* const path : child_args.paths) {
+    ::execve(path, child_args.arguments, child_args.environment);
     // As execvp has it: look further where it is not, and remember one that may not be run.
     if (errno != ENOENT && errno != ENOTDIR) error = errno;
     if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) break;
@@ -150,11 +150,11 @@ int execute(const Script& script) {
 // --- init ----------------------------------------------------------------------------------------
 
 // All signals are blocked since before the clone. When init ends, the kernel kills the rest.
-[[noreturn]] void run_init(const Script& script, pid_t command) {
-  tell(script, Message::Kind::started, 0, 0);
+[[noreturn]] void run_init(const ChildArgs& child_args, pid_t command) {
+  tell(child_args, ChildMessage::Kind::started, 0, 0);
   // A daemon's reader sees the end of its pipe though init lives on; so init has no descriptor but
   // one.
-  const auto kept = static_cast<unsigned>(script.pipe);
+  const auto kept = static_cast<unsigned>(child_args.pipe);
   if (kept > 0) ::syscall(SYS_close_range, 0U, kept - 1, 0U);
   ::syscall(SYS_close_range, kept + 1, ~0U, 0U);
   sigset_t all{};
@@ -172,37 +172,37 @@ int execute(const Script& script) {
     pid_t gone = 0;
     while ((gone = ::waitpid(-1, &status, WNOHANG)) > 0) {
       if (gone != command) continue;
-      tell(script, Message::Kind::ended, 0, status);
+      tell(child_args, ChildMessage::Kind::ended, 0, status);
       sys_exit(0);
     }
   }
 }
 
-[[noreturn]] void perform_from(const Script& script, std::size_t first);
+[[noreturn]] void perform_from(const ChildArgs& child_args, std::size_t first);
 
 // The command of a PID namespace, from the step on that confines it. Init stands still until exec.
-struct CommandOfInit {
-  const Script& script;
+struct PidNsCommand {
+  const ChildArgs& child_args;
   std::size_t step;
 };
 
-[[noreturn]] void run_command(const CommandOfInit& self) {
-  if (const int error = confine(self.script)) {
-    refuse(self.script, Message::Kind::refused, self.step, error);
+[[noreturn]] void run_command(const PidNsCommand& self) {
+  if (const int error = drop_privileges(self.child_args)) {
+    refuse(self.child_args, ChildMessage::Kind::refused, self.step, error);
   }
-  perform_from(self.script, self.step + 1);
+  perform_from(self.child_args, self.step + 1);
 }
 
-pid_t start_command(CommandOfInit& command) {
+pid_t start_command(PidNsCommand& command) {
   alignas(16) static std::byte stack[child_stack_size];  // in this process's own copy
   clone_args args{};
   args.flags = CLONE_VM | CLONE_VFORK;
   args.exit_signal = SIGCHLD;
   args.stack = reinterpret_cast<std::uintptr_t>(stack);
   args.stack_size = sizeof(stack);
-  const auto begin = [](void* its) { run_command(*static_cast<CommandOfInit*>(its)); };
+  const auto begin = [](void* its) { run_command(*static_cast<PidNsCommand*>(its)); };
   // One that is to have fewer capabilities than init shares no memory with it.
-  if (command.script.dropped_capabilities == 0) {
+  if (command.child_args.dropped_capabilities == 0) {
     const pid_t pid = kernel::sys_clone3_on_stack(args, begin, &command);
     if (pid > 0 || errno != ENOSYS) return pid;
   }
@@ -212,78 +212,78 @@ pid_t start_command(CommandOfInit& command) {
 }
 
 // The process that will be the command: itself, or in a PID namespace a child of init.
-int become_command(const Script& script, std::size_t index) {
-  tie_to_caller(script);
-  if (!script.pid_namespace) return confine(script);
-  CommandOfInit command{script, index};
+int become_command(const ChildArgs& child_args, std::size_t index) {
+  tie_to_caller(child_args);
+  if (!child_args.pid_namespace) return drop_privileges(child_args);
+  PidNsCommand command{child_args, index};
   const pid_t pid = start_command(command);
   if (pid < 0) return errno;
-  run_init(script, pid);
+  run_init(child_args, pid);
 }
 
 // A new PID namespace in the middle of the steps: the rest is done by a new process, its first,
 // which becomes a child of the caller's as this one was.
-int hand_on(const Script& script) {
+int fork_pid_ns_init(const ChildArgs& child_args) {
   const pid_t next = kernel::sys_fork(CLONE_NEWPID | CLONE_PARENT | SIGCHLD);
   if (next < 0) return errno;
   if (next > 0) {
-    tell(script, Message::Kind::reparented, 0, next);
+    tell(child_args, ChildMessage::Kind::reparented, 0, next);
     sys_exit(0);
   }
-  listen(script);
+  wait_release(child_args);
   return 0;
 }
 
-int enter_user_namespace(const Script& script) {
-  if (::setns(script.user_namespace, CLONE_NEWUSER) != 0) return errno;
-  return take_ids(script);
+int enter_user_namespace(const ChildArgs& child_args) {
+  if (::setns(child_args.user_namespace, CLONE_NEWUSER) != 0) return errno;
+  return take_ids(child_args);
 }
 
 struct Launcher {
-  const Script& script;
+  const ChildArgs& child_args;
   std::size_t index;
 
-  int operator()(const strategy::NewPidNamespace&) const { return hand_on(script); }
+  int operator()(const strategy::NewPidNamespace&) const { return fork_pid_ns_init(child_args); }
   int operator()(const strategy::MapIds&) const {
-    listen(script);
-    return take_ids(script);
+    wait_release(child_args);
+    return take_ids(child_args);
   }
   int operator()(const strategy::KeepNamespace&) const {
-    tell(script, Message::Kind::keep, index, 0);
-    listen(script);
+    tell(child_args, ChildMessage::Kind::keep, index, 0);
+    wait_release(child_args);
     return 0;
   }
-  int operator()(const strategy::Confine&) const {
-    return become_command(script, index);
+  int operator()(const strategy::DropPrivileges&) const {
+    return become_command(child_args, index);
   }
-  int operator()(const strategy::Execute&) const { return execute(script); }
-  int operator()(const Op&) const { return enter_user_namespace(script); }
+  int operator()(const strategy::Execute&) const { return execute(child_args); }
+  int operator()(const Op&) const { return enter_user_namespace(child_args); }
   int operator()(const auto&) const { return ENOTSUP; }  // needs_launcher() names no other
 };
 
-int perform(const Script& script, std::size_t index) {
-  const strategy::Step& step = (*script.steps)[index];
-  if (!needs_launcher(step)) return script.performer->perform(step);
-  return std::visit(Launcher{script, index}, step.action);
+int perform(const ChildArgs& child_args, std::size_t index) {
+  const strategy::SwitchStep& step = (*child_args.steps)[index];
+  if (!needs_launcher(step)) return child_args.executor->perform(step);
+  return std::visit(Launcher{child_args, index}, step.action);
 }
 
-void perform_from(const Script& script, std::size_t first) {
-  const strategy::Steps& steps = *script.steps;
+void perform_from(const ChildArgs& child_args, std::size_t first) {
+  const strategy::Steps& steps = *child_args.steps;
   for (std::size_t i = first; i < steps.size(); ++i) {
-    const int error = perform(script, i);
+    const int error = perform(child_args, i);
     if (error == 0) continue;
     const bool executed = std::holds_alternative<strategy::Execute>(steps[i].action);
-    refuse(script, executed ? Message::Kind::exec_refused : Message::Kind::refused, i, error);
+    refuse(child_args, executed ? ChildMessage::Kind::exec_refused : ChildMessage::Kind::refused, i, error);
   }
   sys_exit(0);  // steps without a command: a preparation
 }
 
 }  // namespace
 
-void run_child(const Script& script) {
-  if (script.callers_pipe >= 0) ::close(script.callers_pipe);
-  if (script.reset_handlers) reset_handlers();
-  perform_from(script, script.first_step);
+void run_child(const ChildArgs& child_args) {
+  if (child_args.callers_pipe >= 0) ::close(child_args.callers_pipe);
+  if (child_args.reset_handlers) reset_handlers();
+  perform_from(child_args, child_args.first_step);
 }
 
 }  // namespace pivotcheck::rootswitch

@@ -36,7 +36,7 @@
 
 namespace pivotcheck::rootswitch {
 
-struct Message {
+struct ChildMessage {
   enum class Kind : std::int32_t {
     none,
     reparented,
@@ -54,10 +54,10 @@ struct Message {
 };
 
 // Everything the child needs, in memory that it shares with its maker until it writes.
-struct Script {
+struct ChildArgs {
   const strategy::Steps* steps = nullptr;
   std::size_t first_step = 0;  // those before it were the clone's
-  StepExecutor* performer = nullptr;
+  StepExecutor* executor = nullptr;
   int user_namespace = -1;     // to enter, for `setns user`
   std::span<char* const> paths;  // where the command may be, in the order in which to try them
   char* const* arguments = nullptr;
@@ -71,7 +71,7 @@ struct Script {
   bool reset_handlers = false;  // clone did not do it
   // Not null: the memory is the caller's, who stands still until exec or exit, and reads here what
   // else would be said by the pipe.
-  Message* report = nullptr;
+  ChildMessage* report = nullptr;
   sock_fprog seccomp{};         // no instructions: none
   std::span<const int> keep_descriptors;  // in ascending order, without doubles
   sigset_t mask{};                        // of the command; without has_mask, the caller's
@@ -85,6 +85,6 @@ struct Script {
 // The stack of a child in its maker's memory, from clone to exec.
 inline constexpr std::size_t child_stack_size = 64 * 1024;
 
-[[noreturn]] void run_child(const Script& script);
+[[noreturn]] void run_child(const ChildArgs& child_args);
 
 }  // namespace pivotcheck::rootswitch

@@ -61,7 +61,7 @@ unsigned long flags_of_clone(const strategy::Steps& steps, std::size_t& count) {
 }
 
 // Returns twice, as fork does; in the child it does not.
-pid_t clone_child(unsigned long flags, Script& script, UniqueFd& pidfd) {
+pid_t clone_child(unsigned long flags, ChildArgs& child_args, UniqueFd& pidfd) {
   int fd = -1;
   clone_args args{};
   args.flags = flags | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
@@ -69,11 +69,11 @@ pid_t clone_child(unsigned long flags, Script& script, UniqueFd& pidfd) {
   args.exit_signal = SIGCHLD;
   pid_t pid = kernel::sys_clone3(args);
   if (pid < 0 && errno == ENOSYS) {  // hidden by somebody's seccomp program
-    script.reset_handlers = true;
+    child_args.reset_handlers = true;
     pid = kernel::sys_fork(flags | SIGCHLD);
     if (pid > 0) fd = kernel::sys_pidfd_open(pid);
   }
-  if (pid == 0) run_child(script);
+  if (pid == 0) run_child(child_args);
   pidfd.reset(fd);
   return pid;
 }
@@ -81,14 +81,14 @@ pid_t clone_child(unsigned long flags, Script& script, UniqueFd& pidfd) {
 // The same in the caller's memory, while he stands still (may_share_memory): no page of his is
 // copied, which is most of what a fork costs. With a stack of its own and handlers reset by the
 // clone; or, where that is not to be had, by vfork.
-[[gnu::noinline]] pid_t vfork_child(Script& script) {
-  script.reset_handlers = true;
+[[gnu::noinline]] pid_t vfork_child(ChildArgs& child_args) {
+  child_args.reset_handlers = true;
   const pid_t pid = ::vfork();
-  if (pid == 0) run_child(script);
+  if (pid == 0) run_child(child_args);
   return pid;
 }
 
-pid_t clone_in_our_memory(Script& script, UniqueFd& pidfd) {
+pid_t clone_in_our_memory(ChildArgs& child_args, UniqueFd& pidfd) {
   const auto stack = std::make_unique_for_overwrite<std::byte[]>(child_stack_size);
   int fd = -1;
   clone_args args{};
@@ -97,10 +97,10 @@ pid_t clone_in_our_memory(Script& script, UniqueFd& pidfd) {
   args.exit_signal = SIGCHLD;
   args.stack = reinterpret_cast<std::uintptr_t>(stack.get());
   args.stack_size = child_stack_size;
-  const auto begin = [](void* its) { run_child(*static_cast<Script*>(its)); };
-  pid_t pid = kernel::sys_clone3_on_stack(args, begin, &script);
+  const auto begin = [](void* its) { run_child(*static_cast<ChildArgs*>(its)); };
+  pid_t pid = kernel::sys_clone3_on_stack(args, begin, &child_args);
   if (pid < 0 && errno == ENOSYS) {
-    pid = vfork_child(script);
+    pid = vfork_child(child_args);
     if (pid > 0) fd = kernel::sys_pidfd_open(pid);
   }
   pidfd.reset(fd);
@@ -109,10 +109,10 @@ pid_t clone_in_our_memory(Script& script, UniqueFd& pidfd) {
 
 // Only a child that is, until exec, what the caller is. Whoever may trace one that has fewer
 // capabilities, or is in a user namespace of his, could write to the caller's memory through it.
-bool may_share_memory(const Script& script, const strategy::Steps& steps) {
-  return !script.pid_namespace && script.dropped_capabilities == 0 &&
-         std::ranges::none_of(steps, [](const strategy::Step& step) {
-           return needs_launcher(step) && !std::holds_alternative<strategy::Confine>(step.action) &&
+bool may_share_memory(const ChildArgs& child_args, const strategy::Steps& steps) {
+  return !child_args.pid_namespace && child_args.dropped_capabilities == 0 &&
+         std::ranges::none_of(steps, [](const strategy::SwitchStep& step) {
+           return needs_launcher(step) && !std::holds_alternative<strategy::DropPrivileges>(step.action) &&
                   !std::holds_alternative<strategy::Execute>(step.action);
          });
 }
@@ -134,16 +134,16 @@ SwitchFailure exec_refusal(int error) {
 
 class ParentProtocol {
  public:
-  ParentProtocol(const Job& job, int pipe, Launched& child, const sigset_t& mask)
+  ParentProtocol(const LaunchRequest& job, int pipe, Launched& child, const sigset_t& mask)
       : job_(job), pipe_(pipe), child_(child), mask_(mask) {}
 
   // Until the child has started its command, or ended; or says no. `waits_for_maps`: it does
   // nothing else before.
-  std::optional<SwitchFailure> hold(bool waits_for_maps) {
+  std::optional<SwitchFailure> run(bool waits_for_maps) {
     if (waits_for_maps) {
       if (auto failure = write_maps()) return failure;
     }
-    while (const auto message = hear()) {
+    while (const auto message = receive()) {
       if (message->kind == Kind::started) break;
       auto failure = answer(*message);
       if (failure) return failure;
@@ -152,12 +152,12 @@ class ParentProtocol {
   }
 
  private:
-  using Kind = Message::Kind;
+  using Kind = ChildMessage::Kind;
   using Failed = std::optional<SwitchFailure>;
 
   // Nothing at the end of file.
-  [[nodiscard]] std::optional<Message> hear() const {
-    Message message;
+  [[nodiscard]] std::optional<ChildMessage> receive() const {
+    ChildMessage message;
     for (;;) {
       const ssize_t size = ::read(pipe_, &message, sizeof(message));
       if (size == sizeof(message)) return message;
@@ -171,8 +171,8 @@ class ParentProtocol {
     return {};  // if the child is gone, what it says next is the end of file
   }
 
-  Failed answer(const Message& message) {
-    const strategy::Step& step = job_.steps[static_cast<std::size_t>(message.step)];
+  Failed answer(const ChildMessage& message) {
+    const strategy::SwitchStep& step = job_.steps[static_cast<std::size_t>(message.step)];
     switch (message.kind) {
       case Kind::reparented: return follow(message.value);
       case Kind::keep: return keep(std::get<strategy::KeepNamespace>(step.action).name);
@@ -208,13 +208,13 @@ class ParentProtocol {
     return refused_before("opening " + folder + ": " + error_text(errno), errno);
   }
 
-  const Job& job_;
+  const LaunchRequest& job_;
   int pipe_;
   Launched& child_;
   const sigset_t& mask_;
 };
 
-Switched<Launched> launch_in_its_own_memory(const Job& job, Script& script) {
+Switched<Launched> launch_in_its_own_memory(const LaunchRequest& job, ChildArgs& child_args) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
     const int error = errno;
@@ -223,24 +223,24 @@ Switched<Launched> launch_in_its_own_memory(const Job& job, Script& script) {
   UniqueFd ours(ends[0]);
   UniqueFd its(ends[1]);
   const BlockSignals blocked;
-  if (!script.has_mask) script.mask = blocked.before();
+  if (!child_args.has_mask) child_args.mask = blocked.before();
   *job.go = 0;
-  script.go = &*job.go;
-  script.pipe = its.get();
-  script.callers_pipe = ours.get();
-  const unsigned long flags = flags_of_clone(job.steps, script.first_step);
+  child_args.go = &*job.go;
+  child_args.pipe = its.get();
+  child_args.callers_pipe = ours.get();
+  const unsigned long flags = flags_of_clone(job.steps, child_args.first_step);
   const bool maps = (flags & CLONE_NEWUSER) != 0;
   PIVOTCHECK_CHECK(!maps || std::holds_alternative<strategy::MapIds>(
-                                job.steps[script.first_step].action));
+                                job.steps[child_args.first_step].action));
   Launched child;
-  child.pid = clone_child(flags, script, child.pidfd);
+  child.pid = clone_child(flags, child_args, child.pidfd);
   if (child.pid < 0) {
     return std::unexpected(refusal({}, job.steps.front(), errno, job.options));
   }
   its.reset();
-  auto failure = ParentProtocol(job, ours.get(), child, blocked.before()).hold(maps);
+  auto failure = ParentProtocol(job, ours.get(), child, blocked.before()).run(maps);
   if (!failure && job.kept == nullptr) {
-    if (script.pid_namespace) child.ended = std::move(ours);
+    if (child_args.pid_namespace) child.ended = std::move(ours);
     return child;
   }
   kill_and_reap(child.pid, child.pidfd.get());
@@ -250,21 +250,21 @@ Switched<Launched> launch_in_its_own_memory(const Job& job, Script& script) {
 
 // Nothing: refused, and gone before it could be looked at. Once more, then, with a child of which
 // that can be done.
-std::optional<Switched<Launched>> launch_in_our_memory(const Job& job, Script& script) {
-  Message report;
+std::optional<Switched<Launched>> launch_in_our_memory(const LaunchRequest& job, ChildArgs& child_args) {
+  ChildMessage report;
   const BlockSignals blocked;
-  if (!script.has_mask) script.mask = blocked.before();
-  script.report = &report;
+  if (!child_args.has_mask) child_args.mask = blocked.before();
+  child_args.report = &report;
   Launched child;
-  child.pid = clone_in_our_memory(script, child.pidfd);
-  script.report = nullptr;
-  job.performer.forget();
+  child.pid = clone_in_our_memory(child_args, child.pidfd);
+  child_args.report = nullptr;
+  job.executor.forget();
   if (child.pid < 0) {
     return std::unexpected(refusal({}, job.steps.front(), errno, job.options));
   }
-  if (report.kind == Message::Kind::none) return child;
+  if (report.kind == ChildMessage::Kind::none) return child;
   reap(child.pid);
-  if (report.kind == Message::Kind::refused) return std::nullopt;
+  if (report.kind == ChildMessage::Kind::refused) return std::nullopt;
   return std::unexpected(exec_refusal(report.value));
 }
 
@@ -283,21 +283,21 @@ void kill_and_reap(pid_t pid, int pidfd) {
   reap(pid);
 }
 
-Switched<Launched> launch(const Job& job, Script& script) {
-  script.steps = &job.steps;
-  script.caller = ::getpid();
-  script.performer = &job.performer;
+Switched<Launched> launch(const LaunchRequest& job, ChildArgs& child_args) {
+  child_args.steps = &job.steps;
+  child_args.caller = ::getpid();
+  child_args.executor = &job.executor;
   if (job.lent != nullptr) {
-    job.performer.lend("C", job.lent->copy.get());
-    job.performer.lend("T", job.lent->template_.get());
-    script.user_namespace = job.lent->user.get();
+    job.executor.bind_namespace("C", job.lent->copy.get());
+    job.executor.bind_namespace("T", job.lent->template_.get());
+    child_args.user_namespace = job.lent->user.get();
   }
-  if (may_share_memory(script, job.steps)) {
-    auto launched = launch_in_our_memory(job, script);
+  if (may_share_memory(child_args, job.steps)) {
+    auto launched = launch_in_our_memory(job, child_args);
     if (launched) return *std::move(launched);
     ::rmdir(job.put_old.c_str());
   }
-  return launch_in_its_own_memory(job, script);
+  return launch_in_its_own_memory(job, child_args);
 }
 
 }  // namespace pivotcheck::rootswitch

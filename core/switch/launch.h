@@ -16,7 +16,7 @@
 namespace pivotcheck::rootswitch {
 
 // What `template` keeps as long as its RootSwitch lives.
-struct Kept {
+struct TemplateNamespaces {
   UniqueFd user;  // without privileges: the user namespace, and in it a copy of the caller's tree
   UniqueFd copy;
   UniqueFd template_;
@@ -35,12 +35,12 @@ class SharedFutex {
   std::atomic<std::uint32_t>* word_;
 };
 
-struct Job {
+struct LaunchRequest {
   const SwitchOptions& options;
   const strategy::Steps& steps;
-  StepExecutor& performer;  // of these steps
-  const Kept* lent = nullptr;  // namespaces for the steps to enter
-  Kept* kept = nullptr;        // where a preparation leaves them
+  StepExecutor& executor;  // of these steps
+  const TemplateNamespaces* lent = nullptr;  // namespaces for the steps to enter
+  TemplateNamespaces* kept = nullptr;        // where a preparation leaves them
   SharedFutex& go;
   std::string put_old;         // the directory that a refused switch may leave behind
 };
@@ -48,12 +48,12 @@ struct Job {
 struct Launched {
   pid_t pid = -1;
   UniqueFd pidfd;
-  UniqueFd ended;  // with a PID namespace: where its init says how the command ended (Message)
+  UniqueFd ended;  // with a PID namespace: where its init says how the command ended (ChildMessage)
 };
 
 // `script` has what is about the command; the rest is filled in here. Where the steps have no
 // command, the child has ended when this returns.
-Switched<Launched> launch(const Job& job, Script& script);
+Switched<Launched> launch(const LaunchRequest& job, ChildArgs& child_args);
 
 void kill_and_reap(pid_t pid, int pidfd);
 

@@ -14,7 +14,7 @@ namespace pivotcheck::rootswitch {
 namespace {
 
 // The name under which the table of rules has the call of a step; "" for one that it does not have.
-std::string_view call_of(const strategy::Step& step) {
+std::string_view call_of(const strategy::SwitchStep& step) {
   if (std::holds_alternative<strategy::MakePrivateDirectory>(step.action)) return "mkdir";
   if (std::holds_alternative<strategy::OpenInRoot>(step.action)) return "open";
   const auto* op = std::get_if<Op>(&step.action);
@@ -43,7 +43,7 @@ bool is_rule_of(const RuleInfo& rule, std::string_view call) {
 }
 
 // Rules of one call that are about another form of it.
-bool is_about(const RuleInfo& rule, const strategy::Step& step) {
+bool is_about(const RuleInfo& rule, const strategy::SwitchStep& step) {
   const auto* op = std::get_if<Op>(&step.action);
   if (op == nullptr || rule.syscall == "*path*") return true;
   const auto begins = [&](std::string_view word) { return rule.name.starts_with(word); };
@@ -79,7 +79,7 @@ bool is_about(const RuleInfo& rule, const strategy::Step& step) {
 }
 
 // What to do about it, where that does not depend on the machine's state; "" otherwise.
-std::string_view advice(const strategy::Step& step, int error, const SwitchOptions& options) {
+std::string_view advice(const strategy::SwitchStep& step, int error, const SwitchOptions& options) {
   if (const auto* op = std::get_if<Op>(&step.action)) {
     const bool denied = error == EPERM && !options.user_namespace;
     if (denied && (std::holds_alternative<Unshare>(*op) || std::holds_alternative<Chroot>(*op))) {
@@ -115,7 +115,7 @@ std::string_view advice(const strategy::Step& step, int error, const SwitchOptio
 }
 
 // What the table alone says: the only rule that fits; nullptr if there are more, or none.
-explain::Reason only_rule(const strategy::Step& step, int error) {
+explain::Reason only_rule(const strategy::SwitchStep& step, int error) {
   const std::string_view call = call_of(step);
   if (call.empty()) return nullptr;
   explain::Reason found = nullptr;
@@ -129,7 +129,7 @@ explain::Reason only_rule(const strategy::Step& step, int error) {
 
 // What was looked at decides, even if it explains nothing: then it was somebody else who refused
 // (a filter, a security module), and the only rule in the table is not it.
-explain::Reason reason_of(const Refused& refused, const strategy::Step& step, int error) {
+explain::Reason reason_of(const Refused& refused, const strategy::SwitchStep& step, int error) {
   const std::vector<Op> ops = strategy::modelled(step);
   if (!ops.empty()) {
     const auto why = explain::why_refused(refused.process, {ops.front(), error, refused.starts});
@@ -144,7 +144,7 @@ std::string error_text(int error) {
   return std::string(strerror(error)) + " (" + errno_name(error) + ")";
 }
 
-SwitchFailure refusal(const Refused& refused, const strategy::Step& step, int error,
+SwitchFailure refusal(const Refused& refused, const strategy::SwitchStep& step, int error,
                       const SwitchOptions& options) {
   SwitchFailure failure;
   failure.kind = SwitchFailure::Kind::refused;

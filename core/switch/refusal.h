@@ -25,7 +25,7 @@ struct Refused {
   std::array<int, 2> starts{-1, -1};
 };
 
-SwitchFailure refusal(const Refused& refused, const strategy::Step& step, int error,
+SwitchFailure refusal(const Refused& refused, const strategy::SwitchStep& step, int error,
                       const SwitchOptions& options);
 SwitchFailure bad_options(std::string message);
 SwitchFailure refused_before(std::string message, int error);  // before any step

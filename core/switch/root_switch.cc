@@ -88,7 +88,7 @@ std::string put_old_name() {
 struct SwitchedChild::State {
   pid_t pid = -1;
   UniqueFd pidfd;
-  UniqueFd ended;  // with a PID namespace: where its init says how the command ended (Message)
+  UniqueFd ended;  // with a PID namespace: where its init says how the command ended (ChildMessage)
   std::string put_old;
   bool over = false;
 
@@ -132,7 +132,7 @@ Switched<std::optional<Ended>> SwitchedChild::wait_with(int options) {
   if (gone == 0) return std::nullopt;
   state_->over = true;
   if (gone < 0) return std::unexpected(refused_before("waiting: " + error_text(errno), errno));
-  Message told;
+  ChildMessage told;
   if (state_->ended && ::read(state_->ended.get(), &told, sizeof(told)) == sizeof(told)) {
     status = told.value;  // otherwise init itself was killed, and everything with it
   }
@@ -149,13 +149,13 @@ Switched<std::optional<Ended>> SwitchedChild::wait_with(int options) {
 struct PreparedSwitch {
   std::string put_old;
   strategy::Steps steps;
-  StepExecutor performer;
+  StepExecutor executor;
   SharedFutex go;
 
   PreparedSwitch(Strategy strategy, strategy::Plan plan)
       : put_old(plan.new_root + "/" + plan.put_old),
         steps(strategy::steps(strategy, plan)),
-        performer(steps) {}
+        executor(steps) {}
 };
 
 struct RootSwitch::State {
@@ -163,7 +163,7 @@ struct RootSwitch::State {
   strategy::Plan plan;
   std::vector<sock_filter> seccomp;
   std::vector<int> keep_descriptors;
-  Kept kept;
+  TemplateNamespaces kept;
   std::mutex mutex;  // of `idle`
   std::vector<std::unique_ptr<PreparedSwitch>> idle;
 
@@ -184,28 +184,28 @@ struct RootSwitch::State {
   }
 
   // The part of a child's script that does not depend on the command.
-  [[nodiscard]] Script script() {
-    Script script;
-    script.uid = id_inside(options.uid_map);
-    script.gid = id_inside(options.gid_map);
-    script.pid_namespace = plan.pid_namespace;
-    script.dropped_capabilities = options.dropped_capabilities;
-    script.no_new_privileges = options.no_new_privileges;
-    script.die_with_caller = options.die_with_caller;
-    script.seccomp = {static_cast<unsigned short>(seccomp.size()), seccomp.data()};
-    script.keep_descriptors = keep_descriptors;
-    return script;
+  [[nodiscard]] ChildArgs child_args() {
+    ChildArgs child_args;
+    child_args.uid = id_inside(options.uid_map);
+    child_args.gid = id_inside(options.gid_map);
+    child_args.pid_namespace = plan.pid_namespace;
+    child_args.dropped_capabilities = options.dropped_capabilities;
+    child_args.no_new_privileges = options.no_new_privileges;
+    child_args.die_with_caller = options.die_with_caller;
+    child_args.seccomp = {static_cast<unsigned short>(seccomp.size()), seccomp.data()};
+    child_args.keep_descriptors = keep_descriptors;
+    return child_args;
   }
 
   Switched<void> prepare_template() {
     const strategy::Steps steps = strategy::template_preparation(plan);
-    Script preparation = script();
+    ChildArgs preparation = child_args();
     preparation.pid_namespace = false;
-    StepExecutor performer(steps);
+    StepExecutor executor(steps);
     SharedFutex go;
-    const Job job{.options = options,
+    const LaunchRequest job{.options = options,
                   .steps = steps,
-                  .performer = performer,
+                  .executor = executor,
                   .lent = nullptr,
                   .kept = &kept,
                   .go = go,
@@ -257,22 +257,22 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
   std::pmr::vector<char*> environment(&memory);
   if (command.environment) environment = pointers(*command.environment, memory);
 
-  Script script = state_->script();
-  script.paths = std::span(path_pointers).first(paths.size());
-  script.arguments = arguments.data();
-  script.environment = command.environment ? environment.data() : environ;
-  script.has_mask = command.signal_mask.has_value();
-  if (script.has_mask) script.mask = *command.signal_mask;
+  ChildArgs child_args = state_->child_args();
+  child_args.paths = std::span(path_pointers).first(paths.size());
+  child_args.arguments = arguments.data();
+  child_args.environment = command.environment ? environment.data() : environ;
+  child_args.has_mask = command.signal_mask.has_value();
+  if (child_args.has_mask) child_args.mask = *command.signal_mask;
   auto lane = state_->take_lane();
   const std::string& put_old = lane->put_old;  // lanes last as long as this object does
-  const Job job{.options = state_->options,
+  const LaunchRequest job{.options = state_->options,
                 .steps = lane->steps,
-                .performer = lane->performer,
+                .executor = lane->executor,
                 .lent = &state_->kept,
                 .kept = nullptr,
                 .go = lane->go,
                 .put_old = put_old};
-  auto launched = launch(job, script);
+  auto launched = launch(job, child_args);
   state_->give_back(std::move(lane));
   if (!launched) {
     SwitchFailure failure = std::move(launched.error());

@@ -134,7 +134,7 @@ int perform(StepExecutor&, const Unshare& op) {
 }
 
 int perform(StepExecutor& self, const Setns& op) {
-  return answer(::syscall(SYS_setns, self.find_lent(op.task.text), flags_of(op)));
+  return answer(::syscall(SYS_setns, self.find_namespace(op.task.text), flags_of(op)));
 }
 
 int perform(StepExecutor& self, const OpenTree& op) {
@@ -215,7 +215,7 @@ int perform(StepExecutor&, const Other&) {
 
 }  // namespace
 
-int StepExecutor::perform(const strategy::Step& step) {
+int StepExecutor::perform(const strategy::SwitchStep& step) {
   const auto one = [this](const auto& op) { return rootswitch::perform(*this, op); };
   return std::visit(Overloaded{
                         [&](const Op& op) { return std::visit(one, op); },
@@ -224,7 +224,7 @@ int StepExecutor::perform(const strategy::Step& step) {
                     step.action);
 }
 
-StepExecutor::StepExecutor(const strategy::Steps& steps) { slots_.reserve(steps.size()); }
+StepExecutor::StepExecutor(const strategy::Steps& steps) { handles_.reserve(steps.size()); }
 
 namespace {
 
@@ -241,35 +241,35 @@ struct SameName {
 }  // namespace
 
 int StepExecutor::find(std::string_view name) const {
-  const auto slot = std::ranges::find_if(slots_, SameName{name}, &Slot::name);
-  return slot == slots_.end() ? -1 : slot->fd.get();
+  const auto slot = std::ranges::find_if(handles_, SameName{name}, &Handle::name);
+  return slot == handles_.end() ? -1 : slot->fd.get();
 }
 
-int StepExecutor::find_lent(std::string_view task) const {
-  const auto lent = std::ranges::find(lent_, task, &Lent::task);
-  return lent == lent_.end() ? -1 : lent->fd;
+int StepExecutor::find_namespace(std::string_view task) const {
+  const auto lent = std::ranges::find(namespaces_, task, &BoundNamespace::task);
+  return lent == namespaces_.end() ? -1 : lent->fd;
 }
 
 int StepExecutor::keep(std::string_view name, int fd) {
   if (fd < 0) return errno;
-  const auto slot = std::ranges::find_if(slots_, SameName{name}, &Slot::name);
-  if (slot != slots_.end()) {
+  const auto slot = std::ranges::find_if(handles_, SameName{name}, &Handle::name);
+  if (slot != handles_.end()) {
     slot->fd.reset(fd);
     return 0;
   }
-  PIVOTCHECK_CHECK(slots_.size() < slots_.capacity());  // each step opens one at most
-  slots_.push_back({name, UniqueFd(fd)});
+  PIVOTCHECK_CHECK(handles_.size() < handles_.capacity());  // each step opens one at most
+  handles_.push_back({name, UniqueFd(fd)});
   return 0;
 }
 
 int StepExecutor::close(std::string_view name) {
-  const auto slot = std::ranges::find_if(slots_, SameName{name}, &Slot::name);
-  if (slot == slots_.end()) return EBADF;
-  slots_.erase(slot);
+  const auto slot = std::ranges::find_if(handles_, SameName{name}, &Handle::name);
+  if (slot == handles_.end()) return EBADF;
+  handles_.erase(slot);
   return 0;
 }
 
-std::array<int, 2> StepExecutor::starts(const strategy::Step& step) const {
+std::array<int, 2> StepExecutor::starts(const strategy::SwitchStep& step) const {
   std::array<int, 2> starts{-1, -1};
   if (const auto* open = std::get_if<OpenInRoot>(&step.action)) starts[0] = find(open->root.text);
   const auto* op = std::get_if<Op>(&step.action);
@@ -283,24 +283,24 @@ std::array<int, 2> StepExecutor::starts(const strategy::Step& step) const {
 }
 
 void StepExecutor::forget() {
-  for (Slot& slot : slots_) slot.fd.release();
-  slots_.clear();
+  for (Handle& slot : handles_) slot.fd.release();
+  handles_.clear();
 }
 
-void StepExecutor::lend(std::string_view task, int fd) {
-  auto lent = std::ranges::find(lent_, task, &Lent::task);
-  if (lent == lent_.end()) lent = std::ranges::find(lent_, std::string_view{}, &Lent::task);
-  PIVOTCHECK_CHECK(lent != lent_.end());
+void StepExecutor::bind_namespace(std::string_view task, int fd) {
+  auto lent = std::ranges::find(namespaces_, task, &BoundNamespace::task);
+  if (lent == namespaces_.end()) lent = std::ranges::find(namespaces_, std::string_view{}, &BoundNamespace::task);
+  PIVOTCHECK_CHECK(lent != namespaces_.end());
   *lent = {task, fd};
 }
 
-bool needs_launcher(const strategy::Step& step) {
+bool needs_launcher(const strategy::SwitchStep& step) {
   const auto* op = std::get_if<Op>(&step.action);
   if (op == nullptr) {
     return std::holds_alternative<strategy::NewPidNamespace>(step.action) ||
            std::holds_alternative<strategy::MapIds>(step.action) ||
            std::holds_alternative<strategy::KeepNamespace>(step.action) ||
-           std::holds_alternative<strategy::Confine>(step.action) ||
+           std::holds_alternative<strategy::DropPrivileges>(step.action) ||
            std::holds_alternative<strategy::Execute>(step.action);
   }
   const auto* unshare = std::get_if<Unshare>(op);

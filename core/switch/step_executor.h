@@ -24,33 +24,33 @@ class StepExecutor {
 
   // 0 or an errno. The steps that are about processes and not about this one's mounts are the
   // launcher's: see needs_launcher().
-  int perform(const strategy::Step& step);
+  int perform(const strategy::SwitchStep& step);
   // A namespace that `setns` finds under this task's name; it stays the owner's.
-  void lend(std::string_view task, int fd);
+  void bind_namespace(std::string_view task, int fd);
 
   [[nodiscard]] int find(std::string_view name) const;  // -1: none
-  [[nodiscard]] int find_lent(std::string_view task) const;
+  [[nodiscard]] int find_namespace(std::string_view task) const;
   int keep(std::string_view name, int fd);  // 0; or errno, for fd < 0 that of the call
   int close(std::string_view name);
   // The descriptors at which the step's paths begin, in their order; -1 for those without a handle.
-  [[nodiscard]] std::array<int, 2> starts(const strategy::Step& step) const;
+  [[nodiscard]] std::array<int, 2> starts(const strategy::SwitchStep& step) const;
   // Lets go of handles that are another process's, which had the same memory.
   void forget();
 
  private:
   // Few are open at a time; a name is the step's own string.
-  struct Slot {
+  struct Handle {
     std::string_view name;
     UniqueFd fd;
   };
-  struct Lent {
+  struct BoundNamespace {
     std::string_view task;
     int fd = -1;
   };
-  std::vector<Slot> slots_;
-  std::array<Lent, 2> lent_;
+  std::vector<Handle> handles_;
+  std::array<BoundNamespace, 2> namespaces_;
 };
 
-bool needs_launcher(const strategy::Step& step);
+bool needs_launcher(const strategy::SwitchStep& step);
 
 }  // namespace pivotcheck::rootswitch

@@ -26,7 +26,7 @@ const HandleName tree_name{"tree"};
 
 int perform(const strategy::Steps& steps) {
   rootswitch::StepExecutor executor(steps);
-  for (const strategy::Step& step : steps) {
+  for (const strategy::SwitchStep& step : steps) {
     if (const int error = executor.perform(step)) return error;
   }
   return 0;

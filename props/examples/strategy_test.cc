@@ -99,7 +99,7 @@ std::vector<Case> cases() {
 
 std::string lines(const std::string& task, const Steps& steps) {
   std::string text;
-  for (const strategy::Step& step : steps) {
+  for (const strategy::SwitchStep& step : steps) {
     for (const Op& op : modelled(step)) text += print(Step{{task}, op}) + "\n";
   }
   return text;
@@ -107,7 +107,7 @@ std::string lines(const std::string& task, const Steps& steps) {
 
 std::string passed_over(const Steps& steps) {
   std::string text;
-  for (const strategy::Step& step : steps) {
+  for (const strategy::SwitchStep& step : steps) {
     if (modelled(step).empty()) text += "about: passed over: " + describe(step) + "\n";
   }
   return text;
@@ -176,7 +176,7 @@ TEST_CASE("every strategy has a name of its own, and every step a phase and a li
     CHECK(!row.guarantee.empty());
     const Steps steps = strategy::steps(row.strategy, Plan{});
     REQUIRE(steps.size() > 2);
-    for (const strategy::Step& step : steps) CHECK(!describe(step).empty());
+    for (const strategy::SwitchStep& step : steps) CHECK(!describe(step).empty());
     CHECK(std::holds_alternative<strategy::Execute>(steps.back().action));
   }
   CHECK(!find_strategy("dotdot").has_value());
@@ -189,7 +189,7 @@ TEST_CASE("in a user namespace /proc is made before the old root goes") {
     plan.pid_namespace = true;
     plan.mounts.emplace_back(strategy::ProcMount{"/proc"});
     bool made = false;
-    for (const strategy::Step& step : strategy::steps(row.strategy, plan)) {
+    for (const strategy::SwitchStep& step : strategy::steps(row.strategy, plan)) {
       made = made || std::holds_alternative<strategy::NewProc>(step.action);
       const auto* op = std::get_if<Op>(&step.action);
       const bool leaves = op != nullptr && (std::holds_alternative<Umount>(*op) ||

@@ -25,7 +25,7 @@ std::string_view name(Phase phase) {
   return "";
 }
 
-std::vector<Op> modelled(const Step& step) {
+std::vector<Op> modelled(const SwitchStep& step) {
   using Ops = std::vector<Op>;
   return std::visit(
       Overloaded{
@@ -42,13 +42,13 @@ std::vector<Op> modelled(const Step& step) {
           [](const NewProc&) { return Ops{}; },
           [](const AttachProc&) { return Ops{}; },
           [](const KeepNamespace& keep) { return Ops{Spawn{keep.name}}; },
-          [](const Confine&) { return Ops{}; },
+          [](const DropPrivileges&) { return Ops{}; },
           [](const Execute&) { return Ops{}; },
       },
       step.action);
 }
 
-std::string describe(const Step& step) {
+std::string describe(const SwitchStep& step) {
   return std::visit(
       Overloaded{
           [](const Op& op) { return text(op); },
@@ -60,7 +60,7 @@ std::string describe(const Step& step) {
           [](const NewProc&) { return std::string("new proc filesystem"); },
           [](const AttachProc&) { return std::string("mount proc"); },
           [](const KeepNamespace&) { return std::string("keep this mount namespace"); },
-          [](const Confine&) { return std::string("capabilities and seccomp"); },
+          [](const DropPrivileges&) { return std::string("capabilities and seccomp"); },
           [](const Execute&) { return std::string("exec"); },
       },
       step.action);
@@ -78,7 +78,7 @@ Steps steps(Strategy strategy, const Plan& plan) {
     case Strategy::chroot: all = chroot(plan); break;
     case Strategy::template_: all = template_(plan); break;
   }
-  all.push_back({Phase::start, Confine{}});
+  all.push_back({Phase::start, DropPrivileges{}});
   all.push_back({Phase::start, Execute{}});
   return all;
 }

@@ -90,8 +90,8 @@ struct KeepNamespace {
   bool operator==(const KeepNamespace&) const = default;
 };
 // Capabilities, no_new_privs, seccomp: whatever the caller wants to be gone before the command.
-struct Confine {
-  bool operator==(const Confine&) const = default;
+struct DropPrivileges {
+  bool operator==(const DropPrivileges&) const = default;
 };
 // The command.
 struct Execute {
@@ -99,21 +99,21 @@ struct Execute {
 };
 
 using Action = std::variant<Op, NewPidNamespace, MapIds, UnshareOthers, MakePrivateDirectory,
-                            OpenInRoot, NewProc, AttachProc, KeepNamespace, Confine,
+                            OpenInRoot, NewProc, AttachProc, KeepNamespace, DropPrivileges,
                             Execute>;
 
-struct Step {
+struct SwitchStep {
   Phase phase = Phase::start;
   Action action;
   std::string about = {};  // for people: "the mount at /proc"; "" if the action says it all
-  bool operator==(const Step&) const = default;
+  bool operator==(const SwitchStep&) const = default;
 };
-using Steps = std::vector<Step>;
+using Steps = std::vector<SwitchStep>;
 
 // What the model is told: none for a step that it passes over.
-std::vector<Op> modelled(const Step& step);
+std::vector<Op> modelled(const SwitchStep& step);
 // "rbind /new /new", "mkdir -m 0700 /new/old": one line, for people.
-std::string describe(const Step& step);
+std::string describe(const SwitchStep& step);
 
 // --- what a strategy is asked for ----------------------------------------------------------------
 
