@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// scenario_mutator.h: from one scenario to another one close to it. A fuzzer that changes bytes
-// of a scenario gets text that does not parse; this one changes steps, with an eye on the
-// world:
+// scenario_mutator.h: from one scenario to a similar one. Changed bytes of a scenario are mostly no
+// scenario any more, so steps are changed:
 //
 //     mkdir /a                  mkdir /a
 //     mount tmpfs /a     -->    mount tmpfs /a
-//     pivot_root /a /a          spawn B            <- drawn by gen/, in the world as the model
-//                               B: chdir /a           has it here, so that it mostly succeeds
+//     pivot_root /a /a          spawn B            <- drawn by core/check/gen in the world as the
+//                               B: chdir /a           model has it here, so that it mostly succeeds
 //                               pivot_root /a /a
 //
-// What comes out always parses: tasks are renamed A, B, C, D in the order of their making, and
-// steps of tasks that are not there go to one that is. Headers, but the privilege, and what is
-// stated are left out. The same choices give the same scenario.
+// The result always parses: edit::repair_tasks (scenario/edit.h) gives the tasks the names A, B, C,
+// D. It has the privilege, and neither other headers nor stated outcomes. The same choices give the
+// same scenario.
 #pragma once
 
 #include <cstddef>
@@ -28,10 +27,10 @@ void use_recipes(bool yes);
 
 Scenario fresh(Choices& choices);
 Scenario mutated(const Scenario& scenario, Choices& choices);
-// Some steps of `other` within, or in place of the end of, `scenario`.
+// `scenario` with some steps of `other` inserted, or in place of its end.
 Scenario spliced(const Scenario& scenario, const Scenario& other, Choices& choices);
 
-// Its text, without its last steps if it would be longer than that.
+// Its text; without its last steps if it is longer than `bytes_max`.
 std::string print_within(Scenario scenario, std::size_t bytes_max);
 
 }  // namespace pivotcheck::fuzz

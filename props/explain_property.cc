@@ -178,7 +178,8 @@ Site some_spot(Choices& choices, const model::World& world, const model::Task& t
   std::vector<model::MountIndex> mounts;
   for (std::uint32_t i = 0; i < world.mounts.size(); ++i) {
     const model::Mount& mount = world.mounts[i];
-    if (mount.exists && mount.mount_ns == task.mount_ns && mount.parent.exists()) mounts.push_back({i});
+    if (mount.exists && mount.mount_ns == task.mount_ns && mount.parent.exists())
+      mounts.push_back({i});
   }
   if (mounts.empty() || choices.chance(15)) {
     static constexpr std::array<std::string_view, 6> odd{".", "..", "/", "/..", "./a", "/missing"};
@@ -241,7 +242,8 @@ PivotQuery shrink(ExplainOracle& oracle, Privilege privilege, PivotQuery query, 
   return query;
 }
 
-void show(ExplainOracle& oracle, Privilege privilege, const PivotQuery& query, const Result& result) {
+void show(ExplainOracle& oracle, Privilege privilege, const PivotQuery& query,
+          const Result& result) {
   const PivotQuery small = shrink(oracle, privilege, query, result.kind);
   fmt::print("WRONG: {}\nprivilege: {}\n", result.what,
              privilege == Privilege::root ? "root" : "userns");
@@ -270,7 +272,7 @@ double share(const Counts& counts) {
              : static_cast<double>(counts.cannot_tell) / static_cast<double>(counts.asked);
 }
 
-void tell(std::string_view whose, const Counts& counts) {
+void print_report(std::string_view whose, const Counts& counts) {
   fmt::print("{}: {} asked, {} would succeed, cannot tell {} ({:.2f} %)\n", whose, counts.asked,
              counts.succeed, counts.cannot_tell, 100 * share(counts));
   for (const auto& [rule, number] : counts.rules) fmt::print("    {:8} {}\n", number, rule);
@@ -369,8 +371,8 @@ int run(const Options& options) {
         result.kind == Result::Kind::wrong || result.kind == Result::Kind::dry_run_wrong;
     if (is_wrong && ++wrong <= failures_shown_max) show(*oracle, privilege, *query, result);
   }
-  tell("owned by the machine's user namespace", machine);
-  tell("owned by another user namespace", others);
+  print_report("owned by the machine's user namespace", machine);
+  print_report("owned by another user namespace", others);
   const bool too_shy = share(machine) > cannot_tell_share_max;
   if (too_shy) fmt::print("FAILS: more than 5 % cannot tell\n");
   fmt::print("explain_property: {} wrong of {} (seed {})\n", wrong, machine.asked + others.asked,

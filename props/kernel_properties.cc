@@ -41,7 +41,7 @@ std::optional<TrialResult> agreed(Case& one, const Scenario& scenario,
 
 void kernel_and_model_agree(Case& one) {
   const auto result = agreed(one, one.scenario, {.every_step = true, .limit = limit});
-  if (result && result->steps > 0) one.met();
+  if (result && result->steps > 0) one.note_relevant();
 }
 
 // The steps up to the last pivot that succeeded, and that pivot as the model has it.
@@ -54,14 +54,14 @@ struct LastPivot {
 };
 std::optional<LastPivot> last_pivot(const Case& one) {
   std::optional<LastPivot> last;
-  for_each<PivotRoot>(one, [&](const Transition& moment, const PivotRoot&) {
-    const auto there = pivot(moment);
+  for_each<PivotRoot>(one, [&](const Transition& transition, const PivotRoot&) {
+    const auto there = pivot(transition);
     if (!there) return;
-    last.emplace(LastPivot{.scenario = first_steps(one.scenario, moment.number + 1),
-                           .task = moment.step.task,
+    last.emplace(LastPivot{.scenario = first_steps(one.scenario, transition.number + 1),
+                           .task = transition.step.task,
                            .there = *there,
-                           .before = moment.before,
-                           .after = moment.after});
+                           .before = transition.before,
+                           .after = transition.after});
   });
   return last;
 }
@@ -91,7 +91,7 @@ void kernel_pivots_back(Case& one) {
   const auto before = agreed(one, first_steps(back, back.steps.size() - 2));
   const auto after = agreed(one, back);
   if (!before || !after || before->state_unseen || after->state_unseen) return;
-  one.met();
+  one.note_relevant();
   one.require(after->verdicts.back().outcome.ok(), "the pivot back was refused");
   require_restored(one, *last, before->kernel_view, after->kernel_view);
 }
@@ -106,20 +106,21 @@ void kernel_detaches(Case& one) {
   add(after, last->task, Umount{*old_root, {UmountFlag::detach}});
   for (const char* way : {"/", "/..", "..", "../../.."}) {
     add(after, last->task, Open{{"way"}, way});
-    if (const auto result = agreed(one, after, {.every_step = false, .limit = limit})) one.met();
+    if (const auto result = agreed(one, after, {.every_step = false, .limit = limit}))
+      one.note_relevant();
   }
 }
 
 void kernel_refusal_changes_nothing(Case& one) {
   std::size_t refused = 0;
-  for_each_moment(one, [&](const Transition& moment) {
-    if (!moment.ok()) refused = moment.number + 1;
+  for_each_transition(one, [&](const Transition& transition) {
+    if (!transition.ok()) refused = transition.number + 1;
   });
   if (refused == 0) return;
   const auto without = agreed(one, first_steps(one.scenario, refused - 1));
   const auto with = agreed(one, first_steps(one.scenario, refused));
   if (!without || !with || without->state_unseen || with->state_unseen) return;
-  one.met();
+  one.note_relevant();
   const auto found = differences(with->kernel_view, without->kernel_view);
   one.require(found.empty(), found.empty() ? "" : "the refused step: " + found.front());
 }
@@ -127,7 +128,7 @@ void kernel_refusal_changes_nothing(Case& one) {
 void observers_agree(Case& one) {
   auto seen = one.kernel().look(one.scenario);
   if (!seen) return;
-  one.met();
+  one.note_relevant();
   one.subjects.seen_by_mountinfo(seen->mountinfo);
   const auto found = differences(seen->listmount, seen->mountinfo);
   one.require(found.empty(), found.empty() ? "" : "listmount and mountinfo: " + found.front());

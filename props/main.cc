@@ -55,7 +55,7 @@ void list() {
 }
 
 // What a person needs to see it again.
-void tell_failure(const Property& property, const props::RunOptions& options,
+void print_failure(const Property& property, const props::RunOptions& options,
                   const Report& report) {
   fmt::print("        {}\n", report.what);
   if (!report.scenario) return;
@@ -78,7 +78,7 @@ void tell_failure(const Property& property, const props::RunOptions& options,
   }
 }
 
-void tell(const Property& property, const props::RunOptions& options, const Report& report,
+void print_report(const Property& property, const props::RunOptions& options, const Report& report,
           Totals& totals) {
   static constexpr std::array<std::string_view, 4> words{"holds", "FAILS", "VACUOUS", "HARNESS"};
   fmt::print("{:<7} {}\n", words[static_cast<std::size_t>(report.kind)], property.sentence);
@@ -88,17 +88,17 @@ void tell(const Property& property, const props::RunOptions& options, const Repo
   switch (report.kind) {
     case Report::Kind::holds:
       ++totals.hold;
-      fmt::print("        {} cases, met {} times, {:.1f} s\n", report.cases, report.times_met,
+      fmt::print("        {} cases, met {} times, {:.1f} s\n", report.cases, report.times_relevant,
                  report.elapsed_s);
       break;
     case Report::Kind::fails:
     case Report::Kind::vacuous:
       ++totals.fail;
-      tell_failure(property, options, report);
+      print_failure(property, options, report);
       break;
     case Report::Kind::harness:
       ++totals.harness;
-      tell_failure(property, options, report);
+      print_failure(property, options, report);
       break;
   }
   std::fflush(stdout);
@@ -128,7 +128,7 @@ int run_all(const Options& options) {
       }
       if (::isatty(2) != 0) fmt::print(stderr, "... {}\r", property.sentence.substr(0, 70));
       props::Kernel* running = needs_kernel ? &**kernel : nullptr;
-      tell(property, options.run, run(property, options.run, running), totals);
+      print_report(property, options.run, run(property, options.run, running), totals);
     }
   }
   if (kernel && *kernel && !(*kernel)->has_root()) {

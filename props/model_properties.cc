@@ -20,11 +20,12 @@ bool stands_at(const Task& task, const Location& place) {
 }
 
 void refused_changes_nothing(Case& one) {
-  for_each_moment(one, [&](const Transition& moment) {
-    if (moment.ok()) return;
-    one.met();
-    one.require(changed(moment.before, moment.after).empty(),
-                print(moment.step) + " was refused, but " + changed(moment.before, moment.after));
+  for_each_transition(one, [&](const Transition& transition) {
+    if (transition.ok()) return;
+    one.note_relevant();
+    one.require(changed(transition.before, transition.after).empty(),
+                print(transition.step) + " was refused, but " +
+                    changed(transition.before, transition.after));
   });
 }
 
@@ -34,9 +35,9 @@ bool receives(const World& world, MountIndex mount, model::DentryId directory) {
 }
 
 void mounts_form_a_tree(Case& one) {
-  for_each_moment(one, [&](const Transition& moment) {
-    const World& world = moment.after;
-    if (world.mount_count > 1) one.met();
+  for_each_transition(one, [&](const Transition& transition) {
+    const World& world = transition.after;
+    if (world.mount_count > 1) one.note_relevant();
     const std::string broken = broken_invariant(world);
     one.require(broken.empty(), broken);
     for (const MountIndex mount : all_mounts(world)) {
@@ -51,13 +52,14 @@ void mounts_form_a_tree(Case& one) {
 }
 
 void peers_receive(Case& one) {
-  for_each_moment(one, [&](const Transition& moment) {
-    const auto arrived = arrival(moment);
+  for_each_transition(one, [&](const Transition& transition) {
+    const auto arrived = arrival(transition);
     if (!arrived || !arrived->group.exists()) return;
-    const World& after = moment.after;
-    for (const MountIndex peer : moment.before[arrived->group].members) {
-      if (peer == arrived->at.mount || !receives(moment.before, peer, arrived->at.dentry)) continue;
-      one.met();
+    const World& after = transition.after;
+    for (const MountIndex peer : transition.before[arrived->group].members) {
+      if (peer == arrived->at.mount || !receives(transition.before, peer, arrived->at.dentry))
+        continue;
+      one.note_relevant();
       const MountIndex received = after.mounted_at(peer, arrived->at.dentry);
       one.require(received.exists(), "a peer did not receive what was mounted");
       one.require(after[received].root == after[arrived->mount].root, "a peer received another");
@@ -69,16 +71,16 @@ void peers_receive(Case& one) {
 }
 
 void slaves_receive(Case& one) {
-  for_each_moment(one, [&](const Transition& moment) {
-    const auto arrived = arrival(moment);
+  for_each_transition(one, [&](const Transition& transition) {
+    const auto arrived = arrival(transition);
     if (!arrived || !arrived->group.exists()) return;
-    for (const MountIndex slave : all_mounts(moment.before)) {
-      if (moment.before.master(slave) != arrived->group) continue;
-      if (!receives(moment.before, slave, arrived->at.dentry)) continue;
-      one.met();
-      const MountIndex received = moment.after.mounted_at(slave, arrived->at.dentry);
+    for (const MountIndex slave : all_mounts(transition.before)) {
+      if (transition.before.master(slave) != arrived->group) continue;
+      if (!receives(transition.before, slave, arrived->at.dentry)) continue;
+      one.note_relevant();
+      const MountIndex received = transition.after.mounted_at(slave, arrived->at.dentry);
       one.require(received.exists(), "a slave did not receive what was mounted on its master");
-      one.require(moment.after.master(received) == moment.after[arrived->mount].group,
+      one.require(transition.after.master(received) == transition.after[arrived->mount].group,
                   "what a slave received is not a slave of what was mounted");
     }
   });
@@ -94,7 +96,7 @@ const Task* somebody_in(const World& world, model::NamespaceId mount_ns) {
 void require_unfed(Case& one, const World& before, const World& after, GroupId master) {
   for (; master.exists(); master = before[master].master) {
     for (const MountIndex member : before[master].members) {
-      one.met();
+      one.note_relevant();
       one.require(after[member].children == before[member].children, "a slave fed its master");
     }
   }
@@ -119,44 +121,46 @@ void slave_never_feeds(Case& one) {
 }
 
 // Beside each other through the original and its copy: what is unbindable has no counterpart.
-void require_no_unbindable(Case& one, const Transition& moment, MountIndex original, MountIndex copy) {
-  for (const MountIndex child : moment.before[original].children) {
-    const MountIndex copied = moment.after.mounted_at(copy, moment.before[child].mount_point);
-    if (moment.before[child].unbindable) one.met();
+void require_no_unbindable(Case& one, const Transition& transition, MountIndex original,
+                           MountIndex copy) {
+  for (const MountIndex child : transition.before[original].children) {
+    const MountIndex copied =
+        transition.after.mounted_at(copy, transition.before[child].mount_point);
+    if (transition.before[child].unbindable) one.note_relevant();
     if (!copied.exists()) continue;
-    one.require(!moment.before[child].unbindable, "an unbindable mount was copied");
-    require_no_unbindable(one, moment, child, copied);
+    one.require(!transition.before[child].unbindable, "an unbindable mount was copied");
+    require_no_unbindable(one, transition, child, copied);
   }
 }
 
 void unbindable_stays(Case& one) {
-  for_each<Bind>(one, [&](const Transition& moment, const Bind& bind) {
-    const auto source = where(moment.before, moment.step.task.text, bind.source);
+  for_each<Bind>(one, [&](const Transition& transition, const Bind& bind) {
+    const auto source = where(transition.before, transition.step.task.text, bind.source);
     if (!source) return;
-    if (moment.before[source->mount].unbindable) {
-      one.met();
-      one.require(!moment.ok(), "an unbindable mount was bound");
-    } else if (const auto arrived = arrival(moment)) {
-      require_no_unbindable(one, moment, source->mount, arrived->mount);
+    if (transition.before[source->mount].unbindable) {
+      one.note_relevant();
+      one.require(!transition.ok(), "an unbindable mount was bound");
+    } else if (const auto arrived = arrival(transition)) {
+      require_no_unbindable(one, transition, source->mount, arrived->mount);
     }
   });
 }
 
 void pivot_and_back(Case& one) {
-  for_each<PivotRoot>(one, [&](const Transition& moment, const PivotRoot&) {
-    const auto there = pivot(moment);
+  for_each<PivotRoot>(one, [&](const Transition& transition, const PivotRoot&) {
+    const auto there = pivot(transition);
     if (!there) return;
-    one.met();
-    World world = moment.after;
+    one.note_relevant();
+    World world = transition.after;
     const Verdict back =
-        apply_at(one, world, moment.step.task.text, {there->old_root, there->new_roots_place},
+        apply_at(one, world, transition.step.task.text, {there->old_root, there->new_roots_place},
                  PivotRoot{{place_name(0), ""}, {place_name(1), ""}});
     one.require(back.outcome.ok(), "the pivot back was refused");
     for (std::size_t i = 0; i < world.tasks.size(); ++i) {  // who stood there would come along
-      const Task& before = moment.before.tasks[i];
+      const Task& before = transition.before.tasks[i];
       if (stands_at(before, there->new_root)) world.tasks[i] = before;
     }
-    const std::string what = changed(moment.before, world);
+    const std::string what = changed(transition.before, world);
     one.require(what.empty(), "behind the pivot back, " + what);
   });
 }
@@ -183,46 +187,48 @@ void require_no_way_out(Case& one, const World& world, const Task& task, MountIn
 }
 
 void detached_is_gone(Case& one) {
-  for_each<PivotRoot>(one, [&](const Transition& moment, const PivotRoot&) {
-    const auto there = pivot(moment);
+  for_each<PivotRoot>(one, [&](const Transition& transition, const PivotRoot&) {
+    const auto there = pivot(transition);
     if (!there) return;
-    World world = moment.after;
-    apply_at(one, world, moment.step.task.text, {there->old_root},
+    World world = transition.after;
+    apply_at(one, world, transition.step.task.text, {there->old_root},
              Umount{{place_name(0), ""}, {UmountFlag::detach}});
     const MountIndex old_root = there->old_root.mount;
     if (world[old_root].exists && !world[old_root].unmounted) return;  // its cover went
-    for (const Task& task : moment.before.tasks) {
-      if (!comes_along(moment.before, task, *there)) continue;
-      one.met();
+    for (const Task& task : transition.before.tasks) {
+      if (!comes_along(transition.before, task, *there)) continue;
+      one.note_relevant();
       require_no_way_out(one, world, world[world.find_task(task.name)], old_root);
     }
   });
 }
 
 void pivot_never_propagates(Case& one) {
-  for_each<PivotRoot>(one, [&](const Transition& moment, const PivotRoot&) {
-    const auto there = pivot(moment);
+  for_each<PivotRoot>(one, [&](const Transition& transition, const PivotRoot&) {
+    const auto there = pivot(transition);
     if (!there) return;
-    one.require(moment.before.mounts.size() == moment.after.mounts.size(), "a mount was made");
-    for (const MountIndex mount : all_mounts(moment.before)) {
+    one.require(transition.before.mounts.size() == transition.after.mounts.size(),
+                "a mount was made");
+    for (const MountIndex mount : all_mounts(transition.before)) {
       if (mount == there->old_root.mount || mount == there->new_root.mount) continue;
-      if (moment.before[mount].group.exists() || moment.before.master(mount).exists()) one.met();
-      one.require(same_mount(moment.before, moment.after, mount), "another mount changed");
+      if (transition.before[mount].group.exists() || transition.before.master(mount).exists())
+        one.note_relevant();
+      one.require(same_mount(transition.before, transition.after, mount), "another mount changed");
     }
   });
 }
 
 void pivot_moves_who_stands_there(Case& one) {
-  for_each<PivotRoot>(one, [&](const Transition& moment, const PivotRoot&) {
-    const auto there = pivot(moment);
+  for_each<PivotRoot>(one, [&](const Transition& transition, const PivotRoot&) {
+    const auto there = pivot(transition);
     if (!there) return;
     const auto moved = [&](const Location& place) {
       return place == there->old_root ? there->new_root : place;
     };
-    for (std::size_t i = 0; i < moment.before.tasks.size(); ++i) {
-      const Task& before = moment.before.tasks[i];
-      const Task& after = moment.after.tasks[i];
-      if (before.alive && !stands_at(before, there->old_root)) one.met();
+    for (std::size_t i = 0; i < transition.before.tasks.size(); ++i) {
+      const Task& before = transition.before.tasks[i];
+      const Task& after = transition.after.tasks[i];
+      if (before.alive && !stands_at(before, there->old_root)) one.note_relevant();
       one.require(after.root == moved(before.root) || !before.alive, "a root is elsewhere");
       one.require(after.current_directory == moved(before.current_directory) || !before.alive,
                   "a current directory is elsewhere");

@@ -18,10 +18,10 @@ using model::World;
 
 // Another way to do the same bind.
 void attached_copy_is_a_bind(Case& one) {
-  for_each<Bind>(one, [&](const Transition& moment, const Bind& bind) {
-    if (!moment.ok()) return;
-    World world = moment.before;
-    const std::string& task = moment.step.task.text;
+  for_each<Bind>(one, [&](const Transition& transition, const Bind& bind) {
+    if (!transition.ok()) return;
+    World world = transition.before;
+    const std::string& task = transition.step.task.text;
     OpenTree copy{.handle = {"copy"}, .path = bind.source, .flags = {OpenTreeFlag::clone}};
     if (bind.recursive) copy.flags.set(OpenTreeFlag::recursive);
     const Verdict copied = apply(world, {{task}, copy});
@@ -30,10 +30,10 @@ void attached_copy_is_a_bind(Case& one) {
     const Verdict attached = apply(world, {{task}, MoveMount{{"copy", ""}, bind.target, {}}});
     if (attached.stop != Verdict::Stop::no) return;
     apply(world, {{task}, Close{{"copy"}}});
-    one.met();
+    one.note_relevant();
     one.require(attached.outcome.ok(), "it could be bound, but not attached");
     one.require(one.subjects.canonical(snapshot(world)) ==
-                    one.subjects.canonical(snapshot(moment.after)),
+                    one.subjects.canonical(snapshot(transition.after)),
                 "what was attached is not as what was bound");
   });
 }
@@ -51,7 +51,7 @@ void all_or_nothing(Case& one) {
         const Verdict verdict =
             apply_at(one, world, task.name, {{mount, end[mount].root}},
                      MountSetattr{{place_name(0), ""}, change, {.on = true}});
-        if (verdict.rule == Rule::setattr_locked_flag) one.met();
+        if (verdict.rule == Rule::setattr_locked_flag) one.note_relevant();
         if (verdict.outcome.ok()) continue;
         one.require(changed(end, world).empty(), "a refused mount_setattr changed something");
       }
@@ -60,41 +60,41 @@ void all_or_nothing(Case& one) {
 }
 
 void beneath_is_seen_when_uncovered(Case& one) {
-  for_each<MoveMount>(one, [&](const Transition& moment, const MoveMount& op) {
-    if (!moment.ok() || !op.flags.has(MoveMountFlag::beneath)) return;
-    const std::string& task = moment.step.task.text;
-    const auto source = where(moment.before, task, op.source);
-    const auto target = where(moment.before, task, op.target);
+  for_each<MoveMount>(one, [&](const Transition& transition, const MoveMount& op) {
+    if (!transition.ok() || !op.flags.has(MoveMountFlag::beneath)) return;
+    const std::string& task = transition.step.task.text;
+    const auto source = where(transition.before, task, op.source);
+    const auto target = where(transition.before, task, op.target);
     if (!source || !target) return;
-    const MountIndex top = moment.before.topmost(*target).mount;
-    const Location place{moment.before[top].parent, moment.before[top].mount_point};
-    const Location seen = moment.after.topmost(place);
+    const MountIndex top = transition.before.topmost(*target).mount;
+    const Location place{transition.before[top].parent, transition.before[top].mount_point};
+    const Location seen = transition.after.topmost(place);
     one.require(seen.mount == top, "something else is on top");
     // Private, or unmounting the one may propagate to the other.
-    World world = moment.after;
+    World world = transition.after;
     apply_at(one, world, task, {{source->mount, world[source->mount].root}},
              ChangePropagation{{place_name(0), ""}, Propagation::private_, true});
     const Verdict uncovered = apply_at(one, world, task, {{top, world[top].root}},
                                        Umount{{place_name(0), ""}, {UmountFlag::detach}});
     if (!uncovered.outcome.ok()) return;
-    one.met();
+    one.note_relevant();
     one.require(world.topmost(place).mount == source->mount,
                 "what went beneath is not what is seen");
   });
 }
 
 void lasts_as_long_as_its_handle(Case& one) {
-  for_each_moment(one, [&](const Transition& moment) {
-    const World& world = moment.after;
-    for (std::uint32_t i = 0; i < moment.before.mount_namespaces.size(); ++i) {
+  for_each_transition(one, [&](const Transition& transition) {
+    const World& world = transition.after;
+    for (std::uint32_t i = 0; i < transition.before.mount_namespaces.size(); ++i) {
       const model::NamespaceId mount_ns{i};
-      if (!moment.before.is_detached_tree(mount_ns)) continue;
-      one.met();
+      if (!transition.before.is_detached_tree(mount_ns)) continue;
+      one.note_relevant();
       const auto keeps = [mount_ns](const Task& task) {
         return task.alive && std::ranges::find(task.handles, mount_ns, &model::Handle::keeps) !=
                                  task.handles.end();
       };
-      const MountIndex root = moment.before[mount_ns].detached_root;
+      const MountIndex root = transition.before[mount_ns].detached_root;
       const bool is_kept = std::ranges::any_of(world.tasks, keeps);
       const bool is_attached = world[root].exists && world.has_parent(root);
       one.require(is_kept || is_attached || !world.is_detached_tree(mount_ns),
@@ -117,7 +117,7 @@ void set_group_makes_peers(Case& one) {
           apply_at(one, world, task, {{from, end[from].root}, {to, end[to].root}},
                    MoveMount{{place_name(0), ""}, {place_name(1), ""}, {MoveMountFlag::set_group}});
       if (!verdict.outcome.ok()) continue;
-      one.met();
+      one.note_relevant();
       one.require(world[from].group == world[to].group, "they are no peers");
       one.require(world.master(from) == world.master(to), "they receive from different groups");
     }
@@ -126,7 +126,8 @@ void set_group_makes_peers(Case& one) {
 
 constexpr auto model = Property::Needs::model;
 constexpr Property all[] = {
-    {"a bind is as if its copy had been made detached, and then attached", model, attached_copy_is_a_bind},
+    {"a bind is as if its copy had been made detached, and then attached", model,
+     attached_copy_is_a_bind},
     {"a recursive mount_setattr that one mount refuses changes nothing", model, all_or_nothing},
     {"a mount that went beneath another is what is seen when that one is unmounted", model,
      beneath_is_seen_when_uncovered},

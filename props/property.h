@@ -78,18 +78,18 @@ class Case {
   const Scenario& scenario;
   const Subjects& subjects;
 
-  void met() { ++times_met_; }
+  void note_relevant() { ++times_relevant_; }
   void require(bool holds, std::string_view what) const {
     if (!holds) throw Broken(std::string(what));
   }
-  [[nodiscard]] std::uint64_t times_met() const { return times_met_; }
+  [[nodiscard]] std::uint64_t times_relevant() const { return times_relevant_; }
   [[nodiscard]] Kernel& kernel() const { return *kernel_; }  // where Property::needs says so
   // Those of the running kernel where it is asked, else those of the newest kernel that is known.
   [[nodiscard]] KernelTraits traits() const { return kernel_ ? kernel_->traits() : KernelTraits{}; }
 
  private:
   Kernel* kernel_;
-  std::uint64_t times_met_ = 0;
+  std::uint64_t times_relevant_ = 0;
 };
 
 struct Property {

@@ -61,7 +61,7 @@ class Run {
   std::uint64_t check(const Scenario& scenario) const {
     Case one(scenario, options_.subjects, kernel_);
     property_.check(one);
-    return one.times_met();
+    return one.times_relevant();
   }
 
   // True if one of them still fails.
@@ -106,22 +106,22 @@ class Run {
     return true;
   }
 
-  [[nodiscard]] StoryOptions story_options() const {
-    StoryOptions stories;
-    stories.weird_text = property_.needs == Property::Needs::text;
+  [[nodiscard]] ScenarioOptions scenario_options() const {
+    ScenarioOptions wanted;
+    wanted.weird_text = property_.needs == Property::Needs::text;
     if (kernel_ != nullptr) {
-      stories.traits = kernel_->traits();
+      wanted.traits = kernel_->traits();
       const bool locked_only = !kernel_->has_root() || options_.locked_worlds_only;
-      if (locked_only) stories.privileges = {Privilege::userns};
+      if (locked_only) wanted.privileges = {Privilege::userns};
     }
-    return stories;
+    return wanted;
   }
 
   void one_case(const Scenario& scenario) {
     if (report_.kind == Report::Kind::harness) RC_DISCARD("the harness broke");
-    std::uint64_t times_met = 0;
+    std::uint64_t times_relevant = 0;
     try {
-      times_met = check(scenario);
+      times_relevant = check(scenario);
     } catch (const Broken& broken) {
       report_.what = broken.what();
       report_.scenario = scenario;  // RapidCheck stops shrinking at the last one that failed
@@ -131,10 +131,10 @@ class Run {
       report_.what = failure.what();
       report_.scenario = scenario;
     }
-    if (times_met == 0) RC_DISCARD("nothing happened that it is about");
+    if (times_relevant == 0) RC_DISCARD("nothing happened that it is about");
     if (report_.scenario) return;  // shrinking: not to be counted
     ++report_.cases;
-    report_.times_met += times_met;
+    report_.times_relevant += times_relevant;
   }
 
   void try_new() {
@@ -144,9 +144,9 @@ class Run {
     parameters.maxDiscardRatio = discarded_per_case_max;
     parameters.disableShrinking = !options_.shrink;
     Silent silent;
-    const auto scenarios = stories(story_options());
+    const auto tried = scenarios(scenario_options());
     const auto result = rc::detail::checkTestable(
-        [&] { one_case(*scenarios); }, rc::detail::TestMetadata{}, parameters, silent,
+        [&] { one_case(*tried); }, rc::detail::TestMetadata{}, parameters, silent,
         std::unordered_map<std::string, rc::detail::Reproduce>{});
     if (report_.kind == Report::Kind::harness || result.is<rc::detail::SuccessResult>()) return;
     if (result.is<rc::detail::FailureResult>() && report_.scenario) {

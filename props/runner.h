@@ -34,7 +34,7 @@ struct Report {
   bool was_kept = false;             // from an earlier run
   int tried_again = 0;               // kept failures that hold now
   int cases = 0;
-  std::uint64_t times_met = 0;
+  std::uint64_t times_relevant = 0;
   double elapsed_s = 0;
 };
 

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <ostream>
-#include <type_traits>
 #include <utility>
 
 #include "check/gen/choices.h"
 #include "check/gen/scenario_generator.h"
+#include "scenario/edit.h"
 
 namespace pivotcheck::props {
 namespace {
@@ -31,7 +31,7 @@ class RapidCheckChoices final : public Choices {
 };
 
 // Any bytes that the format can hold in a path.
-std::string odd_bytes(Choices& choices) {
+std::string weird_bytes(Choices& choices) {
   static constexpr std::string_view favourites = "/.@#=>:\"\\ \t\n\rabA\x7F\xC3\xA9";
   std::string bytes;
   for (std::uint32_t i = choices.below(8); i > 0; --i) {
@@ -41,8 +41,8 @@ std::string odd_bytes(Choices& choices) {
   return bytes;
 }
 
-std::string odd_header(Choices& choices) {
-  std::string value = odd_bytes(choices);
+std::string weird_header(Choices& choices) {
+  std::string value = weird_bytes(choices);
   std::erase(value, '\n');
   while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.erase(0, 1);
   // A CR in front of the line's end belongs to the line's end.
@@ -50,18 +50,14 @@ std::string odd_header(Choices& choices) {
   return value;
 }
 
-void make_odd(Op& op, Choices& choices) {
-  const auto change = [&]<class Field>(Field& field) {
-    if constexpr (std::is_same_v<Field, Path>) {
-      if (!choices.chance(30)) return;
-      field.text = odd_bytes(choices);
-      if (!field.handle.empty() && !field.text.empty()) field.text.insert(0, 1, '/');
-      if (field.handle.empty() && field.text.starts_with('@')) field.text.insert(0, "./");
-    } else if constexpr (std::is_same_v<Field, LinkTarget>) {
-      if (choices.chance(50)) field.text = odd_bytes(choices);
-    }
-  };
-  std::visit([&](auto& operation) { operation.fields(operation, change); }, op);
+void make_weird(Op& op, Choices& choices) {
+  edit::for_each_path(op, [&](std::string& text, const Path* path) {
+    if (!choices.chance(path != nullptr ? 30 : 50)) return;
+    text = weird_bytes(choices);
+    if (path == nullptr) return;  // the target of a symbolic link may have any text
+    if (!path->handle.empty() && !text.empty()) text.insert(0, 1, '/');
+    if (path->handle.empty() && text.starts_with('@')) text.insert(0, "./");
+  });
 }
 
 std::optional<StatedOutcome> stated(Choices& choices) {
@@ -73,9 +69,9 @@ std::optional<StatedOutcome> stated(Choices& choices) {
 }
 
 void decorate(Scenario& scenario, Choices& choices) {
-  if (choices.chance(50)) scenario.title = odd_header(choices);
+  if (choices.chance(50)) scenario.title = weird_header(choices);
   for (std::uint32_t i = choices.below(3); i > 0; --i) {
-    scenario.about.push_back(odd_header(choices));
+    scenario.about.push_back(weird_header(choices));
   }
   if (choices.chance(30)) scenario.privilege.reset();
   for (std::uint32_t i = choices.below(3); i > 0; --i) {
@@ -88,29 +84,34 @@ void decorate(Scenario& scenario, Choices& choices) {
     scenario.kernel.push_back(condition);
   }
   for (ScenarioStep& step : scenario.steps) {
-    make_odd(step.step.op, choices);
+    make_weird(step.step.op, choices);
     if (choices.chance(30)) step.stated = stated(choices);
   }
 }
 
-// Without some of its steps; then with more of them done by A.
+// Without some of its steps, the most first; then without a task; then with one more step that A
+// performs.
 rc::Seq<Scenario> shrunk(const Scenario& scenario) {
-  const auto by_first_task = [](const ScenarioStep& step) {
-    ScenarioStep other = step;
-    other.step.task = TaskName{"A"};
-    return other == step ? rc::Seq<ScenarioStep>() : rc::seq::just(std::move(other));
+  std::vector<Scenario> smaller;
+  const auto offer = [&](std::optional<Scenario> candidate) {
+    if (candidate && *candidate != scenario) smaller.push_back(std::move(*candidate));
   };
-  auto fewer = rc::seq::concat(rc::shrink::removeChunks(scenario.steps),
-                               rc::shrink::eachElement(scenario.steps, by_first_task));
-  return rc::seq::map(rc::seq::filter(std::move(fewer), tasks_are_there),
-                      [scenario](std::vector<ScenarioStep> steps) {
-                        Scenario smaller = scenario;
-                        smaller.steps = std::move(steps);
-                        return smaller;
-                      });
+  const std::size_t steps = scenario.steps.size();
+  for (std::size_t count = steps; count > 0; --count) {
+    for (std::size_t first = 0; first + count <= steps; ++first) {
+      offer(edit::without_steps(scenario, first, count));
+    }
+  }
+  for (std::size_t i = 0; i < steps; ++i) {
+    if (std::holds_alternative<Spawn>(scenario.steps[i].step.op)) {
+      offer(edit::without_task(scenario, i));
+    }
+  }
+  for (std::size_t i = 0; i < steps; ++i) offer(edit::performed_by_first_task(scenario, i));
+  return rc::seq::fromContainer(std::move(smaller));
 }
 
-Scenario story(const StoryOptions& options, const rc::Random& random, int size) {
+Scenario random_scenario(const ScenarioOptions& options, const rc::Random& random, int size) {
   RapidCheckChoices choices(random);
   const auto grown =
       static_cast<std::uint32_t>(std::max(size, 0)) * (steps_max - steps_max_at_first);
@@ -127,30 +128,9 @@ Scenario story(const StoryOptions& options, const rc::Random& random, int size) 
 
 }  // namespace
 
-bool tasks_are_there(const std::vector<ScenarioStep>& steps) {
-  std::vector<std::string> used{"A"};
-  std::vector<std::string> alive{"A"};
-  const auto has = [](const auto& names, const auto& task) {
-    return std::ranges::find(names, task.text) != names.end();
-  };
-  for (const ScenarioStep& step : steps) {
-    if (!has(alive, step.step.task)) return false;
-    if (const auto* setns = std::get_if<Setns>(&step.step.op)) {
-      if (!has(alive, setns->task)) return false;
-    } else if (const auto* spawn = std::get_if<Spawn>(&step.step.op)) {
-      if (has(used, spawn->task)) return false;
-      used.push_back(spawn->task.text);
-      alive.push_back(spawn->task.text);
-    } else if (std::holds_alternative<Exit>(step.step.op)) {
-      std::erase(alive, step.step.task.text);
-    }
-  }
-  return true;
-}
-
-rc::Gen<Scenario> stories(StoryOptions options) {
+rc::Gen<Scenario> scenarios(ScenarioOptions options) {
   return [options = std::move(options)](const rc::Random& random, int size) {
-    return rc::shrinkable::shrinkRecur(story(options, random, size), shrunk);
+    return rc::shrinkable::shrinkRecur(random_scenario(options, random, size), shrunk);
   };
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// scenario_gen.h: where the properties get scenarios from: core/gen, with the choices of RapidCheck.
+// scenario_gen.h: the scenarios of the properties: from the generators of core/check/gen, with the
+// choices of RapidCheck.
 //
-//     rc::Random --> Choices --> ScenarioGenerator --> Scenario --> the same with fewer steps
+//     rc::Random --> Choices --> ScenarioGenerator --> Scenario --> smaller ones (scenario/edit.h)
 //
-// What shrinks are the steps, not the choices: to leave out one step leaves the others as they are,
-// while one choice less changes all that were made after it.
+// Shrinking removes steps, not choices: without one step the others stay as they are; without one
+// choice all later choices are different.
 #pragma once
 
 #include <rapidcheck.h>
@@ -18,16 +19,13 @@
 
 namespace pivotcheck::props {
 
-struct StoryOptions {
+struct ScenarioOptions {
   std::vector<Privilege> privileges{Privilege::userns, Privilege::root};
   KernelTraits traits = {};
-  bool weird_text = false;  // headers, stated outcomes and paths with any bytes: for the text format
+  bool weird_text = false;  // headers, stated outcomes, and paths of any bytes: for the format
 };
 
-rc::Gen<Scenario> stories(StoryOptions options);
-
-// A task is used only while it is there, and no name is made twice (scenario.h).
-bool tasks_are_there(const std::vector<ScenarioStep>& steps);
+rc::Gen<Scenario> scenarios(ScenarioOptions options);
 
 }  // namespace pivotcheck::props
 

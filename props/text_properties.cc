@@ -13,14 +13,14 @@ namespace {
 
 void print_then_parse(Case& one) {
   const std::string text = one.subjects.print(one.scenario);
-  if (text.contains('"') || text.contains("=>")) one.met();
+  if (text.contains('"') || text.contains("=>")) one.note_relevant();
   const auto again = parse(text);
   one.require(again.has_value(), "what was printed can't be parsed");
   one.require(*again == one.scenario, "what was printed says something else");
 }
 
 void printing_is_settled(Case& one) {
-  one.met();
+  one.note_relevant();
   const auto again = parse(one.subjects.print(one.scenario));
   one.require(again && one.subjects.print(*again) == one.subjects.print(one.scenario),
               "what was parsed is printed differently");
@@ -62,7 +62,8 @@ void renumber(Snapshot& snapshot, Choices& choices) {
       group(view.receives_from);
     }
     for (std::size_t i = mount_ns.mounts.size(); i > 1; --i) {
-      std::swap(mount_ns.mounts[i - 1], mount_ns.mounts[choices.below(static_cast<std::uint32_t>(i))]);
+      std::swap(mount_ns.mounts[i - 1],
+                mount_ns.mounts[choices.below(static_cast<std::uint32_t>(i))]);
     }
   }
   for (TaskView& task : snapshot.tasks) {
@@ -79,7 +80,7 @@ Snapshot view_behind(const Case& one) {
 
 void canonical_ignores_ids(Case& one) {
   const Snapshot view = view_behind(one);
-  if (view.namespaces.front().mounts.size() > 1) one.met();
+  if (view.namespaces.front().mounts.size() > 1) one.note_relevant();
   for (std::uint64_t way = 0; way < 4; ++way) {
     SeededChoices choices(way);
     Snapshot other = view;
@@ -91,7 +92,7 @@ void canonical_ignores_ids(Case& one) {
 
 void canonical_is_settled(Case& one) {
   const Snapshot once = one.subjects.canonical(view_behind(one));
-  if (once.namespaces.front().mounts.size() > 1) one.met();
+  if (once.namespaces.front().mounts.size() > 1) one.note_relevant();
   one.require(one.subjects.canonical(once) == once, "the canonical form of it differs");
 }
 
@@ -99,7 +100,7 @@ void canonical_keeps_worlds_apart(Case& one) {
   Snapshot view = view_behind(one);
   const Snapshot before = one.subjects.canonical(view);
   for (std::size_t i = 0; i < view.namespaces.front().mounts.size(); ++i) {
-    one.met();
+    one.note_relevant();
     Snapshot other = view;
     MountView& changed = other.namespaces.front().mounts[i];
     changed.flags = MountFlags::from_bits(changed.flags.bits() ^ 1);

@@ -17,7 +17,7 @@ using model::World;
 
 const Task& Transition::actor() const { return before[before.find_task(step.task.text)]; }
 
-void for_each_moment(const Case& one, const std::function<void(const Transition&)>& see) {
+void for_each_transition(const Case& one, const std::function<void(const Transition&)>& see) {
   World world(one.scenario.effective_privilege(), one.traits());
   for (std::size_t i = 0; i < one.scenario.steps.size(); ++i) {
     const World before = world;
@@ -35,8 +35,8 @@ std::optional<Location> where(World world, std::string_view task, const Path& pa
   return found.at;
 }
 
-std::optional<Arrival> arrival(const Transition& moment) {
-  if (!moment.ok()) return std::nullopt;
+std::optional<Arrival> arrival(const Transition& transition) {
+  if (!transition.ok()) return std::nullopt;
   const auto target = std::visit(
       []<class Operation>(const Operation& op) -> std::optional<Path> {
         if constexpr (std::is_same_v<Operation, Mount>) return op.path;
@@ -47,25 +47,25 @@ std::optional<Arrival> arrival(const Transition& moment) {
         }
         return std::nullopt;
       },
-      moment.step.op);
+      transition.step.op);
   if (!target) return std::nullopt;
-  const auto place = where(moment.before, moment.step.task.text, *target);
+  const auto place = where(transition.before, transition.step.task.text, *target);
   if (!place) return std::nullopt;
-  const Location at = moment.before.topmost(*place);
-  const MountIndex mount = moment.after.mounted_at(at.mount, at.dentry);
+  const Location at = transition.before.topmost(*place);
+  const MountIndex mount = transition.after.mounted_at(at.mount, at.dentry);
   if (!mount.exists()) throw Broken("what was mounted is not in its place");
   return Arrival{.mount = mount,
                  .at = at,
-                 .group = moment.before[at.mount].group};
+                 .group = transition.before[at.mount].group};
 }
 
-std::optional<Pivot> pivot(const Transition& moment) {
-  const auto* op = std::get_if<PivotRoot>(&moment.step.op);
-  if (op == nullptr || !moment.ok()) return std::nullopt;
-  const auto new_root = where(moment.before, moment.step.task.text, op->new_root);
+std::optional<Pivot> pivot(const Transition& transition) {
+  const auto* op = std::get_if<PivotRoot>(&transition.step.op);
+  if (op == nullptr || !transition.ok()) return std::nullopt;
+  const auto new_root = where(transition.before, transition.step.task.text, op->new_root);
   if (!new_root) return std::nullopt;
-  const auto& mount = moment.before[new_root->mount];
-  return Pivot{.old_root = moment.actor().root,
+  const auto& mount = transition.before[new_root->mount];
+  return Pivot{.old_root = transition.actor().root,
                .new_root = *new_root,
                .new_roots_place = {mount.parent, mount.mount_point}};
 }

@@ -31,12 +31,12 @@ struct Transition {
 };
 
 // Until the scenario ends or has to stop.
-void for_each_moment(const Case& one, const std::function<void(const Transition&)>& see);
+void for_each_transition(const Case& one, const std::function<void(const Transition&)>& see);
 
 template <class WantedOp, class See>
 void for_each(const Case& one, const See& see) {
-  for_each_moment(one, [&](const Transition& moment) {
-    if (const auto* op = std::get_if<WantedOp>(&moment.step.op)) see(moment, *op);
+  for_each_transition(one, [&](const Transition& transition) {
+    if (const auto* op = std::get_if<WantedOp>(&transition.step.op)) see(transition, *op);
   });
 }
 
@@ -46,7 +46,7 @@ struct Arrival {
   model::Location at;
   model::GroupId group;     // of the mount it was put on, before
 };
-std::optional<Arrival> arrival(const Transition& moment);
+std::optional<Arrival> arrival(const Transition& transition);
 
 // A pivot that succeeded: the two mounts that changed places, as locations of their roots.
 struct Pivot {
@@ -54,7 +54,7 @@ struct Pivot {
   model::Location new_root;
   model::Location new_roots_place;  // where the new root was mounted
 };
-std::optional<Pivot> pivot(const Transition& moment);
+std::optional<Pivot> pivot(const Transition& transition);
 
 // Where a path leads a task, in a copy of the world; nullopt if it is refused.
 std::optional<model::Location> where(model::World world, std::string_view task, const Path& path);

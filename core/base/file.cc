@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// file.cc: see file.h.
+// file.cc: files in one piece.
 #include "base/file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 
 #include "base/unique_fd.h"
@@ -24,8 +25,8 @@ bool write_all(int fd, std::string_view text) {
   return true;
 }
 
-// Without a name until it is whole, so that whoever is killed here leaves no half of a file. A
-// descriptor that is not open where the filesystem has no such files.
+// A file that has no name until it is whole: a process that is killed meanwhile leaves no half of it.
+// The descriptor is not open where the filesystem has no such files.
 UniqueFd nameless_beside(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
@@ -38,6 +39,18 @@ bool give_name(int fd, const std::string& path) {
 }
 
 }  // namespace
+
+std::string read_file(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  std::array<char, 1 << 14> buffer;
+  while (file) {
+    const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
+    if (count <= 0) break;  // a process in /proc that is ending: ESRCH
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  return text;
+}
 
 bool write_file(const std::string& path, std::string_view text) {
   struct stat there {};

@@ -8,7 +8,9 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 
+# To stderr: it may be called where stdout is a pipe.
 die() {
+  exec >&2
   echo "FAILED: $*"
   [[ ! -e out ]] || { echo '--- its output'; cat out; echo '--- its messages'; cat err; }
   exit 1

@@ -119,8 +119,8 @@ TEST_CASE("a recipe in a fresh world has the outcomes that it states") {
     std::vector<Step> steps;
     std::vector<Verdict> verdicts;
     const gen::Features features{.links = recipe.needs_links, .expire = recipe.needs_expire};
-    gen::ScenarioBuilder story(zero, world, steps, verdicts, 100, features);
-    perform(story, {0}, recipe, gen::VerbWeights(0, features));
+    gen::ScenarioBuilder builder(zero, world, steps, verdicts, 100, features);
+    perform(builder, {0}, recipe, gen::VerbWeights(0, features));
 
     std::vector<const gen::Recipe::Line*> performed;
     for (const auto& line : recipe.lines) {

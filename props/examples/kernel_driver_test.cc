@@ -25,6 +25,7 @@
 
 #include "check/driver/kernel_driver.h"
 #include "scenario/scenario.h"
+#include "not_run.h"
 
 using namespace pivotcheck;
 using namespace std::chrono_literals;
@@ -35,7 +36,7 @@ constexpr auto generous = 20s;
 
 std::vector<Privilege> privileges() {
   if (::geteuid() == 0) return {Privilege::userns, Privilege::root};
-  MESSAGE("NOT RUN: everything in privilege root, for this is not uid 0");
+  not_run("in privilege root: that takes uid 0");
   return {Privilege::userns};
 }
 
@@ -520,10 +521,7 @@ TEST_CASE("an ordinary user has worlds as well, and is told why there are none o
 }
 
 TEST_CASE("a world is left for rootfs never, but with a failure") {
-  if (::geteuid() != 0) {
-    MESSAGE("NOT RUN: needs privilege root");
-    return;
-  }
+  if (::geteuid() != 0) return not_run("it takes uid 0");
   KernelDriver driver = start(Privilege::root);
   const auto left =
       driver.perform(steps_of("spawn B\numount / detach\nsetns B mnt\nmkdir /x"), {}, generous);

@@ -13,16 +13,17 @@
 
 #include "check/gen/scenario_generator.h"
 #include "check/gen/seeded.h"
+#include "not_run.h"
 #include "scenario_of.h"
 
 namespace pivotcheck {
 namespace {
 
-// Nothing where this machine can't run any scenario: command/forbidden_test.sh holds there.
+// nullopt where this machine can't run any scenario: that is what command/forbidden_test.sh tests.
 std::optional<Trial> trial_with(const KernelTraits& traits) {
   auto trial = Trial::make({.traits = traits, .cross_check_every = 16});
   if (!trial || !trial->start(Privilege::userns)) {
-    MESSAGE("not run: no scenario can run here");
+    not_run("no scenario can run here");
     return std::nullopt;
   }
   return std::move(*trial);

@@ -25,6 +25,7 @@
 
 #include "model/apply.h"
 #include "check/trial/trial.h"
+#include "not_run.h"
 
 namespace pivotcheck {
 namespace {
@@ -170,7 +171,7 @@ TEST_CASE("each pair of places for pivot_root is answered as the model says, in 
   REQUIRE(trial);
   for (const Privilege privilege : {Privilege::userns, Privilege::root}) {
     if (const auto started = trial->start(privilege); !started) {
-      MESSAGE("not run, 1 of 2 privileges: ", started.error().what);
+      not_run("1 of 2 privileges: " + started.error().what);
       continue;
     }
     Matrix matrix(*trial, privilege);

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "not_run.h"
 #include "scenario_of.h"
 #include "check/trial/kernel_log.h"
 #include "check/trial/report.h"
@@ -16,11 +17,11 @@
 namespace pivotcheck {
 namespace {
 
-// False, with a word on it, on a machine that can't run any scenario: command/forbidden_test.sh is
-// what holds there.
+// False, and the test case counts as not run, on a machine that can't run any scenario: that is what
+// command/forbidden_test.sh tests.
 bool runs_here(Trial& trial) {
   const auto started = trial.start(Privilege::userns);
-  if (!started) MESSAGE("not run: ", started.error().what);
+  if (!started) not_run(started.error().what);
   return started.has_value();
 }
 
@@ -34,7 +35,8 @@ TrialResult run(std::string_view text, const TrialOptions& options = {},
 #define NEEDS_WORLDS()                                  \
   do {                                                  \
     auto trial_here = Trial::make();                    \
-    if (!trial_here || !runs_here(*trial_here)) return; \
+    REQUIRE(trial_here);                                \
+    if (!runs_here(*trial_here)) return;                \
   } while (false)
 
 // A model that is wrong about what a new namespace's copies are like: right for other kernels.

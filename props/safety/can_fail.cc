@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// can_fail.cc: leaves something behind on purpose, one thing at a time, and asks the same checks. A
-// check that does not notice would pass whatever the command does.
+// can_fail.cc: leaves something behind on purpose, one thing at a time, and runs the same checks. A
+// check that does not notice it would always pass.
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -13,6 +13,7 @@
 #include <csignal>
 #include <fstream>
 #include <functional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -165,29 +166,32 @@ bool mounts_are_counted() {
     }
     return true;
   });
-  return child.ready() && count_slabs().at("mnt_cache") - before.at("mnt_cache") > mounts_leaked / 2;
+  return child.ready() &&
+         count_slabs().at("mnt_cache") - before.at("mnt_cache") > mounts_leaked / 2;
 }
 
 }  // namespace
 
 bool can_fail(const Options&) {
+  const std::string shm = fmt::format("/dev/shm/pivotcheck-can-fail-{}", ::getpid());
+  const std::pair<std::string_view, bool> checks[] = {
+      {"a process that stays behind", process_is_noticed()},
+      {"a process that stays behind without its parent", orphan_is_noticed()},
+      {"a namespace that only a descriptor holds", namespace_is_noticed()},
+      {"a mount", mount_is_noticed()},
+      {"a temporary file", file_is_noticed("tmp/x", "")},
+      {"a file in the current directory", file_is_noticed("core", "core")},
+      {"a file in shared memory", file_is_noticed(shm, "")},
+      {"an empty file among the scenarios", file_is_noticed("artifacts/a.scn", "")},
+      {"half a scenario", file_is_noticed("artifacts/a.scn", "mkdir /a\nmkd")},
+      {"another file among the scenarios", file_is_noticed("artifacts/a.scn.tmp", "mkdir /a\n")},
+      {"thousands of mounts in a namespace", mounts_are_counted()},
+  };
   bool good = true;
-  const auto tell = [&](std::string_view what, bool noticed) {
+  for (const auto& [what, noticed] : checks) {
     fmt::print("{:<52} {}\n", what, noticed ? "is noticed" : "IS NOT NOTICED");
     good = good && noticed;
-  };
-  const std::string shm = fmt::format("/dev/shm/pivotcheck-can-fail-{}", ::getpid());
-  tell("a process that stays behind", process_is_noticed());
-  tell("a process that stays behind without its parent", orphan_is_noticed());
-  tell("a namespace that only a descriptor holds", namespace_is_noticed());
-  tell("a mount", mount_is_noticed());
-  tell("a temporary file", file_is_noticed("tmp/x", ""));
-  tell("a file in the current directory", file_is_noticed("core", "core"));
-  tell("a file in shared memory", file_is_noticed(shm, ""));
-  tell("an empty file among the scenarios", file_is_noticed("artifacts/a.scn", ""));
-  tell("half a scenario", file_is_noticed("artifacts/a.scn", "mkdir /a\nmkd"));
-  tell("another file among the scenarios", file_is_noticed("artifacts/a.scn.tmp", "mkdir /a\n"));
-  tell("thousands of mounts in a namespace", mounts_are_counted());
+  }
   return good;
 }
 

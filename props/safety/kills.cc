@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // kills.cc: kills processes of the command at random moments. A round is one run of it:
 //
-//     start, then some times: wait a moment, kill one that is not the parent (a worker, an executor,
-//     a task); the run must go on. At last the parent: mostly by SIGKILL, else it is asked to end.
-//     Then all of it must be gone, and nothing may be left behind (traces.h).
+//     start; several times: wait, kill a process that is not the parent (a worker, an executor, a
+//     task); the run must go on. Then the parent gets SIGKILL, or sometimes SIGINT or SIGTERM. All its
+//     processes must end, and nothing may be left behind (traces.h).
 //
-// The same seed makes the same choices; the moments are the machine's.
-#include <sys/wait.h>
+// The same seed makes the same choices, at slightly different moments.
 
 #include <algorithm>
 #include <array>
@@ -18,6 +17,8 @@
 
 #include <fmt/format.h>
 
+#include "base/clock.h"
+#include "base/file.h"
 #include "processes.h"
 #include "tests.h"
 #include "traces.h"
@@ -48,7 +49,8 @@ class Kills {
     }
     fmt::print("{} kills in {} runs:", total(), rounds_);
     for (std::size_t i = 0; i < roles_count; ++i) {
-      fmt::print(" {} {}{}", killed_[i], name(static_cast<Role>(i)), i + 1 < roles_count ? "," : "");
+      fmt::print(" {} {}{}", killed_[i], name(static_cast<Role>(i)),
+                 i + 1 < roles_count ? "," : "");
     }
     fmt::print(
         "\n{} runs were asked to end; {} namespaces were looked for{}\n"
@@ -100,7 +102,7 @@ class Kills {
     return by_role[role][below(static_cast<std::uint32_t>(by_role[role].size()))];
   }
 
-  // Tasks come and go; most looks fall on a moment without any.
+  // Tasks live for a short time: most lists of processes have none.
   std::vector<Process> look(pid_t command) {
     std::vector<Process> all = processes_below(command);
     const auto is_task = [](const Process& process) { return process.role == Role::task; };
@@ -111,8 +113,7 @@ class Kills {
     return all;
   }
 
-  // Its numbers may be used again by now; then the signal goes to nobody of this run, or to one
-  // that is below us all the same: numbers are looked at anew right before.
+  // A process id may be used again by now, so the processes are listed once more right before.
   void kill_one(pid_t command, Traces& traces) {
     const std::vector<Process> all = look(command);
     for (const Process& process : all) traces.note_namespaces(process.pid);
@@ -146,17 +147,16 @@ class Kills {
     const std::int64_t begun_ms = now_ms();
     const std::optional<int> status = wait_for(command, gone_limit_ms);
     if (!status) ::kill(command, SIGKILL);
-    const std::vector<std::string> found = traces.left_behind(gone_limit_ms);
+    const bool clean = traces.nothing_left();
     worst_ms_ = std::max(worst_ms_, now_ms() - begun_ms);
     namespaces_ += traces.namespaces_noted();
-    for (const std::string& line : found) fmt::print("left behind: {}\n", line);
     if (!status) fmt::print("left behind: process: the command does not end when it is asked to\n");
-    return status && found.empty() && answers_are_honest(*status, folder.path());
+    return status && clean && no_disagreement(*status, folder.path());
   }
 
-  // Who is robbed of a process must not take that for an answer of the kernel.
-  static bool answers_are_honest(int status, const std::string& folder) {
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 1) return true;
+  // A process that was killed must not be taken for an answer of the kernel.
+  static bool no_disagreement(int status, const std::string& folder) {
+    if (!exited_with(status, 1)) return true;
     fmt::print("a killed process was taken for a disagreement:\n{}{}", read_file(folder + "/out"),
                read_file(folder + "/err"));
     return false;

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// main.cc: `safety TEST`: tries on the command itself that nothing of it is left behind. See
-// tests.h.
+// main.cc: `safety TEST`: the tests of tests.h.
 //
 // Exit status: 0 it holds, 1 it does not, 2 bad usage, 4 nothing can run here.
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -15,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "base/file.h"
 #include "cli/options/options.h"
 #include "processes.h"
 #include "tests.h"
@@ -42,13 +41,13 @@ bool something_runs(const Options& options) {
   const Folder folder;
   const pid_t doctor = start({.words = {options.pivotcheck, "doctor"}, .folder = folder.path()});
   const auto status = wait_for(doctor, doctor_limit_ms);
-  if (status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0) return true;
+  if (exited_with(status, 0)) return true;
   fmt::print("NOT RUN: no scenario can run here:\n{}", read_file(folder.path() + "/err"));
   return false;
 }
 
 cli::ExitStatus run_test(Options options, bool (*test)(const Options&)) {
-  // What it starts stands in folders of its own.
+  // The commands have other current directories.
   for (std::string* path : {&options.pivotcheck, &options.corpus, &options.fuzzer}) {
     if (!path->empty()) *path = std::filesystem::absolute(*path).string();
   }
@@ -99,12 +98,12 @@ int main(int argc, char** argv) {
   const std::uint64_t seed = std::random_device{}();
   const cli::CommandSpec program{
       .name = "safety",
-      .summary = "safety: whatever happens to the command, nothing of it is left behind",
+      .summary = "safety: the command leaves nothing behind, even if it is killed or hangs",
       .subcommands = {
           command_for("can-fail", "leave something behind: is it noticed?", can_fail, 0, seed),
           command_for("kills", "kill its processes at random moments", kills, 300, seed),
           command_for("hang", "stop a process that others wait for", hang, 3000, seed),
-          command_for("soak", "count memory and the kernel's objects before and behind", soak,
+          command_for("soak", "count memory and kernel objects before and after many cases", soak,
                       100'000, seed)}};
   const cli::Parsed parsed = cli::parse_command_line(program, argc, argv);
   return static_cast<int>(parsed.chosen == nullptr ? parsed.status : parsed.chosen->run());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// processes.cc: see processes.h.
+// processes.cc: reads /proc, and starts commands.
 #include "processes.h"
 
 #include <dirent.h>
@@ -9,7 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -18,12 +17,13 @@
 #include <sstream>
 #include <thread>
 
-#include "base/unique_fd.h"
+#include "base/clock.h"
+#include "base/file.h"
 
 namespace pivotcheck::safety {
 namespace {
 
-// The words behind "NAME:" in /proc/PID/status.
+// The words after "NAME:" in /proc/PID/status.
 std::vector<std::string> status_words(const std::string& status, std::string_view name) {
   std::istringstream lines(status);
   for (std::string line; std::getline(lines, line);) {
@@ -150,25 +150,12 @@ std::optional<int> wait_for(pid_t command, int limit_ms) {
   }
 }
 
+bool exited_with(const std::optional<int>& wait_status, int status) {
+  return wait_status && WIFEXITED(*wait_status) && WEXITSTATUS(*wait_status) == status;
+}
+
 void sleep_us(std::uint64_t duration_us) {
   std::this_thread::sleep_for(std::chrono::microseconds(duration_us));
-}
-
-std::int64_t now_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
-}
-
-std::string read_file(const std::string& path) {
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::string text;
-  std::array<char, 1 << 14> buffer;
-  while (file) {
-    const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
-    if (count <= 0) break;  // of a process that is ending, ESRCH
-    text.append(buffer.data(), static_cast<std::size_t>(count));
-  }
-  return text;
 }
 
 }  // namespace pivotcheck::safety

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// processes.h: the processes below this one, as /proc has them, and a command started to be
+// processes.h: the processes below this one, from /proc, and a command that is started to be
 // watched.
 //
 //     this process: the reaper of all orphans below it (PR_SET_CHILD_SUBREAPER)
@@ -8,8 +8,8 @@
 //                   `-- executor             executor     pid 1 of a PID namespace of its own
 //                         `-- task           task
 //
-// Whoever loses its parent becomes a child of this process. So what is below this process is all
-// that the command has started and that is not gone, and nothing else is.
+// A process that loses its parent becomes a child of this one. So the processes below this one are
+// exactly those that the command has started and that still exist.
 #pragma once
 
 #include <sys/types.h>
@@ -31,27 +31,27 @@ struct Process {
   pid_t parent = 0;
   Role role = Role::worker;
   char state = '?';  // 'Z': it has ended, and only its status is left
-  std::uint64_t resident_kib = 0;  // of its own: what it shares with files is not in it
+  std::uint64_t resident_kib = 0;  // without what it shares with files
 };
 
-// All that is below this process. `command`: who counts as the parent.
+// All below this process. `command` is the one that has Role::parent.
 std::vector<Process> processes_below(pid_t command);
 
 // Once, before anything is started.
 void become_the_reaper();
-// Takes the status of every child that has ended but of `spared`, whose status somebody waits for.
+// Waits for every child that has ended, except `spared`: another function waits for that one.
 void reap_orphans(pid_t spared);
 
 struct Command {
   std::vector<std::string> words;
-  std::string folder;  // its current directory; `out`, `err` and the folder `tmp` (TMPDIR) are there
+  std::string
+      folder;  // its current directory; `out`, `err` and the folder `tmp` (TMPDIR) are there
 };
 pid_t start(const Command& command);
-// Its wait status, if it has ended within that time. Orphans are reaped meanwhile.
+// Its wait status; nullopt if it has not ended within that time. Reaps orphans meanwhile.
 std::optional<int> wait_for(pid_t command, int limit_ms);
+bool exited_with(const std::optional<int>& wait_status, int status);
 
 void sleep_us(std::uint64_t duration_us);
-std::int64_t now_ms();  // of the monotonic clock
-std::string read_file(const std::string& path);  // "" where that can't be read
 
 }  // namespace pivotcheck::safety

@@ -4,8 +4,9 @@
 //     # name      <active_objs> <num_objs> <objsize> ...
 //     mnt_cache           210        294        384
 //
-// What each processor keeps at hand counts as active. Where /sys/kernel/slab lets us, it is handed
-// back before counting; without that the counts are too high by some slabs for each processor.
+// Objects that a processor keeps in reserve count as active. They are given back through
+// /sys/kernel/slab before counting; where that fails, the counts are too high by some slabs for each
+// processor.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,7 @@
 
 namespace pivotcheck::safety {
 
-// The kinds of which every world has some. (The namespaces of mounts are among those of no name.)
+// Every world has some of each. (Mount namespaces have no slab of their own.)
 inline constexpr std::string_view slab_names[] = {
     "mnt_cache",         // mounts
     "nsproxy",           // the set of namespaces of a task
@@ -29,7 +30,7 @@ inline constexpr std::string_view slab_names[] = {
     "cred",
 };
 
-// By name; those that this kernel counts apart. Empty where it can't be read.
+// By name; only those that this kernel has. Empty where /proc/slabinfo can't be read.
 std::map<std::string, std::int64_t> count_slabs();
 
 }  // namespace pivotcheck::safety

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// soak.cc: what many cases cost for good. Three runs of the command, of which the first one fills
-// whatever is filled once (caches, the machine's own):
+// soak.cc: memory and kernel objects that many cases leave. Two runs of the command; the first fills
+// the caches that are filled once:
 //
 //     a tenth of the cases   count    all cases, looking at resident memory    count
 //                              '-------------------- the difference ----------------'
 //
-// A machine has a life of its own, so a difference has to be small against the number of cases, not
-// nothing: a world that loses one mount in a hundred cases is far beyond the limit.
-#include <sys/wait.h>
+// The rest of the machine changes these counts as well, so the difference must be small against the
+// number of cases: one mount lost in a hundred cases is far beyond the limit.
 
 #include <algorithm>
 #include <array>
@@ -20,6 +19,8 @@
 
 #include <fmt/format.h>
 
+#include "base/clock.h"
+#include "base/file.h"
 #include "processes.h"
 #include "slabs.h"
 #include "tests.h"
@@ -32,14 +33,9 @@ constexpr int run_limit_ms = 3'600'000;
 constexpr std::uint64_t cases_per_object = 100;  // more than one lost for so many cases is a leak
 constexpr std::int64_t noise_objects = 400;      // of the rest of the machine
 constexpr std::uint64_t noise_kib = 2048;        // of an allocator
-constexpr int settle_us = 500'000;               // what goes behind RCU's back comes later
+constexpr int settle_us = 500'000;               // RCU frees late
 constexpr std::size_t settle_times = 20;
 constexpr int look_every_ms = 100;
-
-// Resident memory of one role: of the process that has most.
-struct Memory {
-  std::vector<std::uint64_t> kib;  // one for each look
-};
 
 class Soak {
  public:
@@ -55,11 +51,7 @@ class Soak {
     good = memory_is_back(Role::parent) && good;
     good = memory_is_back(Role::worker) && good;
     good = memory_is_back(Role::executor) && good;
-    for (const std::string& line : traces_.left_behind(gone_limit_ms)) {
-      fmt::print("left behind: {}\n", line);
-      good = false;
-    }
-    return good;
+    return traces_.nothing_left() && good;
   }
 
  private:
@@ -73,8 +65,8 @@ class Soak {
       if (look) look_at_memory(command);
       status = wait_for(command, look_every_ms);
     }
-    if (status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0) {
-      if (look) tell_cases();
+    if (exited_with(status, 0)) {
+      if (look) print_cases();
       return true;
     }
     ::kill(command, SIGKILL);
@@ -83,7 +75,7 @@ class Soak {
     return false;
   }
 
-  void tell_cases() const {
+  void print_cases() const {
     std::istringstream lines(read_file(folder_.path() + "/out"));
     for (std::string line; std::getline(lines, line);) {
       if (line.starts_with("cases") || line.starts_with("disagreements")) {
@@ -99,11 +91,11 @@ class Soak {
       of_role = std::max(of_role, process.resident_kib);
     }
     for (std::size_t i = 0; i < roles_count; ++i) {
-      if (most[i] > 0) memory_[i].kib.push_back(most[i]);
+      if (most[i] > 0) memory_kib_[i].push_back(most[i]);
     }
   }
 
-  // The kernel frees much of it behind RCU, or in a worker of its own.
+  // The kernel frees much of it later: by RCU, or in a kernel thread.
   static std::map<std::string, std::int64_t> settled(
       const std::map<std::string, std::int64_t>& before) {
     auto counts = count_slabs();
@@ -137,7 +129,7 @@ class Soak {
 
   // The last quarter against the second: by then everything was needed once.
   [[nodiscard]] bool memory_is_back(Role role) const {
-    const std::vector<std::uint64_t>& kib = memory_[static_cast<std::size_t>(role)].kib;
+    const std::vector<std::uint64_t>& kib = memory_kib_[static_cast<std::size_t>(role)];
     if (kib.size() < 8) {
       fmt::print("NOT SEEN: memory of {}: only {} looks\n", name(role), kib.size());
       return true;
@@ -160,7 +152,8 @@ class Soak {
   const Options& options_;
   Folder folder_;
   Traces traces_;
-  std::array<Memory, roles_count> memory_;
+  // Resident memory of the process of each role that has most; one for each look.
+  std::array<std::vector<std::uint64_t>, roles_count> memory_kib_;
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// tests.h: what must hold of a harness that plays with mounts as root, tried on the command itself.
-// Each returns true if it holds, and prints what it saw.
+// tests.h: what must hold of a command that changes mounts as root. Each test starts the command,
+// prints what it saw, and returns true if it holds.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +17,11 @@ struct Options {
   bool unkillable = false;      // of `hang`: also by a process that even SIGKILL does not end
 };
 
-// kills.cc: whichever of its processes is killed, at whatever moment, nothing is left behind.
+// kills.cc: any of its processes is killed at any moment: nothing is left behind.
 bool kills(const Options& options);
-// hang.cc: a world that hangs costs its own case, one line and exit status 3.
+// hang.cc: a world that hangs costs one case, one line and exit status 3.
 bool hang(const Options& options);
-// soak.cc: behind many cases memory and the kernel's own counts are back where they were.
+// soak.cc: after many cases, memory and the kernel's counts of objects are as before.
 bool soak(const Options& options);
 // can_fail.cc: the same checks notice what is left behind on purpose.
 bool can_fail(const Options& options);
@@ -39,8 +39,7 @@ class Folder {
   std::string path_;
 };
 
-// How long what was killed may take to be gone: far longer than it does, for machines that are
-// busy.
+// For killed processes to end: far longer than it takes, because machines can be busy.
 inline constexpr int gone_limit_ms = 20'000;
 
 }  // namespace pivotcheck::safety

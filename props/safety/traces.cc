@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// traces.cc: see traces.h.
+// traces.cc: what is noted beforehand, and what is looked for afterwards.
 #include "traces.h"
 
 #include <fcntl.h>
@@ -12,9 +12,12 @@
 
 #include <fmt/format.h>
 
+#include "base/clock.h"
+#include "base/file.h"
 #include "base/unique_fd.h"
 #include "processes.h"
 #include "scenario/scenario.h"
+#include "tests.h"
 
 namespace pivotcheck::safety {
 namespace {
@@ -62,7 +65,7 @@ std::set<std::string> entries_of(const std::string& folder) {
   return names;
 }
 
-// Some process is in it or has a descriptor of it.
+// A process is in it, or has a descriptor of it.
 bool is_linked(const std::string& link) {
   std::error_code error;
   for (const auto& process : fs::directory_iterator("/proc", error)) {
@@ -78,7 +81,7 @@ bool is_linked(const std::string& link) {
   return false;
 }
 
-// A file that somebody could take for what was found has to be all of it.
+// A file among the findings must be a whole one.
 bool is_whole_scenario(const fs::path& path) {
   const std::string text = read_file(path.string());
   return path.extension() == ".scn" && text.ends_with('\n') && parse(text).has_value();
@@ -102,7 +105,7 @@ void Traces::note_namespaces(pid_t pid) {
     Namespace one{.link = link_of(path), .handle = {}};
     if (one.link.empty() || own_.contains(one.link)) continue;
     if (has_handles_) one.handle = handle_of(path);
-    // Between the two looks the process may have entered another one, or have ended.
+    // The process may have entered another one, or have ended, between the two reads.
     if (link_of(path) == one.link) namespaces_.insert(std::move(one));
   }
 }
@@ -124,7 +127,7 @@ void Traces::look_for_files(std::vector<std::string>& found) const {
     const std::string top = inside.begin()->string();
     const bool is_top = inside == fs::path(top);
     if (is_top && (top == "out" || top == "err" || top == "tmp" || top == "artifacts")) continue;
-    if (top == "corpus" || top == "inputs") continue;  // libFuzzer's own, who writes as it likes
+    if (top == "corpus" || top == "inputs") continue;  // libFuzzer's own files
     if (top != "artifacts") {
       complain_of(entry.path(), "nobody asked for it");
     } else if (!entry.is_directory() && !is_whole_scenario(entry.path())) {
@@ -158,6 +161,12 @@ std::vector<std::string> Traces::left_behind(int limit_ms) const {
     if (found.empty() || now_ms() >= end_ms) return found;
     sleep_us(look_again_us);
   }
+}
+
+bool Traces::nothing_left() const {
+  const std::vector<std::string> found = left_behind(gone_limit_ms);
+  for (const std::string& line : found) fmt::print("left behind: {}\n", line);
+  return found.empty();
 }
 
 }  // namespace pivotcheck::safety

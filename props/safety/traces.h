@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// traces.h: whatever a command could leave behind on a machine, looked for:
+// traces.h: looks for all that a command could leave behind on a machine:
 //
 //     processes     everything below this process (processes.h)
-//     namespaces    those that its processes were seen in, by their file handles: a handle opens the
-//                   namespace as long as anything at all holds it (Linux 6.18). Older kernels: by
-//                   their numbers, among the links and descriptors of all processes
+//     namespaces    those in which its processes were seen, by their file handles: a handle opens the
+//                   namespace as long as anything holds it (Linux 6.18). Older kernels: by their
+//                   numbers, among the links and descriptors of all processes
 //     mounts        mountinfo of this process, byte for byte, and that of the machine's init
-//     files         its folder for temporary files, /dev/shm, and its folder for what it found, where
-//                   only whole scenarios may be
+//     files         its folder for temporary files, /dev/shm, and its folder for findings, in which
+//                   only whole scenarios are allowed
 //
-// Left out: namespaces that no look of ours fell on. The kernel's own counts (slabs.h) tell of
-// those.
+// Left out: namespaces in which no process was seen. The kernel's own counts (slabs.h) show those.
 #pragma once
 
 #include <sys/types.h>
@@ -30,8 +29,10 @@ class Traces {
   // The namespaces of this process of the command.
   void note_namespaces(pid_t pid);
 
-  // A line for each thing that is still there when the time is up; returns as soon as nothing is.
+  // A line for each thing that still exists after that time; returns as soon as nothing does.
   [[nodiscard]] std::vector<std::string> left_behind(int limit_ms) const;
+  // The same within gone_limit_ms; prints the lines. True if there are none.
+  [[nodiscard]] bool nothing_left() const;
 
   [[nodiscard]] std::size_t namespaces_noted() const { return namespaces_.size(); }
   [[nodiscard]] bool has_handles() const { return has_handles_; }

@@ -14,9 +14,9 @@ class Choices {
   Choices& operator=(const Choices&) = delete;
   virtual ~Choices() = default;
 
-  // A number in [0, n). n is at least 1. A source that has run dry answers 0 from then on.
+  // A number in [0, n). n is at least 1. A source that has ended answers 0.
   virtual std::uint32_t below(std::uint32_t n) = 0;
-  // True with about `percent` in a hundred. A source that has run dry answers false.
+  // True in about `percent` of a hundred calls. A source that has ended answers false.
   bool chance(std::uint32_t percent) { return below(100) >= 100 - percent; }
 };
 

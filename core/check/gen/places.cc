@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// places.cc: see places.h.
+// places.cc: walks down the model's directories at random, and spells paths.
 #include "check/gen/places.h"
 
 #include <array>
@@ -26,8 +26,8 @@ std::uint32_t count(std::size_t n) { return static_cast<std::uint32_t>(n); }
 
 }  // namespace
 
-// A child to go on with, from a random one onwards. Ways to a directory never lead through a
-// link, as nobody knows where that leads without a lookup.
+// A child to go on with: the first that fits, from a random one onwards. A path to a directory never
+// goes through a symbolic link: where that leads takes a lookup.
 DentryId Places::some_child(DentryId directory, Want want) const {
   const auto& children = world_[directory].children;
   if (children.empty()) return {};
@@ -58,7 +58,7 @@ Site Places::walk(Site from, int deepest, Want want) const {
 Site Places::directory() const { return below({{}, task_.root}, depth_max); }
 
 Site Places::below(Site from, int deepest) const {
-  // What covers a root can be reached only by going up where there is no up.
+  // A mount on top of the root is reached by ".." from the root, and by no other path.
   const Location top = world_.topmost(from.at);
   if (from.text.empty() && from.at == task_.root && top != from.at && choices_.chance(50)) {
     from = {"/..", top};
@@ -83,7 +83,7 @@ Site Places::mount_root() const {
 }
 
 std::optional<std::string> Places::way_down(Location from, Location to) const {
-  std::array<DentryId, 12> names{};  // deeper than stories get; what is deeper has no way
+  std::array<DentryId, 12> names{};  // deeper than generated trees; nullopt beyond
   std::size_t used = 0;
   bool from_is_covered = false;
   while (to != from) {
@@ -126,8 +126,8 @@ std::string Places::free_name(const Site& directory, Kind kind) const {
 }
 
 // From the current directory: down from it, or up to the root and down again.
-std::optional<std::string> Places::relative(const Site& spot) const {
-  if (const auto down = way_down(task_.current_directory, spot.at)) {
+std::optional<std::string> Places::relative(const Site& site) const {
+  if (const auto down = way_down(task_.current_directory, site.at)) {
     return down->empty() ? "." : down->substr(1);
   }
   const auto here = way_down(task_.root, task_.current_directory);
@@ -136,55 +136,55 @@ std::optional<std::string> Places::relative(const Site& spot) const {
   for (const char c : here->substr(1)) {
     if (c == '/') up += "/..";
   }
-  return up + spot.text;
+  return up + site.text;
 }
 
-std::optional<Path> Places::through_handle(const Site& spot) const {
+std::optional<Path> Places::through_handle(const Site& site) const {
   if (task_.handles.empty()) return std::nullopt;
   const auto& handle = task_.handles[choices_.below(count(task_.handles.size()))];
-  if (auto down = way_down(handle.at, spot.at)) return Path(handle.name, std::move(*down));
+  if (auto down = way_down(handle.at, site.at)) return Path(handle.name, std::move(*down));
   // Elsewhere, detached, or in another namespace: a bare handle reaches what no path does.
   return Path(handle.name, "");
 }
 
-std::string Places::noisy_spelling(const Site& spot) const {
+std::string Places::noisy_spelling(const Site& site) const {
   switch (choices_.below(5)) {
-    case 0: return spot.text + "/";
-    case 1: return spot.text + "/.";
-    case 2: return "/" + spot.absolute();
-    case 3: return "/." + spot.absolute();
+    case 0: return site.text + "/";
+    case 1: return site.text + "/.";
+    case 2: return "/" + site.absolute();
+    case 3: return "/." + site.absolute();
     default: break;
   }
-  const DentryId child = world_[spot.at.dentry].kind == Kind::directory
-                             ? some_child(spot.at.dentry, Want::directory)
+  const DentryId child = world_[site.at.dentry].kind == Kind::directory
+                             ? some_child(site.at.dentry, Want::directory)
                              : DentryId{};
-  if (!child.exists()) return "/.." + spot.absolute();
-  return spot.text + "/" + world_[child].name + "/..";
+  if (!child.exists()) return "/.." + site.absolute();
+  return site.text + "/" + world_[child].name + "/..";
 }
 
-Path Places::correctly_spelled(const Site& spot) const {
+Path Places::correctly_spelled(const Site& site) const {
   const std::uint32_t manner = choices_.below(100);
-  if (manner < 60) return {spot.absolute()};
+  if (manner < 60) return {site.absolute()};
   if (manner < 78) {
-    if (auto text = relative(spot)) return {std::move(*text)};
+    if (auto text = relative(site)) return {std::move(*text)};
   } else if (manner < 90) {
-    if (auto path = through_handle(spot)) return std::move(*path);
+    if (auto path = through_handle(site)) return std::move(*path);
   } else {
-    return {noisy_spelling(spot)};
+    return {noisy_spelling(site)};
   }
-  return {spot.absolute()};
+  return {site.absolute()};
 }
 
-Path Places::broken(const Site& spot) const {
+Path Places::broken(const Site& site) const {
   switch (choices_.below(8)) {
     case 0: return {""};
-    case 1: return {spot.text + "/f/a"};
-    case 2: return {spot.text + "/" + std::string(choices_.chance(50) ? 255 : 256, 'n')};
+    case 1: return {site.text + "/f/a"};
+    case 2: return {site.text + "/" + std::string(choices_.chance(50) ? 255 : 256, 'n')};
     case 3: return {std::string(choices_.chance(50) ? 4095 : 4096, '/')};
     case 4: return Path(std::string(handle_names[choices_.below(std::size(handle_names))]), "");
     case 5: return Path(std::string(handle_names[choices_.below(std::size(handle_names))]), "/a");
-    case 6: return {spot.text + "/l"};
-    default: return {spot.text + "/d/.."};
+    case 6: return {site.text + "/l"};
+    default: return {site.text + "/d/.."};
   }
 }
 
@@ -210,9 +210,9 @@ std::optional<Path> Places::in_detached_tree() const {
   return path;
 }
 
-Path Places::spell_path(const Site& spot) const {
-  if (choices_.chance(3)) return broken(spot);
-  return correctly_spelled(spot);
+Path Places::spell_path(const Site& site) const {
+  if (choices_.chance(3)) return broken(site);
+  return correctly_spelled(site);
 }
 
 Path Places::spell_path(const Site& directory, const std::string& name) const {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // places.h: places in the world as one task sees them, and the many ways to write the path to one.
 //
-//     Site spot = places.mount_root();     something is mounted there
-//     places.spelled(spot)                 "/a/b", "../a/b", "@h/b", "/a/./b/", "/a//b", and rarely
-//                                          a path that is wrong in one way
+//     Site site = places.mount_root();     something is mounted there
+//     places.spell_path(site)              "/a/b", "../a/b", "@h/b", "/a/./b/", "/a//b"; in 3 % of
+//                                          the cases a path that is wrong in one way
 //
-// A Site is a guess, made without a lookup (which would be dear, and leaves traces in the
-// world): if something covers the way, its path leads elsewhere. That is welcome, as long as it
-// is rare.
+// No path is looked up, because a lookup costs time and changes access times in the world. So the
+// path of a Site leads elsewhere if a mount covers a directory on the way. That happens rarely, and
+// is a case worth trying.
 #pragma once
 
 #include <optional>
@@ -20,7 +20,7 @@
 namespace pivotcheck::gen {
 
 struct Site {
-  std::string text;    // from the task's root: "" for the root itself, otherwise "/a/b"
+  std::string text;  // from the task's root: "" for the root itself, otherwise "/a/b"
   model::Location at;
 
   [[nodiscard]] std::string absolute() const { return text.empty() ? "/" : text; }
@@ -28,24 +28,24 @@ struct Site {
 
 class Places {
  public:
-  Places(const ScenarioBuilder& story, model::TaskIndex who)
-      : choices_(story.choices()), world_(story.world()), task_(world_[who]) {}
+  Places(const ScenarioBuilder& builder, model::TaskIndex performer)
+      : choices_(builder.choices()), world_(builder.world()), task_(world_[performer]) {}
 
-  // Simplest first: the task's root.
+  // The simplest choice is the task's root.
   [[nodiscard]] Site directory() const;
   [[nodiscard]] Site below(Site from, int deepest) const;  // a directory at or below this one
   [[nodiscard]] Site anything() const;                     // also files and links
   [[nodiscard]] Site file() const;                         // a directory if it finds none
   [[nodiscard]] Site mount_root() const;                   // in the task's namespace
-  [[nodiscard]] model::Kind kind(const Site& spot) const { return world_[spot.at.dentry].kind; }
+  [[nodiscard]] model::Kind kind(const Site& site) const { return world_[site.at.dentry].kind; }
 
-  // A name in that directory which is not taken, if there is one.
+  // A name that does not exist in that directory, if there is one.
   [[nodiscard]] std::string free_name(const Site& directory, model::Kind kind) const;
 
-  [[nodiscard]] Path spell_path(const Site& spot) const;
-  // The path of a name in a directory: the directory's way is spelled, the name is not touched.
+  [[nodiscard]] Path spell_path(const Site& site) const;
+  // The path of a name in a directory: only the directory's path is varied.
   [[nodiscard]] Path spell_path(const Site& directory, const std::string& name) const;
-  // A detached tree of which the task has a handle; nullopt if it has none.
+  // The root of a detached tree, by a handle of the task; nullopt if there is none.
   [[nodiscard]] std::optional<Path> detached_tree() const;
   // The same, or a place in it.
   [[nodiscard]] std::optional<Path> in_detached_tree() const;
@@ -58,11 +58,11 @@ class Places {
   enum class Want : unsigned char { directory, file, anything };
   [[nodiscard]] Site walk(Site from, int deepest, Want want) const;
   [[nodiscard]] model::DentryId some_child(model::DentryId directory, Want want) const;
-  [[nodiscard]] Path correctly_spelled(const Site& spot) const;
-  [[nodiscard]] std::optional<std::string> relative(const Site& spot) const;
-  [[nodiscard]] std::optional<Path> through_handle(const Site& spot) const;
-  [[nodiscard]] std::string noisy_spelling(const Site& spot) const;
-  [[nodiscard]] Path broken(const Site& spot) const;
+  [[nodiscard]] Path correctly_spelled(const Site& site) const;
+  [[nodiscard]] std::optional<std::string> relative(const Site& site) const;
+  [[nodiscard]] std::optional<Path> through_handle(const Site& site) const;
+  [[nodiscard]] std::string noisy_spelling(const Site& site) const;
+  [[nodiscard]] Path broken(const Site& site) const;
 
   Choices& choices_;
   const model::World& world_;

@@ -20,26 +20,30 @@ using model::Task;
 using model::TaskIndex;
 using model::World;
 
-// More mounts than this, and stories stop adding to them: a world of ten mounts shows what
-// there is to be seen, and recursive binds of shared trees double at every step.
+// With more mounts than this, no step adds any: a world of ten mounts shows what there is to see,
+// and recursive binds of shared trees double their number at every step.
 constexpr int mounts_wanted = 24;
 
-constexpr std::uint32_t careless_percent = 30;
+constexpr std::uint32_t sloppy_percent = 30;  // steps whose arguments are not chosen to fit
 
 std::uint32_t count(std::size_t n) { return static_cast<std::uint32_t>(n); }
 
 // Fills in the arguments of one operation.
-class Filler {
+class ArgumentFiller {
  public:
-  Filler(const ScenarioBuilder& story, TaskIndex who)
-      : story_(story), choices_(story.choices()), world_(story.world()), task_(world_[who]),
-        places_(story, who), careless_(choices_.chance(careless_percent)) {}
+  ArgumentFiller(const ScenarioBuilder& builder, TaskIndex performer)
+      : builder_(builder),
+        choices_(builder.choices()),
+        world_(builder.world()),
+        task_(world_[performer]),
+        places_(builder, performer),
+        sloppy_(choices_.chance(sloppy_percent)) {}
 
   void operator()(Mkdir& op) { op.path = new_name(Kind::directory); }
   void operator()(Rmdir& op) {
-    const Site spot = choose([&] { return places_.directory(); },
+    const Site site = choose([&] { return places_.directory(); },
                              [&](const Site& s) { return removable(s); });
-    op.path = existing_name(spot);
+    op.path = existing_name(site);
   }
   void operator()(Touch& op) { op.path = new_name(Kind::file); }
   void operator()(Unlink& op) {
@@ -70,7 +74,7 @@ class Filler {
   }
 
   void operator()(Mount& op) {
-    op.path = places_.spell_path(careless_ ? places_.anything() : places_.directory());
+    op.path = places_.spell_path(sloppy_ ? places_.anything() : places_.directory());
     if (choices_.chance(25)) op.type = FilesystemType::ramfs;
     if (choices_.chance(20)) op.flags = some_flags();
   }
@@ -79,7 +83,7 @@ class Filler {
     Site target = places_.directory();
     if (choices_.chance(8)) source = places_.file();
     if (places_.kind(source) == Kind::file) target = places_.file();
-    if (careless_) target = places_.anything();
+    if (sloppy_) target = places_.anything();
     op.source = places_.spell_path(source);
     op.target = places_.spell_path(target);
   }
@@ -95,20 +99,20 @@ class Filler {
   }
   void operator()(ChangePropagation& op) { op.path = places_.spell_path(usually_mount_root()); }
   void operator()(Remount& op) {
-    const Site spot = usually_mount_root();
-    op.path = places_.spell_path(spot);
-    // Close to what the mount has: one flag more or less.
-    op.flags.flags = world_[spot.at.mount].flags;
+    const Site site = usually_mount_root();
+    op.path = places_.spell_path(site);
+    // The flags of the mount, with one more or one less.
+    op.flags.flags = world_[site.at.mount].flags;
     const auto flag = static_cast<MountFlag>(choices_.below(5));
     op.flags.flags.set(flag, !op.flags.flags.has(flag));
   }
   void operator()(Umount& op) {
-    const Site spot = choose([&] { return usually_mount_root(); },
+    const Site site = choose([&] { return usually_mount_root(); },
                              [&](const Site& s) { return umountable(s); });
-    op.path = places_.spell_path(spot);
+    op.path = places_.spell_path(site);
     if (choices_.chance(35)) op.flags.set(UmountFlag::detach);
     if (choices_.chance(10)) op.flags.set(UmountFlag::nofollow);
-    if (story_.features().expire && choices_.chance(60)) {
+    if (builder_.features().expire && choices_.chance(60)) {
       op.flags.set(UmountFlag::expire);
       if (choices_.chance(90)) op.flags.set(UmountFlag::detach, false);
     }
@@ -138,7 +142,7 @@ class Filler {
   void operator()(Fchdir& op) { op.handle.text = some_handle(); }
   void operator()(Close& op) { op.handle.text = some_handle(); }
 
-  void operator()(Spawn& op) { op.task.text = story_.next_name(); }
+  void operator()(Spawn& op) { op.task.text = builder_.next_name(); }
   void operator()(Exit&) {}
   void operator()(Unshare& op) {
     op.kinds = {NamespaceKind::mnt};
@@ -146,8 +150,8 @@ class Filler {
     if (choices_.chance(8)) op.kinds = {NamespaceKind::user};
   }
   void operator()(Setns& op) {
-    TaskIndex other = story_.some_task();
-    if (&world_[other] == &task_) other = story_.some_task();
+    TaskIndex other = builder_.some_task();
+    if (&world_[other] == &task_) other = builder_.some_task();
     op.task.text = world_[other].name;
     op.kinds = {NamespaceKind::mnt};
     if (world_[other].user_ns != task_.user_ns && choices_.chance(70)) op.kinds.set(NamespaceKind::user);
@@ -192,7 +196,8 @@ class Filler {
     op.recursive.on = choices_.chance(50);
     if (choices_.chance(40)) op.change.propagation = static_cast<Propagation>(choices_.below(4));
     if (op.change.propagation && choices_.chance(50)) return;
-    for (std::uint32_t i = choices_.below(3); i < 3; ++i) change_some_attribute(op.change, choices_);
+    for (std::uint32_t i = choices_.below(3); i < 3; ++i)
+      change_some_attribute(op.change, choices_);
   }
   void operator()(Fsmount& op) {
     op.handle.text = handle_names[choices_.below(std::size(handle_names))];
@@ -208,9 +213,9 @@ class Filler {
   }
 
  private:
-  Path detached_or(const Site& spot) {
+  Path detached_or(const Site& site) {
     if (auto path = places_.in_detached_tree()) return std::move(*path);
-    return places_.spell_path(spot);
+    return places_.spell_path(site);
   }
   // From a mount that has a peer group or a master to a private one of the same filesystem.
   void give_a_group(MoveMount& op) {
@@ -228,42 +233,42 @@ class Filler {
   }
   Path new_name(Kind kind) {
     const Site directory = places_.directory();
-    if (careless_) return places_.spell_path(places_.anything());
+    if (sloppy_) return places_.spell_path(places_.anything());
     return places_.spell_path(directory, places_.free_name(directory, kind));
   }
   // For calls that act on the name itself: the last component stays a plain name.
-  Path existing_name(const Site& spot) {
-    const std::size_t slash = spot.text.rfind('/');
-    if (slash == std::string::npos || choices_.chance(10)) return places_.spell_path(spot);
-    return {spot.text};
+  Path existing_name(const Site& site) {
+    const std::size_t slash = site.text.rfind('/');
+    if (slash == std::string::npos || choices_.chance(10)) return places_.spell_path(site);
+    return {site.text};
   }
   Kind some_kind(const Site& from) {
     return choices_.chance(10) ? static_cast<Kind>(choices_.below(3)) : places_.kind(from);
   }
-  // Draws until it is good, three times at most; a careless step takes what comes first.
+  // Draws three times at most, until it is good; a sloppy step takes the first.
   Site choose(auto draw, auto is_good) {
-    Site spot = draw();
-    for (int i = 1; i < 3 && !careless_ && !is_good(spot); ++i) spot = draw();
-    return spot;
+    Site site = draw();
+    for (int i = 1; i < 3 && !sloppy_ && !is_good(site); ++i) site = draw();
+    return site;
   }
 
-  bool removable(const Site& spot) const {
-    return world_[spot.at.dentry].children.empty() && !world_.is_mount_root(spot.at);
+  bool removable(const Site& site) const {
+    return world_[site.at.dentry].children.empty() && !world_.is_mount_root(site.at);
   }
-  // May be moved, or become a root: not locked, and what it is mounted on is not shared.
+  // It can be moved or become a root: not locked, and its parent mount is not shared.
   bool separable(MountIndex mount) const {
     const model::Mount& m = world_[mount];
     return !m.locked && m.parent.exists() && !world_.is_shared(m.parent);
   }
-  bool umountable(const Site& spot) const {
-    const model::Mount& mount = world_[spot.at.mount];
-    return mount.children.empty() && !mount.locked && !world_.is_referenced(spot.at.mount);
+  bool umountable(const Site& site) const {
+    const model::Mount& mount = world_[site.at.mount];
+    return mount.children.empty() && !mount.locked && !world_.is_referenced(site.at.mount);
   }
   Site usually_mount_root() {
-    return choices_.chance(careless_ ? 30 : 3) ? places_.anything() : places_.mount_root();
+    return choices_.chance(sloppy_ ? 30 : 3) ? places_.anything() : places_.mount_root();
   }
   Site some_directory() {
-    if (careless_) return places_.anything();
+    if (sloppy_) return places_.anything();
     return choices_.chance(35) ? places_.mount_root() : places_.directory();
   }
   std::string some_handle() {
@@ -279,102 +284,102 @@ class Filler {
     return flags;
   }
 
-  const ScenarioBuilder& story_;
+  const ScenarioBuilder& builder_;
   Choices& choices_;
   const World& world_;
   const Task& task_;
   Places places_;
-  bool careless_;
+  bool sloppy_;
 };
 
-// What an operation needs before it can succeed, as far as it can be told without its arguments.
-enum class Outlook : unsigned char {
-  never,    // a scenario may not contain it
-  refused,  // it would be refused, or would do nothing
+// Whether an operation can succeed, as far as that is known without its arguments.
+enum class Prospect : unsigned char {
+  never,    // not in this scenario
+  refused,  // it is refused, or does nothing
   good,
 };
 
-class Forecast {
+class ProspectOf {
  public:
-  Forecast(const ScenarioBuilder& story, TaskIndex who)
-      : story_(story), world_(story.world()), task_(world_[who]) {}
+  ProspectOf(const ScenarioBuilder& builder, TaskIndex performer)
+      : builder_(builder), world_(builder.world()), task_(world_[performer]) {}
 
-  Outlook operator()(const Mount&) const { return may_mount(); }
-  Outlook operator()(const Bind&) const { return may_mount(); }
-  Outlook operator()(const Move&) const { return may_change_another(); }
-  Outlook operator()(const ChangePropagation&) const { return has_admin(); }
-  Outlook operator()(const Remount&) const { return has_admin(); }
-  Outlook operator()(const Umount&) const { return may_change_another(); }
-  Outlook operator()(const PivotRoot&) const { return may_change_another(); }
-  Outlook operator()(const Chroot&) const {
+  Prospect operator()(const Mount&) const { return may_mount(); }
+  Prospect operator()(const Bind&) const { return may_mount(); }
+  Prospect operator()(const Move&) const { return may_change_another(); }
+  Prospect operator()(const ChangePropagation&) const { return has_admin(); }
+  Prospect operator()(const Remount&) const { return has_admin(); }
+  Prospect operator()(const Umount&) const { return may_change_another(); }
+  Prospect operator()(const PivotRoot&) const { return may_change_another(); }
+  Prospect operator()(const Chroot&) const {
     return good_if(task_.capabilities.has(Capability::sys_chroot));
   }
-  Outlook operator()(const Fchdir&) const { return good_if(!task_.handles.empty()); }
-  Outlook operator()(const Close&) const { return good_if(!task_.handles.empty()); }
-  Outlook operator()(const Spawn&) const {
-    return story_.names_left() > 0 ? Outlook::good : Outlook::never;
+  Prospect operator()(const Fchdir&) const { return good_if(!task_.handles.empty()); }
+  Prospect operator()(const Close&) const { return good_if(!task_.handles.empty()); }
+  Prospect operator()(const Spawn&) const {
+    return builder_.names_left() > 0 ? Prospect::good : Prospect::never;
   }
-  Outlook operator()(const Exit&) const {
-    return story_.tasks_alive() > 1 ? Outlook::good : Outlook::never;
+  Prospect operator()(const Exit&) const {
+    return builder_.tasks_alive() > 1 ? Prospect::good : Prospect::never;
   }
-  Outlook operator()(const Unshare&) const {
-    if (world_.mount_count > mounts_wanted) return Outlook::never;
+  Prospect operator()(const Unshare&) const {
+    if (world_.mount_count > mounts_wanted) return Prospect::never;
     return good_if(task_.capabilities.has(Capability::sys_admin));
   }
-  Outlook operator()(const Setns&) const { return good_if(story_.tasks_alive() > 1); }
-  Outlook operator()(const Rmdir&) const { return has_names(); }
-  Outlook operator()(const Unlink&) const { return has_files(); }
-  Outlook operator()(const Rename&) const { return has_names(); }
-  Outlook operator()(const DropCapabilities&) const {
-    // Early on it would make all the rest of the scenario refusals.
+  Prospect operator()(const Setns&) const { return good_if(builder_.tasks_alive() > 1); }
+  Prospect operator()(const Rmdir&) const { return has_names(); }
+  Prospect operator()(const Unlink&) const { return has_files(); }
+  Prospect operator()(const Rename&) const { return has_names(); }
+  Prospect operator()(const DropCapabilities&) const {
+    // In a scenario's only task it would make refusals of all later steps.
     return good_if(world_.tasks.size() > 1);
   }
-  Outlook operator()(const OpenTree&) const { return may_mount(); }
-  Outlook operator()(const MoveMount&) const {
+  Prospect operator()(const OpenTree&) const { return may_mount(); }
+  Prospect operator()(const MoveMount&) const {
     const bool has_tree = std::ranges::any_of(task_.handles, [this](const model::Handle& handle) {
       return world_.is_detached_tree(world_[handle.at.mount].mount_ns);
     });
     return has_tree ? may_mount() : may_change_another();
   }
-  Outlook operator()(const MountSetattr&) const { return has_admin(); }
-  Outlook operator()(const Fsmount&) const { return may_mount(); }
-  Outlook operator()(const Mkdir&) const { return Outlook::good; }
-  Outlook operator()(const Touch&) const { return Outlook::good; }
-  Outlook operator()(const Symlink&) const { return Outlook::good; }
-  Outlook operator()(const Chmod&) const { return Outlook::good; }
-  Outlook operator()(const Chdir&) const { return Outlook::good; }
-  Outlook operator()(const Open&) const { return Outlook::good; }
+  Prospect operator()(const MountSetattr&) const { return has_admin(); }
+  Prospect operator()(const Fsmount&) const { return may_mount(); }
+  Prospect operator()(const Mkdir&) const { return Prospect::good; }
+  Prospect operator()(const Touch&) const { return Prospect::good; }
+  Prospect operator()(const Symlink&) const { return Prospect::good; }
+  Prospect operator()(const Chmod&) const { return Prospect::good; }
+  Prospect operator()(const Chdir&) const { return Prospect::good; }
+  Prospect operator()(const Open&) const { return Prospect::good; }
 
  private:
-  static Outlook good_if(bool yes) { return yes ? Outlook::good : Outlook::refused; }
-  Outlook has_admin() const {
+  static Prospect good_if(bool yes) { return yes ? Prospect::good : Prospect::refused; }
+  Prospect has_admin() const {
     return good_if(world_.capable(task_, Capability::sys_admin, world_[task_.mount_ns].owner));
   }
-  Outlook may_mount() const {
-    return world_.mount_count > mounts_wanted ? Outlook::never : has_admin();
+  Prospect may_mount() const {
+    return world_.mount_count > mounts_wanted ? Prospect::never : has_admin();
   }
-  Outlook may_change_another() const {
+  Prospect may_change_another() const {
     for (std::uint32_t i = 0; i < world_.mounts.size(); ++i) {
       const model::Mount& mount = world_.mounts[i];
       const bool is_another = mount.exists && mount.mount_ns == task_.mount_ns && !mount.locked &&
                               mount.parent.exists() && i != task_.root.mount.value;
       if (is_another) return has_admin();
     }
-    return Outlook::refused;
+    return Prospect::refused;
   }
-  Outlook has_names() const { return good_if(!world_[task_.root.dentry].children.empty()); }
-  Outlook has_files() const {
+  Prospect has_names() const { return good_if(!world_[task_.root.dentry].children.empty()); }
+  Prospect has_files() const {
     return good_if(std::ranges::any_of(world_[task_.root.dentry].children, [&](DentryId child) {
       return world_[child].kind != Kind::directory;
     }));
   }
 
-  const ScenarioBuilder& story_;
+  const ScenarioBuilder& builder_;
   const World& world_;
   const Task& task_;
 };
 
-struct Redraw {
+struct OptionMutator {
   Choices& choices;
 
   void operator()(Mount& op) const {
@@ -410,14 +415,14 @@ struct Redraw {
   }
   void operator()(MountSetattr& op) const {
     if (choices.chance(50)) op.change.propagation = static_cast<Propagation>(choices.below(4));
-    Filler::change_some_attribute(op.change, choices);
+    ArgumentFiller::change_some_attribute(op.change, choices);
     op.recursive.on = choices.chance(50);
   }
   void operator()(Fsmount& op) const {
     if (choices.chance(50)) op.type = FilesystemType::ramfs;
     op.flags.set(static_cast<MountFlag>(choices.below(5)));
   }
-  // Nothing but paths and names.
+  // These have paths and names only.
   void operator()(Mkdir&) const {}
   void operator()(Rmdir&) const {}
   void operator()(Touch&) const {}
@@ -441,7 +446,7 @@ struct Redraw {
   }
 };
 
-// As usual, in the order of prototypes(). Links and expire marks: see Features.
+// The usual weights, in the order of prototypes(). Links and expire marks: see Features.
 constexpr std::array<std::uint8_t, verbs_count> usual_weights{
     10,                      // mkdir
     3,  5,  2,  5,  4,  2,   // rmdir touch unlink rename symlink chmod
@@ -479,24 +484,24 @@ std::size_t VerbWeights::pick(Choices& choices) const {
   return 0;
 }
 
-void random_step(ScenarioBuilder& story, TaskIndex who, const VerbWeights& weights) {
+void random_step(ScenarioBuilder& builder, TaskIndex performer, const VerbWeights& weights) {
   constexpr int tries_max = 6;
-  Choices& choices = story.choices();
+  Choices& choices = builder.choices();
   Op op = prototypes()[0];
   for (int i = 0; i < tries_max; ++i) {
     const Op& prototype = prototypes()[weights.pick(choices)];
-    const Outlook outlook = std::visit(Forecast(story, who), prototype);
-    if (outlook == Outlook::good || (outlook == Outlook::refused && choices.chance(12))) {
+    const Prospect outlook = std::visit(ProspectOf(builder, performer), prototype);
+    if (outlook == Prospect::good || (outlook == Prospect::refused && choices.chance(12))) {
       op = prototype;
       break;
     }
   }
-  std::visit(Filler(story, who), op);
-  story.perform(who, std::move(op));
+  std::visit(ArgumentFiller(builder, performer), op);
+  builder.perform(performer, std::move(op));
 }
 
 void mutate_options(Op& op, Choices& choices) {
-  if (choices.chance(50)) std::visit(Redraw{choices}, op);
+  if (choices.chance(50)) std::visit(OptionMutator{choices}, op);
 }
 
 }  // namespace pivotcheck::gen

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// random_step.h: a single random step, chosen with an eye on the world: arguments that fit, most
-// of the time. Which verbs a scenario is fond of differs from scenario to scenario (swarm
-// testing, Groce and others 2012): leaving verbs out finds what their presence hides.
+// random_step.h: a single random step. Its arguments are chosen by the state of the world, so that
+// most steps succeed. Each scenario has its own weights of verbs (swarm testing, Groce and others
+// 2012): a scenario without some verbs finds what those would hide.
 #pragma once
 
 #include <array>
@@ -15,10 +15,10 @@ inline constexpr std::size_t verbs_count = 36;  // as many as prototypes() has
 
 class VerbWeights {
  public:
-  // `swarm` decides, two bits for each verb: left out, as usual, as usual, three times as
-  // often. 0 is the usual weight for all of them.
+  // `swarm` is mixed to two bits for each verb: not used, usual weight (two of four), three times
+  // the usual weight. 0 gives all verbs the usual weight.
   VerbWeights(std::uint32_t swarm, Features features);
-  // Which of prototypes().
+  // An index into prototypes().
   [[nodiscard]] std::size_t pick(Choices& choices) const;
 
  private:
@@ -26,11 +26,11 @@ class VerbWeights {
   std::uint32_t total_ = 0;
 };
 
-// Adds one step of that task to the story.
-void random_step(ScenarioBuilder& story, model::TaskIndex who, const VerbWeights& weights);
+// Adds one step of that task to the scenario.
+void random_step(ScenarioBuilder& builder, model::TaskIndex performer, const VerbWeights& weights);
 
-// Draws anew what is not a path: flags, kinds of namespaces, propagation. The simplest choice
-// leaves the operation as it is.
+// Draws the options anew (flags, kinds of namespaces, propagation); paths and names stay. The simplest
+// choice leaves the operation as it is.
 void mutate_options(Op& op, Choices& choices);
 
 }  // namespace pivotcheck::gen

@@ -138,28 +138,28 @@ std::vector<Recipe> read_all() {
 
 struct Percent {
   static constexpr std::uint32_t option = 35;         // a '?' line is performed
-  static constexpr std::uint32_t something_else = 8;  // a free step comes in between
-  static constexpr std::uint32_t forgotten = 2;
+  static constexpr std::uint32_t something_else = 8;  // a random step comes before this one
+  static constexpr std::uint32_t forgotten = 2;       // a step is left out
   static constexpr std::uint32_t given_up = 65;       // after a step that was meant to work
 };
 
-class ExecutionResult {
+class RecipeRun {
  public:
-  ExecutionResult(ScenarioBuilder& story, TaskIndex who)
-      : story_(story), choices_(story.choices()), first_(who) {}
+  RecipeRun(ScenarioBuilder& builder, TaskIndex performer)
+      : builder_(builder), choices_(builder.choices()), first_(performer) {}
 
-  // Who performs that step; none, or dead, if it is a task that was never made.
+  // The task that performs that step; one that does not exist, or has exited, if it was never made.
   [[nodiscard]] TaskIndex actor(const Recipe::Line& line) const {
     return line.step.step.task.text == "A" ? first_ : second_;
   }
-  // A copy of that step with places for its variables, and with the tasks that there are.
+  // A copy of that step with places for its variables and with existing tasks.
   Op fill_in(const Recipe::Line& line) {
     Op op = line.step.step.op;
-    const TaskIndex who = actor(line);
-    std::visit([&](auto& o) { o.fields(o, [&](auto& field) { fill(field, who); }); }, op);
+    const TaskIndex performer = actor(line);
+    std::visit([&](auto& o) { o.fields(o, [&](auto& field) { fill(field, performer); }); }, op);
     return op;
   }
-  // A variable of that step stood for something that exists already.
+  // The step would make something that the variable in it already stands for.
   [[nodiscard]] bool is_there_already(const Op& op) const {
     const auto* mkdir = std::get_if<Mkdir>(&op);
     const auto* touch = std::get_if<Touch>(&op);
@@ -167,7 +167,7 @@ class ExecutionResult {
     return path != nullptr && std::ranges::find(existing_, path->text) != existing_.end();
   }
   void spawned() {
-    second_ = {static_cast<std::uint32_t>(story_.world().tasks.size() - 1)};
+    second_ = {static_cast<std::uint32_t>(builder_.world().tasks.size() - 1)};
   }
 
  private:
@@ -176,25 +176,27 @@ class ExecutionResult {
     std::string value;
   };
 
-  void fill(Path& path, TaskIndex who) {
+  void fill(Path& path, TaskIndex performer) {
     if (path.text.find('$') == std::string::npos) return;
-    path.text = expand(path.text, who);
+    path.text = expand(path.text, performer);
     // From a current directory that is the root, paths can be written without a slash.
-    const model::Task& task = story_.world()[who];
+    const model::Task& task = builder_.world()[performer];
     if (path.handle.empty() && path.text.size() > 1 && path.text[1] != '/' &&
         task.current_directory == task.root && choices_.chance(15)) {
       path.text.erase(0, 1);
     }
   }
-  void fill(LinkTarget& target, TaskIndex who) { target.text = expand(target.text, who); }
+  void fill(LinkTarget& target, TaskIndex performer) {
+    target.text = expand(target.text, performer);
+  }
   void fill(TaskName& name, TaskIndex) {
     const TaskIndex task = name.text == "A" || !second_.exists() ? first_ : second_;
-    name.text = story_.world()[task].name;
+    name.text = builder_.world()[task].name;
   }
   template <class Other>
   void fill(Other&, TaskIndex) {}
 
-  std::string expand(std::string_view text, TaskIndex who) {
+  std::string expand(std::string_view text, TaskIndex performer) {
     std::string result;
     for (;;) {
       const std::size_t dollar = text.find('$');
@@ -205,12 +207,12 @@ class ExecutionResult {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
       });
       const auto length = static_cast<std::size_t>(end - text.begin());
-      result += value(text.substr(0, length), who);
+      result += value(text.substr(0, length), performer);
       text.remove_prefix(length);
     }
   }
 
-  std::string value(std::string_view name, TaskIndex who) {
+  std::string value(std::string_view name, TaskIndex performer) {
     if (name == "name255") return std::string(255, 'n');
     if (name == "name256") return std::string(256, 'n');
     if (name == "path4095") return std::string(4095, '/');
@@ -223,22 +225,22 @@ class ExecutionResult {
     for (const Variable& variable : variables_) {
       if (variable.name == name) return variable.value;
     }
-    variables_.push_back({std::string(name), choose(name, who)});
+    variables_.push_back({std::string(name), choose(name, performer)});
     return variables_.back().value;
   }
 
-  std::string choose(std::string_view name, TaskIndex who) {
+  std::string choose(std::string_view name, TaskIndex performer) {
     const Kind kind = name == "f" ? Kind::file : name == "l" ? Kind::symlink : Kind::directory;
-    const Places places(story_, who);
+    const Places places(builder_, performer);
     if (kind != Kind::symlink && choices_.chance(20)) {
-      const Site spot = kind == Kind::file ? places.file() : places.directory();
-      if (!spot.text.empty() && places.kind(spot) == kind) {
-        existing_.push_back(spot.text);
-        return spot.text;
+      const Site site = kind == Kind::file ? places.file() : places.directory();
+      if (!site.text.empty() && places.kind(site) == kind) {
+        existing_.push_back(site.text);
+        return site.text;
       }
     }
-    const Site directory = places.below({{}, story_.world()[who].root}, 1);
-    // Two variables that are not there yet must not get the same name.
+    const Site directory = places.below({{}, builder_.world()[performer].root}, 1);
+    // Two variables for new names must not get the same one.
     const std::string found = directory.text + "/" + places.free_name(directory, kind);
     if (!is_taken(found)) return found;
     for (const char* other : {"/a", "/b", "/c", "/d", "/f", "/g"}) {
@@ -250,7 +252,7 @@ class ExecutionResult {
     return std::ranges::find(variables_, value, &Variable::value) != variables_.end();
   }
 
-  ScenarioBuilder& story_;
+  ScenarioBuilder& builder_;
   Choices& choices_;
   TaskIndex first_;
   TaskIndex second_;
@@ -265,15 +267,16 @@ std::span<const Recipe> recipes() {
   return all;
 }
 
-bool fits(const Recipe& recipe, const ScenarioBuilder& story) {
-  return recipe.spawns <= story.names_left() &&
-         (!recipe.needs_links || story.features().links) &&
-         (!recipe.needs_expire || story.features().expire);
+bool fits(const Recipe& recipe, const ScenarioBuilder& builder) {
+  return recipe.spawns <= builder.names_left() &&
+         (!recipe.needs_links || builder.features().links) &&
+         (!recipe.needs_expire || builder.features().expire);
 }
 
-void perform(ScenarioBuilder& story, TaskIndex who, const Recipe& recipe, const VerbWeights& weights) {
-  Choices& choices = story.choices();
-  ExecutionResult performance(story, who);
+void perform(ScenarioBuilder& builder, TaskIndex performer, const Recipe& recipe,
+             const VerbWeights& weights) {
+  Choices& choices = builder.choices();
+  RecipeRun run(builder, performer);
   int option = 0;
   bool taken = true;
   for (const Recipe::Line& line : recipe.lines) {
@@ -282,29 +285,29 @@ void perform(ScenarioBuilder& story, TaskIndex who, const Recipe& recipe, const 
       taken = option == 0 || choices.chance(Percent::option);
     }
     if (!taken) continue;
-    if (choices.chance(Percent::something_else)) random_step(story, story.some_task(), weights);
-    const TaskIndex actor = performance.actor(line);
-    if (story.ended() || !actor.exists() || !story.world()[actor].alive) return;
+    if (choices.chance(Percent::something_else)) random_step(builder, builder.some_task(), weights);
+    const TaskIndex actor = run.actor(line);
+    if (builder.ended() || !actor.exists() || !builder.world()[actor].alive) return;
 
-    Op op = performance.fill_in(line);
-    if (performance.is_there_already(op)) continue;
+    Op op = run.fill_in(line);
+    if (run.is_there_already(op)) continue;
     if (line.mutate_options) mutate_options(op, choices);
     auto* spawn = std::get_if<Spawn>(&op);
     if (spawn != nullptr) {
-      if (story.names_left() == 0) return;
-      spawn->task.text = story.next_name();
+      if (builder.names_left() == 0) return;
+      spawn->task.text = builder.next_name();
     } else if (choices.chance(Percent::forgotten)) {
       continue;
     }
-    if (std::holds_alternative<Exit>(op) && story.tasks_alive() < 2) return;
+    if (std::holds_alternative<Exit>(op) && builder.tasks_alive() < 2) return;
     const auto* setns = std::get_if<Setns>(&op);
-    if (setns != nullptr && !story.world().find_task(setns->task.text).exists()) return;
+    if (setns != nullptr && !builder.world().find_task(setns->task.text).exists()) return;
 
     const bool is_spawn = spawn != nullptr;
     const bool meant_to_work = !line.step.stated || line.step.stated->outcome.ok();
-    const bool ok = story.perform(actor, std::move(op));
-    if (ok && is_spawn) performance.spawned();
-    // What was planned is out of reach now; sometimes it goes on all the same.
+    const bool ok = builder.perform(actor, std::move(op));
+    if (ok && is_spawn) run.spawned();
+    // The rest of the recipe needs this step; sometimes it is tried all the same.
     if (!ok && meant_to_work && choices.chance(Percent::given_up)) return;
   }
 }

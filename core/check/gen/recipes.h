@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// recipes.h: short idioms of several steps that random steps alone would hardly ever come upon:
-// a tree with a slave of a slave, a pivot on top of itself, a world whose one precondition is
-// broken. Each is a few lines in the language of scenarios, with variables for places:
+// recipes.h: short sequences of steps that random steps hardly ever make: a tree with a slave of a
+// slave, a pivot on top of itself, a world in which one precondition of a call does not hold. Each
+// is a few lines of recipes.txt, written as a scenario with variables for places:
 //
 //     mkdir $x; mount tmpfs $x; mkdir $x/o
 //     ~ make-private $x
@@ -9,19 +9,19 @@
 //     | pivot_root $x $x/o
 //     | pivot_root $x/o $x/o => EINVAL new-root-not-mount-point
 //
-//   $x $y $z     directories: usually new names in a directory that is there, else ones that exist
+//   $x $y $z     directories: mostly new names in a directory that exists, else existing ones
 //   $f           a file, likewise; $l a symbolic link
-//   $name255 …   long things, see expand() in recipes.cc
-//   A            whoever performs the recipe; B a new task, if the recipe has `spawn B`
-//   ;            separates the steps of a line; a line that begins so goes on with the one above
-//   ? line       performed or left out, all of it
+//   $name255 …   long names and paths, see value() in recipes.cc
+//   A            the task that performs the recipe; B a new task, if the recipe has `spawn B`
+//   ;            separates the steps of a line; a line that begins with it continues the one above
+//   ? line       all of it is performed, or nothing
 //   ~ step       its options are drawn anew half the time
-//   | line       one of all lines that begin so is performed
-//   => OUTCOME   what the step answers in a fresh world when the recipe is performed as it stands,
-//                without what is optional; `ok` where nothing is stated. A test tries them all.
+//   | line       one of all lines that begin with | is performed
+//   => OUTCOME   what the step answers in a fresh world if all lines are performed as they are, except
+//                the optional ones; `ok` where nothing is stated. A test tries them all.
 //
-// When a scenario uses a recipe, steps get lost, and others come in between. So the statements
-// are not part of the scenario.
+// A scenario that uses a recipe may leave steps out and insert others, so the stated outcomes are
+// not part of it.
 #pragma once
 
 #include <span>
@@ -43,7 +43,7 @@ struct Recipe {
   };
   std::string name;
   std::uint32_t weight = 1;
-  bool opening = false;       // sets a stage; for the beginning of a scenario
+  bool opening = false;       // for the beginning of a scenario
   bool needs_links = false;
   bool needs_expire = false;
   std::size_t spawns = 0;
@@ -53,7 +53,8 @@ struct Recipe {
 // All of them, parsed once.
 std::span<const Recipe> recipes();
 
-[[nodiscard]] bool fits(const Recipe& recipe, const ScenarioBuilder& story);
-void perform(ScenarioBuilder& story, model::TaskIndex who, const Recipe& recipe, const VerbWeights& weights);
+[[nodiscard]] bool fits(const Recipe& recipe, const ScenarioBuilder& builder);
+void perform(ScenarioBuilder& builder, model::TaskIndex performer, const Recipe& recipe,
+             const VerbWeights& weights);
 
 }  // namespace pivotcheck::gen

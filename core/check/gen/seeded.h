@@ -2,8 +2,8 @@
 // seeded.h: choices from a seed. The same seed and case number give the same choices on every
 // machine and with every compiler (the distributions of the standard library do not).
 //
-// The generator is SplitMix64 (Steele, Lea, Flood 2014): eight bytes of state, so that every
-// case can have a stream of its own and any case of a run can be repeated alone.
+// The generator is SplitMix64 (Steele, Lea, Flood 2014). It has eight bytes of state, so every case
+// has a stream of its own, and any case of a run can be repeated alone.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace pivotcheck {
 
 class SeededChoices final : public Choices {
  public:
-  // The stream of case `number` of the run with that seed.
+  // The stream of case `number` in the run with that seed.
   explicit SeededChoices(std::uint64_t seed, std::uint64_t number = 0)
       : state_(mix(seed) ^ mix(~number)) {}
 

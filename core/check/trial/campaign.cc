@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <utility>
 
 #include <fmt/format.h>
@@ -30,11 +29,6 @@ std::string file_name(const std::string& kind, const std::string& case_name) {
 }
 
 }  // namespace
-
-std::int64_t now_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
-}
 
 void Counts::add(const Counts& other) {
   stats.add(other.stats);

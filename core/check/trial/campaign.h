@@ -22,6 +22,7 @@
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "check/gen/coverage_stats.h"
 #include "scenario/scenario.h"
 #include "check/trial/trial.h"
@@ -30,8 +31,6 @@ namespace pivotcheck {
 
 inline constexpr std::size_t distinct_max = 20;    // disagreements that are minimized and shown
 inline constexpr std::size_t message_bytes = 512;  // below PIPE_BUF: written whole or not at all
-
-std::int64_t now_ms();  // of the monotonic clock
 
 // What a process has done. Written by it alone; who reads it bears that it is a moment old.
 struct Counts {

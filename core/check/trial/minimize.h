@@ -9,14 +9,13 @@
 //     B: pivot_root . /
 //     mkdir /z
 //
-// "Still shows it" means: the same verb at its end, and there the same pair of answers by the
-// same rule (or a state that differs there, as before); of a scenario in which all agree, the last
-// outcome that it states, by the same rule. Everything else is tried without: steps in large
-// pieces, then one by one; tasks, by letting the one who made them do their work; handles; parts of
-// paths, and names; options. Then all of it once more, until nothing goes any more.
+// A disagreement is still shown if the last step has the same signature(). If kernel and model agree,
+// the last stated outcome must hold by the same rule. All else is removed where possible: steps, many
+// at a time and then one by one; tasks, whose steps their parents then perform; handles; parts of
+// paths, and names; options. All of that is repeated until nothing more can be removed.
 //
-// The same scenario gives the same smaller one, as long as no limit cuts the work short. A
-// candidate is never performed twice.
+// The same scenario gives the same smaller one, unless a limit cuts the work short. No candidate is
+// performed twice.
 #pragma once
 
 #include <chrono>
@@ -29,36 +28,24 @@
 
 namespace pivotcheck {
 
-// Two disagreements are of the same kind if they are about the same verb, the same pair of answers
-// and the same rule, or both about the state behind the same verb: "pivot_root EINVAL ok", "umount
-// state".
+// What a disagreement is about, for people and to compare: the verb with both outcomes and the
+// model's rule ("pivot_root EINVAL ok"), or the verb after which the states differ ("umount state").
 std::string signature(const Scenario& scenario, const TrialResult& result);
-
-// What makes a scenario long to read.
-struct ScenarioSize {
-  std::size_t steps = 0;
-  std::size_t tasks = 1;
-  std::size_t path_components = 0;
-  std::size_t handles = 0;  // paths that start at one
-  std::size_t options = 0;  // words of flags, "recursive", ramfs, headers that are conditions
-  bool operator==(const ScenarioSize&) const = default;
-};
-ScenarioSize size_of(const Scenario& scenario);
 
 struct Minimized {
   Scenario scenario;
   TrialResult result;
   int trials = 0;
-  bool cut_short = false;  // by a limit: there may be something left to remove
+  bool cut_short = false;  // by a limit: more could perhaps be removed
 };
 
 struct MinimizeOptions {
-  int trials_max = 20'000;            // far more than a scenario of 100 steps was seen to need
-  std::function<bool()> stop = {};    // asked before each trial; a reason to end early
+  int trials_max = 20'000;          // far more than scenarios of 100 steps have needed
+  std::function<bool()> stop = {};  // called before each trial; true ends the work
 };
 
-// `result` is what trial.run() says of the scenario. Whether there is anything to minimize in it:
-// a disagreement, an unmet statement, or an agreement that states something.
+// `result` is that of trial.run(scenario). True for a disagreement, for a stated outcome that does
+// not hold, and for an agreement that states an outcome.
 bool can_minimize(const Scenario& scenario, const TrialResult& result);
 Minimized minimize(Trial& trial, const Scenario& scenario, const TrialResult& result,
                    const MinimizeOptions& options = {});
