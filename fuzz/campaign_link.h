@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// campaign_link.h: a target's side of FuzzerLink (check/trial/campaign.h): where it was started by `pivotcheck
-// explore`, what it counts and finds goes there.
+// campaign_link.h: a target's side of FuzzerLink (check/trial/campaign.h): where it was started by
+// `pivotcheck explore`, what it counts and finds goes there.
 #pragma once
 
 #include <memory>

@@ -4,7 +4,8 @@
 //     bytes --> read_and_predict --> (the canary's fault) --> perform --> what libFuzzer is told
 //
 // By hand, a target aborts at a disagreement, and libFuzzer keeps the input. Started by `pivotcheck
-// explore` (check/trial/campaign.h), it counts, minimizes and tells as the workers there do, and goes on.
+// explore` (check/trial/campaign.h), it counts, minimizes and tells as the workers there do, and
+// goes on.
 #pragma once
 
 #include <optional>

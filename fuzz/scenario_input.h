@@ -29,8 +29,8 @@ inline constexpr int mounts_max = 96;
 
 // The scenario, without what it states: it is the model that is asked. Nothing for text that is no
 // scenario, for one that is too long, and for one that has both symbolic links and expire marks,
-// whose outcome depends on the clock (Features in check/gen/scenario_builder.h). Without root, a scenario of
-// privilege root is performed as userns.
+// whose outcome depends on the clock (Features in check/gen/scenario_builder.h). Without root, a
+// scenario of privilege root is performed as userns.
 std::optional<Scenario> read_scenario(const std::uint8_t* data, std::size_t size);
 
 // Tells libFuzzer what was reached: each rule, and each verb that succeeded, together with the verb

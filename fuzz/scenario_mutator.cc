@@ -35,8 +35,8 @@ using model::World;
 bool recipes_used = true;
 
 constexpr std::uint32_t expire_percent = 14;  // as ScenarioGenerator has it
-// A mutated scenario is about as long as one of ScenarioGenerator. Without a limit scenarios grow to
-// twice that length, take twice the time, and find less.
+// A mutated scenario is about as long as one of ScenarioGenerator. Without a limit scenarios grow
+// to twice that length, take twice the time, and find less.
 constexpr std::uint32_t steps_kept_min = 10;
 constexpr std::uint32_t steps_kept_max = 22;
 
@@ -239,8 +239,8 @@ struct Change {
   std::uint32_t weight;
   void (*change)(Draft&);
 };
-// Changes that add steps come first: they find most. all_anew gives each run some scenarios that are
-// generated from nothing, so that it never depends on the corpus alone.
+// Changes that add steps come first: they find most. all_anew gives each run some scenarios that
+// are generated from nothing, so that it never depends on the corpus alone.
 constexpr std::array<Change, 13> changes{{
     {28, insert_steps},
     {14, another_end},

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // can_fail.cc: shows that every property can fail. Each is tried on a few scenarios under each
-// alteration below: of the world after a step, of the text, or of what an observer saw. Prints which
-// alteration breaks which property. Exit 1 if none breaks it and props/broken_by.txt names no fault
-// of the model that does (ci/mutants --properties tries those), or if it fails by itself.
+// alteration below: of the world after a step, of the text, or of what an observer saw. Prints
+// which alteration breaks which property. Exit 1 if none breaks it and props/broken_by.txt names no
+// fault of the model that does (ci/mutants --properties tries those), or if it fails by itself.
 //
 //     properties_can_fail [PROPERTY-SUBSTRING]
 #include <algorithm>

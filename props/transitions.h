@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// transitions.h: what the properties of the model look at: a step, the world before, the world behind.
+// transitions.h: what the properties of the model look at: a step, the world before, the world
+// behind.
 //
 //     for_each<PivotRoot>(one, [&](const Transition& moment, const PivotRoot& op) { ... });
 //

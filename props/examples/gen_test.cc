@@ -16,6 +16,7 @@ namespace pivotcheck {
 namespace {
 
 constexpr std::uint64_t seed = 20240229;
+constexpr Release newest{{6, 18, 0}};  // the kernel that KernelTraits{} describes
 
 Generated generated(std::uint64_t number, Privilege privilege = Privilege::userns) {
   const ScenarioGenerator generator({.privilege = privilege});
@@ -170,7 +171,7 @@ TEST_CASE("every rule is reached") {
     stats.add(generated(number, number % 2 == 0 ? Privilege::userns : Privilege::root));
   }
   for (const RuleInfo& rule : rule_table()) {
-    if (!shown_by(rule, KernelTraits{}.release)) continue;
+    if (!shown_by(rule, newest)) continue;
     CHECK_MESSAGE(stats.rules[static_cast<std::size_t>(rule.rule)] > 0, rule.name);
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// hang.cc: a world in which nothing happens any more. For its owner, an executor that has got SIGSTOP
-// is like one whose system call never returns: no answer comes, and the process exists.
+// hang.cc: a world in which nothing happens any more. For its owner, an executor that has got
+// SIGSTOP is like one whose system call never returns: no answer comes, and the process exists.
 //
 //     explore, many cases  -->  one executor stops  -->  the deadline of that case passes
 //                               its case: one line, one file, not run; all others: run; status 3

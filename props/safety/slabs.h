@@ -5,8 +5,8 @@
 //     mnt_cache           210        294        384
 //
 // Objects that a processor keeps in reserve count as active. They are given back through
-// /sys/kernel/slab before counting; where that fails, the counts are too high by some slabs for each
-// processor.
+// /sys/kernel/slab before counting; where that fails, the counts are too high by some slabs for
+// each processor.
 #pragma once
 
 #include <cstdint>

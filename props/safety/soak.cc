@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// soak.cc: memory and kernel objects that many cases leave. Two runs of the command; the first fills
-// the caches that are filled once:
+// soak.cc: memory and kernel objects that many cases leave. Two runs of the command; the first
+// fills the caches that are filled once:
 //
 //     a tenth of the cases   count    all cases, looking at resident memory    count
 //                              '-------------------- the difference ----------------'

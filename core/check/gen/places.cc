@@ -26,8 +26,8 @@ std::uint32_t count(std::size_t n) { return static_cast<std::uint32_t>(n); }
 
 }  // namespace
 
-// A child to go on with: the first that fits, from a random one onwards. A path to a directory never
-// goes through a symbolic link: where that leads takes a lookup.
+// A child to go on with: the first that fits, from a random one onwards. A path to a directory
+// never goes through a symbolic link: where that leads takes a lookup.
 DentryId Places::some_child(DentryId directory, Want want) const {
   const auto& children = world_[directory].children;
   if (children.empty()) return {};

@@ -29,8 +29,8 @@ class VerbWeights {
 // Adds one step of that task to the scenario.
 void random_step(ScenarioBuilder& builder, model::TaskIndex performer, const VerbWeights& weights);
 
-// Draws the options anew (flags, kinds of namespaces, propagation); paths and names stay. The simplest
-// choice leaves the operation as it is.
+// Draws the options anew (flags, kinds of namespaces, propagation); paths and names stay. The
+// simplest choice leaves the operation as it is.
 void mutate_options(Op& op, Choices& choices);
 
 }  // namespace pivotcheck::gen

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// campaign.h: what the processes of a search have in common, whoever makes their scenarios up: numbers
-// in memory that they share with the one who started them, and what is done about a disagreement.
+// campaign.h: what the processes of a search have in common, whoever makes their scenarios up:
+// numbers in memory that they share with the one who started them, and what is done about a
+// disagreement.
 //
 //     parent (cli/explore.cc)
 //        |--- worker: seeded scenarios (cli/explore_worker.cc) ---.   each has a FindingReporter, which
@@ -112,9 +113,9 @@ struct FuzzerLink {
   static constexpr int findings = 100;  // a file that is memory: Findings
   static constexpr int slot = 101;      // likewise: FuzzerSlot
   static constexpr int pipe = 102;      // for Messages
-  // "SHARE/SHARES PRIVILEGE RECIPES ARTIFACTS": which part of the corpus this process performs, what
-  // can be run here (userns, root, both), `recipes` or `no-recipes` for the mutator, the folder for
-  // findings. Or `predict`: no kernel is asked, the features are all that is wanted.
+  // "SHARE/SHARES PRIVILEGE RECIPES ARTIFACTS": which part of the corpus this process performs,
+  // what can be run here (userns, root, both), `recipes` or `no-recipes` for the mutator, the
+  // folder for findings. Or `predict`: no kernel is asked, the features are all that is wanted.
   static constexpr const char* variable = "PIVOTCHECK_HUNT";
 };
 

@@ -9,10 +9,11 @@
 //     B: pivot_root . /
 //     mkdir /z
 //
-// A disagreement is still shown if the last step has the same signature(). If kernel and model agree,
-// the last stated outcome must hold by the same rule. All else is removed where possible: steps, many
-// at a time and then one by one; tasks, whose steps their parents then perform; handles; parts of
-// paths, and names; options. All of that is repeated until nothing more can be removed.
+// A disagreement is still shown if the last step has the same signature(). If kernel and model
+// agree, the last stated outcome must hold by the same rule. All else is removed where possible:
+// steps, many at a time and then one by one; tasks, whose steps their parents then perform;
+// handles; parts of paths, and names; options. All of that is repeated until nothing more can be
+// removed.
 //
 // The same scenario gives the same smaller one, unless a limit cuts the work short. No candidate is
 // performed twice.
@@ -29,7 +30,8 @@
 namespace pivotcheck {
 
 // What a disagreement is about, for people and to compare: the verb with both outcomes and the
-// model's rule ("pivot_root EINVAL ok"), or the verb after which the states differ ("umount state").
+// model's rule ("pivot_root EINVAL ok"), or the verb after which the states differ ("umount
+// state").
 std::string signature(const Scenario& scenario, const TrialResult& result);
 
 struct Minimized {

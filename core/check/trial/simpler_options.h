@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// simpler_options.h: the options of an operation (flags, "recursive", the type of a filesystem), and
-// the same operation with fewer of them.
+// simpler_options.h: the options of an operation (flags, "recursive", the type of a filesystem),
+// and the same operation with fewer of them.
 #pragma once
 
 #include <cstddef>
