@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // explain.cc: `pivotcheck explain`: would pivot_root(NEW_ROOT, PUT_OLD) succeed, for a process or
 // for the mountinfo of a bug report; if not, which rule refuses it, what would refuse it next, and
-// which commands mend all of it. Nothing of what it is about is changed.
+// which commands make it succeed. It changes nothing of the process or its mounts.
 #include "explain/explain.h"
 
 #include <fmt/format.h>
@@ -16,10 +16,10 @@
 
 #include "commands.h"
 #include "explain/live.h"
-#include "explain/remedy.h"
 #include "explain/offline.h"
-#include "json.h"
 #include "explain/resolved_paths.h"
+#include "explain/shell.h"
+#include "json.h"
 #include "observe/process.h"
 #include "output.h"
 #include "check/trial/trial.h"
@@ -98,10 +98,10 @@ std::string reason_words(Reason reason) {
 
 void print_mounts(const Answer& answer) {
   if (answer.mounts.empty()) return;
-  print("\nThe mounts that it is about, as /proc/PID/mountinfo has them:\n");
+  print("\nThe mounts involved, with their lines in /proc/PID/mountinfo:\n");
   for (const explain::InvolvedMount& mount : answer.mounts) {
     if (!mount.seen) {
-      print(fmt::format("  {}: not shown to the process\n", mount.what));
+      print(fmt::format("  {}: not visible to the process\n", mount.what));
       continue;
     }
     const std::string words = propagation_words(mount.seen->line.mount);
@@ -110,20 +110,20 @@ void print_mounts(const Answer& answer) {
   }
 }
 
-void print_mending(const Answer& answer) {
+void print_remedies(const Answer& answer) {
   if (!answer.further.empty()) {
-    print("\nOnce that is mended, what would refuse next:\n");
+    print("\nAfter that, these would refuse it:\n");
     for (const Reason reason : answer.further) {
       print(fmt::format("  {} {}: {}\n", errno_name(reason->error), reason->name, reason->reason));
     }
   }
   if (!answer.commands.empty()) {
     print(answer.conclusion == explain::Conclusion::cannot_tell
-              ? "\nWhat mends it whichever it is, in this order:\n"
-              : "\nWhat mends all of it, in this order:\n");
+              ? "\nTo make it succeed in every case, run in this order:\n"
+              : "\nTo make it succeed, run in this order:\n");
     for (const std::string& command : answer.commands) print("  " + command + "\n");
   } else if (answer.no_fix_for != nullptr) {
-    print(fmt::format("\nNo command mends {} for these arguments.\n", answer.no_fix_for->name));
+    print(fmt::format("\nNo command helps against {} with these arguments.\n", answer.no_fix_for->name));
   }
 }
 
@@ -132,14 +132,14 @@ void print_answer(const ExplainOptions& options, const ProcessView& process, con
   if (answer.first.reason != nullptr) print("\n" + reason_words(answer.first.reason) + "\n");
   if (!answer.advice.empty()) print(answer.advice + "\n");
   if (!answer.cannot_tell.empty()) {
-    print("\nWhat can't be seen from outside:\n");
+    print("\nNot visible from outside:\n");
     for (const std::string& words : answer.cannot_tell) print("  - " + words + "\n");
     if (!process.offline && !options.try_it) {
       print("--try finds out, in a copy of the mount namespace.\n");
     }
   }
   print_mounts(answer);
-  print_mending(answer);
+  print_remedies(answer);
   const auto drawing = [](std::string_view title, const std::vector<std::string>& lines) {
     if (lines.empty()) return;
     print(fmt::format("\n{}\n", title));
@@ -150,8 +150,7 @@ void print_answer(const ExplainOptions& options, const ProcessView& process, con
   if (process.is_first_namespace && !answer.commands.empty() &&
       answer.first.reason != &explain::root_is_rootfs) {
     print(
-        "\nThis is the mount namespace of PID 1: better do it in one of your own (unshare "
-        "--mount).\n");
+        "\nThis is the mount namespace of PID 1: use one of your own instead (unshare --mount).\n");
   }
   for (const std::string& note : process.notes) print("Note: " + note + ".\n");
 }
@@ -256,7 +255,7 @@ ExitStatus bad_usage(const std::string& why) {
   return ExitStatus::bad_usage;
 }
 
-// The process is there, but this caller may not look at it, or not stand where it stands.
+// The process exists, but this caller may not look at it, or not act as it.
 ExitStatus cannot_look(const ExplainOptions& options, const Failure& failure) {
   if (options.json) {
     print(line(Json::object({{"verdict", explain::name(explain::Conclusion::cannot_tell)},
@@ -269,11 +268,11 @@ ExitStatus cannot_look(const ExplainOptions& options, const Failure& failure) {
   return ExitStatus::nothing_ran;
 }
 
-// Asks the kernel, in a copy of the namespace. What it says decides, whatever was said before.
+// Asks the kernel, in a copy of the namespace. Its answer replaces the one of the rules.
 Expected<std::string> try_it(const ExplainOptions& options, const ProcessView& process, Answer& answer) {
-  if (!process.may_mount) return "Not tried: without the capability there is nothing to decide.";
+  if (!process.may_mount) return "Not tried: without the capability the outcome is certain.";
   if (options.pid != 0 && !process.unseen_refusals.empty()) {
-    return "Not tried: this command can't put itself under the filter or profile of the process.";
+    return "Not tried: this command can't take on the filter or profile of the process.";
   }
   const auto outcome = dry_run_pivot_root(options.pid, options.new_root, options.put_old);
   if (!outcome) return std::unexpected(outcome.error());
@@ -281,14 +280,14 @@ Expected<std::string> try_it(const ExplainOptions& options, const ProcessView& p
       answer.possible, [&](const explain::Possibility& one) { return one.outcome == *outcome; });
   explain::apply_trial_result(answer, process, *outcome);
   return fmt::format("Tried in a copy of the mount namespace: {}.{}", to_string(*outcome),
-                     known ? "" : " That is not what the rules say: please report it.");
+                     known ? "" : " The rules say something else: please report it.");
 }
 
 ExitStatus explain_it(const ExplainOptions& options) {
   const auto traits = traits_of(options.kernel);
   if (!traits) return bad_usage(traits.error());
   if (options.try_it && !options.kernel.empty()) {
-    return bad_usage("--try asks the running kernel: it does not go with --kernel");
+    return bad_usage("--try asks the running kernel: it can't be used with --kernel");
   }
   std::expected<ProcessView, std::string> process;
   if (!options.mountinfo.empty()) {
@@ -296,7 +295,7 @@ ExitStatus explain_it(const ExplainOptions& options) {
     if (!process) return bad_usage(process.error());
   } else {
     if (!options.root.empty() || !options.cwd.empty() || options.caps) {
-      return bad_usage("--root, --cwd and --caps go with --mountinfo");
+      return bad_usage("--root, --cwd and --caps need --mountinfo");
     }
     if (options.pid != 0 && !process_exists(options.pid)) {
       return bad_usage(fmt::format("there is no process {}", options.pid));
@@ -327,7 +326,7 @@ CommandSpec explain_command() {
   auto options = std::make_shared<ExplainOptions>();
   return {
       .name = "explain",
-      .summary = "Would pivot_root NEW_ROOT PUT_OLD succeed; why not, and what mends it",
+      .summary = "Would pivot_root NEW_ROOT PUT_OLD succeed; if not, why, and which commands help",
       .options = {{.names = "--pid",
                    .target = &options->pid,
                    .help = "the process that would call it (default: this one)",
@@ -337,7 +336,7 @@ CommandSpec explain_command() {
                    .help = "answer for this version of the kernel"},
                   {.names = "--mountinfo",
                    .target = &options->mountinfo,
-                   .help = "answer for the mountinfo in this FILE, as a bug report has it"},
+                   .help = "answer for the text of /proc/PID/mountinfo in this FILE"},
                   {.names = "--root",
                    .target = &options->root,
                    .help = "with --mountinfo: the root of the process"},
@@ -355,9 +354,9 @@ CommandSpec explain_command() {
                   {.names = "NEW_ROOT", .target = &options->new_root, .help = "", .required = true},
                   {.names = "PUT_OLD", .target = &options->put_old, .help = "", .required = true}},
       .footer =
-          "Exit status: 0 it would succeed, 1 it would be refused, 2 bad usage, 4 cannot tell. The "
-          "commands are for a shell that stands where the process\n"
-          "does; where they end in pivot_root, that is the call, in the place where it succeeds.",
+          "Exit status: 0 it would succeed, 1 it would be refused, 2 bad usage, 4 cannot tell.\n"
+          "Run the printed commands from the process's root and current directory. If the last one "
+          "is\npivot_root, it replaces your own call.",
       .run = [options] { return explain_it(*options); }};
 }
 

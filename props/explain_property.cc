@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// explain_property.cc: `explain_property`: holds `pivotcheck explain` to account. In random worlds,
-// of the generator that the trial has, a task is asked about: what would pivot_root answer here?
+// explain_property.cc: `explain_property`: compares the answers of `pivotcheck explain` with the
+// kernel's. In random worlds, from the generator of `explore`, it asks for a task what pivot_root
+// would answer.
 //
 //     KernelDriver: steps --> tasks that stand still --> explain, from /proc/PID --> an answer,
 //                                                 |                           or "cannot tell"
-//                                                 '-> rehearse (--try), a copy --> an answer
-//     KernelDriver: the same steps, and pivot_root, in a world of its own              --> the truth
+//                                                 '-> dry run (--try), in a copy --> an answer
+//     KernelDriver: the same steps, and pivot_root, in a world of its own            --> the truth
 //
-// The sentence: the answer is the truth, or "cannot tell"; that in at most 5 in a hundred of the
-// worlds whose mount namespace belongs to the machine's own user namespace; and the rehearsal
-// always is the truth (tried on all that can't be told, and on some of the others). For the others,
-// in which locks can't be read, the share is only stated.
+// The property: the answer is the truth, or "cannot tell"; that in at most 5 % of the worlds whose
+// mount namespace belongs to the machine's first user namespace; and the dry run always gives the
+// truth (tried where explain cannot tell, and in some of the other cases). For other owners, where
+// locks can't be read, the share is only printed.
 //
 // Exit status: 0 it holds, 1 it does not, 2 bad usage, 3 the harness could not do its work, 4
 // nothing ran.
@@ -47,8 +48,8 @@ using explain::Answer;
 constexpr std::chrono::seconds limit{10};  // for each world
 constexpr double cannot_tell_share_max = 0.05;
 constexpr int failures_shown_max = 3;
-constexpr unsigned remedies_every = 16;   // how often mending is worked out as well: it is slow
-constexpr unsigned dry_run_every = 4;  // how often what can be told is rehearsed as well
+constexpr unsigned remedies_every = 16;  // remedies are slow: only for every 16th query
+constexpr unsigned dry_run_every = 4;    // for every fourth query that explain can answer
 
 struct Options {
   std::uint64_t seed = 0;
@@ -56,7 +57,7 @@ struct Options {
   std::string corpus;
 };
 
-// A scenario whose last step is the pivot_root that is asked about.
+// Steps, the last of which is the pivot_root in question.
 using PivotQuery = std::vector<Step>;
 
 struct Counts {
@@ -67,7 +68,7 @@ struct Counts {
   std::map<std::string, std::uint64_t> unknown;
 };
 
-// What became of one question.
+// The result of one query.
 struct Result {
   enum class Kind : unsigned char { right, cannot_tell, wrong, dry_run_wrong, not_asked, broke };
   Kind kind = Kind::not_asked;
@@ -106,14 +107,14 @@ class ExplainOracle {
     const auto process =
         explain::view_process(task->pid, {pivot.new_root.text}, {pivot.put_old.text}, traits_);
     if (!process) return broke(process.error());
-    const bool with_remedies = ++questions_ % remedies_every == 0;
+    const bool with_remedies = ++queries_ % remedies_every == 0;
     Result result{.kind = Result::Kind::right,
                   .machine_owns = process->machine_owns,
                   .answer = explain::explain(*process, with_remedies),
                   .what = {}};
     std::optional<Outcome> dry_run;
     const bool tells = result.answer.conclusion != explain::Conclusion::cannot_tell;
-    if (process->may_mount && (!tells || questions_ % dry_run_every == 0)) {
+    if (process->may_mount && (!tells || queries_ % dry_run_every == 0)) {
       const auto outcome = dry_run_pivot_root(task->pid, pivot.new_root.text, pivot.put_old.text);
       if (!outcome) return broke(outcome.error());
       dry_run = *outcome;
@@ -140,7 +141,7 @@ class ExplainOracle {
                                 to_string(result.answer.first.outcome), to_string(truth));
     } else if (dry_run && *dry_run != truth) {
       result.kind = Result::Kind::dry_run_wrong;
-      result.what = fmt::format("the rehearsal says {}, the kernel {}", to_string(*dry_run),
+      result.what = fmt::format("the dry run says {}, the kernel {}", to_string(*dry_run),
                                 to_string(truth));
     }
     return result;
@@ -148,12 +149,12 @@ class ExplainOracle {
 
   std::array<std::optional<KernelDriver>, 2> drivers_;
   KernelTraits traits_;
-  unsigned questions_ = 0;
+  unsigned queries_ = 0;
 };
 
-// --- questions
+// --- queries
 
-// A way down from there through directories that are there, at most that deep.
+// A path down from a directory through existing ones, at most that deep.
 std::string down(Choices& choices, const model::World& world, model::DentryId from, int deepest) {
   std::string path;
   for (int depth = 0; depth < deepest && choices.chance(50); ++depth) {
@@ -173,8 +174,8 @@ struct Site {
   model::DentryId dentry;
 };
 
-// Mostly a mount point of the task's namespace, or a directory below; now and then something odd.
-Site some_spot(Choices& choices, const model::World& world, const model::Task& task) {
+// Mostly a mount point of the task's namespace, or a directory below one; sometimes something odd.
+Site random_site(Choices& choices, const model::World& world, const model::Task& task) {
   std::vector<model::MountIndex> mounts;
   for (std::uint32_t i = 0; i < world.mounts.size(); ++i) {
     const model::Mount& mount = world.mounts[i];
@@ -193,8 +194,8 @@ Site some_spot(Choices& choices, const model::World& world, const model::Task& t
 }
 
 // The generated scenario up to its last pivot_root, or with one at the end.
-std::optional<PivotQuery> make_question(Choices& choices, const Generated& generated) {
-  // Two worlds are made of it, and in one of them such a step may be refused by chance
+std::optional<PivotQuery> make_query(Choices& choices, const Generated& generated) {
+  // Two worlds are made from it; in only one of them such a step may be refused, by chance
   // (FINDINGS.md, "A lookup that starts again counts its links twice").
   const auto by_chance = [](const auto& verdict) { return verdict.eloop_possible; };
   if (std::ranges::any_of(generated.verdicts, by_chance)) return std::nullopt;
@@ -211,10 +212,10 @@ std::optional<PivotQuery> make_question(Choices& choices, const Generated& gener
   }
   if (tasks.empty()) return std::nullopt;
   const model::Task& task = *tasks[choices.below(static_cast<std::uint32_t>(tasks.size()))];
-  const Site new_root = some_spot(choices, generated.world, task);
+  const Site new_root = random_site(choices, generated.world, task);
   const std::string put_old =
       choices.chance(70) ? new_root.path + down(choices, generated.world, new_root.dentry, 2)
-                       : some_spot(choices, generated.world, task).path;
+                       : random_site(choices, generated.world, task).path;
   PivotQuery query = generated.steps;
   query.push_back({{task.name}, PivotRoot{new_root.path, put_old}});
   return query;
@@ -222,8 +223,8 @@ std::optional<PivotQuery> make_question(Choices& choices, const Generated& gener
 
 // --- failures
 
-// Leaves out what the failure does not need. A step that is refused then is no matter, but every
-// task must be there.
+// Drops the steps that the failure does not need. Other steps may be refused then, but every task
+// must exist.
 PivotQuery shrink(ExplainOracle& oracle, Privilege privilege, PivotQuery query, Result::Kind kind) {
   for (bool again = true; again;) {
     again = false;
@@ -272,8 +273,8 @@ double share(const Counts& counts) {
              : static_cast<double>(counts.cannot_tell) / static_cast<double>(counts.asked);
 }
 
-void print_report(std::string_view whose, const Counts& counts) {
-  fmt::print("{}: {} asked, {} would succeed, cannot tell {} ({:.2f} %)\n", whose, counts.asked,
+void print_report(std::string_view owner, const Counts& counts) {
+  fmt::print("{}: {} asked, {} would succeed, cannot tell {} ({:.2f} %)\n", owner, counts.asked,
              counts.succeed, counts.cannot_tell, 100 * share(counts));
   for (const auto& [rule, number] : counts.rules) fmt::print("    {:8} {}\n", number, rule);
   for (const auto& [words, number] : counts.unknown) {
@@ -300,7 +301,7 @@ std::expected<ExplainOracle, Failure> make_oracle() {
 
 // --- the corpus
 
-// "" if all is right with it.
+// "" if the result is right.
 std::string complaint_about(const Result& result, const StatedOutcome* stated) {
   if (result.kind == Result::Kind::broke || result.kind == Result::Kind::wrong ||
       result.kind == Result::Kind::dry_run_wrong) {
@@ -312,7 +313,7 @@ std::string complaint_about(const Result& result, const StatedOutcome* stated) {
   return fmt::format("explain names {}, the scenario {}", rule, stated->rule);
 }
 
-// How many were asked; -1 if one of them is not answered right.
+// The number of queries; -1 if an answer is wrong.
 int ask_corpus(ExplainOracle& oracle, const std::string& folder) {
   int asked = 0;
   int wrong = 0;
@@ -358,7 +359,7 @@ int run(const Options& options) {
     if (!oracle->has(privilege)) continue;
     const ScenarioGenerator generator({.privilege = privilege, .traits = oracle->traits()});
     const Generated generated = generator.generate(choices);
-    const auto query = make_question(choices, generated);
+    const auto query = make_query(choices, generated);
     if (!query) continue;
     const Result result = oracle->ask(privilege, *query);
     if (result.kind == Result::Kind::not_asked) continue;
@@ -373,11 +374,11 @@ int run(const Options& options) {
   }
   print_report("owned by the machine's user namespace", machine);
   print_report("owned by another user namespace", others);
-  const bool too_shy = share(machine) > cannot_tell_share_max;
-  if (too_shy) fmt::print("FAILS: more than 5 % cannot tell\n");
+  const bool too_many = share(machine) > cannot_tell_share_max;
+  if (too_many) fmt::print("FAILS: more than 5 % cannot tell\n");
   fmt::print("explain_property: {} wrong of {} (seed {})\n", wrong, machine.asked + others.asked,
              options.seed);
-  return wrong > 0 || too_shy ? 1 : 0;
+  return wrong > 0 || too_many ? 1 : 0;
 }
 
 }  // namespace
@@ -390,14 +391,14 @@ int main(int argc, char** argv) {
       .summary = "explain_property: explain says what the kernel does, or that it cannot tell",
       .options = {{.names = "--seed",
                    .target = &options.seed,
-                   .help = "the same seed asks the same questions"},
+                   .help = "the same seed makes the same queries"},
                   {.names = "--corpus",
                    .target = &options.corpus,
                    .help = "ask about this folder's scenarios first",
                    .is_folder = true},
                   {.names = "--cases",
                    .target = &options.cases,
-                   .help = "how many questions",
+                   .help = "how many queries",
                    .min = 1,
                    .max = 1'000'000'000}}};
   const cli::Parsed parsed = cli::parse_command_line(command, argc, argv);

@@ -6,23 +6,15 @@
 #include <utility>
 
 #include "explain/evaluate.h"
+#include "explain/hypothesis.h"
 #include "explain/remedy.h"
+#include "explain/shell.h"
 #include "view/draw.h"
 
 namespace pivotcheck::explain {
 namespace {
 
 using model::MountIndex;
-
-InvolvedMount involved(const ProcessView& process, const Hypothesis& hypothesis, std::string what,
-                       MountIndex mount) {
-  InvolvedMount result{.what = std::move(what), .seen = std::nullopt};
-  const auto id =
-      std::ranges::find(hypothesis.mounts, mount, &std::pair<const MountId, MountIndex>::second);
-  if (id == hypothesis.mounts.end()) return result;
-  if (const SeenMount* seen = process.find(id->first)) result.seen = *seen;
-  return result;
-}
 
 // Which mounts a rule is about.
 struct About {
@@ -54,14 +46,64 @@ About about(Reason reason) {
   }
 }
 
-std::vector<InvolvedMount> mounts_of(const ProcessView& process, Hypothesis& hypothesis,
-                                     Reason reason) {
-  const About which = about(reason);
-  const auto& world = hypothesis.world;
+// What a person can do about it.
+std::string advice(Reason reason) {
+  if (reason == &root_is_rootfs) {
+    return "On an initramfs, programs do not pivot: they mount the new root, cd to it, move it to "
+           "/ (mount --move . /) and chroot . (switch_root does it). Or make / a mount of its own "
+           "first.";
+  }
+  if (reason == &seccomp_filter) {
+    return "The program that installed the filter (a container runtime, a service manager) must "
+           "allow pivot_root.";
+  }
+  switch (reason->rule) {
+    case Rule::pivot_no_capability:
+      return "Call it with CAP_SYS_ADMIN in the user namespace that owns the mount namespace: in "
+             "new namespaces of your own, or as root.";
+    case Rule::new_root_on_root_mount:
+      return "new_root must be a mount of its own; if it is the root itself, name another "
+             "directory.";
+    case Rule::new_root_not_mount_point: return "Bind new_root to itself.";
+    case Rule::new_root_locked:
+      return "A mount that came from a more privileged namespace can't be moved; a recursive bind "
+             "of it to itself can.";
+    case Rule::root_not_mount_point:
+      return "The process is in a chroot to a plain directory: it must chroot to a mount, or "
+             "leave the chroot.";
+    case Rule::put_old_on_root_mount:
+    case Rule::put_old_not_under_new_root:
+      return "put_old must be new_root or a directory below it; new_root itself is enough.";
+    case Rule::put_old_gone: return "Name an existing directory in new_root.";
+    case Rule::new_root_removed:
+    case Rule::new_root_foreign:
+      return "Name new_root by a path that leads to a directory of this mount namespace.";
+    case Rule::new_root_not_under_root:
+      return "new_root must be below the root of the process; its current directory is not.";
+    case Rule::root_mount_foreign:
+      return "The root of the process has been unmounted: enter the mount namespace again (setns, "
+             "nsenter --mount).";
+    case Rule::name_missing: return "Make the directory.";
+    case Rule::not_a_directory: return "Both arguments must be directories.";
+    case Rule::search_denied: return "Every directory on the way must be searchable (x).";
+    default: return "";
+  }
+}
+
+std::vector<InvolvedMount> involved_mounts(const ProcessView& process, Hypothesis& hypothesis,
+                                           Reason reason) {
   std::vector<InvolvedMount> result;
   const auto add = [&](std::string what, MountIndex mount) {
-    if (mount.exists()) result.push_back(involved(process, hypothesis, std::move(what), mount));
+    if (!mount.exists()) return;
+    InvolvedMount& involved = result.emplace_back(InvolvedMount{std::move(what), {}});
+    for (const auto& [id, index] : hypothesis.mounts) {
+      if (index != mount) continue;
+      if (const SeenMount* seen = process.find(id)) involved.seen = *seen;
+      return;
+    }
   };
+  const About which = about(reason);
+  const auto& world = hypothesis.world;
   const MountIndex root = task_of(hypothesis).root.mount;
   const auto new_root = new_root_in(hypothesis);
   const auto put_old = put_old_in(hypothesis);
@@ -75,32 +117,29 @@ std::vector<InvolvedMount> mounts_of(const ProcessView& process, Hypothesis& hyp
   return result;
 }
 
-bool same(const Possibility& one, const Possibility& other) { return one.outcome == other.outcome; }
-
 // All different ones, in the order in which they were found.
 std::vector<Possibility> different(const std::vector<Possibility>& all) {
   std::vector<Possibility> result;
   for (const Possibility& one : all) {
-    const auto known = [&](const Possibility& other) {
-      return same(one, other) && one.reason == other.reason;
-    };
-    if (std::ranges::none_of(result, known)) result.push_back(one);
+    if (std::ranges::count(result, one) == 0) result.push_back(one);
   }
   return result;
 }
 
-// The unknowns by which the answer changes.
-std::vector<std::string> deciding(const std::vector<OpenQuestion>& open,
+// The open questions whose answer changes the outcome. Bit i of an index is the answer to
+// question i.
+std::vector<std::string> deciding(const std::vector<OpenQuestion>& questions,
                                   const std::vector<Possibility>& by_assumption) {
-  std::vector<std::string> words;
-  for (std::size_t i = 0; i < open.size(); ++i) {
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < questions.size(); ++i) {
     for (std::size_t bits = 0; bits < by_assumption.size(); ++bits) {
-      if (same(by_assumption[bits], by_assumption[bits ^ (std::size_t{1} << i)])) continue;
-      words.push_back(open[i].words);
+      const Possibility& other = by_assumption[bits ^ (std::size_t{1} << i)];
+      if (by_assumption[bits].outcome == other.outcome) continue;
+      texts.push_back(questions[i].text);
       break;
     }
   }
-  return words;
+  return texts;
 }
 
 void draw_success(const ProcessView& process, const Assumption& assumption, Answer& answer) {
@@ -110,7 +149,7 @@ void draw_success(const ProcessView& process, const Assumption& assumption, Answ
   answer.after = draw(canonical(snapshot(hypothesis.world)));
 }
 
-// Nothing else matters before that; whatever the mounts say comes next.
+// The filter comes first; what the mounts say would come next.
 Answer refused_by_seccomp(const ProcessView& process, Answer answer) {
   if (answer.first.reason != nullptr) answer.further.push_back(answer.first.reason);
   answer.conclusion = Conclusion::refused;
@@ -119,6 +158,34 @@ Answer refused_by_seccomp(const ProcessView& process, Answer answer) {
   answer.cannot_tell.clear();
   answer.no_fix_for = &seccomp_filter;
   answer.advice = advice(&seccomp_filter);
+  return answer;
+}
+
+// The outcome under each assumption, and what follows from them.
+Answer conclude(const ProcessView& process, const std::vector<OpenQuestion>& questions,
+                const std::vector<Assumption>& all) {
+  std::vector<Possibility> by_assumption;
+  for (const Assumption& assumption : all) {
+    Hypothesis hypothesis = build_world(process, assumption);
+    by_assumption.push_back(evaluate(hypothesis));
+  }
+  Answer answer;
+  answer.first = by_assumption.front();
+  const bool is_open = std::ranges::any_of(
+      by_assumption, [&](const Possibility& one) { return one.outcome != answer.first.outcome; });
+  // Several rules with the same errno: the first assumption names one.
+  answer.possible = is_open ? different(by_assumption) : std::vector{answer.first};
+  answer.cannot_tell = deciding(questions, by_assumption);
+  if (is_open) {
+    answer.conclusion = Conclusion::cannot_tell;
+  } else if (answer.first.reason != nullptr) {
+    answer.conclusion = Conclusion::refused;
+  } else if (!process.unseen_refusals.empty()) {
+    answer.conclusion = Conclusion::cannot_tell;
+    answer.cannot_tell = process.unseen_refusals;
+  } else {
+    answer.conclusion = Conclusion::would_succeed;
+  }
   return answer;
 }
 
@@ -134,51 +201,28 @@ std::string_view name(Conclusion conclusion) {
 }
 
 Answer explain(const ProcessView& process, bool with_remedies) {
-  const std::vector<OpenQuestion> open = open_questions(process);
-  const std::vector<Assumption> all = assumptions(process);
-  std::vector<Possibility> by_assumption;
-  for (const Assumption& assumption : all) {
-    Hypothesis hypothesis = build_world(process, assumption);
-    by_assumption.push_back(evaluate(hypothesis));
-  }
-  Answer answer;
-  answer.first = by_assumption.front();
-  const bool open_outcome = std::ranges::any_of(
-      by_assumption, [&](const Possibility& one) { return !same(one, answer.first); });
-  // Where all of them give the same errno, the friendliest one names it.
-  answer.possible = open_outcome ? different(by_assumption) : std::vector{answer.first};
-  answer.cannot_tell = deciding(open, by_assumption);
-  const bool succeeds = answer.first.reason == nullptr;
-  if (open_outcome) {
-    answer.conclusion = Conclusion::cannot_tell;
-  } else if (!succeeds) {
-    answer.conclusion = Conclusion::refused;
-  } else if (!process.unseen_refusals.empty()) {
-    answer.conclusion = Conclusion::cannot_tell;
-    answer.cannot_tell = process.unseen_refusals;
-  } else {
-    answer.conclusion = Conclusion::would_succeed;
-  }
-  if (process.seccomp_answer) {
-    return refused_by_seccomp(process, std::move(answer));
-  }
+  const std::vector<OpenQuestion> questions = open_questions(process);
+  const std::vector<Assumption> all = assumptions(questions);
+  Answer answer = conclude(process, questions, all);
+  if (process.seccomp_answer) return refused_by_seccomp(process, std::move(answer));
   Hypothesis hypothesis = build_world(process, all.front());
-  answer.mounts = mounts_of(process, hypothesis, answer.first.reason);
-  if (with_remedies && (open_outcome || !succeeds)) {
+  answer.mounts = involved_mounts(process, hypothesis, answer.first.reason);
+  if (with_remedies && (answer.possible.size() > 1 || answer.first.reason != nullptr)) {
     RemedyPlan plan = suggest_fixes(process, all);
-    answer.further = plan.further;
+    answer.further = std::move(plan.further);
     answer.no_fix_for = plan.no_fix_for;
-    answer.commands = shell_lines(plan, process);
+    answer.commands = shell_lines(plan.remedies, process);
   }
-  if (!succeeds) answer.advice = advice(answer.first.reason);
-  if (answer.conclusion == Conclusion::would_succeed) draw_success(process, all.front(), answer);
+  if (answer.first.reason != nullptr) answer.advice = advice(answer.first.reason);
+  if (answer.conclusion == Conclusion::would_succeed) {
+    draw_success(process, all.front(), answer);
+  }
   return answer;
 }
 
 void apply_trial_result(Answer& answer, const ProcessView& process, Outcome outcome) {
-  const auto fits = [&](const Possibility& one) { return one.outcome == outcome; };
-  std::erase_if(answer.possible, [&](const Possibility& one) { return !fits(one); });
-  if (answer.possible.empty()) answer.possible = {{.outcome = outcome, .reason = nullptr}};
+  std::erase_if(answer.possible, [&](const Possibility& one) { return one.outcome != outcome; });
+  if (answer.possible.empty()) answer.possible = {{.outcome = outcome}};
   answer.first = answer.possible.front();
   answer.cannot_tell.clear();
   if (outcome.ok()) {
@@ -193,11 +237,10 @@ void apply_trial_result(Answer& answer, const ProcessView& process, Outcome outc
   answer.conclusion = Conclusion::refused;
   answer.before.clear();
   answer.after.clear();
-  if (answer.first.reason != nullptr) {
-    answer.advice = advice(answer.first.reason);
-    Hypothesis hypothesis = build_world(process, Assumption{});
-    answer.mounts = mounts_of(process, hypothesis, answer.first.reason);
-  }
+  if (answer.first.reason == nullptr) return;
+  answer.advice = advice(answer.first.reason);
+  Hypothesis hypothesis = build_world(process, Assumption{});
+  answer.mounts = involved_mounts(process, hypothesis, answer.first.reason);
 }
 
 }  // namespace pivotcheck::explain

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// explain.h: would pivot_root(new_root, put_old) succeed, called by the process that was seen; if
-// not, why, and what mends it.
+// explain.h: would pivot_root(new_root, put_old) succeed for the process that was seen; if not,
+// why, and what remedies it.
 //
-//     ProcessView ---> a World for each possibility ---> judge: apply(PivotRoot) in each
+//     ProcessView ---> a World for each Assumption ---> evaluate(): apply(PivotRoot) in each
 //                                                    |
-//                all give the same                   '--- they differ: cannot tell which
+//               all Worlds give the same outcome     '--- they differ: cannot tell
 //                    |
-//                refused: mend it in the World by a fix's own operations, judge again, until it
-//                succeeds or nothing mends it: the rules met on the way are `further`
+//               refused: add remedies in the World and evaluate again, until pivot_root succeeds
+//               or there is no remedy; the rules met on the way are `further`
 //
-// The rules are those of the model, and a few that the model has no place for: its worlds never end
-// on rootfs, and it knows of no seccomp filter.
+// The rules are those of the model and two more: the model's worlds never end on rootfs, and it
+// knows no seccomp filters.
 #pragma once
 
 #include <optional>
@@ -18,7 +18,6 @@
 #include <vector>
 
 #include "explain/process_view.h"
-#include "explain/world_from.h"
 #include "model/rules.h"
 #include "op/outcome.h"
 
@@ -27,41 +26,42 @@ namespace pivotcheck::explain {
 // A refusal: the model's rule, or one of those that only `explain` knows.
 using Reason = const RuleInfo*;  // nullptr: it succeeds
 extern const RuleInfo root_is_rootfs;
-extern const RuleInfo seccomp_filter;  // its errno is whatever the filter says
+extern const RuleInfo seccomp_filter;  // its errno is whatever the filter answers
 
-// A mount that has to do with the answer.
+// A mount on which the answer depends.
 struct InvolvedMount {
-  std::string what;               // "new_root", "the mount on which new_root is mounted"
-  std::optional<SeenMount> seen;  // not given: its line is not shown to the process
+  std::string what;               // "new_root", "what that is mounted on"
+  std::optional<SeenMount> seen;  // nullopt: the process does not see it
 };
 
-// One possibility, and what it leads to.
+// What pivot_root does under one assumption.
 struct Possibility {
   Outcome outcome;
   Reason reason = nullptr;
+  bool operator==(const Possibility&) const = default;
 };
 
 enum class Conclusion : unsigned char { would_succeed, refused, cannot_tell };
 
 struct Answer {
   Conclusion conclusion = Conclusion::cannot_tell;
-  Possibility first;                     // what it is; cannot tell: the friendliest possibility
-  std::vector<Possibility> possible;     // all different ones; one unless it can't be told, or
+  Possibility first;                     // under the first assumption, which refuses least
+  std::vector<Possibility> possible;     // all different ones; one unless the outcome is open, or
                                          // was tried and several rules have that errno
-  std::vector<std::string> cannot_tell;  // what would have to be known
+  std::vector<std::string> cannot_tell;  // the open questions on which the outcome depends
   std::vector<InvolvedMount> mounts;
-  std::vector<Reason> further;        // would refuse next, once the one before is mended
-  std::vector<std::string> commands;  // mend all of it, in order; empty if nothing does
+  std::vector<Reason> further;        // what would refuse next, after the remedy of the one before
+  std::vector<std::string> commands;  // after them, in this order, it succeeds; may be empty
   std::string advice;                 // what a person can do about the first reason
-  Reason no_fix_for = nullptr;        // what no command mends
+  Reason no_fix_for = nullptr;        // the refusal for which no command helps
   std::vector<std::string> before;    // drawings, if it would succeed
   std::vector<std::string> after;
 };
 
-// Without `mending`: only the verdict, which is much less work.
+// Without `with_remedies`: only the conclusion and its reason, which is much less work.
 Answer explain(const ProcessView& process, bool with_remedies = true);
 
-// `cannot tell`, decided by a trial in a copy of the namespace (explain/resolved_paths.h).
+// Corrects an answer by what the kernel said in a copy of the namespace (dry_run_pivot_root).
 void apply_trial_result(Answer& answer, const ProcessView& process, Outcome outcome);
 
 std::string_view name(Conclusion conclusion);  // "would succeed", "refused", "cannot tell"

@@ -14,35 +14,7 @@
 namespace pivotcheck::explain {
 namespace {
 
-// "." and the like: it names the current directory without leaving it, so that what is mounted
-// there meanwhile is not entered.
-bool names_where_it_stands(const std::string& path) {
-  bool dot = false;
-  for (std::size_t begin = 0; begin < path.size();) {
-    const std::size_t end = std::min(path.find('/', begin), path.size());
-    const std::string_view name = std::string_view(path).substr(begin, end - begin);
-    if (name == ".") dot = true;
-    if (!name.empty() && name != ".") return false;
-    begin = end + 1;
-  }
-  return dot && !path.starts_with('/');
-}
-
-Place place_of(const PathAsked& asked, const ResolvedPath& seen) {
-  return {.asked = asked.text,
-          .error = seen.error,
-          .mount = seen.mount,
-          .path = seen.path,
-          .missing = seen.missing,
-          .below_root = seen.below_root,
-          .removed = seen.removed,
-          .directory = seen.directory,
-          .mount_root = seen.mount_root,
-          .is_standing = asked.descriptor < 0 && names_where_it_stands(asked.text),
-          .dangling = seen.dangling};
-}
-
-// What refuses pivot_root though no mount does, and can't be asked.
+// What may refuse pivot_root besides the mounts, and can't be asked.
 void add_unseen_refusals(const ProcessFacts& facts, ProcessView& process) {
   const auto& profile = facts.profile;
   if (profile.ends_with("(enforce)") || profile.ends_with("(kill)") ||
@@ -57,8 +29,8 @@ void add_unseen_refusals(const ProcessFacts& facts, ProcessView& process) {
   }
 }
 
-// A filter can be asked only by who has it. Children inherit it, so with as many filters as the
-// caller they are taken for the caller's own.
+// Only a process that has a filter can ask it. Children inherit filters: if the process has as many
+// as the caller, they are assumed to be the same.
 Expected<void> add_seccomp(pid_t pid, const ProcessFacts& facts, ProcessView& process) {
   if (facts.seccomp_mode == 0) return {};
   if (pid != 0) {
@@ -70,7 +42,7 @@ Expected<void> add_seccomp(pid_t pid, const ProcessFacts& facts, ProcessView& pr
           "pivot_root through");
       return {};
     }
-    process.notes.emplace_back("its seccomp filters are taken to be the same as this command's");
+    process.notes.emplace_back("its seccomp filters are assumed to be the same as this command's");
   }
   const auto answer = ask_seccomp_filter();
   if (!answer) return std::unexpected(answer.error());
@@ -91,24 +63,24 @@ Expected<ProcessView> view_process(pid_t pid, const PathAsked& new_root, const P
                                    const KernelTraits& traits) {
   const auto facts = read_process(pid);
   if (!facts) return std::unexpected(facts.error());
-  const auto stand = resolve_as(pid, new_root, put_old);
-  if (!stand) return std::unexpected(stand.error());
+  auto paths = resolve_as(pid, new_root, put_old);
+  if (!paths) return std::unexpected(paths.error());
   auto mounts = parsed(facts->mountinfo);
   if (!mounts) return std::unexpected(mounts.error());
   auto elsewhere = parsed(facts->mountinfo_elsewhere);
   if (!elsewhere) return std::unexpected(elsewhere.error());
   ProcessView process;
   const std::size_t longest = std::max(mounts->size(), elsewhere->size());
-  // Before 6.12 nobody counts the mounts of a namespace; but at its root, all of it is below.
+  // Before 6.12 no kernel counts the mounts of a namespace; but from its root, all are visible.
   process.all_is_seen = facts->mounts != 0
                             ? facts->mounts == longest
-                            : facts->at_namespace_root || root_is_namespace_root(pid);
+                            : facts->has_root_of_pid_1 || root_is_namespace_root(pid);
   process.mounts = std::move(*mounts);
   process.elsewhere = std::move(*elsewhere);
-  process.root = place_of({"/"}, stand->root);
-  process.current_directory = place_of({"."}, stand->current_directory);
-  process.new_root = place_of(new_root, stand->first);
-  process.put_old = place_of(put_old, stand->second);
+  process.root = std::move(paths->root);
+  process.current_directory = std::move(paths->current_directory);
+  process.new_root = std::move(paths->first);
+  process.put_old = std::move(paths->second);
   process.capabilities = facts->effective;
   process.may_mount = facts->may_mount;
   process.owns_namespace = facts->owns_namespace;

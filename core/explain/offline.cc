@@ -6,15 +6,15 @@ namespace pivotcheck::explain {
 
 namespace {
 
-// Of a process in a chroot the text does not show it. Of the others it is the kernel's own rootfs,
-// which is never shared, and has the number 1 on the machine itself.
-std::string what_root_is_on(const ProcessView& process) {
+// A note on what / is mounted on. The text of a process in a chroot does not show it. Otherwise it is
+// the kernel's own rootfs, which is never shared, and has the number 1 on the machine itself.
+std::string note_on_root_parent(const ProcessView& process) {
   for (const SeenMount& seen : process.mounts) {
     const MountView& mount = seen.line.mount;
     if (mount.mount_point != "/" || process.find(mount.parent) != nullptr) continue;
     if (mount.parent <= 1) return "";
     return "mount " + std::to_string(mount.parent) +
-           ", on which / is mounted, is not in the text: it is taken not to be shared, which it "
+           ", on which / is mounted, is not in the text: it is assumed not to be shared, but it "
            "may be if the text is from a chroot";
   }
   return "";
@@ -38,13 +38,13 @@ std::expected<ProcessView, std::string> view_mountinfo(std::string_view mountinf
   process.may_mount = query.capabilities.has(Capability::sys_admin);
   process.traits = query.traits;
   process.notes = {
-      "what the text shows is taken for the whole mount namespace, and that for one of the "
-      "machine's own user namespace (where no mount is locked)",
-      "every directory that is named is taken to be there, and no name for a link"};
-  if (const std::string what = what_root_is_on(process); !what.empty())
-    process.notes.push_back(what);
+      "the text is assumed to show the whole mount namespace, and the machine's first user "
+      "namespace to own it (then no mount is locked)",
+      "every named directory is assumed to exist, and no name to be a symbolic link"};
+  if (const std::string note = note_on_root_parent(process); !note.empty())
+    process.notes.push_back(note);
   if (process.may_mount)
-    process.notes.emplace_back("the process is taken to have all capabilities");
+    process.notes.emplace_back("the process is assumed to have all capabilities");
   return process;
 }
 

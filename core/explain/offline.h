@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// offline.h: a ProcessView from the text of a mountinfo, as a bug report quotes it. The text is taken to
-// be what a process shows that stands at the root of its mount namespace; of paths only the words
-// are known, so every directory is taken to be there and no name to be a link.
+// offline.h: a ProcessView from the text of a mountinfo, as a bug report quotes it. The text is
+// assumed to be from the root of the mount namespace. Of paths only the text is known, so every
+// directory is assumed to exist, and no name to be a symbolic link.
 #pragma once
 
 #include <expected>

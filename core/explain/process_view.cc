@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// sight.cc: see sight.h.
+// process_view.cc: see process_view.h.
 #include "explain/process_view.h"
 
 #include <algorithm>
@@ -8,13 +8,15 @@
 
 namespace pivotcheck::explain {
 
+const SeenMount* find_mount(const std::vector<SeenMount>& mounts, MountId id) {
+  const auto found =
+      std::ranges::find(mounts, id, [](const SeenMount& seen) { return seen.line.mount.id; });
+  return found == mounts.end() ? nullptr : &*found;
+}
+
 const SeenMount* ProcessView::find(MountId id) const {
-  for (const auto* list : {&mounts, &elsewhere}) {
-    const auto found =
-        std::ranges::find(*list, id, [](const SeenMount& m) { return m.line.mount.id; });
-    if (found != list->end()) return &*found;
-  }
-  return nullptr;
+  const SeenMount* here = find_mount(mounts, id);
+  return here != nullptr ? here : find_mount(elsewhere, id);
 }
 
 namespace {
@@ -29,7 +31,7 @@ std::unexpected<std::string> wrong(std::size_t line, const std::string& what) {
   return std::unexpected("line " + std::to_string(line) + ": " + what);
 }
 
-// Numbers that name one mount each, and parents that lead somewhere: kernels print nothing else.
+// No number may occur twice, and the parents may form no circle: no kernel prints that.
 std::expected<void, std::string> check_tree(const std::vector<SeenMount>& mounts,
                                             const std::vector<std::size_t>& lines) {
   std::map<MountId, MountId> parents;

@@ -48,7 +48,8 @@ bool may_be_tree(const Op& op, const std::vector<Path*>& paths) {
 
 Possibility outcome_in(Hypothesis hypothesis, Op op, const std::vector<Path*>& paths) {
   if (std::holds_alternative<PivotRoot>(op)) return evaluate(hypothesis);
-  const std::array<const Place*, 2> places{&hypothesis.new_root_place, &hypothesis.put_old_place};
+  const std::array<const ResolvedPath*, 2> places{&hypothesis.resolved_new_root,
+                                                  &hypothesis.resolved_put_old};
   for (std::size_t i = 0; i < paths.size(); ++i) {
     const Rule rule = rule_of_lookup(*places[i]);
     if (rule != Rule::none) return {.outcome = {info(rule).error}, .reason = &info(rule)};
@@ -79,11 +80,11 @@ Expected<Reason> why_refused(pid_t pid, const RefusedStep& step) {
   if (!process) return std::unexpected(process.error());
   const bool is_pivot = std::holds_alternative<PivotRoot>(op);
   if (is_pivot && process->seccomp_answer == Outcome{step.error}) return &seccomp_filter;
-  process->new_root.is_tree =
+  process->new_root.is_detached_tree =
       may_be_tree(op, paths) && process->find(process->new_root.mount) == nullptr;
   for (const bool locked : {false, true}) {
     Reason found = nullptr;
-    for (const Assumption& assumption : assumptions(*process)) {
+    for (const Assumption& assumption : assumptions(open_questions(*process))) {
       if (assumption.locked != locked) continue;
       const Possibility one = outcome_in(build_world(*process, assumption), op, paths);
       if (one.reason == nullptr || one.outcome != Outcome{step.error}) continue;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// resolved_paths.cc: see resolved_paths.h. What the child has to say it writes into memory shared with its
-// parent; it allocates nothing that must outlive it, and never returns.
+// resolved_paths.cc: see resolved_paths.h. The child writes its answer into memory shared with its
+// parent, and ends; nothing that it allocates must outlive it.
 //
-// Order matters in become(): descriptors of the process's /proc first, as its own credentials may
-// not be enough to open them; then the namespaces; then its root, which takes CAP_SYS_CHROOT; the
-// credentials last.
+// The order in Impersonator::take_on() matters: first the descriptors from /proc, which the other
+// process's credentials may not be enough to open; then the namespaces; then the root, which takes
+// CAP_SYS_CHROOT; the credentials last.
 #include "explain/resolved_paths.h"
 
 #include <fcntl.h>
@@ -15,24 +15,21 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
-#include <csignal>
-#include <cstring>
+#include <memory>
 #include <string_view>
 #include <vector>
 
 #include "base/unique_fd.h"
 #include "base/wait_status.h"
-#include "syscalls/syscalls.h"
-#include "syscalls/setup_error.h"
 #include "observe/proc.h"
-#include "observe/statmount_api.h"
+#include "syscalls/setup_error.h"
+#include "syscalls/syscalls.h"
 
 namespace pivotcheck {
 namespace {
@@ -41,136 +38,64 @@ using kernel::no_setup_error;
 using kernel::SetupError;
 using kernel::trouble;
 
-constexpr std::string_view removed_suffix = " (deleted)";  // as readlink has it in /proc
+constexpr std::string_view removed_suffix = " (deleted)";  // of a link in /proc
 
-// --- what the child writes
-
-struct SharedPath {
-  int error;
-  std::uint64_t mount;
-  bool below_root, removed, directory, mount_root, dangling;
+// What the child writes.
+struct SharedPath : PathFacts {
   std::array<char, PATH_MAX> path;
   std::array<char, PATH_MAX> missing;
 };
 struct Shared {
   bool answered;
-  SetupError trouble;  // its text is a literal: at one address in both processes
-  int error;        // of the rehearsed call
+  SetupError setup_error;  // its text is a literal: at one address in both processes
+  int error;               // of the call that was tried
   std::array<SharedPath, 4> paths;
 };
-
-class SharedMemory {
- public:
-  SharedMemory() {
-    void* at =
-        ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (at != MAP_FAILED) shared_ = static_cast<Shared*>(at);
-  }
-  SharedMemory(const SharedMemory&) = delete;
-  SharedMemory& operator=(const SharedMemory&) = delete;
-  ~SharedMemory() {
-    if (shared_ != nullptr) ::munmap(shared_, sizeof(Shared));
-  }
-  [[nodiscard]] Shared* get() const { return shared_; }
-
- private:
-  Shared* shared_ = nullptr;
+struct Unmap {
+  void operator()(Shared* shared) const { ::munmap(shared, sizeof(Shared)); }
 };
+using SharedMemory = std::unique_ptr<Shared, Unmap>;
 
-// --- becoming like the process
+// --- taking on what another process has
 
 struct Credentials {
   uid_t uid = 0;
   gid_t gid = 0;
   std::vector<gid_t> groups;
-  std::uint64_t effective = 0;
+  std::uint64_t effective = 0;  // capabilities
 };
 
-// The numbers behind "KEY:" in a status file.
-std::vector<std::uint64_t> numbers_of(const std::string& status, std::string_view key, int base) {
-  std::vector<std::uint64_t> numbers;
-  const std::size_t at = status.find("\n" + std::string(key) + ":");
-  if (at == std::string::npos) return numbers;
-  const char* text = status.c_str() + at + key.size() + 2;
-  while (*text == '\t' || *text == ' ') ++text;
-  while (*text != '\n' && *text != '\0') {
-    char* end = nullptr;
-    numbers.push_back(std::strtoull(text, &end, base));
-    if (end == text) break;
-    text = end;
-    while (*text == '\t' || *text == ' ') ++text;
-  }
-  return numbers;
-}
-
-// As the user namespace has them in which the reader is.
+// The ids are those of the reader's user namespace.
 bool read_credentials(TaskFiles& files, Credentials& credentials) {
   std::string status;
   if (!files.read_file("status", status)) return false;
-  const auto uids = numbers_of(status, "Uid", 10);
-  const auto gids = numbers_of(status, "Gid", 10);
-  const auto effective = numbers_of(status, "CapEff", 16);
+  const auto uids = status_numbers(status, "Uid");
+  const auto gids = status_numbers(status, "Gid");
+  const auto effective = status_numbers(status, "CapEff", 16);
   if (uids.size() != 4 || gids.size() != 4 || effective.size() != 1) return false;
-  credentials.uid = static_cast<uid_t>(uids[3]);  // the one that counts in the filesystem
+  credentials.uid = static_cast<uid_t>(uids[3]);  // the one that filesystems check
   credentials.gid = static_cast<gid_t>(gids[3]);
-  for (const std::uint64_t group : numbers_of(status, "Groups", 10)) {
+  for (const std::uint64_t group : status_numbers(status, "Groups")) {
     credentials.groups.push_back(static_cast<gid_t>(group));
   }
   credentials.effective = effective[0];
   return true;
 }
 
-bool set_effective(std::uint64_t capabilities) {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, 2> words{};
-  if (::syscall(SYS_capget, &header, words.data()) != 0) return false;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const auto wanted = static_cast<std::uint32_t>(capabilities >> (32 * i));
-    words[i].effective = wanted & words[i].permitted;
-  }
-  return ::syscall(SYS_capset, &header, words.data()) == 0;
-}
-
-// An ordinary user's process has these already, or can't have them.
-void take_on(const Credentials& credentials) {
+// Refusals are ignored: an ordinary user's process has these credentials already, or can't get them.
+void take_on_credentials(const Credentials& credentials) {
   ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
   ::syscall(SYS_setgroups, credentials.groups.size(), credentials.groups.data());
   ::syscall(SYS_setresgid, credentials.gid, credentials.gid, credentials.gid);
   ::syscall(SYS_setresuid, credentials.uid, credentials.uid, credentials.uid);
-  set_effective(credentials.effective);
-}
-
-bool same_file(int one, int other) {
-  struct stat a {};
-  struct stat b {};
-  return ::fstat(one, &a) == 0 && ::fstat(other, &b) == 0 && a.st_dev == b.st_dev &&
-         a.st_ino == b.st_ino;
-}
-
-// The device, inode and mount of what a descriptor shows.
-struct Identity {
-  std::uint64_t mount = 0;
-  std::uint64_t inode = 0;
-  std::uint32_t device = 0;
-  std::uint32_t links = 0;
-  bool directory = false;
-  bool mount_root = false;
-  bool operator==(const Identity& other) const {
-    return mount == other.mount && inode == other.inode && device == other.device;
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> sets{};
+  if (::syscall(SYS_capget, &header, sets.data()) != 0) return;
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    sets[i].effective =
+        static_cast<std::uint32_t>(credentials.effective >> (32 * i)) & sets[i].permitted;
   }
-};
-Identity identity_of(int descriptor) {
-  struct statx status {};
-  if (::statx(descriptor, "", AT_EMPTY_PATH, STATX_BASIC_STATS | statmount_api::statx_mount_id,
-              &status) != 0) {
-    return {};
-  }
-  return {.mount = status.stx_mnt_id,
-          .inode = status.stx_ino,
-          .device = (status.stx_dev_major << 20) ^ status.stx_dev_minor,
-          .links = status.stx_nlink,
-          .directory = S_ISDIR(status.stx_mode),
-          .mount_root = (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0};
+  ::syscall(SYS_capset, &header, sets.data());
 }
 
 UniqueFd open_path(int directory, const char* path, int flags = 0) {
@@ -182,99 +107,95 @@ UniqueFd owner_of(int mount_namespace) { return UniqueFd(::ioctl(mount_namespace
 
 class Impersonator {
  public:
-  Impersonator(int proc, pid_t pid) : files_(proc, pid), proc_(proc) {}
+  Impersonator(int proc, pid_t pid) : files_(proc, pid) {}
 
-  SetupError become(bool in_a_copy) {
-    TaskFiles own(proc_, own_number(proc_));
-    root_ = open_path(proc_, files_.path("root"));
-    if (!root_) return trouble("open of /proc/PID/root");
-    directory_ = open_path(proc_, files_.path("cwd"));
-    if (!directory_) return trouble("open of /proc/PID/cwd");
-    auto mounts = files_.open("ns/mnt");
-    auto users = files_.open("ns/user");
-    auto own_mounts = own.open("ns/mnt");
-    auto own_users = own.open("ns/user");
+  SetupError take_on(bool in_a_copy) {
+    TaskFiles own(files_.proc(), own_number(files_.proc()));
+    const UniqueFd root = open_path(files_.proc(), files_.path("root"));
+    if (!root) return trouble("open of /proc/PID/root");
+    const UniqueFd directory = open_path(files_.proc(), files_.path("cwd"));
+    if (!directory) return trouble("open of /proc/PID/cwd");
+    const auto mounts = files_.open("ns/mnt");
+    const auto users = files_.open("ns/user");
+    const auto own_mounts = own.open("ns/mnt");
+    const auto own_users = own.open("ns/user");
     if (!mounts || !users || !own_mounts || !own_users) return trouble("open of /proc/PID/ns");
-    UniqueFd owner = owner_of(mounts->get());
+    const UniqueFd owner = owner_of(mounts->get());
     const int wanted_users = in_a_copy ? owner.get() : users->get();
     if (wanted_users < 0) return trouble("NS_GET_USERNS of the mount namespace");
-    owns_ = owner && same_file(owner.get(), users->get());
-    if (!same_file(wanted_users, own_users->get()) && ::setns(wanted_users, CLONE_NEWUSER) != 0) {
+    const bool is_owner = owner && inode_of(owner.get()) == inode_of(users->get());
+    if (inode_of(wanted_users) != inode_of(own_users->get()) &&
+        ::setns(wanted_users, CLONE_NEWUSER) != 0) {
       return trouble("setns to the user namespace");
     }
-    if (in_a_copy && !same_file(mounts->get(), own_mounts->get()) &&
+    if (in_a_copy && inode_of(mounts->get()) != inode_of(own_mounts->get()) &&
         ::setns(mounts->get(), CLONE_NEWNS) != 0) {
       return trouble("setns to the mount namespace");
     }
-    if (const SetupError t = stand(); t) return t;
+    if (const SetupError error = enter_root(root.get(), directory.get()); error) return error;
     if (in_a_copy && ::unshare(CLONE_NEWNS) != 0) return trouble("unshare(CLONE_NEWNS)");
     Credentials credentials;
     if (!read_credentials(files_, credentials)) return trouble("reading /proc/PID/status");
-    if (in_a_copy && !owns_) credentials.effective = ~std::uint64_t{0};
-    take_on(credentials);
+    if (in_a_copy && !is_owner) credentials.effective = ~std::uint64_t{0};
+    take_on_credentials(credentials);
     return no_setup_error;
   }
 
  private:
-  SetupError stand() {
-    const UniqueFd own_root = open_path(AT_FDCWD, "/");
-    if (!(identity_of(root_.get()) == identity_of(own_root.get()))) {
-      if (::fchdir(root_.get()) != 0) return trouble("fchdir to /proc/PID/root");
+  static SetupError enter_root(int root, int directory) {
+    if (file_status(root).identity != file_status(AT_FDCWD, "/").identity) {
+      if (::fchdir(root) != 0) return trouble("fchdir to /proc/PID/root");
       if (::chroot(".") != 0) return trouble("chroot to /proc/PID/root");
     }
-    if (::fchdir(directory_.get()) != 0) return trouble("fchdir to /proc/PID/cwd");
+    if (::fchdir(directory) != 0) return trouble("fchdir to /proc/PID/cwd");
     return no_setup_error;
   }
 
   TaskFiles files_;
-  int proc_;
-  UniqueFd root_;
-  UniqueFd directory_;
-  bool owns_ = true;
 };
 
-// --- where paths lead, once the child stands there
+// --- where paths lead, in a child that has taken on the process's root and directory
 
 class PathResolver {
  public:
-  explicit PathResolver(int proc) : proc_(proc), root_(open_path(AT_FDCWD, "/")) {}
+  explicit PathResolver(int proc) : proc_(proc), root_(file_status(AT_FDCWD, "/").identity) {}
 
   // From what a descriptor shows; the rest may be "".
-  void look_from(int start, std::string_view rest, SharedPath& result) {
+  void resolve_from(int start, std::string_view rest, SharedPath& result) {
     result.error = start < 0 ? EBADF : 0;
     if (start < 0) return;
     rest.remove_prefix(std::min(rest.find_first_not_of('/'), rest.size()));
-    if (rest.empty()) return tell(start, false, result);
+    if (rest.empty()) return describe(start, false, result);
     start_ = start;
-    resolve_as(std::string(rest).c_str(), result);
+    resolve(std::string(rest).c_str(), result);
     start_ = AT_FDCWD;
   }
 
-  void resolve_as(const char* path, SharedPath& result) {
+  void resolve(const char* path, SharedPath& result) {
     result.error = 0;
     UniqueFd found = open_path(start_, path);
     if (!found) {
       result.error = errno;
       if (result.error != ENOENT || *path == '\0') return;
       result.dangling = static_cast<bool>(open_path(start_, path, O_NOFOLLOW));
-      found = nearest(path, result);
+      found = existing_part(path, result);
       if (!found) return;
     }
-    tell(found.get(), *path == '/', result);
+    describe(found.get(), *path == '/', result);
   }
 
  private:
-  void tell(int found, bool from_root, SharedPath& result) {
-    const Identity identity = identity_of(found);
-    result.mount = identity.mount;
-    result.directory = identity.directory;
-    result.mount_root = identity.mount_root;
-    result.below_root = from_root || !identity.directory || is_below_root(found);
-    read_path(found, identity, result);
+  void describe(int found, bool from_root, SharedPath& result) {
+    const FileStatus status = file_status(found);
+    result.mount = status.identity.mount;
+    result.directory = status.directory;
+    result.mount_root = status.mount_root;
+    result.below_root = from_root || !status.directory || is_below_root(found);
+    read_path(found, status, result);
   }
 
-  // What is there of a path that is not: its first names; the others become `missing`.
-  UniqueFd nearest(const char* path, SharedPath& result) {
+  // The first names of the path, as far as they exist; the others become `missing`.
+  UniqueFd existing_part(const char* path, SharedPath& result) {
     std::string there = path;
     std::string missing;
     while (true) {
@@ -294,49 +215,51 @@ class PathResolver {
     }
   }
 
-  // Up and up, until the root (or what is mounted on it) or the top of everything is reached.
+  // Goes up until the root (or what is mounted on it) or the top of the tree is reached.
   bool is_below_root(int from) {
-    const Identity root = identity_of(root_.get());
-    const Identity on_root = identity_of(open_path(AT_FDCWD, "/..").get());
+    const FileIdentity on_root = file_status(AT_FDCWD, "/..").identity;
     UniqueFd at = open_path(from, ".");
-    for (Identity here = identity_of(at.get()); at;) {
-      if (here == root || here == on_root) return true;
+    for (FileIdentity here = file_status(at.get()).identity; at;) {
+      if (here == root_ || here == on_root) return true;
       UniqueFd up = open_path(at.get(), "..");
-      const Identity above = identity_of(up.get());
-      if (!up || above == here) return !up && errno == EACCES;
+      if (!up) return errno == EACCES;
+      const FileIdentity above = file_status(up.get()).identity;
+      if (above == here) return false;
       at = std::move(up);
       here = above;
     }
     return true;
   }
 
-  void read_path(int descriptor, const Identity& identity, SharedPath& result) {
+  void read_path(int descriptor, const FileStatus& status, SharedPath& result) {
     const std::string link = "self/fd/" + std::to_string(descriptor);
     const ssize_t length =
         ::readlinkat(proc_, link.c_str(), result.path.data(), result.path.size() - 1);
     if (length < 0) return;
     const auto size = static_cast<std::size_t>(length);
     result.path[size] = '\0';
-    const std::string_view printed(result.path.data(), size);
-    if (!printed.ends_with(removed_suffix)) return;
-    // A name may end so too. Directories that are removed have no links, on most filesystems.
-    const UniqueFd named = open_path(AT_FDCWD, result.path.data());
-    result.removed = identity.links == 0 || !named || !(identity_of(named.get()) == identity);
+    if (!std::string_view(result.path.data(), size).ends_with(removed_suffix)) return;
+    // A name may end so too. Removed directories have no links, on most filesystems.
+    result.removed =
+        status.links == 0 || file_status(AT_FDCWD, result.path.data()).identity != status.identity;
     if (result.removed) result.path[size - removed_suffix.size()] = '\0';
   }
 
   int proc_;
-  UniqueFd root_;
+  FileIdentity root_;
   int start_ = AT_FDCWD;  // of paths that do not begin at the root
 };
 
 // --- the parent's side
 
-// Forks a child for `work(shared)`; the child's wait status. The C library's fork: the caller may
-// have threads, and one of them the lock of the memory that the child is about to take.
+// Forks a child for `work(shared)` and waits for its end; the status of that is in `status`. The C
+// library's fork: the caller may have threads, and one of them may hold the allocator's lock.
 template <class Work>
-Expected<int> in_a_child(Shared* shared, Work work) {
-  if (shared == nullptr) return fail_with_errno("mmap", "for a child");
+Expected<SharedMemory> in_a_child(int& status, Work work) {
+  void* at =
+      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) return fail_with_errno("mmap", "for a child");
+  SharedMemory shared(static_cast<Shared*>(at));
   const pid_t child = ::fork();
   if (child < 0) return fail_with_errno("fork", "of a child");
   if (child == 0) {
@@ -344,108 +267,108 @@ Expected<int> in_a_child(Shared* shared, Work work) {
     shared->answered = true;
     kernel::sys_exit(0);
   }
-  int status = 0;
+  status = 0;
   while (::waitpid(child, &status, 0) < 0) {
-    if (errno == ECHILD) return 0;  // it has ended, and the caller ignores SIGCHLD
+    if (errno == ECHILD) break;  // it has ended, and the caller ignores SIGCHLD
     if (errno != EINTR) return fail_with_errno("waitpid", "for a child");
   }
-  return status;
+  return shared;
 }
 
-// Before the child becomes like the process, whose credentials may not be enough for it.
-UniqueFd descriptor_of(int proc, pid_t pid, const PathAsked& path) {
-  if (path.descriptor < 0) return UniqueFd();
-  TaskFiles files(proc, pid != 0 ? pid : own_number(proc));
-  return open_path(proc, files.path("fd/" + std::to_string(path.descriptor)));
-}
-
-Expected<UniqueFd> open_proc() {
-  UniqueFd proc = open_path(AT_FDCWD, "/proc");
-  if (!proc) return fail_with_errno("open", "/proc", Failure::Kind::cannot_run);
-  return proc;
-}
-
-std::unexpected<Failure> child_failed(const Shared& shared, int status) {
-  if (shared.trouble) {
-    return fail("standing where the process stands: " + kernel::to_string(shared.trouble),
+Expected<SharedMemory> answered(SharedMemory shared, int status) {
+  if (shared->setup_error) {
+    return fail("acting as the process: " + kernel::to_string(shared->setup_error),
                 Failure::Kind::cannot_run);
   }
-  return fail("the child that stood where the process stands " + describe_wait_status(status));
+  if (shared->answered) return shared;
+  return fail("the child that acted as the process " + describe_wait_status(status));
 }
 
-ResolvedPath seen(const SharedPath& shared) {
-  return {.error = shared.error,
-          .mount = shared.mount,
-          .path = shared.path.data(),
-          .missing = shared.missing.data(),
-          .below_root = shared.below_root,
-          .removed = shared.removed,
-          .directory = shared.directory,
-          .mount_root = shared.mount_root,
-          .dangling = shared.dangling};
+// The same for `work(shared, proc)`, which must have answered.
+template <class Work>
+Expected<SharedMemory> ask_child(Work work) {
+  const auto proc = open_proc();
+  if (!proc) return std::unexpected(proc.error());
+  int status = 0;
+  auto shared = in_a_child(status, [&](Shared& memory) { work(memory, proc->get()); });
+  if (!shared) return std::unexpected(shared.error());
+  return answered(std::move(*shared), status);
+}
+
+pid_t number_in(int proc, pid_t pid) { return pid != 0 ? pid : own_number(proc); }
+
+// "." and the like: the lookup does not leave the current directory, so that it does not enter
+// what is mounted there meanwhile.
+bool names_current_directory(std::string_view path) {
+  bool dot = false;
+  if (path.starts_with('/')) return false;
+  while (!path.empty()) {
+    const std::string_view name = path.substr(0, path.find('/'));
+    if (!name.empty() && name != ".") return false;
+    dot = dot || name == ".";
+    path.remove_prefix(std::min(name.size() + 1, path.size()));
+  }
+  return dot;
+}
+
+ResolvedPath resolved(const SharedPath& shared, const PathAsked& asked) {
+  return {{shared},
+          shared.path.data(),
+          shared.missing.data(),
+          asked.text,
+          asked.descriptor < 0 && names_current_directory(asked.text)};
 }
 
 }  // namespace
 
 Expected<ResolvedPaths> resolve_as(pid_t pid, const PathAsked& first, const PathAsked& second) {
-  const auto proc = open_proc();
-  if (!proc) return std::unexpected(proc.error());
-  const SharedMemory memory;
-  const auto status = in_a_child(memory.get(), [&](Shared& shared) {
-    const std::array<const PathAsked*, 2> asked{&first, &second};
-    const std::array<UniqueFd, 2> starts{descriptor_of(proc->get(), pid, first),
-                                         descriptor_of(proc->get(), pid, second)};
-    if (pid != 0) shared.trouble = Impersonator(proc->get(), pid).become(false);
-    if (shared.trouble) return;
-    PathResolver looker(proc->get());
-    looker.resolve_as("/", shared.paths[0]);
-    looker.resolve_as(".", shared.paths[1]);
+  const std::array<PathAsked, 4> asked{{{"/"}, {"."}, first, second}};
+  const auto shared = ask_child([&](Shared& memory, int proc) {
+    std::array<UniqueFd, 4> starts;  // opened with this process's own credentials
+    TaskFiles files(proc, number_in(proc, pid));
     for (std::size_t i = 0; i < asked.size(); ++i) {
-      if (asked[i]->descriptor < 0) {
-        looker.resolve_as(asked[i]->text.c_str(), shared.paths[2 + i]);
+      if (asked[i].descriptor < 0) continue;
+      starts[i] = open_path(proc, files.path("fd/" + std::to_string(asked[i].descriptor)));
+    }
+    if (pid != 0) memory.setup_error = Impersonator(proc, pid).take_on(false);
+    if (memory.setup_error) return;
+    PathResolver resolver(proc);
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+      if (asked[i].descriptor < 0) {
+        resolver.resolve(asked[i].text.c_str(), memory.paths[i]);
       } else {
-        looker.look_from(starts[i].get(), asked[i]->text, shared.paths[2 + i]);
+        resolver.resolve_from(starts[i].get(), asked[i].text, memory.paths[i]);
       }
     }
   });
-  if (!status) return std::unexpected(status.error());
-  const Shared& shared = *memory.get();
-  if (!shared.answered || shared.trouble) return child_failed(shared, *status);
-  return ResolvedPaths{.root = seen(shared.paths[0]),
-                    .current_directory = seen(shared.paths[1]),
-                    .first = seen(shared.paths[2]),
-                    .second = seen(shared.paths[3])};
+  if (!shared) return std::unexpected(shared.error());
+  const auto& paths = (*shared)->paths;
+  return ResolvedPaths{.root = resolved(paths[0], asked[0]),
+                       .current_directory = resolved(paths[1], asked[1]),
+                       .first = resolved(paths[2], asked[2]),
+                       .second = resolved(paths[3], asked[3])};
 }
 
-Expected<Outcome> dry_run_pivot_root(pid_t pid, const std::string& new_root, const std::string& put_old) {
-  const auto proc = open_proc();
-  if (!proc) return std::unexpected(proc.error());
-  const SharedMemory memory;
-  const pid_t whose = pid != 0 ? pid : own_number(proc->get());
-  const auto status = in_a_child(memory.get(), [&](Shared& shared) {
-    shared.trouble = Impersonator(proc->get(), whose).become(true);
-    if (shared.trouble) return;
+Expected<Outcome> dry_run_pivot_root(pid_t pid, const std::string& new_root,
+                                     const std::string& put_old) {
+  const auto shared = ask_child([&](Shared& memory, int proc) {
+    memory.setup_error = Impersonator(proc, number_in(proc, pid)).take_on(true);
+    if (memory.setup_error) return;
     const bool done = kernel::sys_pivot_root(new_root.c_str(), put_old.c_str()) == 0;
-    shared.error = done ? 0 : errno;
+    memory.error = done ? 0 : errno;
   });
-  if (!status) return std::unexpected(status.error());
-  const Shared& shared = *memory.get();
-  if (!shared.answered || shared.trouble) return child_failed(shared, *status);
-  return Outcome{shared.error};
+  if (!shared) return std::unexpected(shared.error());
+  return Outcome{(*shared)->error};
 }
 
 bool root_is_namespace_root(pid_t pid) {
-  const auto proc = open_proc();
-  if (!proc) return false;
-  const SharedMemory memory;
-  const pid_t whose = pid != 0 ? pid : own_number(proc->get());
-  const auto status = in_a_child(memory.get(), [&](Shared& shared) {
-    TaskFiles files(proc->get(), whose);
-    const UniqueFd root = open_path(proc->get(), files.path("root"));
+  const auto shared = ask_child([&](Shared& memory, int proc) {
+    TaskFiles files(proc, number_in(proc, pid));
+    const FileIdentity root = file_status(proc, files.path("root")).identity;
     const auto mounts = files.open("ns/mnt");
-    shared.error = EPERM;
-    if (!root || !mounts) return;
-    // First of all as it is: only an owner below takes entering the user namespace.
+    memory.error = EPERM;
+    if (root == FileIdentity{} || !mounts) return;
+    // The user namespace only if it takes that: when the owner is below this process's own.
     if (::setns(mounts->get(), CLONE_NEWNS) != 0) {
       const UniqueFd owner = owner_of(mounts->get());
       if (!owner || ::setns(owner.get(), CLONE_NEWUSER) != 0 ||
@@ -453,22 +376,21 @@ bool root_is_namespace_root(pid_t pid) {
         return;
       }
     }
-    const UniqueFd top = open_path(AT_FDCWD, "/");
-    if (top && identity_of(top.get()) == identity_of(root.get())) shared.error = 0;
+    if (file_status(AT_FDCWD, "/").identity == root) memory.error = 0;
   });
-  return status && memory.get()->answered && memory.get()->error == 0;
+  return shared && (*shared)->error == 0;
 }
 
 Expected<Outcome> ask_seccomp_filter() {
-  const SharedMemory memory;
-  const auto status = in_a_child(memory.get(), [](Shared& shared) {
-    shared.error = kernel::sys_pivot_root(nullptr, nullptr) == 0 ? 0 : errno;
+  int status = 0;
+  auto shared = in_a_child(status, [](Shared& memory) {
+    memory.error = kernel::sys_pivot_root(nullptr, nullptr) == 0 ? 0 : errno;
   });
-  if (!status) return std::unexpected(status.error());
-  if (WIFSIGNALED(*status) && WTERMSIG(*status) == SIGSYS) return Outcome{ENOSYS};
-  const Shared& shared = *memory.get();
-  if (!shared.answered) return child_failed(shared, *status);
-  return Outcome{shared.error == EFAULT ? 0 : shared.error};
+  if (!shared) return std::unexpected(shared.error());
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) return Outcome{ENOSYS};
+  const auto answer = answered(std::move(*shared), status);
+  if (!answer) return std::unexpected(answer.error());
+  return Outcome{(*answer)->error == EFAULT ? 0 : (*answer)->error};
 }
 
 }  // namespace pivotcheck

@@ -3,14 +3,18 @@
 #include "observe/proc.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <climits>
+#include <cstdlib>
+#include <cstring>
 
 #include "base/check.h"
+#include "observe/statmount_api.h"
 #include "op/outcome.h"
 
 namespace pivotcheck {
@@ -23,12 +27,54 @@ std::unexpected<Failure> fail_with_errno(std::string_view call, std::string_view
   return fail(std::move(text), kind);
 }
 
+Expected<UniqueFd> open_proc() {
+  UniqueFd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!proc) return fail_with_errno("open", "/proc", Failure::Kind::cannot_run);
+  return proc;
+}
+
 pid_t own_number(int proc) {
   std::array<char, 16> link{};
   const ssize_t length = ::readlinkat(proc, "self", link.data(), link.size());
   pid_t number = 0;
   if (length > 0) std::from_chars(link.data(), link.data() + length, number);
   return number;
+}
+
+std::vector<std::uint64_t> status_numbers(const std::string& status, std::string_view key,
+                                          int base) {
+  std::vector<std::uint64_t> numbers;
+  const std::size_t at = status.find("\n" + std::string(key) + ":");
+  if (at == std::string::npos) return numbers;
+  const char* text = status.c_str() + at + key.size() + 2;
+  while (true) {
+    text += std::strspn(text, "\t ");
+    if (*text == '\n') return numbers;
+    char* end = nullptr;
+    const std::uint64_t number = std::strtoull(text, &end, base);
+    if (end == text) return numbers;
+    numbers.push_back(number);
+    text = end;
+  }
+}
+
+ino_t inode_of(int descriptor) {
+  struct stat status {};
+  return ::fstat(descriptor, &status) == 0 ? status.st_ino : 0;
+}
+
+FileStatus file_status(int directory, const char* path) {
+  struct statx status {};
+  if (::statx(directory, path, AT_EMPTY_PATH, STATX_BASIC_STATS | statmount_api::statx_mount_id,
+              &status) != 0) {
+    return {};
+  }
+  return {.identity = {.mount = status.stx_mnt_id,
+                       .inode = status.stx_ino,
+                       .device = (status.stx_dev_major << 20) ^ status.stx_dev_minor},
+          .links = status.stx_nlink,
+          .directory = S_ISDIR(status.stx_mode),
+          .mount_root = (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0};
 }
 
 TaskFiles::TaskFiles(int proc, pid_t pid) : proc_(proc) {

@@ -11,18 +11,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstdlib>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string_view>
 
 #include "observe/mountinfo.h"
 #include "observe/proc.h"
 #include "observe/statmount.h"
-#include "observe/statmount_api.h"
 
 namespace pivotcheck {
 namespace {
@@ -30,44 +26,16 @@ namespace {
 constexpr ino_t first_user_namespace = 0xEFFFFFFDU;  // PROC_USER_INIT_INO, the same since Linux 3.8
 constexpr int user_namespaces_max = 64;              // more than the kernel allows to nest
 
-ino_t inode_of(int descriptor) {
-  struct stat status {};
-  return ::fstat(descriptor, &status) == 0 ? status.st_ino : 0;
-}
-
-// What stands behind "KEY:" in a status file, as a number.
-std::uint64_t number_of(const std::string& status, std::string_view key, int base, int column = 0) {
-  const std::size_t at = status.find("\n" + std::string(key) + ":");
-  if (at == std::string::npos) return 0;
-  const char* text = status.c_str() + at + key.size() + 2;
-  std::uint64_t number = 0;
-  for (int i = 0; i <= column; ++i) {
-    char* end = nullptr;
-    number = std::strtoull(text, &end, base);
-    text = end;
-  }
-  return number;
-}
-
-bool has(std::uint64_t set, unsigned capability) { return (set >> capability & 1U) != 0; }
-
-Capabilities capabilities_in(std::uint64_t set) {
-  Capabilities result;
-  result.set(Capability::sys_admin, has(set, CAP_SYS_ADMIN));
-  result.set(Capability::sys_chroot, has(set, CAP_SYS_CHROOT));
-  result.set(Capability::dac, has(set, CAP_DAC_OVERRIDE) || has(set, CAP_DAC_READ_SEARCH));
-  return result;
-}
-
-// user_namespaces(7): a capability in the owner is had by whoever has it in the owner itself or in
-// a namespace above, and by the uid that made the child, on the way down, of its own namespace.
+// user_namespaces(7): a process has a capability in the namespace `owner` if it has it in `owner`
+// itself or in a namespace above; and if its uid created, on the way down from its own namespace
+// to `owner`, the first one.
 bool has_power_over(UniqueFd owner, ino_t users, bool has_capability, uid_t uid) {
   for (int i = 0; i < user_namespaces_max && owner; ++i) {
     if (inode_of(owner.get()) == users) return has_capability;
     UniqueFd parent(::ioctl(owner.get(), NS_GET_PARENT));
-    uid_t maker = 0;
+    uid_t creator = 0;
     if (parent && inode_of(parent.get()) == users &&
-        ::ioctl(owner.get(), NS_GET_OWNER_UID, &maker) == 0 && maker == uid) {
+        ::ioctl(owner.get(), NS_GET_OWNER_UID, &creator) == 0 && creator == uid) {
       return true;
     }
     owner = std::move(parent);
@@ -96,21 +64,49 @@ std::string read_security_modules() {
   return first_line(std::move(text));
 }
 
-// --- others in the same mount namespace
-
-struct RootIdentity {
-  std::uint64_t inode = 0;
-  std::uint64_t mount = 0;
-  auto operator<=>(const RootIdentity&) const = default;
-};
-std::optional<RootIdentity> root_of(int proc, TaskFiles& files) {
-  struct statx status {};
-  if (::statx(proc, files.path("root"), 0, STATX_INO | statmount_api::statx_mount_id, &status) !=
-      0) {
-    return std::nullopt;
+Expected<void> read_status(TaskFiles& files, ProcessFacts& facts, uid_t& effective_uid) {
+  std::string status;
+  if (const auto read = files.read_file("status", status); !read) {
+    return std::unexpected(read.error());
   }
-  return RootIdentity{status.stx_ino, status.stx_mnt_id};
+  const auto number = [&](std::string_view key, int base = 10, std::size_t column = 0) {
+    const auto numbers = status_numbers(status, key, base);
+    return column < numbers.size() ? numbers[column] : 0;
+  };
+  const auto has = [set = number("CapEff", 16)](unsigned capability) {
+    return (set >> capability & 1U) != 0;
+  };
+  facts.effective.set(Capability::sys_admin, has(CAP_SYS_ADMIN));
+  facts.effective.set(Capability::sys_chroot, has(CAP_SYS_CHROOT));
+  facts.effective.set(Capability::dac, has(CAP_DAC_OVERRIDE) || has(CAP_DAC_READ_SEARCH));
+  facts.seccomp_mode = static_cast<int>(number("Seccomp"));
+  facts.seccomp_filters = static_cast<int>(number("Seccomp_filters"));
+  facts.no_new_privileges = number("NoNewPrivs") != 0;
+  effective_uid = static_cast<uid_t>(number("Uid", 10, 1));
+  return {};
 }
+
+Expected<void> read_owner(TaskFiles& files, uid_t effective_uid, ProcessFacts& facts) {
+  const auto mounts = files.open("ns/mnt");
+  if (!mounts) return std::unexpected(mounts.error());
+  const auto users = files.open("ns/user");
+  if (!users) return std::unexpected(users.error());
+  const ino_t users_inode = inode_of(users->get());
+  const UniqueFd own_users(::open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC));
+  facts.callers_user_namespace = inode_of(own_users.get()) == users_inode;
+  const UniqueFd own_mounts(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
+  facts.callers_mount_namespace = inode_of(own_mounts.get()) == inode_of(mounts->get());
+  facts.mounts = identify_namespace(mounts->get()).mounts;
+  UniqueFd owner(::ioctl(mounts->get(), NS_GET_USERNS));
+  if (!owner) return {};  // above the caller's: neither its own nor below, so no power over it
+  facts.owns_namespace = inode_of(owner.get()) == users_inode;
+  facts.machine_owns = inode_of(owner.get()) == first_user_namespace;
+  facts.may_mount = has_power_over(std::move(owner), users_inode,
+                                   facts.effective.has(Capability::sys_admin), effective_uid);
+  return {};
+}
+
+// --- other processes
 
 std::vector<pid_t> all_processes() {
   std::vector<pid_t> pids;
@@ -126,114 +122,85 @@ std::vector<pid_t> all_processes() {
   return pids;
 }
 
-// The longest mountinfo of a process in that namespace whose root is another one.
+FileIdentity root_of(int proc, pid_t pid) {
+  return file_status(proc, TaskFiles(proc, pid).path("root")).identity;
+}
+
+// The longest mountinfo of a process in that namespace that has another root.
 std::string longest_elsewhere(int proc, pid_t pid, const std::string& link,
                               const std::string& own) {
   std::string longest;
   std::string text;
-  TaskFiles own_files(proc, pid);
-  std::set<RootIdentity> known;
-  if (const auto root = root_of(proc, own_files)) known.insert(*root);
+  std::set<FileIdentity> known{FileIdentity{}, root_of(proc, pid)};
   for (const pid_t other : all_processes()) {
     TaskFiles files(proc, other);
     const auto other_link = files.read_link("ns/mnt");
     if (!other_link || *other_link != link) continue;
-    const auto root = root_of(proc, files);
-    if (!root || !known.insert(*root).second || !files.read_file("mountinfo", text)) continue;
+    if (!known.insert(root_of(proc, other)).second) continue;
+    if (!files.read_file("mountinfo", text)) continue;
     if (text.size() > std::max(own.size(), longest.size())) longest = text;
   }
   return longest;
 }
 
-std::size_t lines_of(const std::string& text) {
-  return static_cast<std::size_t>(std::ranges::count(text, '\n'));
+bool is_like(const MountView& one, const MountView& other) {
+  return one.filesystem == other.filesystem && one.root == other.root;
 }
-
-// Before 6.12 nobody counts mounts: PID 1 of the machine, if it is in the same namespace, is at the
-// root of it.
-bool stands_at_the_root_of_pid_1(int proc, TaskFiles& files, const std::string& link) {
-  TaskFiles first(proc, 1);
-  const auto first_link = first.read_link("ns/mnt");
-  return first_link && *first_link == link && root_of(proc, first) == root_of(proc, files);
-}
-
-Expected<void> read_owner(TaskFiles& files, const std::string& status, ProcessFacts& facts) {
-  const auto mounts = files.open("ns/mnt");
-  if (!mounts) return std::unexpected(mounts.error());
-  const auto users = files.open("ns/user");
-  if (!users) return std::unexpected(users.error());
-  const UniqueFd own_users(::open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC));
-  facts.callers_user_namespace = inode_of(own_users.get()) == inode_of(users->get());
-  const UniqueFd own_mounts(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
-  facts.callers_mount_namespace = inode_of(own_mounts.get()) == inode_of(mounts->get());
-  facts.mounts = identify_namespace(mounts->get()).mounts;
-  UniqueFd owner(::ioctl(mounts->get(), NS_GET_USERNS));
-  if (!owner) return {};  // above the caller's: neither its own nor below, so no power over it
-  const ino_t users_inode = inode_of(users->get());
-  facts.owns_namespace = inode_of(owner.get()) == users_inode;
-  facts.machine_owns = inode_of(owner.get()) == first_user_namespace;
-  facts.may_mount =
-      has_power_over(std::move(owner), users_inode, facts.effective.has(Capability::sys_admin),
-                     static_cast<uid_t>(number_of(status, "Uid", 10, 1)));
-  return {};
-}
-
-}  // namespace
-
-namespace {
 
 bool shows_one_like(TaskFiles& files, const MountView& mount) {
   std::string text;
   if (!files.read_file("mountinfo", text)) return false;
   const auto lines = parse_mountinfo(text);
   return lines && std::ranges::any_of(*lines, [&](const MountinfoLine& line) {
-           return line.mount.filesystem == mount.filesystem && line.mount.root == mount.root;
+           return is_like(line.mount, mount);
          });
 }
 
-// What listmount knows of that mount's age: mounts are numbered in the order in which they are
-// made; 0 where it can't be asked.
-std::uint64_t age_of(int space, MountId id) {
-  const auto listed = list_mounts(identify_namespace(space));
+// The unique id of that mount: such ids are assigned in the order in which mounts are made. 0 where
+// listmount can't tell.
+std::uint64_t unique_id_of(int mount_namespace, MountId id) {
+  const auto listed = list_mounts(identify_namespace(mount_namespace));
   if (!listed) return 0;
   const auto found = std::ranges::find(listed->mountinfo_ids, id);
   if (found == listed->mountinfo_ids.end()) return 0;
   return listed->mounts[static_cast<std::size_t>(found - listed->mountinfo_ids.begin())].id;
 }
 
-// One like it is there, and is older.
-bool shows_original(TaskFiles& files, int space, const MountView& mount, std::uint64_t age) {
-  const auto listed = list_mounts(identify_namespace(space));
-  if (!listed || age == 0) return shows_one_like(files, mount);
+// A mount like it is in that namespace, and is older.
+bool has_original(TaskFiles& files, int mount_namespace, const MountView& mount,
+                  std::uint64_t unique_id) {
+  const auto listed = list_mounts(identify_namespace(mount_namespace));
+  if (!listed || unique_id == 0) return shows_one_like(files, mount);
   return std::ranges::any_of(listed->mounts, [&](const MountView& one) {
-    return one.filesystem == mount.filesystem && one.root == mount.root && one.id < age;
+    return is_like(one, mount) && one.id < unique_id;
   });
 }
 
 }  // namespace
 
 bool may_come_from_another_owner(pid_t pid, const MountView& mount) {
-  const UniqueFd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const auto proc = open_proc();
   if (!proc) return false;
-  TaskFiles own(proc.get(), pid != 0 ? pid : own_number(proc.get()));
+  TaskFiles own(proc->get(), pid != 0 ? pid : own_number(proc->get()));
   const auto own_link = own.read_link("ns/mnt");
-  const auto own_space = own.open("ns/mnt");
-  if (!own_link || !own_space) return false;
-  const std::uint64_t age = age_of(own_space->get(), mount.id);
-  // Which of two namespaces is older can't be told: their numbers are handed out to each processor
-  // in batches. The lowest process's is the one that most others are copies of.
+  const auto own_namespace = own.open("ns/mnt");
+  if (!own_link || !own_namespace) return false;
+  const std::uint64_t unique_id = unique_id_of(own_namespace->get(), mount.id);
+  // Nobody can tell which of two namespaces is older: each processor gets their ids in batches. Most
+  // of the others are copies of the one that the process with the lowest number is in.
   bool lowest_is_known = false;
   bool another_has_it = false;
   std::set<std::string> known;
   for (const pid_t other : all_processes()) {
-    TaskFiles files(proc.get(), other);
+    TaskFiles files(proc->get(), other);
     const auto link = files.read_link("ns/mnt");
     if (!link || !known.insert(*link).second) continue;
-    const auto space = files.open("ns/mnt");
-    const UniqueFd owner(space ? ::ioctl(space->get(), NS_GET_USERNS) : -1);
+    const auto mount_namespace = files.open("ns/mnt");
+    const UniqueFd owner(mount_namespace ? ::ioctl(mount_namespace->get(), NS_GET_USERNS) : -1);
     if (!owner) continue;
     if (inode_of(owner.get()) != first_user_namespace) {
-      another_has_it = another_has_it || shows_original(files, space->get(), mount, age);
+      another_has_it =
+          another_has_it || has_original(files, mount_namespace->get(), mount, unique_id);
     } else if (!lowest_is_known) {
       lowest_is_known = true;
       if (*link == *own_link || shows_one_like(files, mount)) return false;
@@ -248,35 +215,29 @@ bool process_exists(pid_t pid) {
 }
 
 Expected<ProcessFacts> read_process(pid_t pid) {
-  const UniqueFd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!proc) return fail_with_errno("open", "/proc", Failure::Kind::cannot_run);
-  if (pid == 0) pid = own_number(proc.get());
-  TaskFiles files(proc.get(), pid);
+  const auto opened = open_proc();
+  if (!opened) return std::unexpected(opened.error());
+  const int proc = opened->get();
+  if (pid == 0) pid = own_number(proc);
+  TaskFiles files(proc, pid);
   ProcessFacts facts;
-  std::string status;
+  uid_t effective_uid = 0;
   if (const auto read = files.read_file("mountinfo", facts.mountinfo); !read) {
     return std::unexpected(read.error());
   }
-  if (const auto read = files.read_file("status", status); !read) {
+  if (const auto read = read_status(files, facts, effective_uid); !read) {
     return std::unexpected(read.error());
   }
-  facts.effective = capabilities_in(number_of(status, "CapEff", 16));
-  facts.seccomp_mode = static_cast<int>(number_of(status, "Seccomp", 10));
-  facts.seccomp_filters = static_cast<int>(number_of(status, "Seccomp_filters", 10));
-  facts.no_new_privileges = number_of(status, "NoNewPrivs", 10) != 0;
-  if (const auto read = read_owner(files, status, facts); !read) {
+  if (const auto read = read_owner(files, effective_uid, facts); !read) {
     return std::unexpected(read.error());
   }
   const auto link = files.read_link("ns/mnt");
   if (!link) return std::unexpected(link.error());
-  TaskFiles first(proc.get(), 1);
-  facts.is_first_namespace = first.read_link("ns/mnt") == *link;
-  if (facts.mounts == 0 || facts.mounts != lines_of(facts.mountinfo)) {
-    facts.mountinfo_elsewhere = longest_elsewhere(proc.get(), pid, *link, facts.mountinfo);
+  facts.is_first_namespace = TaskFiles(proc, 1).read_link("ns/mnt") == *link;
+  if (facts.mounts == 0 || facts.mounts != std::ranges::count(facts.mountinfo, '\n')) {
+    facts.mountinfo_elsewhere = longest_elsewhere(proc, pid, *link, facts.mountinfo);
   }
-  if (facts.mounts == 0) {
-    facts.at_namespace_root = stands_at_the_root_of_pid_1(proc.get(), files, *link);
-  }
+  facts.has_root_of_pid_1 = facts.is_first_namespace && root_of(proc, 1) == root_of(proc, pid);
   facts.profile = read_profile(files);
   facts.security_modules = read_security_modules();
   return facts;

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// process.h: what /proc and the namespace files tell about one process and its mount namespace:
+// process.h: what /proc and the namespace files tell of one process and its mount namespace:
 //
 //     /proc/PID/mountinfo          the mounts below its root
-//     /proc/OTHER/mountinfo        more, from a process of the same namespace that sees more
-//     /proc/PID/ns/mnt             NS_MNT_GET_INFO: how many there are; NS_GET_USERNS: who owns it
+//     /proc/OTHER/mountinfo        more mounts, if a process of the same namespace sees more
+//     /proc/PID/ns/mnt             NS_MNT_GET_INFO: how many there are; NS_GET_USERNS: the owner
 //     /proc/PID/status             credentials, capabilities, seccomp
 //     /proc/PID/attr/...           the profile of a security module
 //
-// Left out: where its root, its directory and other paths are (explain/resolved_paths.h).
+// Not here: where its root, its directory and other paths are (explain/resolved_paths.h).
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "base/failure.h"
 #include "op/op.h"
@@ -26,9 +25,7 @@ struct ProcessFacts {
   std::string mountinfo;
   std::string mountinfo_elsewhere;  // the longest of another root in the same namespace; may be ""
   std::uint32_t mounts = 0;         // in the namespace; 0: this kernel can't tell (before 6.12)
-  bool at_namespace_root =
-      false;  // where the number is not known: its root is that of PID 1, which
-              // is in the same namespace
+  bool has_root_of_pid_1 = false;   // its root and mount namespace are those of PID 1
   Capabilities effective;
   bool may_mount = false;           // CAP_SYS_ADMIN in the owner of its mount namespace
   bool owns_namespace = false;      // its own user namespace is that owner
@@ -44,14 +41,14 @@ struct ProcessFacts {
 };
 
 // `pid` 0: the calling process; any other is its number in /proc, whichever PID namespace that is
-// of. Failure::Kind::cannot_run where it can't be looked at (which file, which errno).
+// of. Failure::Kind::cannot_run where a file can't be read: which one, which errno.
 Expected<ProcessFacts> read_process(pid_t pid);
 
-// Whether that mount of the process may have come from a mount namespace of another owner than the
-// machine's first user namespace: such a one has a mount like it that is older, and the namespace
-// of the lowest process has none. A copy keeps the locks of what it was copied from, whoever owns
-// the copy. (Of a namespace that is gone, nobody can know; and what the lowest process has is taken
-// to have come from there.)
+// Whether that mount of the process may have come from a mount namespace of an owner other than the
+// machine's first user namespace: such a namespace has an older mount like it, and the namespace of
+// the process with the lowest number has none. A copy keeps the locks of the original, whoever owns
+// the copy. (An original in a namespace that has ended is never found; a mount that the lowest
+// process has is assumed to have come from there.)
 bool may_come_from_another_owner(pid_t pid, const MountView& mount);
 
 bool process_exists(pid_t pid);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# `pivotcheck explain` names the rule in set-ups in which pivot_root really fails, and what it prints to
-# mend each of them is run: pivot_root then succeeds. Every set-up is made in a mount namespace of its
+# `pivotcheck explain` names the rule in set-ups in which pivot_root really fails, and the commands it
+# prints for each of them are run: pivot_root then succeeds. Every set-up is made in a mount namespace of its
 # own, which ends with the shell that made it.
 source "$(dirname "$0")/common.sh"
 needs_worlds
@@ -11,7 +11,7 @@ before=$(cut -d' ' -f3- /proc/self/mountinfo | sort)
 mkdir w
 export W=$folder/w PIVOTCHECK folder
 
-# What runs inside of each namespace. `mends RULE NEW OLD`: the rule is named (by --try where locks
+# What runs inside of each namespace. `fixes RULE NEW OLD`: the rule is named (by --try where locks
 # can't be seen), the printed commands are run, and pivot_root succeeds: in them, where they end in it.
 cat >inside.sh <<'END'
 set -eu
@@ -24,21 +24,21 @@ names() {
   grep -q "\"verdict\":\"refused\",\"rule\":\"$rule\"" "$folder/said" || die "not $rule: $*"
 }
 commands() {
-  "$PIVOTCHECK" explain "$@" | awk '/^What mends/ { on = 1; next } /^$|^Note|^Tried/ { on = 0 } on' |
+  "$PIVOTCHECK" explain "$@" | awk '/^To make it succeed/ { on = 1; next } /^$|^Note|^Tried/ { on = 0 } on' |
     sed 's/^  //'
 }
-mends() {
+fixes() {
   names "$@"; shift
   commands "$@" >"$folder/script"
   [ -s "$folder/script" ] || die "no commands: $*"
   case $(cat "$folder/script") in *pivot_root*) ;; *) echo 'pivot_root "$1" "$2"' >>"$folder/script" ;; esac
-  sh -e "$folder/script" "$1" "$2" </dev/null >"$folder/said" 2>&1 || { cat "$folder/script"; die "mending $rule"; }
-  echo "mended: $rule"
+  sh -e "$folder/script" "$1" "$2" </dev/null >"$folder/said" 2>&1 || { cat "$folder/script"; die "fixing $rule"; }
+  echo "fixed: $rule"
 }
-# Nothing mends it.
+# No command helps.
 only_names() {
   names "$@"; shift
-  grep -q '"commands":\[\]' "$folder/said" || die "commands for what can't be mended: $*"
+  grep -q '"commands":\[\]' "$folder/said" || die "commands for what can't be fixed: $*"
   echo "named: $rule"
 }
 tmpfs() { mkdir -p "$1"; mount -t tmpfs none "$1"; }
@@ -67,10 +67,10 @@ inside() {  # inside ENTER... -- SCRIPT
 nested=("${own[@]}" unshare -Urm)
 
 # --- arguments
-inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/new; mends name-missing $W/new $W/new/old/x'
-inside "${own[@]}" -- 'tmpfs $W; mends name-missing $W/new $W/new/old'
-inside "${own[@]}" -- 'tmpfs $W; mkdir $W/old; cd $W/old; rmdir $W/old; mends put-old-gone $W .'
-inside "${own[@]}" -- 'tmpfs $W; touch $W/file; mends not-a-directory $W $W/file'
+inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/new; fixes name-missing $W/new $W/new/old/x'
+inside "${own[@]}" -- 'tmpfs $W; fixes name-missing $W/new $W/new/old'
+inside "${own[@]}" -- 'tmpfs $W; mkdir $W/old; cd $W/old; rmdir $W/old; fixes put-old-gone $W .'
+inside "${own[@]}" -- 'tmpfs $W; touch $W/file; fixes not-a-directory $W $W/file'
 inside "${own[@]}" -- 'tmpfs $W; touch $W/file; only_names not-a-directory $W/file $W'
 inside "${own[@]}" -- 'tmpfs $W; ln -s nowhere $W/link; only_names name-missing $W/link $W'
 inside "${own[@]}" -- 'tmpfs $W; ln -s loop $W/loop; only_names too-many-links $W/loop $W'
@@ -80,57 +80,57 @@ inside "${own[@]}" -- 'tmpfs $W; mkdir $W/n; mount --bind $W/n $W/n; cd $W/n; rm
 inside "${own[@]}" -- 'tmpfs $W; touch $W/f $W/g; mount --bind $W/g $W/f; rm $W/g; only_names not-a-directory $W/f $W/f'
 # Words that a shell, mountinfo and JSON must be told with care; slashes and links that change nothing.
 for name in 'a b' 'a\b' "a'b" '-n' 'a$b' 'a"b' '#' $'a\tb' $'\xe9t\xe9' 'Ünicode' '*'; do
-  NAME=$name inside "${own[@]}" -- 'tmpfs $W; mkdir "$W/$NAME"; cd $W; mends new-root-not-mount-point "./$NAME" "./$NAME"'
-  NAME=$name inside "${own[@]}" -- 'tmpfs $W; mkdir "$W/$NAME"; mends new-root-not-mount-point "$W/$NAME/" "$W/$NAME/."'
+  NAME=$name inside "${own[@]}" -- 'tmpfs $W; mkdir "$W/$NAME"; cd $W; fixes new-root-not-mount-point "./$NAME" "./$NAME"'
+  NAME=$name inside "${own[@]}" -- 'tmpfs $W; mkdir "$W/$NAME"; fixes new-root-not-mount-point "$W/$NAME/" "$W/$NAME/."'
 done
-inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new; ln -s new $W/l; ln -s $W/l $W/m; mends new-root-not-mount-point $W/m/../m/ $W//m'
-inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new/sub; cd $W/new/sub; mends new-root-not-mount-point .. .'
-inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new; cd $W/new; mends new-root-not-mount-point ./ ././'
+inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new; ln -s new $W/l; ln -s $W/l $W/m; fixes new-root-not-mount-point $W/m/../m/ $W//m'
+inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new/sub; cd $W/new/sub; fixes new-root-not-mount-point .. .'
+inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new; cd $W/new; fixes new-root-not-mount-point ./ ././'
 
 # --- new_root and put_old
-inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new/old; mends new-root-not-mount-point $W/new $W/new/old'
-inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/new; tmpfs $W/o; mends put-old-not-under-new-root $W/new $W/o'
-inside "${own[@]}" -- 'tmpfs $W; mends put-old-on-root-mount $W /etc'
-inside "${own[@]}" -- 'tmpfs $W; mends put-old-on-root-mount $W /'
-inside "${own[@]}" -- 'tmpfs $W; mkdir $W/in; mount -o remount,bind,ro $W; mends put-old-on-root-mount $W /'
-inside "${own[@]}" -- 'tmpfs $W; mount --make-unbindable $W; mkdir $W/new; mends new-root-not-mount-point $W/new $W/new'
+inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new/old; fixes new-root-not-mount-point $W/new $W/new/old'
+inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/new; tmpfs $W/o; fixes put-old-not-under-new-root $W/new $W/o'
+inside "${own[@]}" -- 'tmpfs $W; fixes put-old-on-root-mount $W /etc'
+inside "${own[@]}" -- 'tmpfs $W; fixes put-old-on-root-mount $W /'
+inside "${own[@]}" -- 'tmpfs $W; mkdir $W/in; mount -o remount,bind,ro $W; fixes put-old-on-root-mount $W /'
+inside "${own[@]}" -- 'tmpfs $W; mount --make-unbindable $W; mkdir $W/new; fixes new-root-not-mount-point $W/new $W/new'
 if [[ $EUID -eq 0 ]]; then  # in a user namespace the root mount is locked, which comes first
-  inside "${own[@]}" -- 'mends new-root-on-root-mount /etc /etc'
+  inside "${own[@]}" -- 'fixes new-root-on-root-mount /etc /etc'
   inside "${own[@]}" -- 'only_names new-root-on-root-mount / /etc'
-  inside "${own[@]}" -- 'cd /etc; mends new-root-on-root-mount . .'
+  inside "${own[@]}" -- 'cd /etc; fixes new-root-on-root-mount . .'
 else
-  inside "${own[@]}" -- 'mends new-root-locked /etc /etc'
-  inside "${own[@]}" -- 'cd /etc; mends new-root-locked . .'
+  inside "${own[@]}" -- 'fixes new-root-locked /etc /etc'
+  inside "${own[@]}" -- 'cd /etc; fixes new-root-locked . .'
 fi
 
 # --- shared mounts: a shared parent, a shared put_old, / as systemd has it, a bind whose parent is shared
 inside "${own[@]}" -- 'tmpfs $W; mount --make-shared $W; tmpfs $W/new; mount --make-private $W/new
-                       mends new-root-parent-shared $W/new $W/new'
-inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/new; mount --make-shared $W/new; mends put-old-mount-shared $W/new $W/new'
-inside "${own[@]}" -- 'mount --make-rshared /; mends put-old-mount-shared /etc /etc'
-inside "${own[@]}" -- 'mount --make-rshared /; tmpfs $W; mends put-old-mount-shared $W $W'
+                       fixes new-root-parent-shared $W/new $W/new'
+inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/new; mount --make-shared $W/new; fixes put-old-mount-shared $W/new $W/new'
+inside "${own[@]}" -- 'mount --make-rshared /; fixes put-old-mount-shared /etc /etc'
+inside "${own[@]}" -- 'mount --make-rshared /; tmpfs $W; fixes put-old-mount-shared $W $W'
 inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new/old; mount --make-shared $W; mount --bind $W/new $W/new
-                       mount --make-private $W/new; mends new-root-parent-shared $W/new $W/new/old'
+                       mount --make-private $W/new; fixes new-root-parent-shared $W/new $W/new/old'
 inside "${own[@]}" -- 'tmpfs $W; mount --make-shared $W; mount --bind $W $W; mount --make-private $W
-                       mends new-root-parent-shared $W $W'
+                       fixes new-root-parent-shared $W $W'
 
 # --- the caller: chrooted to a directory, chrooted to a mount on a shared one, no capability
 # A process outside of the chroot stays, and sees what the root is mounted on.
 chrooted='dress $W/r; tmpfs $W/r/new; PIVOTCHECK=/pivotcheck; export PIVOTCHECK
           chroot() { command chroot "$@" || exit 1; return 0; }
           chroot $W/r bash -c ". $folder/inside.sh; cd /;'
-inside "${own[@]}" -- "tmpfs \$W; $chrooted mends root-not-mount-point /new /new\""
-inside "${own[@]}" -- "tmpfs \$W; $chrooted cd /new; mkdir old; mends root-not-mount-point . ./old\""
+inside "${own[@]}" -- "tmpfs \$W; $chrooted fixes root-not-mount-point /new /new\""
+inside "${own[@]}" -- "tmpfs \$W; $chrooted cd /new; mkdir old; fixes root-not-mount-point . ./old\""
 inside "${own[@]}" -- "tmpfs \$W; mount --make-shared \$W; tmpfs \$W/r; mount --make-private \$W/r
-                       $chrooted mends root-parent-shared /new /new\""
+                       $chrooted fixes root-parent-shared /new /new\""
 inside "${own[@]}" -- "tmpfs \$W; mount --make-shared \$W; mkdir \$W/r; mount --bind \$W/r \$W/r
-                       mount --make-private \$W/r; $chrooted mkdir /plain; mends new-root-parent-shared /plain /plain\""
+                       mount --make-private \$W/r; $chrooted mkdir /plain; fixes new-root-parent-shared /plain /plain\""
 if [[ $EUID -eq 0 ]]; then
-  inside "${own[@]}" setpriv --bounding-set -sys_admin -- 'mends pivot-no-capability /etc /etc'
+  inside "${own[@]}" setpriv --bounding-set -sys_admin -- 'fixes pivot-no-capability /etc /etc'
 fi
-inside unshare -Ur -- 'mends pivot-no-capability /etc /etc'  # the mount namespace is another's
+inside unshare -Ur -- 'fixes pivot-no-capability /etc /etc'  # the mount namespace is another's
 
-# --- what no command mends: a tree that was detached, a directory outside of the root
+# --- no command helps: a tree that was detached, a directory outside of the root
 inside "${own[@]}" -- 'tmpfs $W; mkdir $W/d; cd $W; umount -l $W; only_names new-root-foreign . $folder'
 inside "${own[@]}" -- "tmpfs \$W; tmpfs \$W/r; dress \$W/r; tmpfs \$W/o; PIVOTCHECK=/pivotcheck
   nsenter --root=\$W/r --wd=\$W/o sh -c '. $folder/inside.sh; only_names new-root-not-under-root . .'"
@@ -138,7 +138,7 @@ inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/r; dress $W/r; tmpfs $W/o; nsenter --r
   sleep 0.3; umount -l $W/r; only_names root-mount-foreign --pid $pid . .; kill $pid'
 
 # --- a locked mount
-inside "${own[@]}" -- 'tmpfs $W; unshare -Urm bash -c ". $folder/inside.sh; mends new-root-locked $W $W"'
+inside "${own[@]}" -- 'tmpfs $W; unshare -Urm bash -c ". $folder/inside.sh; fixes new-root-locked $W $W"'
 inside "${own[@]}" -- 'tmpfs $W; unshare -Urm bash -c ". $folder/inside.sh
                        tmpfs $W/new; status=0; $PIVOTCHECK explain $W/new $W/new >$folder/said || status=\$?
                        [ \$status = 4 ] || die without --try; grep -q locked $folder/said || die what
@@ -147,18 +147,18 @@ inside "${own[@]}" -- 'tmpfs $W; unshare -Urm bash -c ". $folder/inside.sh
 # --- another process, by its number; it is looked at from outside
 inside "${own[@]}" -- "tmpfs \$W; dress \$W/r; tmpfs \$W/r/new; chroot \$W/r sleep 60 & pid=\$!
   sleep 0.5; names root-not-mount-point --pid \$pid /new /new; commands --pid \$pid /new /new >script
-  kill -0 \$pid; sh -e script </dev/null || die script; kill \$pid; echo mended by pid"
+  kill -0 \$pid; sh -e script </dev/null || die script; kill \$pid; echo fixed by pid"
 
 # In namespaces of its own, and in a user namespace alone: there its mount namespace is the caller's.
 inside -- 'unshare -Urm sleep 60 & pid=$!; trap "kill $pid" EXIT; sleep 0.5; names new-root-locked --pid $pid /etc /etc
   commands --pid $pid /etc /etc >script; sh -e script </dev/null || die script
-  status=0; "$PIVOTCHECK" explain --try --pid $pid /etc /etc >said || die still; echo mended in its namespaces'
+  status=0; "$PIVOTCHECK" explain --try --pid $pid /etc /etc >said || die still; echo fixed in its namespaces'
 inside -- 'unshare -Ur sleep 60 & pid=$!; trap "kill $pid" EXIT; sleep 0.5; names pivot-no-capability --pid $pid /etc /etc
-  commands --pid $pid /etc /etc >script; sh -e script </dev/null || die script; echo mended in a namespace below'
+  commands --pid $pid /etc /etc >script; sh -e script </dev/null || die script; echo fixed in a namespace below'
 
 # In a PID namespace of its own, where /proc is still that of the one above: numbers mean others there.
 inside "${own[@]}" unshare --pid --fork -- 'tmpfs $W; tmpfs $W/new; mount --make-shared $W/new
-  mends put-old-mount-shared $W/new $W/new'
+  fixes put-old-mount-shared $W/new $W/new'
 
 # A user namespace with a copy of the machine's mounts, which half of all programs have, is no reason
 # to doubt those; one with a mount of its own, into which the process went, is.

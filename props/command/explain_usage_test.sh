@@ -25,10 +25,10 @@ usage '--cwd: an absolute path' --mountinfo good --root / --cwd new . .
 usage 'missing: can'\''t be read: ENOENT' --mountinfo missing --root / /new /new
 usage 'it has no line' --mountinfo /dev/null --root / /new /new
 usage '--caps admin' --mountinfo good --root / --caps admin /new /new
-usage 'go with --mountinfo' --root / /new /new
+usage 'need --mountinfo' --root / /new /new
 usage 'exclude each other' --mountinfo good --root / --pid 1 /new /new
 usage 'exclude each other' --mountinfo good --root / --try /new /new
-usage 'does not go with --kernel' --try --kernel 6.1 /new /new
+usage 'used with --kernel' --try --kernel 6.1 /new /new
 printf '22 1 8:1 / /\n' >bad
 usage 'bad: line 1: ' --mountinfo bad --root / /new /new
 usage '.: can'\''t be read: EISDIR' --mountinfo . --root / /new /new

@@ -58,7 +58,7 @@ mount --rbind / /
 chroot /.. sh -c 'pivotcheck explain --json /new /new/old; echo "<status $?>"'
 umount -l /..
 echo '<mending>'
-pivotcheck explain /new /new/old | awk '/^What mends/ { on = 1; next } /^$/ { on = 0 } on' |
+pivotcheck explain /new /new/old | awk '/^To make it succeed/ { on = 1; next } /^$/ { on = 0 } on' |
   sed 's/^  //' >/tmp/script
 sh -e /tmp/script; echo "<status $?>"
 echo '<end>'

@@ -57,7 +57,7 @@ for tool in $TOOLS; do
   echo "before $tool $? $(echo "$message" | grep -i 'pivot_root.*invalid argument' | tail -n 1)"
 done
 /pivotcheck explain --json /probe /probe
-/pivotcheck explain /probe /probe | awk '/^What mends/ { on = 1; next } /^$/ { on = 0 } on' | sed 's/^  //' >/tmp/script
+/pivotcheck explain /probe /probe | awk '/^To make it succeed/ { on = 1; next } /^$/ { on = 0 } on' | sed 's/^  //' >/tmp/script
 sh -e /tmp/script </dev/null
 echo "mended $?"
 for tool in $TOOLS; do

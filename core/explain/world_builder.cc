@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+// world_builder.cc: see world_builder.h.
+#include "explain/world_builder.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace pivotcheck::explain {
+namespace {
+
+using model::DentryId;
+using model::Kind;
+using model::Location;
+using model::MountIndex;
+
+// The rest of `path` below the directory `above`: "" for itself, "/a/b"; nullopt: not below it.
+std::optional<std::string> rest_below(const std::string& path, const std::string& above) {
+  if (above == "/") return path == "/" ? "" : path;
+  if (!path.starts_with(above)) return std::nullopt;
+  std::string rest = path.substr(above.size());
+  if (!rest.empty() && rest.front() != '/') return std::nullopt;
+  return rest;
+}
+
+}  // namespace
+
+const SeenMount* own_root_line(const ProcessView& process) {
+  if (process.root.mount != 0) return find_mount(process.mounts, process.root.mount);
+  const auto found = std::ranges::find_if(process.mounts, [&](const SeenMount& seen) {
+    return seen.line.mount.mount_point == "/" &&
+           (is_rootfs_itself(seen) || !find_mount(process.mounts, seen.line.mount.parent));
+  });
+  return found == process.mounts.end() ? nullptr : &*found;
+}
+
+WorldBuilder::WorldBuilder(const ProcessView& process, const Assumption& assumption)
+    : world(Privilege::root, process.traits), process_(process), assumption_(assumption) {
+  // The mount with which scenarios begin.
+  const MountIndex first = world.lowest_mount({0});
+  world.detach_from_parent(first);
+  world.free_mount(first);
+  world.mount_count = 0;
+  task().name = task_name;
+  make_user_namespaces();
+  for (const SeenMount& seen : process.mounts) make_mount(seen);
+  for (const SeenMount& seen : process.mounts) attach(seen);
+  set_root();
+}
+
+void WorldBuilder::make_user_namespaces() {
+  const model::UserNamespaceId machine{0};
+  const auto add = [this](model::UserNamespaceId parent, int level) {
+    world.user_namespaces.push_back({.parent = parent, .level = level});
+    return model::UserNamespaceId{static_cast<std::uint32_t>(world.user_namespaces.size() - 1)};
+  };
+  const model::UserNamespaceId owner = process_.machine_owns ? machine : add(machine, 1);
+  world.mount_namespaces.front().owner = owner;
+  task().capabilities = process_.capabilities;
+  task().user_ns = process_.owns_namespace ? owner : process_.may_mount ? machine : add(owner, 2);
+}
+
+// --- directories
+
+DentryId WorldBuilder::directory_below(DentryId from, std::string_view path) {
+  while (!path.empty()) {
+    path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
+    const std::string_view name = path.substr(0, path.find('/'));
+    if (name.empty()) break;
+    const DentryId found = world.child(from, name);
+    from = found.exists() ? found : world.new_dentry(from, name, Kind::directory, 0755);
+    path.remove_prefix(name.size());
+  }
+  return from;
+}
+
+// A removed directory: no name leads to it.
+DentryId WorldBuilder::removed_below(DentryId from, const std::string& path) {
+  const auto [known, is_new] = removed_.try_emplace({from, path});
+  if (!is_new) return known->second;
+  const std::size_t slash = path.find_last_of('/');
+  const DentryId parent =
+      slash == std::string::npos ? from : directory_below(from, path.substr(0, slash));
+  known->second = world.new_dentry(parent, path.substr(slash + 1), Kind::directory, 0755);
+  world.unlink_dentry(known->second);
+  return known->second;
+}
+
+DentryId WorldBuilder::directory_at(DentryId from, const std::string& rest,
+                                    const ResolvedPath& path) {
+  const bool by_name = !path.removed || rest.empty();
+  const DentryId found = by_name ? directory_below(from, rest) : removed_below(from, rest);
+  if (!path.directory) world[found].kind = Kind::file;
+  return found;
+}
+
+// Where a mount is mounted of which nobody shows the mount point.
+DentryId WorldBuilder::unknown_place(MountIndex on, MountId id) {
+  return directory_below(top_of(on), "(elsewhere " + std::to_string(id) + ")");
+}
+
+// --- seen mounts
+
+model::GroupId WorldBuilder::group(std::uint64_t number) {
+  const auto [known, is_new] = groups_.try_emplace(number);
+  if (is_new) known->second = world.new_group({});
+  return known->second;
+}
+
+void WorldBuilder::set_propagation(MountIndex mount, const MountView& view) {
+  if (view.peer_group != 0) {
+    world.join_group(mount, group(view.peer_group));
+    if (view.master_group != 0) world[group(view.peer_group)].master = group(view.master_group);
+  } else if (view.master_group != 0) {
+    world[mount].own_master = group(view.master_group);
+  }
+  world[mount].unbindable = view.unbindable;
+}
+
+void WorldBuilder::make_mount(const SeenMount& seen) {
+  const MountView& view = seen.line.mount;
+  const auto [filesystem, is_new] = filesystems_.try_emplace(view.filesystem);
+  if (is_new) {
+    const auto id = world.new_filesystem(FilesystemType::ramfs, view.filesystem_read_only, {0});
+    filesystem->second = world[id].root;
+  }
+  const DentryId top = filesystem->second;
+  const MountIndex mount = world.new_mount(view.root_removed ? removed_below(top, view.root)
+                                                             : directory_below(top, view.root));
+  mounts[view.id] = mount;
+  world[mount].mount_ns = {0};
+  world[mount].flags = view.flags;
+  set_propagation(mount, view);
+  ++world.mount_count;
+}
+
+void WorldBuilder::attach(const SeenMount& seen) {
+  const MountView& view = seen.line.mount;
+  const MountIndex mount = mounts.at(view.id);
+  if (&seen == own_root_line(process_)) return attach_root(seen, mount);
+  const SeenMount* above = find_mount(process_.mounts, view.parent);
+  // The process's root is a plain directory of the parent. (No kernel prints a second rootfs, but a
+  // pasted text may.)
+  if (above == nullptr || above == &seen) {
+    const Location root = hidden_root(above == nullptr ? view.parent : 0);
+    return world.attach(mount, root.mount, directory_below(root.dentry, view.mount_point));
+  }
+  const MountIndex parent = mounts.at(view.parent);
+  const auto rest = rest_below(view.mount_point, above->line.mount.mount_point);
+  // A mount point that was renamed out of what the parent shows has no path.
+  world.attach(mount, parent,
+               rest ? directory_below(top_of(parent), *rest)
+                    : removed_below(top_of(parent), view.mount_point));
+}
+
+// The process never sees what its root is mounted on.
+void WorldBuilder::attach_root(const SeenMount& seen, MountIndex mount) {
+  const MountView& view = seen.line.mount;
+  const bool is_rootfs = is_rootfs_itself(seen);
+  const SeenMount* on = is_rootfs ? nullptr : find_mount(process_.elsewhere, view.parent);
+  if (on != nullptr) return attach_for_others(mount, view.id, *on);
+  MountIndex parent = below();
+  if (is_rootfs || assumption_.root_parent_shared) {
+    // The model has no mount without a parent, which rootfs is; it takes this one for its own.
+    parent = is_rootfs ? made_up(view.peer_group != 0) : made_up_like(view.parent, true);
+    world.attach(parent, below(), top_of(below()));
+    if (!is_rootfs) mounts[view.parent] = parent;
+  }
+  world.attach(mount, parent, top_of(parent));
+  if (is_rootfs) rootfs = mount;
+}
+
+void WorldBuilder::set_root() {
+  if (const SeenMount* line = own_root_line(process_)) {
+    const MountIndex mount = mounts.at(line->line.mount.id);
+    task().root = {mount, top_of(mount)};
+  } else {
+    task().root = hidden_root(process_.root.mount);
+    if (process_.root.removed) {
+      task().root.dentry = removed_below(task().root.dentry, "/(removed)");
+    }
+  }
+  if (hidden_root_.mount.exists()) hidden_root_.dentry = task().root.dentry;
+  task().current_directory = task().root;
+  task().mount_ns = {0};
+}
+
+// mount_namespaces(7): mounts that came from a more privileged namespace are locked. The lowest
+// mount always came from there, and pivot_root hands its lock on.
+void WorldBuilder::lock_mounts() {
+  if (process_.machine_owns && !assumption_.locked) return;
+  for (const auto& [id, mount] : mounts) {
+    if (world.is_detached_tree(world[mount].mount_ns)) continue;
+    const SeenMount* seen = process_.find(id);
+    const bool is_lowest =
+        process_.all_is_seen && seen != nullptr && !process_.find(seen->line.mount.parent);
+    world[mount].locked = world[mount].mount_ns.exists() && (assumption_.locked || is_lowest);
+  }
+}
+
+// --- mounts that the process does not see
+
+MountIndex WorldBuilder::made_up(bool shared) {
+  const auto filesystem = world.new_filesystem(FilesystemType::ramfs, false, {0});
+  const MountIndex mount = world.new_mount(world[filesystem].root);
+  world[mount].mount_ns = {0};
+  if (shared) world.join_group(mount, world.new_group({}));
+  return mount;
+}
+
+// If others see the mount, its propagation is known.
+MountIndex WorldBuilder::made_up_like(MountId id, bool shared_otherwise) {
+  const SeenMount* seen = process_.find(id);
+  const MountIndex mount = made_up(seen == nullptr && shared_otherwise);
+  if (seen != nullptr) set_propagation(mount, seen->line.mount);
+  return mount;
+}
+
+// At the mount point that others see.
+void WorldBuilder::attach_for_others(MountIndex mount, MountId id, const SeenMount& on) {
+  const MountIndex parent = mount_of_others(on);
+  const SeenMount* seen = find_mount(process_.elsewhere, id);
+  std::string place = "(hidden)";
+  if (seen != nullptr) {
+    const std::string& point = seen->line.mount.mount_point;
+    place = rest_below(point, on.line.mount.mount_point).value_or(point);
+  }
+  world.attach(mount, parent, directory_below(top_of(parent), place));
+}
+
+// A mount that only others see, where they see it, with all that it is mounted on.
+MountIndex WorldBuilder::mount_of_others(const SeenMount& seen) {
+  const MountView& view = seen.line.mount;
+  if (const auto known = mounts.find(view.id); known != mounts.end()) return known->second;
+  const MountIndex mount = made_up_like(view.id, false);
+  mounts[view.id] = mount;
+  const SeenMount* on = find_mount(process_.elsewhere, view.parent);
+  if (on != nullptr && on != &seen) {
+    attach_for_others(mount, view.id, *on);
+    return mount;
+  }
+  const MountIndex parent =
+      on == &seen ? below() : parent_of_hidden(view.id, assumption_.hidden_shared);
+  world.attach(mount, parent, parent == below() ? top_of(parent) : unknown_place(parent, view.id));
+  return mount;
+}
+
+// What a mount that the process does not see is mounted on.
+MountIndex WorldBuilder::parent_of_hidden(MountId id, bool shared_otherwise) {
+  const SeenMount* seen = process_.find(id);
+  const MountId parent = seen == nullptr ? 0 : seen->line.mount.parent;
+  if (seen != nullptr && !process_.find(parent) &&
+      (process_.all_is_seen || parent == first_rootfs)) {
+    return below();
+  }
+  if (const auto known = mounts.find(parent); known != mounts.end()) return known->second;
+  if (const SeenMount* on = find_mount(process_.elsewhere, parent)) return mount_of_others(*on);
+  const MountIndex mount = made_up_like(parent, shared_otherwise);
+  world.attach(mount, below(), unknown_place(below(), parent));
+  if (parent != 0) mounts[parent] = mount;
+  return mount;
+}
+
+MountIndex WorldBuilder::hidden_mount(MountId id, bool parent_shared, bool foreign, bool detached) {
+  const SeenMount* seen = find_mount(process_.elsewhere, id);
+  if (seen != nullptr && !foreign && !detached) return mount_of_others(*seen);
+  const MountIndex mount = made_up_like(id, assumption_.hidden_shared);
+  if (id != 0) mounts[id] = mount;
+  const bool all_others_are_seen =
+      !process_.offline && process_.all_is_seen && process_.find(id) == nullptr;
+  if (detached) {
+    world[mount].mount_ns = {};
+    world[mount].unmounted = true;
+  } else if (foreign || all_others_are_seen) {
+    if (world.mount_namespaces.size() == 1) world.mount_namespaces.emplace_back().owner = {0};
+    world[mount].mount_ns = {1};
+  } else {
+    const MountIndex parent = parent_of_hidden(id, parent_shared);
+    world.attach(mount, parent, unknown_place(parent, id));
+  }
+  return mount;
+}
+
+// The root of a process in a chroot: a plain directory of a mount that it does not see.
+Location WorldBuilder::hidden_root(MountId id) {
+  if (!hidden_root_.mount.exists()) {
+    const MountIndex mount = hidden_mount(id, assumption_.root_parent_shared,
+                                          assumption_.root_foreign, assumption_.root_detached);
+    hidden_root_ = {mount, directory_below(top_of(mount), "(hidden)")};
+  }
+  return hidden_root_;
+}
+
+// Nobody can list its contents; what is mounted in it is left out.
+MountIndex WorldBuilder::detached_tree(MountId id) {
+  const MountIndex mount = made_up(false);
+  mounts[id] = mount;
+  world.new_detached_tree(mount, task().user_ns, {0});
+  return mount;
+}
+
+Location WorldBuilder::locate(const ResolvedPath& path, bool foreign, bool detached) {
+  const auto known = mounts.find(path.mount);
+  const SeenMount* line = find_mount(process_.mounts, path.mount);
+  if (line != nullptr) {
+    const auto rest = rest_below(path.path, line->line.mount.mount_point);
+    return {known->second, directory_at(top_of(known->second), rest.value_or("/(nowhere)"), path)};
+  }
+  if (path.mount == process_.root.mount) {  // the mount of which the root is a plain directory
+    const Location root = hidden_root(path.mount);
+    if (path.below_root) return {root.mount, directory_at(root.dentry, path.path, path)};
+    const std::string rest = path.mount_root ? "" : "/(outside)" + path.path;
+    return {root.mount, directory_at(top_of(root.mount), rest, path)};
+  }
+  const MountIndex mount =
+      known != mounts.end() ? known->second
+      : path.is_detached_tree
+          ? detached_tree(path.mount)
+          : hidden_mount(path.mount, assumption_.hidden_shared, foreign, detached);
+  // From the root of the mount, as others see it; or else from the top of the tree it is in.
+  std::string rest = path.mount_root ? "" : path.path;
+  const SeenMount* seen = find_mount(process_.elsewhere, path.mount);
+  if (seen != nullptr && !path.mount_root) {
+    rest = rest_below(path.path, seen->line.mount.mount_point).value_or(path.path);
+  }
+  return {mount, directory_at(top_of(mount), rest, path)};
+}
+
+}  // namespace pivotcheck::explain
