@@ -26,8 +26,8 @@ namespace {
 
 namespace api = statmount_api;
 
-constexpr std::uint64_t everything = api::mask_sb_basic | api::mask_mnt_basic | api::mask_mnt_root |
-                                     api::mask_mnt_point | api::mask_fs_type;
+constexpr std::uint64_t everything = STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC | STATMOUNT_MNT_ROOT |
+                                     STATMOUNT_MNT_POINT | STATMOUNT_FS_TYPE;
 
 // What the life of an executor plays: it is a copy of a process in which this was set.
 const std::vector<Recording>* to_play = nullptr;
@@ -95,7 +95,7 @@ class Reads {
     Identity& identity = identities_[namespaces_++];
     identity = {};
     if (::fstat(fd, &status) == 0) identity.inode = status.st_ino;
-    ::ioctl(fd, api::get_namespace_info, &identity.info);
+    ::ioctl(fd, api::ns_mnt_get_info, &identity.info);
     ::close(fd);
   }
 
@@ -103,7 +103,7 @@ class Reads {
     const char* link = path(pid, name);
     struct statx status {};
     const unsigned mask =
-        STATX_TYPE | STATX_INO | STATX_NLINK | api::statx_mount_id_unique;
+        STATX_TYPE | STATX_INO | STATX_NLINK | STATX_MNT_ID_UNIQUE;
     if (::statx(kernel::reserved_fds::proc, link, AT_NO_AUTOMOUNT, mask, &status) != 0) return;
     const Known one{status.stx_ino, status.stx_mnt_id};
     for (std::size_t i = 0; i < locations_; ++i) {
@@ -116,15 +116,15 @@ class Reads {
   void of_namespace(const Identity& identity) {
     if (identity.info.mounts == 0) return;
     std::array<std::uint64_t, 512> ids{};
-    const api::Request all{.mount = api::root_of_namespace,
+    const api::Request all{.mount = LSMT_ROOT,
                            .parameter = 0,
                            .mount_namespace = identity.info.id};
-    const long count = ::syscall(api::listmount_number, &all, ids.data(), ids.size(), 0);
+    const long count = ::syscall(SYS_listmount, &all, ids.data(), ids.size(), 0);
     for (long i = 0; i < count; ++i) {
       const api::Request one{.mount = ids[static_cast<std::size_t>(i)],
                              .parameter = everything,
                              .mount_namespace = identity.info.id};
-      ::syscall(api::statmount_number, &one, reply_.data(), reply_.size(), 0);
+      ::syscall(SYS_statmount, &one, reply_.data(), reply_.size(), 0);
     }
   }
 

@@ -13,7 +13,7 @@
 #include "claims_text.h"
 #include "commands.h"
 #include "explain/explain.h"
-#include "explain/live.h"
+#include "explain/process_view.h"
 #include "files.h"
 #include "json.h"
 #include "explain/resolved_paths.h"

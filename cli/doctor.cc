@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // doctor.cc: `pivotcheck doctor`: what can run on this machine and what can't: which call is
-// refused, with which errno, and what to change. Every line comes from trying, but for the sysctls,
-// which only explain. Calls are tried in children, in the order in which a world is made:
+// refused, with which errno, and what to change. Every line is the result of a try, except those of
+// the sysctls, which only explain. A child tries the calls in the order in which a world is made:
 //
 //     unshare(CLONE_NEWUSER)   /proc/self/uid_map   unshare(CLONE_NEWPID)   unshare(CLONE_NEWNS)
 //     mount(MS_PRIVATE)        mount(tmpfs)         pivot_root
 //
-// What follows one that is refused is not tried.
+// It stops at the first one that is refused.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
@@ -24,25 +24,30 @@
 #include <memory>
 #include <optional>
 
+#include "check/trial/kernel_log.h"
+#include "check/trial/trial.h"
 #include "commands.h"
 #include "json.h"
 #include "observe/observe.h"
+#include "observe/statmount_api.h"
 #include "output.h"
-#include "check/trial/kernel_log.h"
-#include "check/trial/trial.h"
 
 namespace pivotcheck::cli {
 namespace {
 
-// One line of the answer. Keys that don't apply are empty.
+// One line of the answer. What does not apply is empty.
 struct Check {
   std::string name;
   bool ok = true;
-  std::string what;    // what was found, in words
-  std::string call;    // that was refused
-  std::string error;   // its errno's name
-  std::string change;  // what to change
+  std::string what = {};    // what was found
+  std::string call = {};    // the call that was refused
+  std::string error = {};   // its errno's name
+  std::string change = {};  // what to change
 };
+
+Check failed(std::string name, std::string what) {
+  return {.name = std::move(name), .ok = false, .what = std::move(what)};
+}
 
 std::optional<std::string> first_line(const std::string& file) {
   std::ifstream stream(file);
@@ -52,7 +57,6 @@ std::optional<std::string> first_line(const std::string& file) {
 }
 
 // --- sysctls and filters, which explain refusals
-// ---------------------------------------------------
 
 struct Sysctl {
   std::string_view name;
@@ -108,33 +112,24 @@ std::string what_to_change(int error) {
     return "the seccomp filter (for a container: --security-opt seccomp=unconfined, or "
            "--privileged)";
   }
-  return "a security module, a chroot, or missing capabilities stand in the way";
+  return "a security module, a chroot or a missing capability forbids it";
 }
 
 std::vector<Check> explanations() {
   std::vector<Check> checks;
   for (const Sysctl& sysctl : sysctls) {
-    const auto value = first_line(std::string(sysctl.file));
-    Check check{.name = std::string(sysctl.name),
-                .ok = !forbids(sysctl),
-                .what = value.value_or("not on this kernel"),
-                .call = {},
-                .error = {},
-                .change = {}};
-    if (!check.ok) check.change = sysctl.change;
-    checks.push_back(std::move(check));
+    const bool ok = !forbids(sysctl);
+    checks.push_back({.name = std::string(sysctl.name),
+                      .ok = ok,
+                      .what = first_line(std::string(sysctl.file)).value_or("not on this kernel"),
+                      .change = ok ? "" : std::string(sysctl.change)});
   }
-  checks.push_back({.name = "seccomp filter",
-                    .ok = true,
-                    .what = has_seccomp_filter() ? "there is one" : "none",
-                    .call = {},
-                    .error = {},
-                    .change = {}});
+  checks.push_back(
+      {.name = "seccomp filter", .what = has_seccomp_filter() ? "there is one" : "none"});
   return checks;
 }
 
 // --- the calls, tried in a child
-// --------------------------------------------------------------------
 
 struct Refusal {
   const char* call = nullptr;  // a literal, so it means the same in parent and child; nullptr: none
@@ -161,7 +156,7 @@ Refusal try_calls(Privilege privilege) {
     return refused("mount(MS_REC|MS_PRIVATE)");
   }
   if (::mount("none", "/", "tmpfs", 0, nullptr) != 0) return refused("mount of a tmpfs");
-  // Out of the covered root and into the tmpfs that covers it.
+  // From the covered root to the tmpfs that covers it.
   if (::chdir("/..") != 0) return refused("chdir");
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return refused("pivot_root");
   return {};
@@ -186,17 +181,12 @@ Refusal try_in_child(Privilege privilege) {
   return refusal;
 }
 
-// What a KernelDriver of this privilege says, and where it can't, which call is in its way.
+// Whether a KernelDriver of this privilege works, and if not, which call is refused.
 Check privilege_check(Privilege privilege) {
   Check check{.name = privilege == Privilege::root ? "privilege: root" : "privilege: userns",
-              .ok = true,
-              .what = "scenarios can run",
-              .call = {},
-              .error = {},
-              .change = {}};
+              .what = "scenarios can run"};
   if (privilege == Privilege::root && ::geteuid() != 0) {
-    check.ok = false;
-    check.what = "the caller is not root";
+    check = failed(check.name, "the caller is not root");
     check.change = "run as root";
     return check;
   }
@@ -222,53 +212,40 @@ Check privilege_check(Privilege privilege) {
 }
 
 // --- observers, kernel, log
-// --------------------------------------------------------------------------
 
 Check kernel_check() {
   utsname name{};
   ::uname(&name);
-  Check check{
-      .name = "kernel", .ok = true, .what = name.release, .call = {}, .error = {}, .change = {}};
   constexpr Release oldest_tried{{6, 1, 0}};
-  if (leading_release(name.release) < oldest_tried) {
-    check.ok = false;
-    check.what += ": older than every kernel the model was tried on";
-    check.change = "Linux " + to_string(oldest_tried) + " or newer";
-  }
+  if (leading_release(name.release) >= oldest_tried)
+    return {.name = "kernel", .what = name.release};
+  Check check = failed(
+      "kernel", std::string(name.release) + ": older than every kernel the model was tried on");
+  check.change = "Linux " + to_string(oldest_tried) + " or newer";
   return check;
 }
 
 Check listmount_check() {
-  // An empty request: EINVAL where the call exists and is let through.
-  constexpr long listmount_number = 458;  // on every architecture
-  Check check{.name = "observer: listmount",
-              .ok = true,
-              .what = "sees every mount",
-              .call = {},
-              .error = {},
-              .change = {}};
+  const std::string name = "observer: listmount";
   const auto observer = Observer::make();
-  if (observer && observer->has(Source::listmount)) return check;
-  check.ok = false;
-  check.what = "not there; mountinfo observes alone, and where it can't see all, that is counted";
-  ::syscall(listmount_number, nullptr, nullptr, 0UL, 0U);
+  if (observer && observer->has(Source::listmount))
+    return {.name = name, .what = "sees every mount"};
+  Check check = failed(name,
+                       "missing; only mountinfo is used, and worlds of which it may not show "
+                       "every mount are counted");
+  // An empty request: EINVAL where the call exists and is allowed.
+  ::syscall(SYS_listmount, nullptr, nullptr, 0UL, 0U);
   check.call = "listmount";
   check.error = errno == ENOSYS || errno == EPERM ? errno_name(errno) : "";
-  check.change = "Linux 6.11 or newer, and no seccomp filter against it";
+  check.change = "Linux 6.12 or newer, and no seccomp filter against it";
   return check;
 }
 
 Check mountinfo_check() {
-  Check check{.name = "observer: mountinfo",
-              .ok = true,
-              .what = "readable",
-              .call = {},
-              .error = {},
-              .change = {}};
+  const std::string name = "observer: mountinfo";
   const UniqueFd file(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
-  if (file) return check;
-  check.ok = false;
-  check.what = "can't be read";
+  if (file) return {.name = name, .what = "readable"};
+  Check check = failed(name, "can't be read");
   check.call = "open /proc/self/mountinfo";
   check.error = errno_name(errno);
   check.change = "mount a proc filesystem at /proc";
@@ -276,26 +253,19 @@ Check mountinfo_check() {
 }
 
 Check log_check() {
+  const std::string name = "kernel log";
   const KernelLog log = KernelLog::open();
-  Check check{.name = "kernel log",
-              .ok = log.readable(),
-              .what = "watched for alarms",
-              .call = {},
-              .error = {},
-              .change = {}};
-  if (log.readable()) return check;
-  check.what = "not watched: " + log.unreadable_because();
+  if (log.readable()) return {.name = name, .what = "watched for kernel warnings"};
+  Check check = failed(name, "not watched: " + log.unreadable_because());
   check.change = "run with CAP_SYSLOG, or sysctl -w kernel.dmesg_restrict=0";
   return check;
 }
 
 // --- the answer
-// ---------------------------------------------------------------------------------------
 
 void print_check(const Check& check, bool json) {
   if (json) {
-    Json object =
-        Json::object({{"check", check.name}, {"ok", check.ok}, {"what", check.what}});
+    Json object = Json::object({{"check", check.name}, {"ok", check.ok}, {"what", check.what}});
     if (!check.call.empty()) object.set("call", check.call);
     if (!check.error.empty()) object.set("errno", check.error);
     if (!check.change.empty()) object.set("change", check.change);

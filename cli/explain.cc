@@ -14,23 +14,22 @@
 #include <optional>
 #include <sstream>
 
+#include "check/trial/trial.h"
 #include "commands.h"
-#include "explain/live.h"
-#include "explain/offline.h"
+#include "explain/process_view.h"
 #include "explain/resolved_paths.h"
 #include "explain/shell.h"
 #include "json.h"
 #include "observe/process.h"
 #include "output.h"
-#include "check/trial/trial.h"
 #include "view/places.h"
 
 namespace pivotcheck::cli {
 namespace {
 
 using explain::Answer;
-using explain::Reason;
 using explain::ProcessView;
+using explain::Reason;
 
 struct ExplainOptions {
   int pid = 0;
@@ -64,17 +63,17 @@ std::optional<Capabilities> read_capabilities(const std::string& text) {
   return result;
 }
 
-// --- words for people
+// --- text output
 
-std::string outcome_words(const explain::Possibility& one) {
+std::string outcome_text(const explain::Possibility& one) {
   if (one.reason == nullptr) return to_string(one.outcome);
   return fmt::format("{} {}", to_string(one.outcome), one.reason->name);
 }
 
-std::string possible_words(const Answer& answer) {
+std::string possible_text(const Answer& answer) {
   std::string words;
   for (const auto& one : answer.possible) {
-    words += (words.empty() ? "" : ", or ") + outcome_words(one);
+    words += (words.empty() ? "" : ", or ") + outcome_text(one);
   }
   return words;
 }
@@ -85,14 +84,14 @@ std::string headline(const ExplainOptions& options, const Answer& answer) {
   switch (answer.conclusion) {
     case explain::Conclusion::would_succeed: return call + " would succeed.\n";
     case explain::Conclusion::refused:
-      return fmt::format("{} would be refused: {}\n", call, possible_words(answer));
+      return fmt::format("{} would be refused: {}\n", call, possible_text(answer));
     case explain::Conclusion::cannot_tell:
-      return fmt::format("{}: cannot tell: {}\n", call, possible_words(answer));
+      return fmt::format("{}: cannot tell: {}\n", call, possible_text(answer));
   }
   return "";
 }
 
-std::string reason_words(Reason reason) {
+std::string reason_text(Reason reason) {
   return fmt::format("{} ({}; {})", reason->reason, reason->syscall, reason->source);
 }
 
@@ -104,7 +103,7 @@ void print_mounts(const Answer& answer) {
       print(fmt::format("  {}: not visible to the process\n", mount.what));
       continue;
     }
-    const std::string words = propagation_words(mount.seen->line.mount);
+    const std::string words = propagation_words(mount.seen->mount);
     print(fmt::format("  {} ({}):\n    {}\n", mount.what, words.empty() ? "private" : words,
                       mount.seen->text));
   }
@@ -112,7 +111,7 @@ void print_mounts(const Answer& answer) {
 
 void print_remedies(const Answer& answer) {
   if (!answer.further.empty()) {
-    print("\nAfter that, these would refuse it:\n");
+    print("\nOnce that is fixed, these would refuse it next:\n");
     for (const Reason reason : answer.further) {
       print(fmt::format("  {} {}: {}\n", errno_name(reason->error), reason->name, reason->reason));
     }
@@ -123,13 +122,14 @@ void print_remedies(const Answer& answer) {
               : "\nTo make it succeed, run in this order:\n");
     for (const std::string& command : answer.commands) print("  " + command + "\n");
   } else if (answer.no_fix_for != nullptr) {
-    print(fmt::format("\nNo command helps against {} with these arguments.\n", answer.no_fix_for->name));
+    print(fmt::format("\nNo command helps against {} with these arguments.\n",
+                      answer.no_fix_for->name));
   }
 }
 
 void print_answer(const ExplainOptions& options, const ProcessView& process, const Answer& answer) {
   print(headline(options, answer));
-  if (answer.first.reason != nullptr) print("\n" + reason_words(answer.first.reason) + "\n");
+  if (answer.first.reason != nullptr) print("\n" + reason_text(answer.first.reason) + "\n");
   if (!answer.advice.empty()) print(answer.advice + "\n");
   if (!answer.cannot_tell.empty()) {
     print("\nNot visible from outside:\n");
@@ -164,7 +164,7 @@ std::string json_of(const ProcessView& process, const Answer& answer) {
   for (const explain::InvolvedMount& mount : answer.mounts) {
     Json one = Json::object({{"what", mount.what}});
     if (mount.seen) {
-      const MountView& view = mount.seen->line.mount;
+      const MountView& view = mount.seen->mount;
       const std::string words = propagation_words(view);
       one.set("id", view.id);
       one.set("mount_point", view.mount_point);
@@ -181,7 +181,7 @@ std::string json_of(const ProcessView& process, const Answer& answer) {
   object.set("cannot_tell", Json::array(answer.cannot_tell));
   if (answer.possible.size() > 1) {
     Json possible = Json::empty_array();
-    for (const auto& one : answer.possible) possible.push_back(outcome_words(one));
+    for (const auto& one : answer.possible) possible.push_back(outcome_text(one));
     object.set("possible", possible);
   }
   if (answer.first.reason != nullptr && refused) object.set("reason", answer.first.reason->reason);
@@ -193,7 +193,7 @@ std::string json_of(const ProcessView& process, const Answer& answer) {
   return line(object);
 }
 
-// --- what is asked
+// --- options and input
 
 std::expected<KernelTraits, std::string> traits_of(const std::string& kernel) {
   if (kernel.empty()) return KernelTraits::for_release(running_release());
@@ -203,7 +203,7 @@ std::expected<KernelTraits, std::string> traits_of(const std::string& kernel) {
 }
 
 std::expected<ProcessView, std::string> offline_view(const ExplainOptions& options,
-                                                const KernelTraits& traits) {
+                                                     const KernelTraits& traits) {
   if (options.pid != 0) return std::unexpected("--mountinfo and --pid exclude each other");
   if (options.try_it) return std::unexpected("--mountinfo and --try exclude each other");
   if (!options.root.starts_with('/')) {
@@ -214,10 +214,10 @@ std::expected<ProcessView, std::string> offline_view(const ExplainOptions& optio
     return std::unexpected("--cwd: an absolute path is wanted");
   }
   explain::OfflineQuestion query{.root = options.root,
-                                    .current_directory = options.cwd,
-                                    .traits = traits,
-                                    .new_root = options.new_root,
-                                    .put_old = options.put_old};
+                                 .current_directory = options.cwd,
+                                 .traits = traits,
+                                 .new_root = options.new_root,
+                                 .put_old = options.put_old};
   if (options.caps) {
     const auto capabilities = read_capabilities(*options.caps);
     if (!capabilities) {
@@ -256,7 +256,7 @@ ExitStatus bad_usage(const std::string& why) {
 }
 
 // The process exists, but this caller may not look at it, or not act as it.
-ExitStatus cannot_look(const ExplainOptions& options, const Failure& failure) {
+ExitStatus cannot_inspect(const ExplainOptions& options, const Failure& failure) {
   if (options.json) {
     print(line(Json::object({{"verdict", explain::name(explain::Conclusion::cannot_tell)},
                              {"mounts", Json::empty_array()},
@@ -269,7 +269,8 @@ ExitStatus cannot_look(const ExplainOptions& options, const Failure& failure) {
 }
 
 // Asks the kernel, in a copy of the namespace. Its answer replaces the one of the rules.
-Expected<std::string> try_it(const ExplainOptions& options, const ProcessView& process, Answer& answer) {
+Expected<std::string> try_it(const ExplainOptions& options, const ProcessView& process,
+                             Answer& answer) {
   if (!process.may_mount) return "Not tried: without the capability the outcome is certain.";
   if (options.pid != 0 && !process.unseen_refusals.empty()) {
     return "Not tried: this command can't take on the filter or profile of the process.";
@@ -301,14 +302,14 @@ ExitStatus explain_it(const ExplainOptions& options) {
       return bad_usage(fmt::format("there is no process {}", options.pid));
     }
     auto live = explain::view_process(options.pid, {options.new_root}, {options.put_old}, *traits);
-    if (!live) return cannot_look(options, live.error());
+    if (!live) return cannot_inspect(options, live.error());
     process = std::move(*live);
   }
   Answer answer = explain::explain(*process);
   std::string tried;
   if (options.try_it) {
     const auto outcome = try_it(options, *process, answer);
-    if (!outcome) return cannot_look(options, outcome.error());
+    if (!outcome) return cannot_inspect(options, outcome.error());
     tried = *outcome;
   }
   if (options.json) {

@@ -8,14 +8,13 @@ using namespace pivotcheck;
 using fuzz::written;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto lines = parse_mountinfo({reinterpret_cast<const char*>(data), size});
-  if (!lines && (lines.error().line < 1 || lines.error().reason.empty())) fuzz::found("no place");
-  for (const MountinfoLine& line : lines.value_or(std::vector<MountinfoLine>{})) {
-    const auto again = parse_mountinfo(written(line));
-    if (!again || again->size() != 1) fuzz::found("not read again: " + written(line));
-    const MountinfoLine& other = again->front();
-    if (other.mount != line.mount || other.filesystem_type != line.filesystem_type) {
-      fuzz::found("read as another: " + written(line) + written(other));
+  const auto mounts = parse_mountinfo({reinterpret_cast<const char*>(data), size});
+  if (!mounts && (mounts.error().line < 1 || mounts.error().reason.empty())) fuzz::found("no place");
+  for (const MountView& mount : mounts.value_or(std::vector<MountView>{})) {
+    const auto again = parse_mountinfo(written(mount));
+    if (!again || again->size() != 1) fuzz::found("not read again: " + written(mount));
+    if (again->front() != mount) {
+      fuzz::found("read as another: " + written(mount) + written(again->front()));
     }
   }
   return 0;

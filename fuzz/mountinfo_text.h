@@ -21,8 +21,7 @@ inline std::string escaped(std::string_view path) {
   return text;
 }
 
-inline std::string written(const MountinfoLine& line) {
-  const MountView& m = line.mount;
+inline std::string written(const MountView& m) {
   std::string text = fmt::format("{} {} {}:{} {}{} {} {}{}{}", m.id, m.parent, m.filesystem >> 32U,
                                  m.filesystem & UINT32_MAX, escaped(m.root),
                                  m.root_removed ? "//deleted" : "", escaped(m.mount_point),
@@ -31,8 +30,7 @@ inline std::string written(const MountinfoLine& line) {
   if (m.peer_group != 0) text += fmt::format(" shared:{}", m.peer_group);
   if (m.master_group != 0) text += fmt::format(" master:{}", m.master_group);
   if (m.receives_from != 0) text += fmt::format(" propagate_from:{}", m.receives_from);
-  return text + fmt::format(" - {} none {}\n", line.filesystem_type,
-                            m.filesystem_read_only ? "ro" : "rw");
+  return text + (m.filesystem_read_only ? " - tmpfs none ro\n" : " - tmpfs none rw\n");
 }
 
 }  // namespace pivotcheck::fuzz

@@ -32,7 +32,7 @@
 
 #include "cli/options/options.h"
 #include "explain/explain.h"
-#include "explain/live.h"
+#include "explain/process_view.h"
 #include "check/gen/scenario_generator.h"
 #include "check/gen/seeded.h"
 #include "check/driver/kernel_driver.h"

@@ -11,8 +11,8 @@ std::vector<OpenQuestion> open_questions(const ProcessView& process) {
   };
   // Whether the parent of a mount is shared: the parent is not seen, nor known to be rootfs.
   const auto parent_is_open = [&](const SeenMount& seen) {
-    return !process.all_is_seen && !is_rootfs_itself(seen) &&
-           seen.line.mount.parent != first_rootfs && !process.find(seen.line.mount.parent);
+    return !process.all_is_seen && !is_rootfs_itself(seen) && seen.mount.parent != first_rootfs &&
+           !process.find(seen.mount.parent);
   };
   if (!process.machine_owns) {
     open(&Assumption::locked,

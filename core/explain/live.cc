@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// live.cc: see live.h.
-#include "explain/live.h"
+// live.cc: the ProcessView of a running process.
+#include "explain/process_view.h"
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "explain/resolved_paths.h"
 #include "observe/process.h"
 #include "op/outcome.h"
 
@@ -89,7 +88,7 @@ Expected<ProcessView> view_process(pid_t pid, const PathAsked& new_root, const P
   const SeenMount* new_root_mount = process.find(process.new_root.mount);
   process.may_be_copy = process.machine_owns && !process.is_first_namespace &&
                         new_root_mount != nullptr &&
-                        may_come_from_another_owner(pid, new_root_mount->line.mount);
+                        may_come_from_another_owner(pid, new_root_mount->mount);
   process.traits = traits;
   process.pid = pid;
   process.needs_user_entry = !facts->callers_user_namespace;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// offline.cc: see offline.h.
-#include "explain/offline.h"
+// offline.cc: the ProcessView of a mountinfo text.
+#include "explain/process_view.h"
 
 namespace pivotcheck::explain {
 
@@ -10,7 +10,7 @@ namespace {
 // the kernel's own rootfs, which is never shared, and has the number 1 on the machine itself.
 std::string note_on_root_parent(const ProcessView& process) {
   for (const SeenMount& seen : process.mounts) {
-    const MountView& mount = seen.line.mount;
+    const MountView& mount = seen.mount;
     if (mount.mount_point != "/" || process.find(mount.parent) != nullptr) continue;
     if (mount.parent <= 1) return "";
     return "mount " + std::to_string(mount.parent) +

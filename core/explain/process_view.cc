@@ -10,7 +10,7 @@ namespace pivotcheck::explain {
 
 const SeenMount* find_mount(const std::vector<SeenMount>& mounts, MountId id) {
   const auto found =
-      std::ranges::find(mounts, id, [](const SeenMount& seen) { return seen.line.mount.id; });
+      std::ranges::find(mounts, id, [](const SeenMount& seen) { return seen.mount.id; });
   return found == mounts.end() ? nullptr : &*found;
 }
 
@@ -36,14 +36,14 @@ std::expected<void, std::string> check_tree(const std::vector<SeenMount>& mounts
                                             const std::vector<std::size_t>& lines) {
   std::map<MountId, MountId> parents;
   for (std::size_t i = 0; i < mounts.size(); ++i) {
-    const MountView& mount = mounts[i].line.mount;
+    const MountView& mount = mounts[i].mount;
     if (parents.emplace(mount.id, mount.parent).second) continue;
     return wrong(lines[i], "mount " + std::to_string(mount.id) + " is there twice");
   }
   std::set<MountId> good;  // a walk up from there ends
   for (std::size_t i = 0; i < mounts.size(); ++i) {
     std::set<MountId> walk;
-    for (MountId at = mounts[i].line.mount.id; !good.contains(at);) {
+    for (MountId at = mounts[i].mount.id; !good.contains(at);) {
       if (!walk.insert(at).second) {
         return wrong(lines[i], "mount " + std::to_string(at) + " is mounted on itself");
       }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// process_view.h: what is visible of a process and of the mounts around it, as plain data. live.h
-// reads it from /proc/PID, offline.h from the mountinfo text of a bug report.
+// process_view.h: what is visible of a process and of the mounts around it, as plain data: of a
+// running process (live.cc), or in the mountinfo text of a bug report (offline.cc).
 //
 //     mountinfo of the process      paths from its root. Not shown: what is outside of its root,
 //                                   the mount on which its root is mounted, and, in a chroot to a
@@ -28,7 +28,7 @@ namespace pivotcheck::explain {
 
 // A line of mountinfo, parsed and as text.
 struct SeenMount {
-  MountinfoLine line;
+  MountView mount;  // ids as printed
   std::string text;
 };
 
@@ -62,6 +62,25 @@ struct ProcessView {
 
   [[nodiscard]] const SeenMount* find(MountId id) const;  // in both lists; nullptr: not seen
 };
+
+// A running process, from /proc and from a child that resolves its paths. `pid` 0: the calling
+// process. Failure::Kind::cannot_run where the caller may not look at the process, or act as it.
+Expected<ProcessView> view_process(pid_t pid, const PathAsked& new_root, const PathAsked& put_old,
+                                   const KernelTraits& traits);
+
+// The text of a mountinfo. It is assumed to be from the root of the mount namespace. Of paths only
+// the text is known: every directory is assumed to exist, and no name to be a symbolic link.
+struct OfflineQuestion {
+  std::string root = "/";              // of the process, as the text has paths
+  std::string current_directory = "";  // "" for its root
+  Capabilities capabilities{Capability::sys_admin, Capability::sys_chroot, Capability::dac};
+  KernelTraits traits = {};
+  std::string new_root = "";
+  std::string put_old = "";
+};
+// The error is a line for people, as for read_mounts().
+std::expected<ProcessView, std::string> view_mountinfo(std::string_view mountinfo,
+                                                       const OfflineQuestion& question);
 
 // Splits and parses a mountinfo text, perhaps pasted: skips empty lines, blanks before a line and a
 // carriage return after it. The error is a line for people: "line 3: ...".

@@ -10,7 +10,7 @@
 
 #include "base/unique_fd.h"
 #include "explain/evaluate.h"
-#include "explain/live.h"
+#include "explain/process_view.h"
 #include "model/apply.h"
 #include "observe/proc.h"
 

@@ -117,7 +117,7 @@ Remedies unshare_mount(Hypothesis& hypothesis, const ProcessView& process, Mount
   const SeenMount* seen = find_mount(process.offline ? process.mounts : process.elsewhere, id);
   if (seen != nullptr && (process.all_is_seen || process.offline)) {
     Remedy remedy;
-    remedy.text = "mount --make-private " + shell_path(seen->line.mount.mount_point);
+    remedy.text = "mount --make-private " + shell_path(seen->mount.mount_point);
     remedy.at_namespace_root = true;
     remedy.movable = true;
     remedy.perform = [id](Hypothesis& h) {

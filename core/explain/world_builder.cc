@@ -27,8 +27,8 @@ std::optional<std::string> rest_below(const std::string& path, const std::string
 const SeenMount* own_root_line(const ProcessView& process) {
   if (process.root.mount != 0) return find_mount(process.mounts, process.root.mount);
   const auto found = std::ranges::find_if(process.mounts, [&](const SeenMount& seen) {
-    return seen.line.mount.mount_point == "/" &&
-           (is_rootfs_itself(seen) || !find_mount(process.mounts, seen.line.mount.parent));
+    return seen.mount.mount_point == "/" &&
+           (is_rootfs_itself(seen) || !find_mount(process.mounts, seen.mount.parent));
   });
   return found == process.mounts.end() ? nullptr : &*found;
 }
@@ -117,7 +117,7 @@ void WorldBuilder::set_propagation(MountIndex mount, const MountView& view) {
 }
 
 void WorldBuilder::make_mount(const SeenMount& seen) {
-  const MountView& view = seen.line.mount;
+  const MountView& view = seen.mount;
   const auto [filesystem, is_new] = filesystems_.try_emplace(view.filesystem);
   if (is_new) {
     const auto id = world.new_filesystem(FilesystemType::ramfs, view.filesystem_read_only, {0});
@@ -134,7 +134,7 @@ void WorldBuilder::make_mount(const SeenMount& seen) {
 }
 
 void WorldBuilder::attach(const SeenMount& seen) {
-  const MountView& view = seen.line.mount;
+  const MountView& view = seen.mount;
   const MountIndex mount = mounts.at(view.id);
   if (&seen == own_root_line(process_)) return attach_root(seen, mount);
   const SeenMount* above = find_mount(process_.mounts, view.parent);
@@ -145,7 +145,7 @@ void WorldBuilder::attach(const SeenMount& seen) {
     return world.attach(mount, root.mount, directory_below(root.dentry, view.mount_point));
   }
   const MountIndex parent = mounts.at(view.parent);
-  const auto rest = rest_below(view.mount_point, above->line.mount.mount_point);
+  const auto rest = rest_below(view.mount_point, above->mount.mount_point);
   // A mount point that was renamed out of what the parent shows has no path.
   world.attach(mount, parent,
                rest ? directory_below(top_of(parent), *rest)
@@ -154,7 +154,7 @@ void WorldBuilder::attach(const SeenMount& seen) {
 
 // The process never sees what its root is mounted on.
 void WorldBuilder::attach_root(const SeenMount& seen, MountIndex mount) {
-  const MountView& view = seen.line.mount;
+  const MountView& view = seen.mount;
   const bool is_rootfs = is_rootfs_itself(seen);
   const SeenMount* on = is_rootfs ? nullptr : find_mount(process_.elsewhere, view.parent);
   if (on != nullptr) return attach_for_others(mount, view.id, *on);
@@ -171,7 +171,7 @@ void WorldBuilder::attach_root(const SeenMount& seen, MountIndex mount) {
 
 void WorldBuilder::set_root() {
   if (const SeenMount* line = own_root_line(process_)) {
-    const MountIndex mount = mounts.at(line->line.mount.id);
+    const MountIndex mount = mounts.at(line->mount.id);
     task().root = {mount, top_of(mount)};
   } else {
     task().root = hidden_root(process_.root.mount);
@@ -192,7 +192,7 @@ void WorldBuilder::lock_mounts() {
     if (world.is_detached_tree(world[mount].mount_ns)) continue;
     const SeenMount* seen = process_.find(id);
     const bool is_lowest =
-        process_.all_is_seen && seen != nullptr && !process_.find(seen->line.mount.parent);
+        process_.all_is_seen && seen != nullptr && !process_.find(seen->mount.parent);
     world[mount].locked = world[mount].mount_ns.exists() && (assumption_.locked || is_lowest);
   }
 }
@@ -211,7 +211,7 @@ MountIndex WorldBuilder::made_up(bool shared) {
 MountIndex WorldBuilder::made_up_like(MountId id, bool shared_otherwise) {
   const SeenMount* seen = process_.find(id);
   const MountIndex mount = made_up(seen == nullptr && shared_otherwise);
-  if (seen != nullptr) set_propagation(mount, seen->line.mount);
+  if (seen != nullptr) set_propagation(mount, seen->mount);
   return mount;
 }
 
@@ -221,15 +221,15 @@ void WorldBuilder::attach_for_others(MountIndex mount, MountId id, const SeenMou
   const SeenMount* seen = find_mount(process_.elsewhere, id);
   std::string place = "(hidden)";
   if (seen != nullptr) {
-    const std::string& point = seen->line.mount.mount_point;
-    place = rest_below(point, on.line.mount.mount_point).value_or(point);
+    const std::string& point = seen->mount.mount_point;
+    place = rest_below(point, on.mount.mount_point).value_or(point);
   }
   world.attach(mount, parent, directory_below(top_of(parent), place));
 }
 
 // A mount that only others see, where they see it, with all that it is mounted on.
 MountIndex WorldBuilder::mount_of_others(const SeenMount& seen) {
-  const MountView& view = seen.line.mount;
+  const MountView& view = seen.mount;
   if (const auto known = mounts.find(view.id); known != mounts.end()) return known->second;
   const MountIndex mount = made_up_like(view.id, false);
   mounts[view.id] = mount;
@@ -247,7 +247,7 @@ MountIndex WorldBuilder::mount_of_others(const SeenMount& seen) {
 // What a mount that the process does not see is mounted on.
 MountIndex WorldBuilder::parent_of_hidden(MountId id, bool shared_otherwise) {
   const SeenMount* seen = process_.find(id);
-  const MountId parent = seen == nullptr ? 0 : seen->line.mount.parent;
+  const MountId parent = seen == nullptr ? 0 : seen->mount.parent;
   if (seen != nullptr && !process_.find(parent) &&
       (process_.all_is_seen || parent == first_rootfs)) {
     return below();
@@ -302,7 +302,7 @@ Location WorldBuilder::locate(const ResolvedPath& path, bool foreign, bool detac
   const auto known = mounts.find(path.mount);
   const SeenMount* line = find_mount(process_.mounts, path.mount);
   if (line != nullptr) {
-    const auto rest = rest_below(path.path, line->line.mount.mount_point);
+    const auto rest = rest_below(path.path, line->mount.mount_point);
     return {known->second, directory_at(top_of(known->second), rest.value_or("/(nowhere)"), path)};
   }
   if (path.mount == process_.root.mount) {  // the mount of which the root is a plain directory
@@ -320,7 +320,7 @@ Location WorldBuilder::locate(const ResolvedPath& path, bool foreign, bool detac
   std::string rest = path.mount_root ? "" : path.path;
   const SeenMount* seen = find_mount(process_.elsewhere, path.mount);
   if (seen != nullptr && !path.mount_root) {
-    rest = rest_below(path.path, seen->line.mount.mount_point).value_or(path.path);
+    rest = rest_below(path.path, seen->mount.mount_point).value_or(path.path);
   }
   return {mount, directory_at(top_of(mount), rest, path)};
 }

@@ -16,9 +16,7 @@ inline constexpr MountId first_rootfs = 1;  // the machine's rootfs; no other mo
 
 // The mount at "/" that the process's root is, among what it sees: its parent is not seen there.
 const SeenMount* own_root_line(const ProcessView& process);
-inline bool is_rootfs_itself(const SeenMount& seen) {
-  return seen.line.mount.parent == seen.line.mount.id;
-}
+inline bool is_rootfs_itself(const SeenMount& seen) { return seen.mount.parent == seen.mount.id; }
 
 class WorldBuilder {
  public:

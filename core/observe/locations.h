@@ -3,10 +3,10 @@
 // calls on the same magic link:
 //
 //     statx("root")      the mount's id, and whether the directory has been removed (no link left)
-//     readlink("root")   the path, from the top of the tree that the mount is in: the reader's own
-//                        root is elsewhere, so d_path goes up to the end
+//     readlink("root")   the path, from the top of the tree that the mount is in: d_path stops only
+//                        at the reader's own root, which is in another tree
 //
-// Left out: whether a location is detached. That takes the mounts of all namespaces (observe.cc).
+// Not here: whether a location is detached, which takes the mounts of all namespaces (observe.cc).
 #pragma once
 
 #include "base/failure.h"
@@ -16,24 +16,23 @@
 
 namespace pivotcheck {
 
-// Which of its two ids a mount is called by.
+// Which of a mount's two ids.
 enum class MountIdKind : unsigned char { mountinfo, unique };
 
-// For all tasks of one world: most of them stand in the same few directories, whose paths are read
-// once.
-class Locator {
+// For all tasks of one world: most of them use the same few directories, whose paths are read once.
+class LocationReader {
  public:
-  explicit Locator(MountIdKind kind) : kind_(kind) {}
+  explicit LocationReader(MountIdKind kind) : kind_(kind) {}
 
-  // name, root, current_directory and handles; mount_namespace is the caller's to set.
-  Expected<TaskView> locate_task(const LiveTask& task, TaskFiles& files);
+  // name, root, current_directory and handles; the caller sets mount_namespace.
+  Expected<TaskView> read_task(const LiveTask& task, TaskFiles& files);
 
  private:
   struct Known {  // a directory: it has one path below each mount
     std::uint64_t inode;
     LocationView location;
   };
-  Expected<LocationView> locate(TaskFiles& files, std::string_view link);
+  Expected<LocationView> read(TaskFiles& files, std::string_view link);
 
   MountIdKind kind_;
   std::vector<Known> known_;

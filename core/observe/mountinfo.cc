@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// mountinfo.cc: see mountinfo.h. It reads what the kernel wrote, but also whatever a fuzzer writes:
-// it looks at no byte outside the text and trusts no number.
+// mountinfo.cc: see mountinfo.h. The text may come from the kernel, from a bug report or from a
+// fuzzer: no number in it is trusted.
 //
 // Source: proc_pid_mountinfo(5); Documentation/filesystems/proc.rst, section 3.5.
 #include "observe/mountinfo.h"
@@ -12,7 +12,7 @@
 namespace pivotcheck {
 namespace {
 
-// The words of one line. Words are parted by exactly one blank; one may be empty (a source of "").
+// The words of one line, with exactly one blank between two; one may be empty (a source of "").
 class Words {
  public:
   explicit Words(std::string_view line) : rest_(line) {}
@@ -55,9 +55,8 @@ bool read_device(std::string_view text, std::uint64_t& filesystem) {
   return true;
 }
 
-// Not each begins with a slash: nsfs shows "net:[4026531840]" as its directory.
-// "\040" is one byte; the kernel escapes every backslash, so one without three octal digits is
-// wrong.
+// "\040" is one byte; the kernel escapes every backslash, so one without three octal digits is wrong.
+// Not every path begins with a slash: nsfs shows "net:[4026531840]" as its directory.
 bool read_path(std::string_view text, std::string& path) {
   path.clear();
   path.reserve(text.size());
@@ -79,7 +78,7 @@ bool read_path(std::string_view text, std::string& path) {
   return !path.empty();
 }
 
-// "rw,nosuid,relatime": the first word says which, flags without a name of ours are passed over.
+// "rw,nosuid,relatime": ro or rw comes first; flags that op.h has no name for are skipped.
 bool read_options(std::string_view text, MountFlags& flags) {
   bool first = true;
   while (true) {
@@ -105,9 +104,8 @@ bool read_optional_field(std::string_view word, MountView& mount) {
 }
 
 // What is wrong with the line; "" for nothing.
-std::string_view read_line(std::string_view text, MountinfoLine& line) {
+std::string_view read_line(std::string_view text, MountView& mount) {
   Words words(text);
-  MountView& mount = line.mount;
   const auto next = [&words] { return words.next().value_or(std::string_view{}); };
   if (!read_number(next(), mount.id) || mount.id == 0) return "the mount id is no number";
   if (!read_number(next(), mount.parent)) return "the parent's id is no number";
@@ -126,11 +124,10 @@ std::string_view read_line(std::string_view text, MountinfoLine& line) {
     if (!read_optional_field(*word, mount)) return "a peer group is no number";
   }
   if (mount.receives_from == mount.master_group) mount.receives_from = 0;
-  line.filesystem_type = next();
-  if (line.filesystem_type.empty()) return "the filesystem's type is missing";
+  if (next().empty()) return "the filesystem's type is missing";
   next();  // the source
   if (words.ended()) return "the filesystem's options are missing";
-  // What a filesystem prints of its own may contain anything: only ro or rw is read.
+  // A filesystem's own options may contain anything: only ro or rw is read.
   const std::string_view options = next();
   const std::string_view access = options.substr(0, options.find(','));
   if (access != "ro" && access != "rw") return "the filesystem's options don't begin with ro or rw";
@@ -147,20 +144,19 @@ bool take_removed_suffix(std::string& root) {
   return true;
 }
 
-std::expected<std::vector<MountinfoLine>, MountinfoError> parse_mountinfo(std::string_view text) {
-  std::vector<MountinfoLine> lines;
-  lines.reserve(text.size() / 64 + 1);  // a line of a tmpfs has about 70 bytes
+std::expected<std::vector<MountView>, MountinfoError> parse_mountinfo(std::string_view text) {
+  std::vector<MountView> mounts;
+  mounts.reserve(text.size() / 64 + 1);  // a line of a tmpfs has about 70 bytes
   while (!text.empty()) {
     const std::size_t end = text.find('\n');
     if (end == std::string_view::npos) {
-      return std::unexpected(MountinfoError{lines.size() + 1, "the last line has no end"});
+      return std::unexpected(MountinfoError{mounts.size() + 1, "the last line has no end"});
     }
-    MountinfoLine& line = lines.emplace_back();
-    const std::string_view reason = read_line(text.substr(0, end), line);
-    if (!reason.empty()) return std::unexpected(MountinfoError{lines.size(), reason});
+    const std::string_view reason = read_line(text.substr(0, end), mounts.emplace_back());
+    if (!reason.empty()) return std::unexpected(MountinfoError{mounts.size(), reason});
     text.remove_prefix(end + 1);
   }
-  return lines;
+  return mounts;
 }
 
 }  // namespace pivotcheck

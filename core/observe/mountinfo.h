@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// mountinfo.h: a parser of the text of /proc/PID/mountinfo. Pure: text in, mounts out.
+// mountinfo.h: parses the text of /proc/PID/mountinfo. Text in, mounts out, nothing else.
 //
 //     36 35 0:41 /dir /a\040b rw,nosuid,relatime shared:3 master:1 - tmpfs none ro,size=4k
 //     |  |  |    |    |       |                  |                   |     |    |
@@ -12,8 +12,8 @@
 //     |  parent
 //     id
 //
-// Optional fields and flags that are not known are passed over, as proc_pid_mountinfo(5) asks;
-// anything else that is not as above is an error, with its line.
+// Unknown optional fields and flags are skipped, as proc_pid_mountinfo(5) demands; anything else that
+// is not as above is an error, with its line.
 #pragma once
 
 #include <cstddef>
@@ -26,25 +26,21 @@
 
 namespace pivotcheck {
 
-struct MountinfoLine {
-  MountView mount;  // ids as printed; `parent` also where no line has it
-  std::string filesystem_type;
-};
-
 struct MountinfoError {
   std::size_t line = 0;     // from 1
   std::string_view reason;  // a literal
 };
 
-std::expected<std::vector<MountinfoLine>, MountinfoError> parse_mountinfo(std::string_view text);
+// Ids are as printed; `parent` also where no line has that id.
+std::expected<std::vector<MountView>, MountinfoError> parse_mountinfo(std::string_view text);
 
-// "major:minor" as one number, for both roads.
+// "major:minor" as one number, for both sources.
 constexpr std::uint64_t filesystem_number(std::uint32_t major, std::uint32_t minor) {
   return (std::uint64_t{major} << 32U) | minor;
 }
 
-// Takes the "//deleted" off a directory as the kernel prints it, and says whether it was there. No
-// name can contain a slash, so it is never part of one.
+// Removes the suffix "//deleted" from a directory as the kernel prints it; false if there is none. No
+// name contains a slash, so it is never part of one.
 bool take_removed_suffix(std::string& root);
 
 }  // namespace pivotcheck

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// observe.cc: both roads from tasks that stand still to a Snapshot:
+// observe.cc: from tasks that stand still to a Snapshot, with either source:
 //
-//     1. survey     group the tasks by mount namespace, read their locations
-//     2. mounts     of each namespace, by one road
+//     1. tasks      group them by mount namespace, read their locations
+//     2. mounts     of each namespace, from one source
 //     3. detached   a location whose mount is in none of the namespaces
 //
-// The roads differ in how mounts are called (unique ids against those of mountinfo), so locations
-// are read with the ids of the road. Nothing here changes the world but the marks of MNT_EXPIRE.
+// The sources give mounts different ids (unique ids, or those of mountinfo), so locations are read
+// with the ids of the source. Nothing here changes the world, except the marks of MNT_EXPIRE.
 #include "observe/observe.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <charconv>
@@ -27,15 +26,15 @@ namespace pivotcheck {
 namespace {
 
 // A mount namespace with at least one task.
-struct Found {
+struct LiveNamespace {
   ino_t inode = 0;
   NamespaceIdentity identity;      // id 0 where the kernel can't tell
   std::vector<std::size_t> tasks;  // indices
 };
 
-struct Survey {
-  std::vector<Found> namespaces;  // as in the Snapshot
-  std::vector<TaskFiles> files;   // of each task
+struct LiveWorld {
+  std::vector<LiveNamespace> namespaces;  // as in the Snapshot
+  std::vector<TaskFiles> files;           // of each task
   std::vector<TaskView> tasks;
 };
 
@@ -49,79 +48,79 @@ std::optional<ino_t> inode_in(std::string_view link) {
   return error == std::errc{} && stop != end && *stop == ']' ? std::optional(inode) : std::nullopt;
 }
 
-// The index of a task's namespace. Opening it costs twice what reading the link does, so that is
-// left for namespaces that are new.
-Expected<std::uint32_t> find_namespace(Survey& survey, TaskFiles& files, bool identify) {
+// The index of a task's namespace. Opening it costs twice as much as reading the link, so only new
+// namespaces are opened.
+Expected<std::uint32_t> find_namespace(LiveWorld& world, TaskFiles& files, bool identify) {
   static constexpr std::string_view link_name = "ns/mnt";
-  if (!survey.namespaces.empty() || !identify) {
+  if (!world.namespaces.empty() || !identify) {
     const Expected<std::string> link = files.read_link(link_name);
     if (!link) return std::unexpected(link.error());
     const std::optional<ino_t> inode = inode_in(*link);
     if (!inode) return fail("/proc/PID/ns/mnt points at " + *link);
-    const auto known = std::ranges::find(survey.namespaces, *inode, &Found::inode);
-    const auto index = static_cast<std::uint32_t>(known - survey.namespaces.begin());
-    if (known != survey.namespaces.end()) return index;
-    survey.namespaces.push_back({.inode = *inode, .identity{}, .tasks{}});
+    const auto known = std::ranges::find(world.namespaces, *inode, &LiveNamespace::inode);
+    const auto index = static_cast<std::uint32_t>(known - world.namespaces.begin());
+    if (known != world.namespaces.end()) return index;
+    world.namespaces.push_back({.inode = *inode, .identity{}, .tasks{}});
     if (!identify) return index;
   } else {
-    survey.namespaces.push_back({});
+    world.namespaces.push_back({});
   }
   const Expected<UniqueFd> descriptor = files.open(link_name);
   if (!descriptor) return std::unexpected(descriptor.error());
-  struct stat status {};
-  if (fstat(descriptor->get(), &status) != 0) return fail_with_errno("fstat of", link_name);
-  survey.namespaces.back().inode = status.st_ino;
-  survey.namespaces.back().identity = identify_namespace(descriptor->get());
-  return static_cast<std::uint32_t>(survey.namespaces.size() - 1);
+  world.namespaces.back().inode = inode_of(descriptor->get());
+  world.namespaces.back().identity = identify_namespace(descriptor->get());
+  return static_cast<std::uint32_t>(world.namespaces.size() - 1);
 }
 
 // `identify`: the kernel can tell a namespace's id and how many mounts it has.
-Expected<Survey> survey_tasks(int proc, std::span<const LiveTask> tasks, Source source, bool identify) {
-  Locator locator(source == Source::listmount ? MountIdKind::unique : MountIdKind::mountinfo);
-  Survey survey;
-  survey.files.reserve(tasks.size());
-  survey.tasks.reserve(tasks.size());
+Expected<LiveWorld> read_tasks(int proc, std::span<const LiveTask> tasks, Source source,
+                               bool identify) {
+  LocationReader locations(source == Source::listmount ? MountIdKind::unique
+                                                       : MountIdKind::mountinfo);
+  LiveWorld world;
+  world.files.reserve(tasks.size());
+  world.tasks.reserve(tasks.size());
   for (const LiveTask& task : tasks) {
-    TaskFiles& files = survey.files.emplace_back(proc, task.pid);
-    const Expected<std::uint32_t> index = find_namespace(survey, files, identify);
+    TaskFiles& files = world.files.emplace_back(proc, task.pid);
+    const Expected<std::uint32_t> index = find_namespace(world, files, identify);
     if (!index) return std::unexpected(index.error());
-    Expected<TaskView> view = locator.locate_task(task, files);
+    Expected<TaskView> view = locations.read_task(task, files);
     if (!view) return std::unexpected(std::move(view.error()));
     view->mount_namespace = *index;
-    survey.namespaces[*index].tasks.push_back(survey.tasks.size());
-    survey.tasks.push_back(std::move(*view));
+    world.namespaces[*index].tasks.push_back(world.tasks.size());
+    world.tasks.push_back(std::move(*view));
   }
-  return survey;
+  return world;
 }
 
-// The largest of the mountinfos of a namespace's tasks: what is below a root is below every root
-// that is below that one. Tasks with the same root are read once.
-Expected<std::vector<MountinfoLine>> read_mountinfo(Survey& survey, const Found& found,
-                                                    std::string& text) {
-  std::vector<MountinfoLine> largest;
-  for (std::size_t i = 0; i < found.tasks.size(); ++i) {
-    const std::size_t task = found.tasks[i];
+// The longest of the mountinfos of a namespace's tasks: the higher a root, the more is below it.
+// Tasks with the same root are read once.
+Expected<std::vector<MountView>> read_mountinfo(LiveWorld& world, const LiveNamespace& live,
+                                                std::string& text) {
+  std::vector<MountView> longest;
+  for (std::size_t i = 0; i < live.tasks.size(); ++i) {
+    const std::size_t task = live.tasks[i];
     const auto same_root = [&](std::size_t other) {
-      return survey.tasks[other].root == survey.tasks[task].root;
+      return world.tasks[other].root == world.tasks[task].root;
     };
-    if (std::any_of(found.tasks.begin(), found.tasks.begin() + static_cast<std::ptrdiff_t>(i),
+    if (std::any_of(live.tasks.begin(), live.tasks.begin() + static_cast<std::ptrdiff_t>(i),
                     same_root)) {
       continue;
     }
-    const Expected<void> read = survey.files[task].read_file("mountinfo", text);
+    const Expected<void> read = world.files[task].read_file("mountinfo", text);
     if (!read) return std::unexpected(read.error());
     auto lines = parse_mountinfo(text);
     if (!lines) {
       return fail("mountinfo of a task, line " + std::to_string(lines.error().line) + ": " +
                   std::string(lines.error().reason));
     }
-    if (i == 0 || lines->size() > largest.size()) largest = std::move(*lines);
+    if (i == 0 || lines->size() > longest.size()) longest = std::move(*lines);
   }
-  return largest;
+  return longest;
 }
 
-// A parent that is not among the mounts is none.
-void cut_parents(std::vector<MountView>& mounts) {
+// 0 for a parent that is not among the mounts.
+void drop_unlisted_parents(std::vector<MountView>& mounts) {
   std::vector<MountId> ids;
   ids.reserve(mounts.size());
   for (const MountView& mount : mounts) ids.push_back(mount.id);
@@ -134,39 +133,38 @@ void cut_parents(std::vector<MountView>& mounts) {
 }
 
 // What mountinfo shows of one namespace, and whether that is all of it.
-Expected<bool> view_by_mountinfo(Survey& survey, const Found& found, std::string& text,
+Expected<bool> view_by_mountinfo(LiveWorld& world, const LiveNamespace& live, std::string& text,
                                  NamespaceView& view) {
-  auto lines = read_mountinfo(survey, found, text);
-  if (!lines) return std::unexpected(std::move(lines.error()));
-  view.mounts.reserve(lines->size());
-  for (MountinfoLine& line : *lines) view.mounts.push_back(std::move(line.mount));
-  cut_parents(view.mounts);
-  if (found.identity.id != 0) {
-    if (view.mounts.size() == found.identity.mounts) return true;
-    // More of the kernel's own mounts than one below the top, or something hidden: listmount knows.
-    const Expected<ListedNamespace> listed = list_mounts(found.identity);
+  auto mounts = read_mountinfo(world, live, text);
+  if (!mounts) return std::unexpected(std::move(mounts.error()));
+  view.mounts = std::move(*mounts);
+  drop_unlisted_parents(view.mounts);
+  if (live.identity.id != 0) {
+    if (view.mounts.size() == live.identity.mounts) return true;
+    // The kernel has several mounts of its own below the top, or something is hidden: ask listmount.
+    const Expected<ListedNamespace> listed = list_mounts(live.identity);
     return listed && listed->complete && listed->mounts.size() == view.mounts.size();
   }
   const auto lowest = std::ranges::find(view.mounts, MountId{0}, &MountView::parent);
   if (lowest == view.mounts.end() || lowest->mount_point != "/") return false;
-  // Mountinfo alone can't tell this mount from one that covers the top.
-  return std::ranges::any_of(found.tasks, [&](std::size_t task) {
-    const LocationView& root = survey.tasks[task].root;
+  // From mountinfo alone, a mount that covers the top looks the same.
+  return std::ranges::any_of(live.tasks, [&](std::size_t task) {
+    const LocationView& root = world.tasks[task].root;
     return root.mount == lowest->id && root.path == "/";
   });
 }
 
-// A group's members as far as the snapshot shows them, for receives_from.
-struct Member {
+// A member of a peer group in the snapshot, for receives_from.
+struct GroupMember {
   std::uint64_t group = 0;
   std::uint32_t in_namespace = 0;
   std::uint64_t master = 0;  // the same for all members of a group
 
-  auto operator<=>(const Member&) const = default;
+  auto operator<=>(const GroupMember&) const = default;
 };
 
-std::vector<Member> members_of_groups(const std::vector<NamespaceView>& namespaces) {
-  std::vector<Member> members;
+std::vector<GroupMember> members_of_groups(const std::vector<NamespaceView>& namespaces) {
+  std::vector<GroupMember> members;
   for (std::uint32_t i = 0; i < namespaces.size(); ++i) {
     for (const MountView& mount : namespaces[i].mounts) {
       if (mount.peer_group != 0) members.push_back({mount.peer_group, i, mount.master_group});
@@ -184,12 +182,12 @@ std::vector<Member> members_of_groups(const std::vector<NamespaceView>& namespac
 //
 // nullopt where that goes through a group of which no member is in the snapshot.
 std::optional<std::uint64_t> receives_from(const MountView& mount, std::uint32_t index,
-                                           std::span<const Member> members) {
+                                           std::span<const GroupMember> members) {
   std::uint64_t group = mount.master_group;
   for (std::size_t height = 0; group != 0 && height <= members.size(); ++height) {
-    const auto all = std::ranges::equal_range(members, group, {}, &Member::group);
+    const auto all = std::ranges::equal_range(members, group, {}, &GroupMember::group);
     if (all.empty()) return std::nullopt;
-    if (std::ranges::binary_search(all, index, {}, &Member::in_namespace)) {
+    if (std::ranges::binary_search(all, index, {}, &GroupMember::in_namespace)) {
       return group == mount.master_group ? 0 : group;
     }
     group = all.front().master;
@@ -197,15 +195,15 @@ std::optional<std::uint64_t> receives_from(const MountView& mount, std::uint32_t
   return 0;
 }
 
-// statmount can't give receives_from (statmount.h). It follows from the groups; where those lead
-// out of what is listed (a group whose members are in a detached tree), mountinfo is asked, which
-// answers for the root of a task. False where that leaves it open.
-Expected<bool> fill_receives_from(Survey& survey, std::span<const ListedNamespace> listed,
+// statmount does not give receives_from (statmount.h). It follows from the groups; where a group has
+// no listed member (they are in a detached tree), it comes from mountinfo, which gives it for the
+// root of a task. False if that is not all of the namespace.
+Expected<bool> fill_receives_from(LiveWorld& world, std::span<const ListedNamespace> listed,
                                   std::vector<NamespaceView>& views) {
-  const std::vector<Member> members = members_of_groups(views);
+  const std::vector<GroupMember> members = members_of_groups(views);
   bool complete = true;
   for (std::uint32_t i = 0; i < views.size(); ++i) {
-    std::optional<std::vector<MountinfoLine>> lines;  // read when it is first needed
+    std::optional<std::vector<MountView>> lines;  // read when first needed
     for (std::size_t j = 0; j < views[i].mounts.size(); ++j) {
       MountView& mount = views[i].mounts[j];
       if (mount.master_group == 0) continue;
@@ -216,15 +214,15 @@ Expected<bool> fill_receives_from(Survey& survey, std::span<const ListedNamespac
       }
       if (!lines) {
         std::string text;
-        auto read = read_mountinfo(survey, survey.namespaces[i], text);
+        auto read = read_mountinfo(world, world.namespaces[i], text);
         if (!read) return std::unexpected(std::move(read.error()));
         complete = complete && read->size() == views[i].mounts.size();
         lines = std::move(*read);
       }
-      const auto line = std::ranges::find_if(*lines, [&](const MountinfoLine& candidate) {
-        return candidate.mount.id == listed[i].mountinfo_ids[j];
+      const auto line = std::ranges::find_if(*lines, [&](const MountView& candidate) {
+        return candidate.id == listed[i].mountinfo_ids[j];
       });
-      if (line != lines->end()) mount.receives_from = line->mount.receives_from;
+      if (line != lines->end()) mount.receives_from = line->receives_from;
     }
   }
   return complete;
@@ -246,59 +244,60 @@ void mark_detached(Snapshot& snapshot) {
   }
 }
 
-Expected<Observation> finish(Survey survey, std::vector<NamespaceView> views, bool complete) {
+Expected<Observation> make_observation(LiveWorld world, std::vector<NamespaceView> views,
+                                       bool complete) {
   Observation observation{.snapshot{}, .complete = complete};
   observation.snapshot.namespaces = std::move(views);
-  observation.snapshot.tasks = std::move(survey.tasks);
+  observation.snapshot.tasks = std::move(world.tasks);
   mark_detached(observation.snapshot);
   return observation;
 }
 
-Expected<Observation> observe_by_mountinfo(Survey survey) {
-  std::vector<NamespaceView> views(survey.namespaces.size());
+Expected<Observation> observe_by_mountinfo(LiveWorld world) {
+  std::vector<NamespaceView> views(world.namespaces.size());
   std::string text;
   bool complete = true;
   for (std::size_t i = 0; i < views.size(); ++i) {
-    const Expected<bool> all = view_by_mountinfo(survey, survey.namespaces[i], text, views[i]);
+    const Expected<bool> all = view_by_mountinfo(world, world.namespaces[i], text, views[i]);
     if (!all) return std::unexpected(all.error());
     complete = complete && *all;
   }
-  return finish(std::move(survey), std::move(views), complete);
+  return make_observation(std::move(world), std::move(views), complete);
 }
 
-// nullopt where the kernel did not list all that there is (statmount.cc).
-Expected<std::optional<Observation>> observe_by_listmount(Survey survey) {
+// nullopt where the kernel does not list all mounts (statmount.cc).
+Expected<std::optional<Observation>> observe_by_listmount(LiveWorld world) {
   std::vector<ListedNamespace> listed;
   std::vector<NamespaceView> views;
-  listed.reserve(survey.namespaces.size());
-  views.reserve(survey.namespaces.size());
+  listed.reserve(world.namespaces.size());
+  views.reserve(world.namespaces.size());
   bool slaves = false;
-  for (const Found& found : survey.namespaces) {
-    Expected<ListedNamespace> mounts = list_mounts(found.identity);
+  for (const LiveNamespace& live : world.namespaces) {
+    Expected<ListedNamespace> mounts = list_mounts(live.identity);
     if (!mounts) return std::unexpected(std::move(mounts.error()));
     if (!mounts->complete) return std::nullopt;
-    cut_parents(mounts->mounts);
+    drop_unlisted_parents(mounts->mounts);
     for (const MountView& mount : mounts->mounts) slaves = slaves || mount.master_group != 0;
     views.push_back({std::move(mounts->mounts)});
     listed.push_back(std::move(*mounts));
   }
   bool complete = true;
   if (slaves) {
-    const Expected<bool> filled = fill_receives_from(survey, listed, views);
+    const Expected<bool> filled = fill_receives_from(world, listed, views);
     if (!filled) return std::unexpected(filled.error());
     complete = *filled;
   }
-  return finish(std::move(survey), std::move(views), complete);
+  return make_observation(std::move(world), std::move(views), complete);
 }
 
 }  // namespace
 
 Expected<Observer> Observer::make() {
   Observer observer;
-  observer.proc_.reset(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!observer.proc_) return fail_with_errno("open", "/proc", Failure::Kind::cannot_run);
-  const Expected<std::string> self =
-      TaskFiles(observer.proc_.get(), getpid()).read_link("ns/mnt");
+  Expected<UniqueFd> proc = open_proc();
+  if (!proc) return std::unexpected(std::move(proc.error()));
+  observer.proc_ = std::move(*proc);
+  const Expected<std::string> self = TaskFiles(observer.proc_.get(), getpid()).read_link("ns/mnt");
   if (!self) {
     return fail("/proc is not that of this PID namespace: " + self.error().what,
                 Failure::Kind::cannot_run);
@@ -321,16 +320,17 @@ Expected<Observation> Observer::observe(std::span<const LiveTask> tasks, Source 
                 Failure::Kind::cannot_run);
   }
   if (source == Source::listmount) {
-    Expected<Survey> survey = survey_tasks(proc_.get(), tasks, source, true);
-    if (!survey) return std::unexpected(std::move(survey.error()));
-    Expected<std::optional<Observation>> observation = observe_by_listmount(std::move(*survey));
+    Expected<LiveWorld> world = read_tasks(proc_.get(), tasks, source, true);
+    if (!world) return std::unexpected(std::move(world.error()));
+    Expected<std::optional<Observation>> observation = observe_by_listmount(std::move(*world));
     if (!observation) return std::unexpected(std::move(observation.error()));
     if (*observation) return std::move(**observation);
-    spdlog::debug("listmount does not list all of a namespace (FINDINGS.md): mountinfo is read");
+    spdlog::debug(
+        "listmount does not list all mounts of a namespace (FINDINGS.md): mountinfo is read");
   }
-  Expected<Survey> survey = survey_tasks(proc_.get(), tasks, Source::mountinfo, listmount_);
-  if (!survey) return std::unexpected(std::move(survey.error()));
-  return observe_by_mountinfo(std::move(*survey));
+  Expected<LiveWorld> world = read_tasks(proc_.get(), tasks, Source::mountinfo, listmount_);
+  if (!world) return std::unexpected(std::move(world.error()));
+  return observe_by_mountinfo(std::move(*world));
 }
 
 }  // namespace pivotcheck

@@ -14,7 +14,6 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "observe/statmount_api.h"
 #include "op/outcome.h"
 
 namespace pivotcheck {
@@ -65,8 +64,7 @@ ino_t inode_of(int descriptor) {
 
 FileStatus file_status(int directory, const char* path) {
   struct statx status {};
-  if (::statx(directory, path, AT_EMPTY_PATH, STATX_BASIC_STATS | statmount_api::statx_mount_id,
-              &status) != 0) {
+  if (::statx(directory, path, AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &status) != 0) {
     return {};
   }
   return {.identity = {.mount = status.stx_mnt_id,

@@ -150,10 +150,9 @@ bool is_like(const MountView& one, const MountView& other) {
 bool shows_one_like(TaskFiles& files, const MountView& mount) {
   std::string text;
   if (!files.read_file("mountinfo", text)) return false;
-  const auto lines = parse_mountinfo(text);
-  return lines && std::ranges::any_of(*lines, [&](const MountinfoLine& line) {
-           return is_like(line.mount, mount);
-         });
+  const auto mounts = parse_mountinfo(text);
+  const auto is_like_it = [&](const MountView& one) { return is_like(one, mount); };
+  return mounts && std::ranges::any_of(*mounts, is_like_it);
 }
 
 // The unique id of that mount: such ids are assigned in the order in which mounts are made. 0 where
@@ -186,8 +185,8 @@ bool may_come_from_another_owner(pid_t pid, const MountView& mount) {
   const auto own_namespace = own.open("ns/mnt");
   if (!own_link || !own_namespace) return false;
   const std::uint64_t unique_id = unique_id_of(own_namespace->get(), mount.id);
-  // Nobody can tell which of two namespaces is older: each processor gets their ids in batches. Most
-  // of the others are copies of the one that the process with the lowest number is in.
+  // Ids don't say which of two namespaces is older: each processor gets them in batches. Most
+  // namespaces are copies of the one that the process with the lowest number is in.
   bool lowest_is_known = false;
   bool another_has_it = false;
   std::set<std::string> known;

@@ -6,13 +6,13 @@
 //         `-- ...
 //
 // A kernel may have more than one mount of its own below the top (rootfs on an empty filesystem);
-// whatever is of type "rootfs" at the bottom is left out as well.
+// every mount of type "rootfs" at the bottom is left out.
 //
-// The first kernels that have it start at the mount with the second-lowest id, which is not the top
-// any more after pivot_root. That shows in the count: ListedNamespace::complete. Later ones look
-// for the top among the mounts that are younger than rootfs, and list nothing where the top is
-// older: a detached tree that was made before the namespace was (FINDINGS.md, "listmount does not
-// find a root that is older than its namespace").
+// The first kernels with listmount start at the mount with the second-lowest id, which after
+// pivot_root need not be the top. The count shows that: ListedNamespace::complete. Later kernels
+// look for the top among the mounts that are younger than rootfs, and list nothing where the top is
+// older: a detached tree that was made before the namespace (FINDINGS.md, "listmount does not find a
+// root that is older than its namespace").
 #include "observe/statmount.h"
 
 #include <fcntl.h>
@@ -35,18 +35,18 @@ namespace {
 
 namespace api = statmount_api;
 
-constexpr std::uint64_t everything = api::mask_sb_basic | api::mask_mnt_basic | api::mask_mnt_root |
-                                     api::mask_mnt_point | api::mask_fs_type;
-constexpr std::size_t reply_bytes = 2048;        // paths of a scenario are short
+constexpr std::uint64_t everything = STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC | STATMOUNT_MNT_ROOT |
+                                     STATMOUNT_MNT_POINT | STATMOUNT_FS_TYPE;
+constexpr std::size_t reply_bytes = 2048;         // paths of a scenario are short
 constexpr std::size_t reply_bytes_max = 1 << 20;  // more than two paths can have
 
-// A reply and its strings; on the stack, on the heap where that is too small.
+// A reply and its strings: on the stack, or on the heap if they are too long for that.
 class ReplyBuffer {
  public:
   // 0, or the errno.
   int ask(const api::Request& request) {
     while (true) {
-      if (syscall(api::statmount_number, &request, data_, size_, 0) == 0) return 0;
+      if (syscall(SYS_statmount, &request, data_, size_, 0) == 0) return 0;
       if (errno != EOVERFLOW || size_ >= reply_bytes_max) return errno;
       size_ *= 4;
       large_ = std::make_unique<std::byte[]>(size_);
@@ -77,11 +77,11 @@ class ReplyBuffer {
 
 MountFlags flags_of(std::uint64_t attributes) {
   MountFlags flags;
-  flags.set(MountFlag::ro, (attributes & api::attr_read_only) != 0);
-  flags.set(MountFlag::nosuid, (attributes & api::attr_nosuid) != 0);
-  flags.set(MountFlag::nodev, (attributes & api::attr_nodev) != 0);
-  flags.set(MountFlag::noexec, (attributes & api::attr_noexec) != 0);
-  flags.set(MountFlag::noatime, (attributes & api::attr_atime_bits) == api::attr_noatime);
+  flags.set(MountFlag::ro, (attributes & MOUNT_ATTR_RDONLY) != 0);
+  flags.set(MountFlag::nosuid, (attributes & MOUNT_ATTR_NOSUID) != 0);
+  flags.set(MountFlag::nodev, (attributes & MOUNT_ATTR_NODEV) != 0);
+  flags.set(MountFlag::noexec, (attributes & MOUNT_ATTR_NOEXEC) != 0);
+  flags.set(MountFlag::noatime, (attributes & MOUNT_ATTR__ATIME) == MOUNT_ATTR_NOATIME);
   return flags;
 }
 
@@ -89,28 +89,28 @@ MountView view_of(const ReplyBuffer& buffer, const api::Reply& reply) {
   MountView mount;
   mount.id = reply.mnt_id;
   mount.parent = reply.mnt_parent_id;
-  mount.mount_point = buffer.text(reply, api::mask_mnt_point, reply.mnt_point);
+  mount.mount_point = buffer.text(reply, STATMOUNT_MNT_POINT, reply.mnt_point);
   mount.filesystem = filesystem_number(reply.sb_dev_major, reply.sb_dev_minor);
-  mount.root = buffer.text(reply, api::mask_mnt_root, reply.mnt_root);
+  mount.root = buffer.text(reply, STATMOUNT_MNT_ROOT, reply.mnt_root);
   mount.root_removed = take_removed_suffix(mount.root);
   mount.flags = flags_of(reply.mnt_attr);
-  mount.filesystem_read_only = (reply.sb_flags & api::sb_read_only) != 0;
+  mount.filesystem_read_only = (reply.sb_flags & MS_RDONLY) != 0;
   mount.peer_group = reply.mnt_peer_group;
   mount.master_group = reply.mnt_master;
-  mount.unbindable = (reply.mnt_propagation & api::propagation_unbindable) != 0;
+  mount.unbindable = (reply.mnt_propagation & MS_UNBINDABLE) != 0;
   return mount;
 }
 
-// The ids of all mounts, in batches: a full batch means that there may be more. None where the
-// kernel does not find the root.
+// The ids of all mounts, in batches: after a full batch there may be more. None where the kernel does
+// not find the root.
 Expected<std::vector<MountId>> list_ids(const NamespaceIdentity& which) {
   std::vector<MountId> ids(std::size_t{which.mounts} + 1);  // so that it is not full at once
   std::size_t used = 0;
   while (true) {
-    const api::Request request{.mount = api::root_of_namespace,
+    const api::Request request{.mount = LSMT_ROOT,
                                .parameter = used == 0 ? 0 : ids[used - 1],
                                .mount_namespace = which.id};
-    const long count = syscall(api::listmount_number, &request, &ids[used], ids.size() - used, 0);
+    const long count = syscall(SYS_listmount, &request, &ids[used], ids.size() - used, 0);
     if (count < 0 && errno == ENOENT) return std::vector<MountId>{};
     if (count < 0) return fail_with_errno("listmount", "of a world's namespace");
     used += static_cast<std::size_t>(count);
@@ -121,7 +121,7 @@ Expected<std::vector<MountId>> list_ids(const NamespaceIdentity& which) {
   return ids;
 }
 
-// The mounts at the bottom that are the kernel's own: `rootfs` says which they may be.
+// Drops the mounts at the bottom that are the kernel's own; `rootfs[i]`: mount i has that type.
 void drop_rootfs(ListedNamespace& listed, std::vector<bool> rootfs) {
   const auto is_listed = [&listed](MountId id) {
     return std::ranges::find(listed.mounts, id, &MountView::id) != listed.mounts.end();
@@ -145,13 +145,13 @@ void drop_rootfs(ListedNamespace& listed, std::vector<bool> rootfs) {
 
 NamespaceIdentity identify_namespace(int namespace_descriptor) {
   api::NamespaceInfo info;
-  if (ioctl(namespace_descriptor, api::get_namespace_info, &info) != 0) return {};
+  if (ioctl(namespace_descriptor, api::ns_mnt_get_info, &info) != 0) return {};
   return {.id = info.id, .mounts = info.mounts};
 }
 
 Expected<ListedNamespace> list_mounts(const NamespaceIdentity& which) {
   ListedNamespace listed;
-  if (which.mounts == 0) return listed;  // nothing but rootfs: listmount would answer ENOENT
+  if (which.mounts == 0) return listed;  // only rootfs: listmount would answer ENOENT
   Expected<std::vector<MountId>> ids = list_ids(which);
   if (!ids) return std::unexpected(std::move(ids.error()));
   listed.mounts.reserve(ids->size());
@@ -161,8 +161,8 @@ Expected<ListedNamespace> list_mounts(const NamespaceIdentity& which) {
   std::vector<bool> rootfs;
   bool any_rootfs = false;
   for (const MountId id : *ids) {
-    const int error = buffer.ask(
-        {.mount = id, .parameter = everything, .mount_namespace = which.id});
+    const int error =
+        buffer.ask({.mount = id, .parameter = everything, .mount_namespace = which.id});
     if (error != 0) {
       errno = error;
       return fail_with_errno("statmount", "of a mount that listmount listed");
@@ -170,7 +170,7 @@ Expected<ListedNamespace> list_mounts(const NamespaceIdentity& which) {
     const api::Reply reply = buffer.reply();
     listed.mounts.push_back(view_of(buffer, reply));
     listed.mountinfo_ids.push_back(reply.mnt_id_old);
-    rootfs.push_back(buffer.text(reply, api::mask_fs_type, reply.fs_type) == "rootfs");
+    rootfs.push_back(buffer.text(reply, STATMOUNT_FS_TYPE, reply.fs_type) == "rootfs");
     any_rootfs = any_rootfs || rootfs.back();
   }
   if (any_rootfs) drop_rootfs(listed, std::move(rootfs));
@@ -182,9 +182,9 @@ bool listmount_works() {
   if (!own) return false;
   const NamespaceIdentity identity = identify_namespace(own.get());
   if (identity.id == 0) return false;
-  api::Request request{.mount = api::root_of_namespace, .mount_namespace = identity.id};
+  api::Request request{.mount = LSMT_ROOT, .mount_namespace = identity.id};
   MountId first = 0;
-  if (syscall(api::listmount_number, &request, &first, 1, 0) != 1) return false;
+  if (syscall(SYS_listmount, &request, &first, 1, 0) != 1) return false;
   request.mount = first;
   request.parameter = everything;
   return ReplyBuffer().ask(request) == 0;

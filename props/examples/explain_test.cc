@@ -17,8 +17,7 @@
 #include <vector>
 
 #include "explain/explain.h"
-#include "explain/live.h"
-#include "explain/offline.h"
+#include "explain/process_view.h"
 #include "explain/resolved_paths.h"
 
 namespace pivotcheck::explain {
