@@ -31,6 +31,7 @@
 #include "observe/observe.h"
 #include "observe/statmount_api.h"
 #include "output.h"
+#include "syscalls/id_maps.h"
 
 namespace pivotcheck::cli {
 namespace {
@@ -136,19 +137,13 @@ struct Refusal {
   int error = 0;
 };
 
-bool write_text(const char* file, const std::string& text) {
-  const UniqueFd fd(::open(file, O_WRONLY | O_CLOEXEC));
-  return fd && ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
-}
-
 Refusal try_calls(Privilege privilege) {
   const auto refused = [](const char* call) { return Refusal{call, errno}; };
   const uid_t uid = ::geteuid();
   if (privilege == Privilege::userns) {
     if (::unshare(CLONE_NEWUSER) != 0) return refused("unshare(CLONE_NEWUSER)");
-    if (!write_text("/proc/self/uid_map", fmt::format("0 {} 1", uid))) {
-      return refused("write to /proc/self/uid_map");
-    }
+    const int error = kernel::write_proc_file({}, "uid_map", fmt::format("0 {} 1", uid));
+    if (error != 0) return {"write to /proc/self/uid_map", error};
   }
   if (::unshare(CLONE_NEWPID) != 0) return refused("unshare(CLONE_NEWPID)");
   if (::unshare(CLONE_NEWNS) != 0) return refused("unshare(CLONE_NEWNS)");
