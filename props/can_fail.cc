@@ -27,138 +27,56 @@ using props::Property;
 using props::Report;
 using props::RunOptions;
 using props::Subjects;
+using props::Transition;
 
 constexpr std::uint64_t seed = 1;
 constexpr int cases = 15;
 
-// --- text and views
-
-std::string print_without_quotes(const Scenario& scenario) {
-  std::string text = print(scenario);
-  std::erase(text, '"');
-  return text;
-}
-
-std::string print_without_stated_step(const Scenario& scenario) {
-  Scenario shorter = scenario;
-  if (!shorter.steps.empty() && shorter.steps.back().stated) shorter.steps.pop_back();
-  return print(shorter);
-}
-
-Snapshot with_its_ids(Snapshot snapshot) { return snapshot; }
-
-Snapshot longer_each_time(Snapshot snapshot) {
-  snapshot = canonical(std::move(snapshot));
-  for (TaskView& task : snapshot.tasks) task.root.path += '/';
-  return snapshot;
-}
-
-Snapshot without_flags(Snapshot snapshot) {
-  snapshot = canonical(std::move(snapshot));
-  for (auto& mount_ns : snapshot.namespaces) {
-    for (MountView& mount : mount_ns.mounts) mount.flags = {};
-  }
-  return snapshot;
-}
-
-void mountinfo_shows_read_only(Snapshot& seen) {
-  for (auto& mount_ns : seen.namespaces) {
-    for (MountView& mount : mount_ns.mounts) mount.flags.set(MountFlag::ro);
-  }
-}
-
-// --- the world after a step
-
 template <class WantedOp>
-const WantedOp* done(const Step& step, const Verdict& verdict) {
-  return verdict.outcome.ok() ? std::get_if<WantedOp>(&step.op) : nullptr;
+const WantedOp* done(const Transition& t) {
+  return t.ok() ? std::get_if<WantedOp>(&t.step.op) : nullptr;
 }
 
-bool is_new(const World& before, MountIndex mount) { return mount.value >= before.mounts.size(); }
-
-void toggle(World& world, MountIndex mount, MountFlag flag) {
-  world[mount].flags.set(flag, !world[mount].flags.has(flag));
+MountIndex first_new_mount(const Transition& t) {
+  return {static_cast<std::uint32_t>(t.before.mounts.size())};
 }
 
-void mount_forgets_a_child(const World&, World& world, const Step&, const Verdict&) {
-  for (model::Mount& mount : world.mounts) {
-    if (mount.children.size() > 1) mount.children.pop_back();
-  }
-}
+void toggle(MountFlags& flags, MountFlag flag) { flags.set(flag, !flags.has(flag)); }
 
-void refusal_changes_a_flag(const World&, World& world, const Step&, const Verdict& verdict) {
-  if (!verdict.outcome.ok()) toggle(world, {0}, MountFlag::nosuid);
-}
-
-// All new mounts but the first, which is what was mounted.
-void received_is_private(const World& before, World& world, const Step& step, const Verdict& v) {
-  if (done<Mount>(step, v) == nullptr) return;
-  for (const MountIndex mount : props::all_mounts(world)) {
-    if (mount.value == before.mounts.size() || !is_new(before, mount)) continue;
-    change_propagation(world, mount, Propagation::private_);
-  }
-}
-
-void slave_gives(const World& before, World& world, const Step& step, const Verdict& verdict) {
-  const MountIndex mount{static_cast<std::uint32_t>(before.mounts.size())};
-  if (done<Mount>(step, verdict) == nullptr) return;
-  const model::GroupId master = before.master(world[mount].parent);
-  if (!master.exists()) return;
-  const MountIndex member = before[master].members.front();
-  const MountIndex given = world.new_mount(world[mount].root);
-  world[given].mount_ns = world[member].mount_ns;
+void mount_copy(World& world, MountIndex original, MountIndex parent, model::DentryId mount_point) {
+  const MountIndex copy = world.new_mount(world[original].root);
+  world[copy].mount_ns = world[parent].mount_ns;
   ++world.mount_count;
-  world.attach(given, member, world[member].root);
+  world.attach(copy, parent, mount_point);
 }
 
-void bind_copies_unbindable(const World& before, World& world, const Step& step,
-                            const Verdict& verdict) {
-  const auto* bind = done<Bind>(step, verdict);
+void slave_gives(const Transition& t, World& world) {
+  if (done<Mount>(t) == nullptr) return;
+  const model::GroupId master = t.before.master(world[first_new_mount(t)].parent);
+  if (!master.exists()) return;
+  const MountIndex member = t.before[master].members.front();
+  mount_copy(world, first_new_mount(t), member, world[member].root);
+}
+
+void bind_copies_unbindable(const Transition& t, World& world) {
+  const auto* bind = done<Bind>(t);
   if (bind == nullptr) return;
-  const auto source = props::where(before, step.task.text, bind->source);
-  const auto arrived = props::arrival({before, world, step, 0, verdict});
+  const auto source = props::where(t.before, t.step.task.text, bind->source);
+  const auto arrived = props::arrival(t);
   if (!source || !arrived) return;
-  for (const MountIndex child : before[source->mount].children) {
-    if (!before[child].unbindable) continue;
-    const MountIndex copy = world.new_mount(before[child].root);
-    world[copy].mount_ns = world[arrived->mount].mount_ns;
-    ++world.mount_count;
-    world.attach(copy, arrived->mount, before[child].mount_point);
+  for (const MountIndex child : t.before[source->mount].children) {
+    if (!t.before[child].unbindable) continue;
+    mount_copy(world, child, arrived->mount, t.before[child].mount_point);
   }
 }
 
-void bound_is_read_only(const World& before, World& world, const Step& step, const Verdict& v) {
-  if (done<Bind>(step, v) == nullptr) return;
-  const auto arrived = props::arrival({before, world, step, 0, v});
-  if (arrived) toggle(world, arrived->mount, MountFlag::ro);
-}
-
-void pivot_reaches_shared(const World&, World& world, const Step& step, const Verdict& verdict) {
-  if (done<PivotRoot>(step, verdict) == nullptr) return;
-  for (const MountIndex mount : props::all_mounts(world)) {
-    if (world.is_shared(mount) || world.master(mount).exists()) {
-      world[mount].flags.set(MountFlag::nosuid);
-    }
-  }
-}
-
-void pivot_leaves_tasks(const World& before, World& world, const Step& step, const Verdict& v) {
-  if (done<PivotRoot>(step, v) == nullptr) return;
-  for (std::size_t i = 0; i < world.tasks.size(); ++i) {
-    world.tasks[i].root = before.tasks[i].root;
-    world.tasks[i].current_directory = before.tasks[i].current_directory;
-  }
-}
-
-void beneath_goes_on_top(const World& before, World& world, const Step& step, const Verdict& v) {
-  const auto* op = done<MoveMount>(step, v);
+void beneath_goes_on_top(const Transition& t, World& world) {
+  const auto* op = done<MoveMount>(t);
   if (op == nullptr || !op->flags.has(MoveMountFlag::beneath)) return;
-  const auto source = props::where(before, step.task.text, op->source);
-  const auto target = props::where(before, step.task.text, op->target);
-  if (!source || !target) return;
+  const auto source = props::where(t.before, t.step.task.text, op->source);
+  if (!source || world[source->mount].children.empty()) return;
   const MountIndex moved = source->mount;
-  const MountIndex top = before.topmost(*target).mount;
-  if (world[top].parent != moved) return;
+  const MountIndex top = world[moved].children.back();
   const model::Location place{world[moved].parent, world[moved].mount_point};
   world.detach_from_parent(top);
   world.detach_from_parent(moved);
@@ -166,50 +84,95 @@ void beneath_goes_on_top(const World& before, World& world, const Step& step, co
   world.attach(moved, top, world[top].root);
 }
 
-void detached_outlives_handle(const World& before, World& world, const Step& step,
-                              const Verdict& verdict) {
-  if (done<Close>(step, verdict) == nullptr) return;
-  for (std::size_t i = 0; i < before.mount_namespaces.size(); ++i) {
-    world.mount_namespaces[i].detached_root = before.mount_namespaces[i].detached_root;
-  }
-}
-
-void set_group_makes_no_peers(const World& before, World& world, const Step& step,
-                              const Verdict& verdict) {
-  const auto* op = done<MoveMount>(step, verdict);
-  if (op == nullptr || !op->flags.has(MoveMountFlag::set_group)) return;
-  for (const MountIndex mount : props::all_mounts(before)) {
-    if (world[mount].group != before[mount].group) world.leave_group(mount);
-  }
-}
-
 struct Alteration {
   std::string_view name;
   Subjects subjects;
 };
 
+void add_views(std::vector<Alteration>& all) {
+  all.push_back({"print leaves quotes out", {.print = [](const Scenario& scenario) {
+                   std::string text = print(scenario);
+                   std::erase(text, '"');
+                   return text;
+                 }}});
+  all.push_back({"print forgets the last step if it states an outcome",
+                 {.print = [](const Scenario& scenario) {
+                   Scenario shorter = scenario;
+                   if (!shorter.steps.empty() && shorter.steps.back().stated) {
+                     shorter.steps.pop_back();
+                   }
+                   return print(shorter);
+                 }}});
+  all.push_back({"the canonical form keeps the ids",
+                 {.canonical = [](Snapshot snapshot) { return snapshot; }}});
+  all.push_back({"the canonical form gets longer each time", {.canonical = [](Snapshot snapshot) {
+                   snapshot = canonical(std::move(snapshot));
+                   for (TaskView& task : snapshot.tasks) task.root.path += '/';
+                   return snapshot;
+                 }}});
+  all.push_back({"the canonical form has no flags", {.canonical = [](Snapshot snapshot) {
+                   snapshot = canonical(std::move(snapshot));
+                   for (auto& mount_ns : snapshot.namespaces) {
+                     for (MountView& mount : mount_ns.mounts) mount.flags = {};
+                   }
+                   return snapshot;
+                 }}});
+  all.push_back({"mountinfo shows all as read-only", {.seen_by_mountinfo = [](Snapshot& seen) {
+                   for (auto& mount_ns : seen.namespaces) {
+                     for (MountView& mount : mount_ns.mounts) mount.flags.set(MountFlag::ro);
+                   }
+                 }}});
+}
+
 std::vector<Alteration> all_alterations() {
   std::vector<Alteration> all;
-  const auto add = [&](std::string_view name) -> Subjects& {
-    return all.emplace_back(Alteration{.name = name, .subjects = {}}).subjects;
+  add_views(all);
+  const auto add = [&](std::string_view name, void (*after_step)(const Transition&, World&)) {
+    all.push_back({name, {.after_step = after_step}});
   };
-  add("print leaves quotes out").print = print_without_quotes;
-  add("print forgets the last step if it states an outcome").print = print_without_stated_step;
-  add("the canonical form keeps the ids").canonical = with_its_ids;
-  add("the canonical form gets longer each time").canonical = longer_each_time;
-  add("the canonical form has no flags").canonical = without_flags;
-  add("mountinfo shows all as read-only").seen_by_mountinfo = mountinfo_shows_read_only;
-  add("a mount forgets a child").after_step = mount_forgets_a_child;
-  add("a refused step changes a flag").after_step = refusal_changes_a_flag;
-  add("what peers and slaves receive is private").after_step = received_is_private;
-  add("a slave gives to its master").after_step = slave_gives;
-  add("a bind copies unbindable mounts").after_step = bind_copies_unbindable;
-  add("what is bound is read-only").after_step = bound_is_read_only;
-  add("a pivot changes shared mounts and slaves").after_step = pivot_reaches_shared;
-  add("a pivot moves no task").after_step = pivot_leaves_tasks;
-  add("what goes beneath goes on top").after_step = beneath_goes_on_top;
-  add("a detached tree outlives its handle").after_step = detached_outlives_handle;
-  add("set_group makes no peers").after_step = set_group_makes_no_peers;
+  add("a mount forgets a child", [](const Transition&, World& world) {
+    for (model::Mount& mount : world.mounts) {
+      if (mount.children.size() > 1) mount.children.pop_back();
+    }
+  });
+  add("a refused step changes a flag", [](const Transition& t, World& world) {
+    if (!t.ok()) toggle(world.mounts.front().flags, MountFlag::nosuid);
+  });
+  add("what peers and slaves receive is private", [](const Transition& t, World& world) {
+    if (done<Mount>(t) == nullptr) return;
+    for (const MountIndex mount : props::all_mounts(world)) {
+      if (mount > first_new_mount(t)) change_propagation(world, mount, Propagation::private_);
+    }
+  });
+  add("a slave gives to its master", slave_gives);
+  add("a bind copies unbindable mounts", bind_copies_unbindable);
+  add("what is bound is read-only", [](const Transition& t, World& world) {
+    if (done<Bind>(t) == nullptr) return;
+    if (const auto arrived = props::arrival(t)) toggle(world[arrived->mount].flags, MountFlag::ro);
+  });
+  add("a pivot changes shared mounts and slaves", [](const Transition& t, World& world) {
+    if (done<PivotRoot>(t) == nullptr) return;
+    for (model::Mount& mount : world.mounts) {
+      if (mount.group.exists() || mount.own_master.exists()) mount.flags.set(MountFlag::nosuid);
+    }
+  });
+  add("a pivot moves no task", [](const Transition& t, World& world) {
+    if (done<PivotRoot>(t) != nullptr) world.tasks = t.before.tasks;
+  });
+  add("what goes beneath goes on top", beneath_goes_on_top);
+  add("a detached tree outlives its handle", [](const Transition& t, World& world) {
+    if (done<Close>(t) == nullptr) return;
+    for (std::size_t i = 0; i < t.before.mount_namespaces.size(); ++i) {
+      world.mount_namespaces[i].detached_root = t.before.mount_namespaces[i].detached_root;
+    }
+  });
+  add("set_group makes no peers", [](const Transition& t, World& world) {
+    const auto* op = done<MoveMount>(t);
+    if (op == nullptr || !op->flags.has(MoveMountFlag::set_group)) return;
+    for (const MountIndex mount : props::all_mounts(t.before)) {
+      if (world[mount].group != t.before[mount].group) world.leave_group(mount);
+    }
+  });
   return all;
 }
 

@@ -32,14 +32,15 @@ struct HarnessBroke : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+struct Transition;  // transitions.h
+
 // What the properties look at. A test puts something wrong in its place, and sees that they notice
 // (can_fail.cc).
 struct Subjects {
   std::string (*print)(const Scenario&) = pivotcheck::print;
   Snapshot (*canonical)(Snapshot) = pivotcheck::canonical;
-  void (*after_step)(const model::World& before, model::World& after, const Step&,
-                     const Verdict&) =
-      [](const model::World&, model::World&, const Step&, const Verdict&) {};
+  void (*after_step)(const Transition&, model::World& after) = [](const Transition&,
+                                                                  model::World&) {};
   void (*seen_by_mountinfo)(Snapshot&) = [](Snapshot&) {};
 };
 

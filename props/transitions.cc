@@ -24,8 +24,9 @@ void for_each_transition(const Case& one, const std::function<void(const Transit
     const Step& step = one.scenario.steps[i].step;
     const Verdict verdict = apply(world, step);
     if (verdict.stop != Verdict::Stop::no) return;
-    one.subjects.after_step(before, world, step, verdict);
-    see({.before = before, .after = world, .step = step, .number = i, .verdict = verdict});
+    const Transition transition{before, world, step, i, verdict};
+    one.subjects.after_step(transition, world);
+    see(transition);
   }
 }
 
@@ -171,7 +172,7 @@ Verdict apply_at(const Case& one, World& world, const std::string& task,
   const World before = world;
   const Step step{TaskName{task}, op};
   const Verdict verdict = apply(world, step);
-  one.subjects.after_step(before, world, step, verdict);
+  one.subjects.after_step({before, world, step, 0, verdict}, world);
   handles().resize(own);
   return verdict;
 }
