@@ -198,7 +198,7 @@ bool propagates_onto(const World& world, MountIndex mount, DentryId place, Mount
   return world[top].root == place && contains(receivers(world, mount), top);
 }
 
-bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId actor) {
+bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId callers_owner) {
   const NamespaceId mount_ns = world[at.mount].mount_ns;
   const NamespaceId left = world[source].mount_ns;
   const std::vector<MountIndex> nodes = world.subtree(source);
@@ -231,7 +231,7 @@ bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId a
   if (world.is_detached_tree(left)) world[left].detached_root = {};
 
   for (const auto& [copy, place] : copies) {
-    const bool is_less_privileged = world[world[place].mount_ns].owner != actor;
+    const bool is_less_privileged = world[world[place].mount_ns].owner != callers_owner;
     if (is_less_privileged) lock_tree(world, copy);
     world[copy].locked = false;
     const MountIndex taken = world.mounted_at(place, at.dentry);

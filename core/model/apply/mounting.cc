@@ -106,8 +106,8 @@ bool same_kind(const World& world, DentryId one, DentryId other) {
 }
 
 Refusal attach(Call& call, MountIndex tree, Location at) {
-  const UserNamespaceId actor = call.world[call.task().mount_ns].owner;
-  return attach_tree(call.world, tree, at, actor) ? Refusal{} : too_large(call);
+  const UserNamespaceId owner = call.world[call.task().mount_ns].owner;
+  return attach_tree(call.world, tree, at, owner) ? Refusal{} : too_large(call);
 }
 
 Refusal check_copy(const Call& call, Location source, bool recursive) {
