@@ -22,7 +22,7 @@
 #include "json.h"
 #include "observe/process.h"
 #include "output.h"
-#include "view/places.h"
+#include "view/mount_names.h"
 
 namespace pivotcheck::cli {
 namespace {

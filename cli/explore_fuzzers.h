@@ -9,6 +9,10 @@
 //
 // A process performs its part of the corpus once, and then what it makes of it. It counts and tells
 // as a worker does (check/trial/campaign.h).
+//
+// Not libFuzzer's own -fork=N (compiler-rt/lib/fuzzer/FuzzerFork.cpp): it starts its jobs through a
+// shell, so they outlive a parent that is killed and leave a folder in /tmp; each job takes a random
+// part of the corpus, hands its inputs on only when it ends, and can't be told from one that hangs.
 #pragma once
 
 #include <sys/resource.h>

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// canonical.cc: the canonical form of a snapshot. Ids become numbers that depend on nothing but
-// what can be seen from inside:
+// canonical.cc: the canonical form of a snapshot. Ids become numbers that depend only on what can
+// be seen from inside:
 //
 //     as read                                   canonical
-//     44  parent 39  /b    shared 118           1  parent 0  /     
+//     44  parent 39  /b    shared 118           1  parent 0  /
 //     39  parent 0   /                     ->   2  parent 1  /a    shared 1
 //     41  parent 39  /a    shared 118           3  parent 1  /b    shared 1
 //
-// This runs once or twice per case of a fuzzer, so it works on small sorted vectors and moves
-// mounts instead of copying them. The numbering of mounts goes on from one namespace to the next,
-// because a handle may stand on a mount of another namespace than its task's.
+// This runs once or twice for each case of a campaign, so it works on small sorted vectors and
+// moves mounts instead of copying them. The mounts of all namespaces are numbered in one series,
+// because a handle may be on a mount of another namespace than its task's.
 //
-// A parent that is not listed, a loop of parents or a location on an unknown mount are no worlds:
-// these are assertions.
+// A parent that is not listed, a loop of parents, and a location on an unknown mount are bugs of
+// ours (PIVOTCHECK_CHECK).
 #include <algorithm>
 #include <limits>
 #include <span>
@@ -24,7 +24,7 @@
 namespace pivotcheck {
 namespace {
 
-// Old ids to new ones, numbered 1, 2, ... in the order in which they are first met; 0 stays 0.
+// Old ids to new ones: 1, 2, ... in the order of first use; 0 stays 0.
 class Renamer {
  public:
   std::uint64_t operator()(std::uint64_t old_id) {
@@ -35,7 +35,7 @@ class Renamer {
     names_.insert(place, Name{old_id, new_id});
     return new_id;
   }
-  // 0 for what was never met.
+  // 0 for an id that was never used.
   [[nodiscard]] std::uint64_t find(std::uint64_t old_id) const {
     const auto place = std::ranges::lower_bound(names_, old_id, {}, &Name::old_id);
     return place != names_.end() && place->old_id == old_id ? place->new_id : 0;
@@ -57,7 +57,7 @@ struct Branch {
   std::uint32_t self;
 };
 
-// Each mount with its parent, sorted so that the children of one mount stand side by side, by mount
+// Each mount with its parent, sorted so that the children of one mount are consecutive, by mount
 // point; the mounts without a parent come last.
 std::vector<Branch> branches(std::span<const MountView> mounts) {
   struct Id {
@@ -79,8 +79,8 @@ std::vector<Branch> branches(std::span<const MountView> mounts) {
     }
     result.push_back({parent, i});
   }
-  // Only mounts without a path can tie on the mount point (a directory above their mount point was
-  // renamed out of what the parent shows); the rest of the key makes their order independent of
+  // Only mounts without a path can have the same mount point (a directory above their mount point
+  // was renamed out of what the parent shows); the rest of the key makes their order independent of
   // ids.
   const auto key = [&mounts](std::uint32_t index) {
     const MountView& mount = mounts[index];

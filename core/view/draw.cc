@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// draw.cc: see draw.h. A drawing has two kinds of lines, mounts and tasks:
+// draw.cc: a drawing has two kinds of lines, mounts and tasks:
 //
 //     namespace 1: A, B
 //     /                #1  fs-1:/
@@ -9,13 +9,12 @@
 //     A  root #1 /  cwd #2 /new
 //        @h detached #1 /sub (removed)
 //
-// from left to right: mount point, number, filesystem and the directory of it that is shown, flags,
-// propagation (nothing for private), `fs-ro` for a read-only filesystem. Columns are aligned up to
-// a width, so that one long path does not widen every other line.
+// From left to right: mount point, number, filesystem and the directory of it that the mount shows,
+// flags, propagation (nothing for private), `fs-ro` for a read-only filesystem. Columns are aligned
+// up to a width, so that one long path does not widen all lines.
 //
-// In a difference the numbers of the second drawing are those of the first wherever both mean the
-// same thing (view/places.h); what only the second has gets numbers of its own. Otherwise one mount
-// more would change every line below it.
+// In a difference the second drawing has the numbers of the first for the same mounts, groups and
+// filesystems (view/mount_names.h). Otherwise one mount more would change every later line.
 #include "view/draw.h"
 
 #include <algorithm>
@@ -24,7 +23,7 @@
 #include <span>
 #include <string_view>
 
-#include "view/places.h"
+#include "view/mount_names.h"
 
 namespace pivotcheck {
 namespace {
@@ -66,7 +65,7 @@ Line mount_line(const MountView& mount, std::string tree) {
   return line;
 }
 
-// The mounts come depth first, so a stack of "how many children are still to come" is enough.
+// The mounts come depth first, so a stack with the number of children still to come is enough.
 void draw_mounts(const NamespaceView& view, std::vector<Line>& lines) {
   std::map<MountId, std::size_t> children;
   for (const MountView& mount : view.mounts) ++children[mount.parent];
@@ -213,8 +212,8 @@ std::string draw_difference(const Snapshot& first, std::string_view first_name,
   const std::vector<std::string> right = render(second_lines, widths);
   std::string out = "- ";
   out.append(first_name).append("\n+ ").append(second_name).append("\n");
-  // The table of append_diff grows with the square of the lines: what is equal at both ends stays
-  // out.
+  // The table of append_diff grows with the square of the lines, so equal lines at both ends are
+  // left out.
   std::size_t head = 0;
   const std::size_t shorter = std::min(left.size(), right.size());
   while (head < shorter && left[head] == right[head]) ++head;

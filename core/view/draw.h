@@ -2,10 +2,10 @@
 // draw.h: the drawing of a canonical snapshot, for people:
 //
 //     namespace 1: A B
-//     /            #1 tmpfs-1:/              locked? no: what can't be read is not drawn
-//     |-- /new     #2 tmpfs-2:/  shared 1
-//     |   `-- /new/old #3 ...    slave of 1, receives from 2
-//     A  root #1 /   cwd #2 /new
+//     /                #1  fs-1:/
+//     |-- /new         #2  fs-2:/  shared 1
+//     |   `-- /new/old #3  fs-1:/  slave of 1, receives from 2
+//     A  root #1 /  cwd #2 /new
 #pragma once
 
 #include <string>
@@ -15,11 +15,11 @@
 
 namespace pivotcheck {
 
-// The drawing, one element per line, no line longer than what the paths in it make necessary.
+// One element for each line.
 std::vector<std::string> draw(const Snapshot& canonical_snapshot);
 
-// Two drawings as one diff: lines that are on both sides begin with "  ", those only on the first
-// with "- ", those only on the second with "+ ". Headed by the two names.
+// Two drawings as one diff: lines of both begin with "  ", those of the first only with "- ", those
+// of the second only with "+ ". The two names come first.
 std::string draw_difference(const Snapshot& first, std::string_view first_name,
                             const Snapshot& second, std::string_view second_name);
 

@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// snapshot.h: what a world looks like. The model and both observers of the kernel give the same
-// Snapshot, compare/ says where two differ, draw.h draws one. No system calls here, and no opinion
-// on which side is real.
+// snapshot.h: the state of a world. The model and both observers of the kernel make Snapshots,
+// compare/ lists the differences of two, draw.h draws one. No system calls here.
 //
-// A Snapshot comes in two forms. As it is read, its ids are whatever the source calls things (mount
-// ids, st_dev, peer group numbers). canonical() renames them, so that two worlds which nobody
-// inside could tell apart become equal:
+// A Snapshot has two forms. As it is read, its ids are those of the source (mount ids, st_dev, peer
+// group numbers). canonical() renumbers them, so that two worlds become equal if no process inside
+// could tell them apart:
 //   - namespaces are ordered by the earliest-made task that is in them now;
 //   - mounts are ordered by where they are: depth first from the top of their namespace, the
 //     children of one mount by mount point; the first is 1;
 //   - peer groups are numbered by their first member in that order, then those without a member in
 //     any namespace by first use (mounts in order: shared, master, propagate_from);
 //   - filesystems by first use: mounts in order, then detached locations in order;
-//   - detached mounts, and the directories and files in which somebody stands, by first use: tasks
-//     in order, each its root, its current directory, its handles by name.
+//   - detached mounts, and the directories and files that are a root, current directory or handle, by
+//     first use: tasks in order, each its root, its current directory, its handles by name.
 //
-// Not in it: contents of directories, what else hangs in a detached tree, rootfs, sizes, times; and
-// a mount on a directory that was renamed out of what the lowest mount of its namespace shows, with
-// all that is on it: no call of the kernel lists it.
+// Not in it: contents of directories, the other mounts of a detached tree, rootfs, sizes, times;
+// and a mount on a directory that was renamed out of what the lowest mount of its namespace shows,
+// with all mounts on it: no call of the kernel lists it.
 #pragma once
 
 #include <cstdint>
@@ -57,18 +56,18 @@ struct NamespaceView {
   bool operator==(const NamespaceView&) const = default;
 };
 
-// A place at which a root, a current directory or a handle stands. Readers that hold only a
-// descriptor learn two things about it: which mount, and the path that d_path gives.
+// Where a root, a current directory or a handle is. A descriptor of it shows two things: the mount,
+// and the path as d_path has it.
 struct LocationView {
   MountId mount = 0;         // an id of a MountView, or of a detached mount
-  bool detached = false;     // the mount is in no namespace of the snapshot's (canonical: its number
-                             // is among the detached ones)
-  std::string path;          // as d_path has it from the top of the tree it is in (of the namespace,
-                             // or of the detached tree), without the suffix of a removed one
+  bool detached = false;  // the mount is in no namespace of the snapshot's (canonical: its number
+                          // is among the detached ones)
+  std::string path;       // as d_path has it from the top of the tree it is in (of the namespace,
+                          // or of the detached tree), without the suffix of a removed one
   bool removed = false;      // the directory or file itself has been removed
-  std::uint64_t object = 0;  // which directory or file: two locations stand in the same one exactly
-                             // if this is the same. A path does not tell that of removed ones, and
-                             // of those that were renamed out of what their mount shows
+  std::uint64_t object = 0;  // which directory or file: equal exactly if two locations are in the
+                             // same one. Paths do not show that if it is removed, or was renamed
+                             // out of what its mount shows
   bool operator==(const LocationView&) const = default;
 };
 

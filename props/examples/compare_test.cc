@@ -6,20 +6,12 @@
 
 #include <functional>
 
+#include "mount_of.h"
+
 namespace pivotcheck {
 namespace {
 
 using Lines = std::vector<std::string>;
-
-MountView mount(MountId id, MountId parent, std::string mount_point, std::uint64_t filesystem) {
-  MountView view;
-  view.id = id;
-  view.parent = parent;
-  view.mount_point = std::move(mount_point);
-  view.filesystem = filesystem;
-  view.root = std::string("/");
-  return view;
-}
 
 Snapshot example() {
   Snapshot snapshot;

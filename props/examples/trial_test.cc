@@ -134,14 +134,14 @@ TEST_CASE("a report is a scenario that can be replayed") {
 }
 
 TEST_CASE("the kernel's own alarming lines are told from harmless ones and from programs'") {
-  CHECK(alarm_of_record("4,1043,812104216,-;WARNING: CPU: 0 PID: 7 at fs/namespace.c:1\n K=V\n") ==
+  CHECK(warning_in("4,1043,812104216,-;WARNING: CPU: 0 PID: 7 at fs/namespace.c:1\n K=V\n") ==
         "[  812.104216] WARNING: CPU: 0 PID: 7 at fs/namespace.c:1");
-  CHECK(alarm_of_record("3,1,2000001,-;rcu: INFO: rcu_sched self-detected stall on CPU") ==
+  CHECK(warning_in("3,1,2000001,-;rcu: INFO: rcu_sched self-detected stall on CPU") ==
         "[    2.000001] rcu: INFO: rcu_sched self-detected stall on CPU");
-  CHECK(alarm_of_record("6,1,2,-;tmpfs: mounted").empty());
-  CHECK(alarm_of_record("12,1,2,-;WARNING: a program wrote this").empty());
-  CHECK(alarm_of_record("").empty());
-  CHECK(alarm_of_record("4,1;WARNING:").empty());
+  CHECK(warning_in("6,1,2,-;tmpfs: mounted").empty());
+  CHECK(warning_in("12,1,2,-;WARNING: a program wrote this").empty());
+  CHECK(warning_in("").empty());
+  CHECK(warning_in("4,1;WARNING:").empty());
 }
 
 }  // namespace

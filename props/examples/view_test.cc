@@ -7,21 +7,12 @@
 #include <algorithm>
 #include <random>
 
+#include "mount_of.h"
 #include "view/draw.h"
-#include "view/places.h"
+#include "view/mount_names.h"
 
 namespace pivotcheck {
 namespace {
-
-MountView mount(MountId id, MountId parent, std::string mount_point, std::uint64_t filesystem) {
-  MountView view;
-  view.id = id;
-  view.parent = parent;
-  view.mount_point = std::move(mount_point);
-  view.filesystem = filesystem;
-  view.root = std::string("/");
-  return view;
-}
 
 // Two namespaces: A's with /, /a, /b, and a mount over /a; B's with / only.
 Snapshot example() {

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// compare.cc: see compare.h. Mounts are matched by namespace and place, not by number
-// (view/places.h), so that one mount that only one side has is one difference, not one for every
-// number behind it:
+// compare.cc: mounts are matched by namespace and name (view/mount_names.h), not by number. So a
+// mount that only one side has is one difference, not one for every later mount:
 //
 //     namespace 1: mount /new: kernel shared 1, model private
 //     namespace 1: mount /new/x: only the kernel has it (fs-2:/, slave of 1)
 //     task B: current directory: kernel /new/x on /new, model /new/x on /
 //
-// Groups and filesystems are called after their first mount; numbers are those that the kernel's
-// side has for the same thing.
+// Groups and filesystems have the name of their first mount; numbers are those of the kernel's
+// side.
 #include "check/compare/compare.h"
 
 #include <algorithm>
 #include <map>
 #include <string_view>
 
-#include "view/places.h"
+#include "view/mount_names.h"
 
 namespace pivotcheck {
 namespace {
@@ -34,7 +33,7 @@ struct Side {
     const std::string prefix = "namespace " + std::to_string(home + 1) + ": ";
     return found->second.starts_with(prefix) ? found->second.substr(prefix.size()) : found->second;
   }
-  // "1 (namespace 1: /a)": in brackets what the group is called after, where that is another mount.
+  // "1 (namespace 1: /a)": in brackets the name of the group, if that is another mount.
   [[nodiscard]] std::string group(std::uint64_t id, MountId self) const {
     const std::string& called = name.groups.at(id);
     const bool first = name.mounts.at(self) == called;
@@ -92,22 +91,22 @@ class Comparison {
   void compare_mounts(std::size_t index) {
     const std::vector<MountView>& kernel = kernel_.snapshot.namespaces[index].mounts;
     const std::vector<MountView>& model = model_.snapshot.namespaces[index].mounts;
-    const std::vector<std::string> kernel_places = places(kernel);
-    const std::vector<std::string> model_places = places(model);
-    std::map<std::string_view, const MountView*> by_place;
-    for (std::size_t i = 0; i < model.size(); ++i) by_place.emplace(model_places[i], &model[i]);
+    const std::vector<std::string> kernel_names = mount_names(kernel);
+    const std::vector<std::string> model_names = mount_names(model);
+    std::map<std::string_view, const MountView*> by_name;
+    for (std::size_t i = 0; i < model.size(); ++i) by_name.emplace(model_names[i], &model[i]);
     for (std::size_t i = 0; i < kernel.size(); ++i) {
-      const auto found = by_place.find(kernel_places[i]);
-      if (found == by_place.end()) {
-        note_lonely(index, kernel_places[i], kernel_, "kernel", kernel[i]);
+      const auto found = by_name.find(kernel_names[i]);
+      if (found == by_name.end()) {
+        note_lonely(index, kernel_names[i], kernel_, "kernel", kernel[i]);
       } else {
-        compare_mount(index, kernel_places[i], kernel[i], *found->second);
-        by_place.erase(found);
+        compare_mount(index, kernel_names[i], kernel[i], *found->second);
+        by_name.erase(found);
       }
     }
     for (std::size_t i = 0; i < model.size(); ++i) {
-      if (by_place.contains(model_places[i])) {
-        note_lonely(index, model_places[i], model_, "model", model[i]);
+      if (by_name.contains(model_names[i])) {
+        note_lonely(index, model_names[i], model_, "model", model[i]);
       }
     }
   }
@@ -137,21 +136,29 @@ class Comparison {
     note(thing, kernel_.propagation(kernel), model_.propagation(model));
   }
 
-  void compare_tasks() {
-    std::map<std::string_view, const TaskView*> by_name;
-    for (const TaskView& task : model_.snapshot.tasks) by_name.emplace(task.name, &task);
-    for (const TaskView& task : kernel_.snapshot.tasks) {
-      const auto found = by_name.find(task.name);
-      if (found == by_name.end()) {
-        lines_.push_back("task " + task.name + ": only the kernel has it");
+  // Tasks or handles, by name; `compare` is for those that both sides have.
+  template <class Named>
+  void compare_named(const std::string& thing, const std::vector<Named>& kernel,
+                     const std::vector<Named>& model, auto compare) {
+    std::map<std::string_view, const Named*> only_model;
+    for (const Named& each : model) only_model.emplace(each.name, &each);
+    for (const Named& each : kernel) {
+      const auto found = only_model.find(each.name);
+      if (found == only_model.end()) {
+        lines_.push_back(thing + each.name + ": only the kernel has it");
         continue;
       }
-      compare_task(task, *found->second);
-      by_name.erase(found);
+      compare(each, *found->second);
+      only_model.erase(found);
     }
-    for (const auto& [name, task] : by_name) {
-      lines_.push_back("task " + std::string(name) + ": only the model has it");
+    for (const auto& [name, each] : only_model) {
+      lines_.push_back(thing + std::string(name) + ": only the model has it");
     }
+  }
+
+  void compare_tasks() {
+    compare_named("task ", kernel_.snapshot.tasks, model_.snapshot.tasks,
+                  [this](const auto& kernel, const auto& model) { compare_task(kernel, model); });
   }
 
   void compare_task(const TaskView& kernel, const TaskView& model) {
@@ -170,20 +177,10 @@ class Comparison {
     };
     compare("root", kernel.root, model.root);
     compare("current directory", kernel.current_directory, model.current_directory);
-    std::map<std::string_view, const LocationView*> by_name;
-    for (const HandleView& handle : model.handles) by_name.emplace(handle.name, &handle.location);
-    for (const HandleView& handle : kernel.handles) {
-      const auto found = by_name.find(handle.name);
-      if (found == by_name.end()) {
-        lines_.push_back(thing + "handle " + handle.name + ": only the kernel has it");
-        continue;
-      }
-      compare("handle " + handle.name, handle.location, *found->second);
-      by_name.erase(found);
-    }
-    for (const auto& [name, location] : by_name) {
-      lines_.push_back(thing + "handle " + std::string(name) + ": only the model has it");
-    }
+    compare_named(thing + "handle ", kernel.handles, model.handles,
+                  [&](const HandleView& left, const HandleView& right) {
+                    compare("handle " + left.name, left.location, right.location);
+                  });
   }
 
   Side kernel_;
@@ -197,7 +194,7 @@ std::vector<std::string> differences(const Snapshot& kernel, const Snapshot& mod
   if (kernel == model) return {};
   const Snapshot renumbered = numbered_like(kernel, model);
   std::vector<std::string> lines = Comparison(kernel, renumbered).run();
-  // Names say everything that numbers do, so this is for a snapshot that is not canonical.
+  // Names show all that numbers show, so one of the snapshots is not canonical.
   if (lines.empty()) {
     lines.emplace_back("the same mounts, groups and tasks, but numbered or ordered differently");
   }

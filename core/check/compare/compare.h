@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// compare.h: two snapshots in, a list of differences out. Each is one line for a person, says which
-// thing differs and what both sides have: "namespace 1: mount /new: kernel shared 1, model
-// private". Nothing is left out of the comparison here; what is never in a Snapshot is listed in
-// view/snapshot.h.
+// compare.h: two snapshots in, a list of differences out: a line for each thing that differs, with
+// what both sides have: "namespace 1: mount /new: kernel shared 1, model private". All of a
+// Snapshot is compared; view/snapshot.h lists what is not in it.
 #pragma once
 
 #include <string>

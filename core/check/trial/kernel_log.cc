@@ -2,7 +2,7 @@
 // kernel_log.cc: reads /dev/kmsg, one record for each read(2):
 //
 //     4,1043,812104216,-;WARNING: CPU: 0 PID: 4711 at fs/namespace.c:1234 ...
-//     |  |    |           the message             and behind it " KEY=value" lines, ignored
+//     |  |    |           the message             and after it " KEY=value" lines, ignored
 //     |  |    microseconds since boot
 //     |  sequence number
 //     level and facility * 8: facility 0 is the kernel's own
@@ -28,7 +28,7 @@ namespace {
 
 constexpr std::size_t record_bytes_max = 8192;  // as the kernel's own limit of a record
 
-constexpr std::array<std::string_view, 14> alarming{
+constexpr std::array<std::string_view, 14> warning_marks{
     "WARNING:",
     "BUG:",
     "kernel BUG at",
@@ -56,7 +56,7 @@ std::optional<std::uint64_t> take_number(std::string_view& text) {
 
 }  // namespace
 
-std::string alarm_of_record(std::string_view record) {
+std::string warning_in(std::string_view record) {
   const auto priority = take_number(record);
   const auto sequence = take_number(record);
   const auto time_us = take_number(record);
@@ -68,7 +68,7 @@ std::string alarm_of_record(std::string_view record) {
   const auto contained = [&](std::string_view word) {
     return message.find(word) != std::string_view::npos;
   };
-  if (std::ranges::none_of(alarming, contained)) return {};
+  if (std::ranges::none_of(warning_marks, contained)) return {};
   constexpr std::uint64_t us_per_second = 1'000'000;
   return fmt::format("[{:5}.{:06}] {}", *time_us / us_per_second, *time_us % us_per_second,
                      message);
@@ -82,7 +82,7 @@ KernelLog KernelLog::open() {
   } else if (::lseek(kmsg.get(), 0, SEEK_END) < 0) {
     log.unreadable_because_ = "lseek /dev/kmsg: " + errno_name(errno);
   } else {
-    // Some containers have something else under that name: a log answers EAGAIN at its end.
+    // In some containers it is another file: at the end of a log, read answers EAGAIN.
     std::array<char, record_bytes_max> buffer;
     const ssize_t count = ::read(kmsg.get(), buffer.data(), buffer.size());
     if (count > 0 || (count < 0 && errno == EAGAIN)) {
@@ -102,11 +102,11 @@ std::vector<std::string> KernelLog::kernel_warnings() {
   for (;;) {
     const ssize_t count = ::read(kmsg_.get(), buffer.data(), buffer.size());
     if (count > 0) {
-      std::string kernel_warning = alarm_of_record({buffer.data(), static_cast<std::size_t>(count)});
-      if (!kernel_warning.empty()) found.push_back(std::move(kernel_warning));
+      std::string warning = warning_in({buffer.data(), static_cast<std::size_t>(count)});
+      if (!warning.empty()) found.push_back(std::move(warning));
       continue;
     }
-    // EPIPE: records were overwritten before they were read; the next read goes on behind the gap.
+    // EPIPE: records were overwritten before they were read; the next read continues after the gap.
     if (count < 0 && (errno == EPIPE || errno == EINTR)) continue;
     return found;
   }

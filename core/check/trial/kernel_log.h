@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// kernel_log.h: what the kernel complains about while scenarios run. A WARNING, a BUG, a lockdep or
-// an RCU report, an Oops or a KASAN report in the kernel's log is a failure even where every
-// outcome and every state agreed.
+// kernel_log.h: the kernel's warnings while scenarios run. A WARNING, a BUG, a lockdep or an RCU
+// report, an Oops or a KASAN report in the kernel's log is a failure even if all outcomes and
+// states agree.
 //
-//     auto log = KernelLog::open();   everything from now on; nothing that was there before
+//     auto log = KernelLog::open();   all from now on; nothing older
 //     ... run ...
-//     log.alarms()                    {"[  812.104216] WARNING: CPU: 0 PID: 7 at fs/namespace.c:1"}
+//     log.kernel_warnings()           {"[  812.104216] WARNING: CPU: 0 PID: 7 at fs/namespace.c:1"}
 //
-// The log is the machine's, so an alarm may be somebody else's doing; people decide that. Lines
-// that programs wrote into it are passed over. Where reading it is not allowed (no CAP_SYSLOG and
-// kernel.dmesg_restrict, no /dev/kmsg in a container) unreadable_because() says so.
+// The log is that of the whole machine, so a warning may have another cause; people decide that.
+// Lines that programs wrote to it are ignored. Where it can't be read (kernel.dmesg_restrict
+// without CAP_SYSLOG, no /dev/kmsg in a container) unreadable_because() says why.
 //
 // Source: Documentation/ABI/testing/dev-kmsg.
 #pragma once
@@ -30,7 +30,7 @@ class KernelLog {
   // "open /dev/kmsg: EPERM"; "" where it is readable.
   [[nodiscard]] const std::string& unreadable_because() const { return unreadable_because_; }
 
-  // The alarming lines since the last call, each with its time stamp.
+  // The warnings since the last call, each with its time stamp.
   std::vector<std::string> kernel_warnings();
 
  private:
@@ -38,7 +38,7 @@ class KernelLog {
   std::string unreadable_because_;
 };
 
-// One record of /dev/kmsg as the line that alarms() gives; "" if it is not alarming.
-std::string alarm_of_record(std::string_view record);
+// The warning in one record of /dev/kmsg, as kernel_warnings() has it; "" if there is none.
+std::string warning_in(std::string_view record);
 
 }  // namespace pivotcheck

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// report.cc: see report.h.
+// report.cc: the text of a report.
 #include "check/trial/report.h"
 
 #include <fmt/format.h>
@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view step_mark = "^^^";
 
-// Every line of `text` behind `prefix`.
+// Every line of `text` after `prefix`.
 std::string commented(std::string_view text, std::string_view prefix) {
   std::string result;
   while (!text.empty()) {
@@ -46,7 +46,7 @@ std::string answers(const TrialResult& result) {
   return commented(text, "# ");
 }
 
-// The scenario, as it is, with the answers behind the step that the result is about.
+// The scenario, with the answers after the step that the result is about.
 std::string marked_scenario(const Scenario& scenario, const TrialResult& result) {
   Scenario header = scenario;
   header.steps.clear();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// report.h: what a trial found, for people. All that is not the scenario itself stands behind '#',
-// so a report is a scenario: save it, and `pivotcheck run` replays it.
+// report.h: the result of a trial, for people. All that is not the scenario itself is a comment, so
+// a report is a scenario: `pivotcheck run` replays it.
 //
 //     # pivot.scn: disagree at step 3 of 4
 //     mkdir /new
@@ -26,7 +26,7 @@ namespace pivotcheck {
 // "disagree at step 3 of 4", "skipped: kernel >=6.19 wanted, running 6.18.0", "agree (4 steps)".
 std::string headline(const Scenario& scenario, const TrialResult& result);
 
-// The whole report. `name` is what the scenario is called, a file as a rule.
+// The whole report. `name` is that of the scenario, mostly a file.
 std::string report(std::string_view name, const Scenario& scenario, const TrialResult& result);
 
 }  // namespace pivotcheck

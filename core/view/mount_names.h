@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// places.h: what people call the mounts of a canonical snapshot. A canonical number says where a
-// mount stands in the order of one snapshot, so one mount more shifts all that follow; two
-// snapshots are therefore told apart by place:
+// mount_names.h: names for the mounts of a canonical snapshot. Their numbers depend on their order,
+// so one mount more changes all later ones; two snapshots are therefore compared by name:
 //
 //     /new        the lowest mount at /new          ("/new" is the mount point)
 //     /new [2]    the one that is mounted over it, /new [3] the one over that
 //
-// Groups and filesystems are called after the first mount that belongs to them. Internal to view/
-// and compare/.
+// Groups and filesystems have the name of their first mount. Internal to view/ and compare/.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +20,11 @@
 
 namespace pivotcheck {
 
-// One place per mount, in the order of the mounts. Two mounts of a namespace never share one.
-std::vector<std::string> places(std::span<const MountView> mounts);
+// One name for each mount, in the order of the mounts. No two mounts of a namespace have the same.
+std::vector<std::string> mount_names(std::span<const MountView> mounts);
 
-// What the numbers of a canonical snapshot are called. Two snapshots mean the same mount, group or
-// filesystem exactly when these names are equal.
+// The names of all numbers in a canonical snapshot. A mount, group or filesystem is the same in two
+// snapshots exactly if its name is.
 struct Names {
   std::map<MountId, std::string> mounts;             // "namespace 1: /new [2]"
   std::map<std::uint64_t, std::string> groups;       // the name of the first member, or "memberless
@@ -35,9 +33,8 @@ struct Names {
 };
 Names names(const Snapshot& snapshot);
 
-// `second` with the numbers of `first` wherever both have the same name for a thing, and with
-// numbers that `first` has not for the rest. No longer canonical, but equal numbers mean equal
-// things then.
+// `second` with the numbers of `first` for all that has the same name in both, and with new numbers
+// for the rest. The result is not canonical, but equal numbers mean the same thing.
 Snapshot numbered_like(const Snapshot& first, Snapshot second);
 
 // "shared 1, slave of 2, receives from 3", "unbindable"; "" for private.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// places.cc: see places.h.
-#include "view/places.h"
+// mount_names.cc: names from mount points, and numbers by name.
+#include "view/mount_names.h"
 
 namespace pivotcheck {
 namespace {
 
-// Numbers of `second` to the numbers that `first` has for the same names, or to fresh ones.
+// From the numbers of `second` to those that `first` has for the same names, or to new ones.
 using Numbers = std::map<std::uint64_t, std::string>;
 std::map<std::uint64_t, std::uint64_t> matched(const Numbers& first, const Numbers& second) {
   std::map<std::string_view, std::uint64_t> known;
@@ -21,7 +21,7 @@ std::map<std::uint64_t, std::uint64_t> matched(const Numbers& first, const Numbe
 
 }  // namespace
 
-std::vector<std::string> places(std::span<const MountView> mounts) {
+std::vector<std::string> mount_names(std::span<const MountView> mounts) {
   std::vector<std::string> result;
   result.reserve(mounts.size());
   std::map<std::string_view, int> seen;
@@ -38,7 +38,7 @@ Names names(const Snapshot& snapshot) {
   Names result;
   for (std::size_t i = 0; i < snapshot.namespaces.size(); ++i) {
     const std::vector<MountView>& mounts = snapshot.namespaces[i].mounts;
-    const std::vector<std::string> where = places(mounts);
+    const std::vector<std::string> where = mount_names(mounts);
     for (std::size_t j = 0; j < mounts.size(); ++j) {
       const std::string name = "namespace " + std::to_string(i + 1) + ": " + where[j];
       result.mounts.try_emplace(mounts[j].id, name);
