@@ -29,10 +29,10 @@ CorpusFolder look_at_corpus(const std::string& folder);
 // "" if a new file can be written there; otherwise the call that says no, and its errno.
 std::string why_not_writable(const std::string& folder);
 
-// What libFuzzer calls a merge, in place: the inner step of -merge=1 is run alone, on a control file in
-// memory, and says for each file which features are new with it. Not -merge=1 itself: that copies to
-// a second folder, under new names, and runs its steps through a shell, which outlives us if we are
-// killed.
+// What libFuzzer calls a merge, in place: the inner step of -merge=1 is run alone, on a control
+// file in memory, and says for each file which features are new with it. Not -merge=1 itself: that
+// copies to a second folder, under new names, and runs its steps through a shell, which outlives us
+// if we are killed.
 //
 //     2              <- number of files             STARTED 0 60
 //     0              <- of these in the first       FT 0 12 13 40      <- new features

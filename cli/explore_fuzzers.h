@@ -11,8 +11,9 @@
 // as a worker does (check/trial/campaign.h).
 //
 // Not libFuzzer's own -fork=N (compiler-rt/lib/fuzzer/FuzzerFork.cpp): it starts its jobs through a
-// shell, so they outlive a parent that is killed and leave a folder in /tmp; each job takes a random
-// part of the corpus, hands its inputs on only when it ends, and can't be told from one that hangs.
+// shell, so they outlive a parent that is killed and leave a folder in /tmp; each job takes a
+// random part of the corpus, hands its inputs on only when it ends, and can't be told from one that
+// hangs.
 #pragma once
 
 #include <sys/resource.h>

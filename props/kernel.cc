@@ -37,17 +37,17 @@ TrialResult Kernel::ask(const Scenario& scenario, const TrialOptions& options) {
   return result;
 }
 
-std::optional<Kernel::BothRoads> Kernel::look(const Scenario& scenario) {
+std::optional<Kernel::BothSources> Kernel::look(const Scenario& scenario) {
   auto& driver = drivers_[static_cast<std::size_t>(scenario.effective_privilege())];
   if (!driver) driver = or_broke(KernelDriver::start(scenario.effective_privilege()));
   const Prediction predicted = predict(scenario, traits(), scenario.steps.size());
-  // Only so far as the prediction holds: a step behind that might leave the world.
+  // It stops at an outcome that is not as predicted: a later step could leave the world.
   const auto performed =
       or_broke(driver->perform(predicted.steps, predicted.outcomes, limit));
   Observation by_id = or_broke(trial_.observer().observe(performed.tasks, Source::listmount));
   Observation by_text = or_broke(trial_.observer().observe(performed.tasks, Source::mountinfo));
   if (!by_text.complete) return std::nullopt;
-  return BothRoads{canonical(std::move(by_id.snapshot)), canonical(std::move(by_text.snapshot))};
+  return BothSources{canonical(std::move(by_id.snapshot)), canonical(std::move(by_text.snapshot))};
 }
 
 }  // namespace pivotcheck::props

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// kernel_properties.cc: what is true of the running kernel and of those who look at it.
+// kernel_properties.cc: what is true of the running kernel and of the two observers.
 #include <algorithm>
 #include <utility>
 
@@ -29,7 +29,7 @@ std::string disagreement(const TrialResult& result) {
          to_string(*result.model);
 }
 
-// The scenario, if its world never has to stop: what the kernel shows behind it.
+// What the kernel shows after the scenario; nullopt if it is not performed to its end.
 std::optional<TrialResult> agreed(Case& one, const Scenario& scenario,
                                   const TrialOptions& options = {}) {
   TrialResult result = one.kernel().ask(scenario, options);
@@ -66,17 +66,17 @@ std::optional<LastPivot> last_pivot(const Case& one) {
   return last;
 }
 
-// Mounts as they were, and every task that did not stand at the new root.
+// Mounts are as before, and so is every task whose root or current directory was not the new root.
 void require_restored(Case& one, const LastPivot& last, Snapshot before, Snapshot after) {
   const auto stood_there = [&](const TaskView& view) {
     const auto& task = last.before[last.before.find_task(view.name)];
     return task.root == last.there.new_root || task.current_directory == last.there.new_root;
   };
-  // Where they stand has numbers as well, so those who remain are numbered anew.
+  // Numbers count the locations of these tasks, so canonical() comes after they are removed.
   std::erase_if(before.tasks, stood_there);
   std::erase_if(after.tasks, stood_there);
   const auto found = differences(canonical(std::move(after)), canonical(std::move(before)));
-  one.require(found.empty(), found.empty() ? "" : "behind the pivot back: " + found.front());
+  one.require(found.empty(), found.empty() ? "" : "after the pivot back: " + found.front());
 }
 
 void kernel_pivots_back(Case& one) {

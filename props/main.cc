@@ -31,7 +31,7 @@ const std::array<Section, 4> sections{
     Section{"Worlds, as the model has them", props::model_properties()},
     Section{"Detached trees, and the mount API by descriptors", props::mount_api_properties()},
     Section{"Scenario text, and what a world looks like", props::text_properties()},
-    Section{"The running kernel, and those who look at it", props::kernel_properties()},
+    Section{"The running kernel, and its observers", props::kernel_properties()},
 };
 
 struct Options {

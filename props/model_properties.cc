@@ -102,7 +102,7 @@ void require_unfed(Case& one, const World& before, const World& after, GroupId m
   }
 }
 
-// Who gives and receives is rare in random worlds, so each slave is made to give here.
+// A slave with slaves of its own is rare in random worlds, so each slave mounts something here.
 void slave_never_feeds(Case& one) {
   const World end = predict(one.scenario, one.traits(), one.scenario.steps.size()).world;
   for (const MountIndex slave : all_mounts(end)) {
@@ -156,12 +156,12 @@ void pivot_and_back(Case& one) {
         apply_at(one, world, transition.step.task.text, {there->old_root, there->new_roots_place},
                  PivotRoot{{place_name(0), ""}, {place_name(1), ""}});
     one.require(back.outcome.ok(), "the pivot back was refused");
-    for (std::size_t i = 0; i < world.tasks.size(); ++i) {  // who stood there would come along
+    for (std::size_t i = 0; i < world.tasks.size(); ++i) {  // a task at the new root would move as well
       const Task& before = transition.before.tasks[i];
       if (stands_at(before, there->new_root)) world.tasks[i] = before;
     }
     const std::string what = changed(transition.before, world);
-    one.require(what.empty(), "behind the pivot back, " + what);
+    one.require(what.empty(), "after the pivot back, " + what);
   });
 }
 

@@ -34,7 +34,7 @@ struct HarnessBroke : std::runtime_error {
 
 struct Transition;  // transitions.h
 
-// What the properties look at. A test puts something wrong in its place, and sees that they notice
+// What the properties check. A test replaces a part of it by a wrong one, and sees that they notice
 // (can_fail.cc).
 struct Subjects {
   std::string (*print)(const Scenario&) = pivotcheck::print;
@@ -44,7 +44,7 @@ struct Subjects {
   void (*seen_by_mountinfo)(Snapshot&) = [](Snapshot&) {};
 };
 
-// The running kernel, for the properties that need it. Both ways to it are started once.
+// The running kernel, for the properties that need it. The drivers of both privileges are started once.
 class Kernel {
  public:
   // Failure::Kind::cannot_run where this machine can't.
@@ -52,12 +52,12 @@ class Kernel {
 
   // The result of a trial; throws HarnessBroke where it failed.
   TrialResult ask(const Scenario& scenario, const TrialOptions& options = {});
-  // The same world as both roads show it, canonical; nullopt where mountinfo can't see all.
-  struct BothRoads {
+  // The same world as both sources show it, canonical; nullopt where mountinfo can't show all.
+  struct BothSources {
     Snapshot listmount;
     Snapshot mountinfo;
   };
-  std::optional<BothRoads> look(const Scenario& scenario);
+  std::optional<BothSources> look(const Scenario& scenario);
 
   [[nodiscard]] bool has_root() const { return has_root_; }
   [[nodiscard]] bool has_listmount() const { return trial_.observer().has(Source::listmount); }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// transitions.h: what the properties of the model look at: a step, the world before, the world
-// behind.
+// transitions.h: what the properties of the model check: a step, the world before and after it.
 //
 //     for_each<PivotRoot>(one, [&](const Transition& moment, const PivotRoot& op) { ... });
 //
-// The helpers here say what the documentation means by "peer", "shows", "leads to" in their own
-// words, from World's plain data. They don't ask the model's propagation, which is what they check.
+// The helpers here work out "peer", "shows" and "leads to" from World's plain data, as the
+// documentation defines them. They do not call the model's propagation: that is what they check.
 #pragma once
 
 #include <functional>
@@ -31,7 +30,7 @@ struct Transition {
   [[nodiscard]] const model::Task& actor() const;  // before the step
 };
 
-// Until the scenario ends or has to stop.
+// Ends with the scenario, or at a step that ends the run.
 void for_each_transition(const Case& one, const std::function<void(const Transition&)>& see);
 
 template <class WantedOp, class See>
@@ -43,9 +42,9 @@ void for_each(const Case& one, const See& see) {
 
 // Something was mounted on top of what was there: by mount, bind, move or move_mount.
 struct Arrival {
-  model::MountIndex mount;  // in the world behind
+  model::MountIndex mount;  // in the world after
   model::Location at;
-  model::GroupId group;     // of the mount it was put on, before
+  model::GroupId group;     // of the mount below it, before
 };
 std::optional<Arrival> arrival(const Transition& transition);
 
@@ -73,9 +72,9 @@ std::string changed(const model::World& before, const model::World& after);
 // The same about one mount: its place, its relations and its flags.
 bool same_mount(const model::World& before, const model::World& after, model::MountIndex mount);
 
-// Performs one more step as that task, with handles on these places that are not there any more
-// behind it. No path is looked up, so nothing can cover the way.
-std::string place_name(std::size_t number);  // what the handle on places[number] is called
+// That task performs one more step. It has a handle on each of `places` for this step only: no path
+// is looked up that a mount could cover.
+std::string place_name(std::size_t number);  // the name of the handle on places[number]
 Verdict apply_at(const Case& one, model::World& world, const std::string& task,
                  const std::vector<model::Location>& places, const Op& op);
 

@@ -72,7 +72,7 @@ KernelTraits traits_for(const Scenario& scenario) {
   return {};
 }
 
-// The model's verdicts; ends behind a step that would end the run.
+// The model's verdicts; ends after a step that would end the run.
 std::vector<Verdict> verdicts(const Scenario& scenario) {
   model::World world(scenario.effective_privilege(), traits_for(scenario));
   std::vector<Verdict> result;
@@ -114,7 +114,7 @@ TEST_CASE("the last step of a rule's scenario, and only that, is refused, by tha
   for (const auto& [name, scenario] : corpus_files("rules")) {
     CAPTURE(name);
     const Rule rule = find_rule(fs::path(name).stem().string());
-    if (rule == Rule::none) continue;  // told above
+    if (rule == Rule::none) continue;  // reported above
     CHECK(scenario.title.has_value());
     REQUIRE(!scenario.steps.empty());
     const auto& stated = scenario.steps.back().stated;

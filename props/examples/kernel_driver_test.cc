@@ -381,7 +381,7 @@ TEST_CASE("nothing leaks from a case into the next") {
   }
 }
 
-TEST_CASE("it stops behind the first step that is not as predicted") {
+TEST_CASE("it stops after the first step that is not as predicted") {
   for (const std::string task : {"", "B: "}) {
     KernelDriver driver = start(Privilege::userns);
     const auto steps =
@@ -426,7 +426,7 @@ TEST_CASE("an executor or a task that is killed is a failure, and the next call 
   KernelDriver driver = start(Privilege::userns);
   const ExecutionResult standing = check(driver, "spawn B");
   REQUIRE(standing.tasks.size() == 2);
-  ::kill(standing.tasks[1].pid, SIGKILL);  // while it stands still nobody needs it
+  ::kill(standing.tasks[1].pid, SIGKILL);  // it has no step to perform
   const ExecutionResult next = check(driver, "mkdir /a");
   ::kill(next.tasks[0].pid, SIGKILL);
   const auto dead = driver.perform(steps_of("mkdir /a"), {}, generous);
@@ -496,7 +496,7 @@ TEST_CASE("a fork of the owner can't end the owner's executor") {
   check(driver, "mkdir /a");
 }
 
-TEST_CASE("an ordinary user has worlds as well, and is told why there are none of privilege root") {
+TEST_CASE("an ordinary user has worlds, and learns why there are none of privilege root") {
   if (::geteuid() != 0) {
     const auto refused = KernelDriver::start(Privilege::root);
     REQUIRE_FALSE(refused);

@@ -92,7 +92,7 @@ TEST_CASE("an agreement that states nothing has nothing to minimize") {
   CHECK(!can_minimize(plain, trial->run(plain)));
 }
 
-TEST_CASE("minimizing is bounded, and what was removed is told") {
+TEST_CASE("minimizing is bounded, and reports what was removed") {
   auto trial = trial_with(wrong_about_copies());
   if (!trial) return;
   const Scenario whole = scenario_of(long_story);

@@ -90,7 +90,7 @@ void ramfs(const char* path) { MUST(mount("none", path, "ramfs", 0, nullptr)); }
 void bind(const char* from, const char* to) { MUST(mount(from, to, nullptr, MS_BIND, nullptr)); }
 void make_directory(const char* path) { MUST(mkdir(path, 0755)); }
 
-// A second task, which first does `what`; returns when it stands still.
+// A second task, which does `what` and then nothing more; returns after that.
 void spawn(const char* name, const std::function<void(Board::Task&)>& what) {
   int done[2];
   MUST(pipe(done));

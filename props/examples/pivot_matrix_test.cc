@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // pivot_matrix_test.cc: pivot_root with each pair out of some twenty kinds of places as new_root
-// and put_old, in each setting of what it looks at: where the caller's root is, which of the three
+// and put_old, in each setting that it checks: where the caller's root is, which of the three
 // mounts that matter are shared, whether mounts are locked. Several rules are broken at once in
 // most of them; the model says which one the kernel reports.
 //

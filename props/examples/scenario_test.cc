@@ -93,7 +93,7 @@ TEST_CASE("the outcome mark ends a word, and quotes hide it") {
   CHECK(parsed_step("mkdir /a => EWOULDBLOCK").stated == StatedOutcome{{EAGAIN}, ""});
 }
 
-TEST_CASE("a comment begins at a '#' at the start of a line or behind a blank, and not in quotes") {
+TEST_CASE("a comment begins at a '#' at the start of a line or after a blank, and not in quotes") {
   CHECK(parsed_step("mkdir /a#b").step.op == Op{Mkdir{"/a#b"}});
   CHECK(parsed_step("mkdir /a #b").step.op == Op{Mkdir{"/a"}});
   CHECK(parsed_step("mkdir \"/a #b\"").step.op == Op{Mkdir{"/a #b"}});
@@ -149,7 +149,7 @@ struct Malformed {
   std::string_view where;
 };
 
-TEST_CASE("what is wrong in a header is reported where it stands") {
+TEST_CASE("what is wrong in a header is reported with its place") {
   const Malformed table[] = {
       {"Title: x\n", "1:1"},
       {"colour: red\n", "1:1"},
@@ -498,7 +498,7 @@ TEST_CASE("a step of each verb reads back from its text, whatever bytes its path
   CHECK(print(parsed("spawn B => ok\nB: exit\n")) == "spawn B => ok\nB: exit\n");
 }
 
-TEST_CASE("each byte but zero may stand in a path and in the text of a link") {
+TEST_CASE("a path and the text of a link may have each byte except zero") {
   for (int byte = 1; byte < 256; ++byte) {
     for (const std::string around : {"", "/", "x", "=", ">"}) {
       const std::string text = around + static_cast<char>(byte) + around;

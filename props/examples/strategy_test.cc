@@ -145,7 +145,7 @@ TEST_CASE("each scenario in corpus/strategies is what its strategy does") {
   }
 }
 
-TEST_CASE("the model lets every step of every strategy pass, and the command stands at the root") {
+TEST_CASE("in the model every step of every strategy succeeds, and the command ends up at the root") {
   for (const Case& one : cases()) {
     CAPTURE(one.file);
     const auto scenario = parse(expected(one));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// trial_test.cc: what a trial says, by example. Disagreements are made by giving the model a
-// planted fault, because a trial that can't find one proves nothing.
+// trial_test.cc: the results of a trial, by example. Disagreements are made by giving the model wrong
+// traits, because a trial that can't find one proves nothing.
 #include "check/trial/trial.h"
 
 #include <doctest/doctest.h>
@@ -40,13 +40,13 @@ TrialResult run(std::string_view text, const TrialOptions& options = {},
   } while (false)
 
 // A model that is wrong about what a new namespace's copies are like: right for other kernels.
-TrialSettings planted_fault() {
+TrialSettings wrong_traits() {
   KernelTraits traits = KernelTraits::for_release(running_release());
   traits.namespace_copy_loses_unbindable = !traits.namespace_copy_loses_unbindable;
   return {.traits = traits, .cross_check_every = 1};
 }
 
-constexpr std::string_view sensitive_to_the_fault =
+constexpr std::string_view where_traits_matter =
     "mkdir /d\n"
     "mount tmpfs /d\n"
     "make-unbindable /d\n"
@@ -101,12 +101,12 @@ TEST_CASE("a run that would leave the world or grow too large ends before that s
   CHECK(run(text + "mkdir /z => EPERM\n").kind == Kind::skipped);
 }
 
-TEST_CASE("a model with a planted fault is caught, at the first step after which states differ") {
+TEST_CASE("a wrong model is caught, at the first step after which states differ") {
   NEEDS_WORLDS();
-  REQUIRE(run(sensitive_to_the_fault).kind == Kind::agree);
+  REQUIRE(run(where_traits_matter).kind == Kind::agree);
   for (const bool every_step : {false, true}) {
     const TrialResult result =
-        run(sensitive_to_the_fault, {.every_step = every_step}, planted_fault());
+        run(where_traits_matter, {.every_step = every_step}, wrong_traits());
     CHECK(result.kind == Kind::disagree);
     CHECK(result.step == 4);
     CHECK(result.kernel == Outcome{});
@@ -115,8 +115,8 @@ TEST_CASE("a model with a planted fault is caught, at the first step after which
     CHECK(result.kernel_view != result.model_view);
   }
   // Here an outcome differs as well, but later than the state, which is where it began.
-  const std::string text = std::string(sensitive_to_the_fault) + "bind /d /e\n";
-  const TrialResult result = run(text, {}, planted_fault());
+  const std::string text = std::string(where_traits_matter) + "bind /d /e\n";
+  const TrialResult result = run(text, {}, wrong_traits());
   CHECK(result.kind == Kind::disagree);
   CHECK(result.step == 4);
   CHECK(result.steps == 7);
@@ -125,15 +125,15 @@ TEST_CASE("a model with a planted fault is caught, at the first step after which
 
 TEST_CASE("a report is a scenario that can be replayed") {
   NEEDS_WORLDS();
-  const Scenario scenario = scenario_of(sensitive_to_the_fault);
-  auto trial = Trial::make(planted_fault());
+  const Scenario scenario = scenario_of(where_traits_matter);
+  auto trial = Trial::make(wrong_traits());
   REQUIRE(trial);
   const std::string text = report("fault.scn", scenario, trial->run(scenario));
   CHECK(text.starts_with("# fault.scn: disagree at step 4 of 6\n"));
   CHECK(scenario_of(text) == scenario);
 }
 
-TEST_CASE("the kernel's own alarming lines are told from harmless ones and from programs'") {
+TEST_CASE("the kernel's own warnings are recognized, and harmless lines and those of programs are not") {
   CHECK(warning_in("4,1043,812104216,-;WARNING: CPU: 0 PID: 7 at fs/namespace.c:1\n K=V\n") ==
         "[  812.104216] WARNING: CPU: 0 PID: 7 at fs/namespace.c:1");
   CHECK(warning_in("3,1,2000001,-;rcu: INFO: rcu_sched self-detected stall on CPU") ==
