@@ -7,6 +7,7 @@
 #include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <ctime>
+#include <new>
 
 #include "syscalls/capabilities.h"
 #include "syscalls/syscalls.h"
@@ -26,8 +28,7 @@ namespace {
 
 using kernel::sys_exit;
 
-// The calls alone, where the C library has more than that: a page of it that a child runs is a page
-// that is mapped for this.
+// Bare calls: each page of the C library that a child runs must be mapped for it.
 long sys_prctl(int option, unsigned long value) {
   return ::syscall(SYS_prctl, option, value, 0UL, 0UL, 0UL);
 }
@@ -35,38 +36,38 @@ void sys_set_signal_mask(const sigset_t& mask) {
   ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, _NSIG / 8);
 }
 
-constexpr int lost = 125;  // the status of a child that nobody listens to
+constexpr int lost = 125;  // the exit status of a child whose caller is gone
 
-void tell(const ChildArgs& child_args, ChildMessage::Kind kind, std::size_t step, int value) {
+void send(const ChildArgs& args, ChildMessage::Kind kind, std::size_t step, int value) {
   ChildMessage message{kind, static_cast<std::int32_t>(step), value};
   if (kind == ChildMessage::Kind::refused) {
-    message.starts = child_args.executor->starts((*child_args.steps)[step]);
+    message.starts = args.prepared->executor.starts(args.prepared->steps[step]);
   }
-  if (child_args.report != nullptr) {
-    *child_args.report = message;
+  if (args.report != nullptr) {
+    *args.report = message;
     return;
   }
-  if (::write(child_args.pipe, &message, sizeof(message)) != sizeof(message)) sys_exit(lost);
+  if (::write(args.pipe, &message, sizeof(message)) != sizeof(message)) sys_exit(lost);
 }
 
-bool caller_is_gone(const ChildArgs& child_args) {
-  pollfd pipe{.fd = child_args.pipe, .events = 0, .revents = 0};
+bool caller_is_gone(const ChildArgs& args) {
+  pollfd pipe{.fd = args.pipe, .events = 0, .revents = 0};
   return ::poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR) != 0;
 }
 
-// Until the caller says go; the process ends if he never will.
-void wait_release(const ChildArgs& child_args) {
-  const timespec limit{.tv_sec = 0, .tv_nsec = 100'000'000};
-  while (child_args.go->exchange(0) == 0) {
-    kernel::sys_futex_wait(*child_args.go, 0, &limit);
-    if (child_args.go->load() == 0 && caller_is_gone(child_args)) sys_exit(lost);
+// Exits if the caller ends first.
+void wait_release(const ChildArgs& args) {
+  while (!args.prepared->released.wait()) {
+    if (caller_is_gone(args)) sys_exit(lost);
   }
 }
 
-// Stands still, so that the caller can look at it, until it is killed; unless he can't.
-[[noreturn]] void refuse(const ChildArgs& child_args, ChildMessage::Kind kind, std::size_t step, int error) {
-  tell(child_args, kind, step, error);
-  if (child_args.report == nullptr) wait_release(child_args);
+// Stays as it is, so that the caller can look at it, until the caller kills it. With shared memory
+// the caller can't look before the child exits.
+[[noreturn]] void refuse(const ChildArgs& args, ChildMessage::Kind kind, std::size_t step,
+                         int error) {
+  send(args, kind, step, error);
+  if (args.report == nullptr) wait_release(args);
   sys_exit(lost);
 }
 
@@ -80,31 +81,30 @@ void reset_handlers() {
   }
 }
 
-// The bare calls: the C library's would wait for the caller's other threads, which are not here.
-int take_ids(const ChildArgs& child_args) {
-  // EPERM where setgroups is denied, and then there is nothing to give up.
+// Bare calls: the C library's would wait for the caller's other threads, which are not here.
+int take_ids(const ChildArgs& args) {
+  // Where setgroups is denied, EPERM: the groups stay.
   ::syscall(SYS_setgroups, 0, nullptr);
-  if (::syscall(SYS_setresgid, child_args.gid, child_args.gid, child_args.gid) != 0) return errno;
-  if (::syscall(SYS_setresuid, child_args.uid, child_args.uid, child_args.uid) != 0) return errno;
-  // A change of ids may have made its files in /proc somebody else's.
+  if (::syscall(SYS_setresgid, args.gid, args.gid, args.gid) != 0) return errno;
+  if (::syscall(SYS_setresuid, args.uid, args.uid, args.uid) != 0) return errno;
+  // A change of ids may have made the process non-dumpable, and its files in /proc root's.
   return sys_prctl(PR_SET_DUMPABLE, 1) == 0 ? 0 : errno;
 }
 
-// From here on the death of the caller is the end. Not earlier: a switch that has begun comes to
-// its end, and leaves no directory behind. The caller may be dead already, and no signal comes for
-// that.
-void tie_to_caller(const ChildArgs& child_args) {
-  if (!child_args.die_with_caller) return;
+// From now on the child dies with its caller. Not earlier: a switch that has begun completes, so that
+// it leaves no directory behind. If the caller is dead already, no signal comes: so look.
+void tie_to_caller(const ChildArgs& args) {
+  if (!args.die_with_caller) return;
   sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const bool orphan = !child_args.pid_namespace && ::syscall(SYS_getppid) != child_args.caller;
-  if (orphan || (child_args.pid_namespace && caller_is_gone(child_args))) sys_exit(lost);
+  const bool orphan = !args.pid_namespace && ::syscall(SYS_getppid) != args.caller;
+  if (orphan || (args.pid_namespace && caller_is_gone(args))) sys_exit(lost);
 }
 
-// --- what the command does not have --------------------------------------------------------------
+// --- what the command loses ----------------------------------------------------------------------
 
-void close_on_exec(const ChildArgs& child_args) {
+void close_on_exec(const ChildArgs& args) {
   unsigned first = 3;
-  for (const int kept : child_args.keep_descriptors) {
+  for (const int kept : args.keep_descriptors) {
     const auto fd = static_cast<unsigned>(kept);
     if (fd > first) ::syscall(SYS_close_range, first, fd - 1, CLOSE_RANGE_CLOEXEC);
     const int flags = ::fcntl(kept, F_GETFD);
@@ -116,31 +116,32 @@ void close_on_exec(const ChildArgs& child_args) {
 
 int drop_from_every_set(std::uint64_t dropped) {
   if (dropped == 0) return 0;
-  // The bounding set first, as that takes CAP_SETPCAP; EINVAL: the kernel has no more of them.
+  // The bounding set first, because that takes CAP_SETPCAP. EINVAL: the kernel has no such one.
   for (unsigned number = 0; number < 64; ++number) {
     if ((dropped >> number & 1) == 0) continue;
     if (sys_prctl(PR_CAPBSET_DROP, number) == 0 || errno == EINVAL) continue;
-    // Whoever may not, and is not root, has none to regain by exec.
+    // Without CAP_SETPCAP, and not uid 0: exec can't regain any.
     if (errno != EPERM || ::geteuid() == 0) return errno;
   }
   return kernel::drop_capabilities(dropped);
 }
 
-int drop_privileges(const ChildArgs& child_args) {
-  close_on_exec(child_args);
-  if (const int error = drop_from_every_set(child_args.dropped_capabilities)) return error;
-  if (child_args.no_new_privileges && sys_prctl(PR_SET_NO_NEW_PRIVS, 1) != 0) return errno;
-  // Before seccomp, whose program need not allow it; and last, as the command's signals come now.
-  sys_set_signal_mask(child_args.mask);
-  if (child_args.seccomp.len == 0) return 0;
-  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &child_args.seccomp) == 0 ? 0 : errno;
+int drop_privileges(const ChildArgs& args) {
+  close_on_exec(args);
+  if (const int error = drop_from_every_set(args.dropped_capabilities)) return error;
+  if (args.no_new_privileges && sys_prctl(PR_SET_NO_NEW_PRIVS, 1) != 0) return errno;
+  // Before seccomp, whose filter need not allow the call; otherwise as late as possible, because
+  // signals for the command arrive from now on.
+  sys_set_signal_mask(args.mask);
+  if (args.seccomp.len == 0) return 0;
+  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &args.seccomp) == 0 ? 0 : errno;
 }
 
-int execute(const ChildArgs& child_args) {
+int execute(const ChildArgs& args) {
   int error = ENOENT;
-  for (char* const path : child_args.paths) {
-    ::execve(path, child_args.arguments, child_args.environment);
-    // As execvp has it: look further where it is not, and remember one that may not be run.
+  for (char* const path : args.paths) {
+    ::execve(path, args.arguments, args.environment);
+    // As execvp does: try the next path if nothing is there; EACCES counts if all others fail.
     if (errno != ENOENT && errno != ENOTDIR) error = errno;
     if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) break;
   }
@@ -149,12 +150,12 @@ int execute(const ChildArgs& child_args) {
 
 // --- init ----------------------------------------------------------------------------------------
 
-// All signals are blocked since before the clone. When init ends, the kernel kills the rest.
-[[noreturn]] void run_init(const ChildArgs& child_args, pid_t command) {
-  tell(child_args, ChildMessage::Kind::started, 0, 0);
-  // A daemon's reader sees the end of its pipe though init lives on; so init has no descriptor but
-  // one.
-  const auto kept = static_cast<unsigned>(child_args.pipe);
+// All signals have been blocked since before the clone. When init ends, the kernel kills the rest.
+[[noreturn]] void run_init(const ChildArgs& args, pid_t command) {
+  send(args, ChildMessage::Kind::started, 0, 0);
+  // Init keeps one descriptor only: a reader of the command's output must see its end although init
+  // lives on.
+  const auto kept = static_cast<unsigned>(args.pipe);
   if (kept > 0) ::syscall(SYS_close_range, 0U, kept - 1, 0U);
   ::syscall(SYS_close_range, kept + 1, ~0U, 0U);
   sigset_t all{};
@@ -164,7 +165,7 @@ int execute(const ChildArgs& child_args) {
     const int number = ::sigwaitinfo(&all, &info);
     if (number < 0) continue;
     if (number != SIGCHLD) {
-      // Those of a terminal reach the command by themselves.
+      // A terminal's signals reach the command by themselves: it is in the same process group.
       if (info.si_code <= 0) ::kill(command, number);
       continue;
     }
@@ -172,25 +173,25 @@ int execute(const ChildArgs& child_args) {
     pid_t gone = 0;
     while ((gone = ::waitpid(-1, &status, WNOHANG)) > 0) {
       if (gone != command) continue;
-      tell(child_args, ChildMessage::Kind::ended, 0, status);
+      send(args, ChildMessage::Kind::ended, 0, status);
       sys_exit(0);
     }
   }
 }
 
-[[noreturn]] void perform_from(const ChildArgs& child_args, std::size_t first);
+[[noreturn]] void perform_from(const ChildArgs& args, std::size_t first);
 
-// The command of a PID namespace, from the step on that confines it. Init stands still until exec.
+// The command of a PID namespace, from the step that drops privileges. Init is suspended until exec.
 struct PidNsCommand {
-  const ChildArgs& child_args;
+  const ChildArgs& args;
   std::size_t step;
 };
 
 [[noreturn]] void run_command(const PidNsCommand& self) {
-  if (const int error = drop_privileges(self.child_args)) {
-    refuse(self.child_args, ChildMessage::Kind::refused, self.step, error);
+  if (const int error = drop_privileges(self.args)) {
+    refuse(self.args, ChildMessage::Kind::refused, self.step, error);
   }
-  perform_from(self.child_args, self.step + 1);
+  perform_from(self.args, self.step + 1);
 }
 
 pid_t start_command(PidNsCommand& command) {
@@ -201,8 +202,8 @@ pid_t start_command(PidNsCommand& command) {
   args.stack = reinterpret_cast<std::uintptr_t>(stack);
   args.stack_size = sizeof(stack);
   const auto begin = [](void* its) { run_command(*static_cast<PidNsCommand*>(its)); };
-  // One that is to have fewer capabilities than init shares no memory with it.
-  if (command.child_args.dropped_capabilities == 0) {
+  // A command with fewer capabilities than init shares no memory with it.
+  if (command.args.dropped_capabilities == 0) {
     const pid_t pid = kernel::sys_clone3_on_stack(args, begin, &command);
     if (pid > 0 || errno != ENOSYS) return pid;
   }
@@ -211,79 +212,100 @@ pid_t start_command(PidNsCommand& command) {
   return pid;
 }
 
-// The process that will be the command: itself, or in a PID namespace a child of init.
-int become_command(const ChildArgs& child_args, std::size_t index) {
-  tie_to_caller(child_args);
-  if (!child_args.pid_namespace) return drop_privileges(child_args);
-  PidNsCommand command{child_args, index};
+// This process will be the command; in a PID namespace it becomes init, and its child the command.
+int become_command(const ChildArgs& args, std::size_t index) {
+  tie_to_caller(args);
+  if (!args.pid_namespace) return drop_privileges(args);
+  PidNsCommand command{args, index};
   const pid_t pid = start_command(command);
   if (pid < 0) return errno;
-  run_init(child_args, pid);
+  run_init(args, pid);
 }
 
-// A new PID namespace in the middle of the steps: the rest is done by a new process, its first,
-// which becomes a child of the caller's as this one was.
-int fork_pid_ns_init(const ChildArgs& child_args) {
+// A new PID namespace in the middle of the steps: its first process does the rest, as a child of the
+// caller in this one's place.
+int fork_pid_ns_init(const ChildArgs& args) {
   const pid_t next = kernel::sys_fork(CLONE_NEWPID | CLONE_PARENT | SIGCHLD);
   if (next < 0) return errno;
   if (next > 0) {
-    tell(child_args, ChildMessage::Kind::reparented, 0, next);
+    send(args, ChildMessage::Kind::reparented, 0, next);
     sys_exit(0);
   }
-  wait_release(child_args);
+  wait_release(args);
   return 0;
 }
 
-int enter_user_namespace(const ChildArgs& child_args) {
-  if (::setns(child_args.user_namespace, CLONE_NEWUSER) != 0) return errno;
-  return take_ids(child_args);
+int enter_user_namespace(const ChildArgs& args) {
+  if (::setns(args.user_namespace, CLONE_NEWUSER) != 0) return errno;
+  return take_ids(args);
 }
 
-struct Launcher {
-  const ChildArgs& child_args;
-  std::size_t index;
-
-  int operator()(const strategy::NewPidNamespace&) const { return fork_pid_ns_init(child_args); }
-  int operator()(const strategy::MapIds&) const {
-    wait_release(child_args);
-    return take_ids(child_args);
-  }
-  int operator()(const strategy::KeepNamespace&) const {
-    tell(child_args, ChildMessage::Kind::keep, index, 0);
-    wait_release(child_args);
-    return 0;
-  }
-  int operator()(const strategy::DropPrivileges&) const {
-    return become_command(child_args, index);
-  }
-  int operator()(const strategy::Execute&) const { return execute(child_args); }
-  int operator()(const Op&) const { return enter_user_namespace(child_args); }
-  int operator()(const auto&) const { return ENOTSUP; }  // needs_launcher() names no other
-};
-
-int perform(const ChildArgs& child_args, std::size_t index) {
-  const strategy::SwitchStep& step = (*child_args.steps)[index];
-  if (!needs_launcher(step)) return child_args.executor->perform(step);
-  return std::visit(Launcher{child_args, index}, step.action);
+int perform(const ChildArgs& args, std::size_t index) {
+  const strategy::SwitchStep& step = args.prepared->steps[index];
+  return std::visit(
+      Overloaded{
+          [&](const strategy::NewPidNamespace&) { return fork_pid_ns_init(args); },
+          [&](const strategy::MapIds&) {
+            wait_release(args);
+            return take_ids(args);
+          },
+          [&](const strategy::KeepNamespace&) {
+            send(args, ChildMessage::Kind::keep, index, 0);
+            wait_release(args);
+            return 0;
+          },
+          [&](const strategy::DropPrivileges&) { return become_command(args, index); },
+          [&](const strategy::Execute&) { return execute(args); },
+          [&](const Op& op) {
+            return enters_user_namespace(op) ? enter_user_namespace(args)
+                                             : args.prepared->executor.perform(step);
+          },
+          [&]<class Action>(const Action&) requires(!is_about_processes<Action>) {
+            return args.prepared->executor.perform(step);
+          },
+      },
+      step.action);
 }
 
-void perform_from(const ChildArgs& child_args, std::size_t first) {
-  const strategy::Steps& steps = *child_args.steps;
+void perform_from(const ChildArgs& args, std::size_t first) {
+  const strategy::Steps& steps = args.prepared->steps;
   for (std::size_t i = first; i < steps.size(); ++i) {
-    const int error = perform(child_args, i);
+    const int error = perform(args, i);
     if (error == 0) continue;
     const bool executed = std::holds_alternative<strategy::Execute>(steps[i].action);
-    refuse(child_args, executed ? ChildMessage::Kind::exec_refused : ChildMessage::Kind::refused, i, error);
+    refuse(args, executed ? ChildMessage::Kind::exec_refused : ChildMessage::Kind::refused, i,
+           error);
   }
-  sys_exit(0);  // steps without a command: a preparation
+  sys_exit(0);  // the preparation of `template`: no command
 }
 
 }  // namespace
 
-void run_child(const ChildArgs& child_args) {
-  if (child_args.callers_pipe >= 0) ::close(child_args.callers_pipe);
-  if (child_args.reset_handlers) reset_handlers();
-  perform_from(child_args, child_args.first_step);
+SharedFutex::SharedFutex() {
+  void* page = ::mmap(nullptr, sizeof(*word_), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                      -1, 0);
+  if (page == MAP_FAILED) throw std::bad_alloc();
+  word_ = new (page) std::atomic<std::uint32_t>(0);
+}
+
+SharedFutex::~SharedFutex() { ::munmap(word_, sizeof(*word_)); }
+
+void SharedFutex::release() {
+  *word_ = 1;
+  kernel::sys_futex_wake_all(*word_);
+}
+
+bool SharedFutex::wait() {
+  const timespec limit{.tv_sec = 0, .tv_nsec = 100'000'000};
+  if (word_->exchange(0) != 0) return true;
+  kernel::sys_futex_wait(*word_, 0, &limit);
+  return word_->exchange(0) != 0;
+}
+
+void run_child(const ChildArgs& args) {
+  if (args.callers_pipe >= 0) ::close(args.callers_pipe);
+  if (args.reset_handlers) reset_handlers();
+  perform_from(args, args.first_step);
 }
 
 }  // namespace pivotcheck::rootswitch

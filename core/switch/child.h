@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// child.h: what happens between clone and exec, in the child; and the init that stays behind in a
-// new PID namespace. The child takes no memory and no lock: everything it needs was laid out
-// before.
+// child.h: what happens between clone and exec, in the child; and the init of a new PID namespace.
+// The child allocates nothing and takes no lock: everything it needs is prepared before the clone.
 //
 //     caller                         child                             (PID namespace: command)
 //       | -- clone ------------------> |
-//       | ----- go ------------------> |  in a new user namespace it waits for this: mapped
-//       | <---- handed_on ------------ |  a PID namespace that the clone could not make: another
-//       | ----- go ------------------> |  child of the caller's goes on
+//       | ----- release -------------> |  in a new user namespace: its ids are mapped now
+//       | <---- reparented ----------- |  a PID namespace that the clone could not make: another
+//       | ----- release -------------> |  child of the caller goes on
 //       |                              |  the strategy's steps
-//       | <---- keep ----------------- |  template only, when it is made
-//       | ----- go ------------------> |
-//       |                              | -- vfork -----------------------> |  confine, exec
-//       | <---- refused, exec_refused: the first that says no ------------- |
+//       | <---- keep ----------------- |  only when `template` is prepared
+//       | ----- release -------------> |
+//       |                              | -- vfork -----------------------> |  drop privileges, exec
+//       | <---- refused, exec_refused: the first refusal ------------------ |
 //       | <---- started ---------------|  init: reaps, passes signals on   |
 //       | <---- ended -----------------|                                   |
 //
-// What the child says it writes into a pipe, which is close-on-exec: without a PID namespace its
-// end of file is what tells that the command was started. `go` is a word in memory that both have.
-// Where nothing has to be answered there is neither: the child has the caller's memory, who stands
-// still until it has started the command, and leaves its one report there.
+// The child writes its messages into a close-on-exec pipe: without a PID namespace the end of file
+// says that the command was started. `release` is a futex in memory that both share. A child that
+// may share all memory with its caller needs neither (launch.cc says when that is): the caller is
+// suspended until exec or exit, and then reads the one report.
 #pragma once
 
 #include <linux/filter.h>
@@ -30,6 +29,7 @@
 #include <atomic>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "switch/step_executor.h"
 #include "switch/strategy/step.h"
@@ -47,18 +47,42 @@ struct ChildMessage {
     ended,
   };
   Kind kind = Kind::none;
-  std::int32_t step = 0;   // the index of the one that this is about
-  std::int32_t value = 0;  // its errno; of handed_on, the process that goes on; of ended, the
-                           // status of the command as waitpid has it
-  std::array<std::int32_t, 2> starts{-1, -1};  // of refused: StepExecutor::starts()
+  std::int32_t step = 0;   // the index of the step it is about
+  std::int32_t value = 0;  // refused, exec_refused: the errno; reparented: the pid of the process
+                           // that goes on; ended: the command's wait status
+  std::array<std::int32_t, 2> starts{-1, -1};  // refused: StepExecutor::starts()
 };
 
-// Everything the child needs, in memory that it shares with its maker until it writes.
+// A futex that stays shared after a fork.
+class SharedFutex {
+ public:
+  SharedFutex();  // throws std::bad_alloc
+  ~SharedFutex();
+  SharedFutex(const SharedFutex&) = delete;
+  SharedFutex& operator=(const SharedFutex&) = delete;
+
+  void reset() { *word_ = 0; }
+  void release();  // lets the waiter go on, now or later, once
+  bool wait();     // true: released; false: not within 100 ms
+
+ private:
+  std::atomic<std::uint32_t>* word_;
+};
+
+// Everything about a switch that does not depend on the command. It serves one switch at a time,
+// because its put_old is one directory.
+struct PreparedSwitch {
+  std::string put_old;  // the directory that a refused switch may leave behind; "" for none
+  strategy::Steps steps;
+  StepExecutor executor{steps};
+  SharedFutex released{};
+};
+
+// Everything the child needs, in memory that it shares with the caller until it writes.
 struct ChildArgs {
-  const strategy::Steps* steps = nullptr;
-  std::size_t first_step = 0;  // those before it were the clone's
-  StepExecutor* executor = nullptr;
-  int user_namespace = -1;     // to enter, for `setns user`
+  PreparedSwitch* prepared = nullptr;
+  std::size_t first_step = 0;  // the clone itself did those before it
+  int user_namespace = -1;     // the one that `setns user` enters
   std::span<char* const> paths;  // where the command may be, in the order in which to try them
   char* const* arguments = nullptr;
   char* const* environment = nullptr;
@@ -68,23 +92,21 @@ struct ChildArgs {
   bool pid_namespace = false;
   bool no_new_privileges = false;
   bool die_with_caller = true;
-  bool reset_handlers = false;  // clone did not do it
-  // Not null: the memory is the caller's, who stands still until exec or exit, and reads here what
-  // else would be said by the pipe.
+  bool reset_handlers = false;  // the clone did not reset them
+  // Not null if the child shares the caller's memory: the message goes here, not into the pipe.
   ChildMessage* report = nullptr;
-  sock_fprog seccomp{};         // no instructions: none
-  std::span<const int> keep_descriptors;  // in ascending order, without doubles
-  sigset_t mask{};                        // of the command; without has_mask, the caller's
+  sock_fprog seccomp{};                   // no instructions: no filter
+  std::span<const int> keep_descriptors;  // ascending, each once
+  sigset_t mask{};                        // the command's; without has_mask, the caller's
   bool has_mask = false;
   pid_t caller = 0;
-  std::atomic<std::uint32_t>* go = nullptr;  // set by the caller; taken back by the child
   int pipe = -1;          // to the caller
-  int callers_pipe = -1;  // his end: while the child has it open too, it never sees him go
+  int callers_pipe = -1;  // the caller's end: the child closes it, or it never sees the caller end
 };
 
-// The stack of a child in its maker's memory, from clone to exec.
+// Bytes of stack for a child that shares memory, from clone to exec.
 inline constexpr std::size_t child_stack_size = 64 * 1024;
 
-[[noreturn]] void run_child(const ChildArgs& child_args);
+[[noreturn]] void run_child(const ChildArgs& args);
 
 }  // namespace pivotcheck::rootswitch

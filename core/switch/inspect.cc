@@ -18,6 +18,7 @@
 #include "base/unique_fd.h"
 #include "syscalls/syscalls.h"
 #include "switch/refusal.h"
+#include "switch/strategy/parts.h"
 
 namespace pivotcheck::rootswitch {
 namespace {
@@ -119,6 +120,13 @@ std::string mount_point_of(std::string path) {
   }
 }
 
+// "" and errno if it is no link.
+std::string read_link(int directory, const char* path) {
+  std::array<char, PATH_MAX> target{};
+  const ssize_t size = ::readlinkat(directory, path, target.data(), target.size());
+  return {target.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
+}
+
 Switched<strategy::Entry> look_at(int directory, const char* name) {
   using Kind = strategy::Entry::Kind;
   struct stat status {};
@@ -126,11 +134,9 @@ Switched<strategy::Entry> look_at(int directory, const char* name) {
   strategy::Entry entry{.name = name, .kind = Kind::file, .link_target = {}};
   if (S_ISDIR(status.st_mode)) entry.kind = Kind::directory;
   if (!S_ISLNK(status.st_mode)) return entry;
-  std::array<char, PATH_MAX> target{};
-  const ssize_t size = ::readlinkat(directory, name, target.data(), target.size());
-  if (size < 0) return no(name, errno);
   entry.kind = Kind::symlink;
-  entry.link_target.assign(target.data(), static_cast<std::size_t>(size));
+  entry.link_target = read_link(directory, name);
+  if (entry.link_target.empty()) return no(name, errno);
   return entry;
 }
 
@@ -153,9 +159,19 @@ Switched<std::vector<strategy::Entry>> contents_of(const std::string& root) {
 
 // --- mounts --------------------------------------------------------------------------------------
 
-// Kernels don't let a link or a '..' out of the root (RESOLVE_IN_ROOT): an absolute link starts at
-// the new root, '..' stays there. A link that climbs past the root is a mistake or worse, and is
-// told; it would end somewhere else than whoever made it meant.
+// A relative link, `depth` directories below the root, leads above the root.
+bool climbs_past(std::string_view link, std::size_t depth) {
+  if (link.starts_with('/')) return false;
+  for (const std::string& name : strategy::components(link)) {
+    if (name != "..") ++depth;
+    else if (depth-- == 0) return true;
+  }
+  return false;
+}
+
+// The kernel keeps links and '..' inside the new root (RESOLVE_IN_ROOT): an absolute link starts at
+// the new root, '..' stays there. A relative link that climbs past the root would end elsewhere than
+// its author meant, so it is refused.
 bool climbs_out(int root, const std::string& target) {
   const std::string relative = target.substr(target.find_first_not_of('/'));
   open_how how{};
@@ -163,33 +179,14 @@ bool climbs_out(int root, const std::string& target) {
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   const UniqueFd beneath(kernel::sys_openat2(root, relative.c_str(), how));
   if (beneath || errno != EXDEV) return false;
-  // EXDEV: '..' past the root, or an absolute link. Of the two, only the first is left when every
-  // absolute link is known to stay inside; so look for one that is relative and climbs.
+  // EXDEV: '..' past the root, or an absolute link, which is allowed. Find out which.
   std::size_t depth = 0;
-  std::string_view rest = relative;
   std::string walked;
-  while (!rest.empty()) {
-    const std::size_t slash = std::min(rest.find('/'), rest.size());
-    const std::string name(rest.substr(0, slash));
-    rest.remove_prefix(std::min(slash + 1, rest.size()));
-    if (name.empty() || name == ".") continue;
+  for (const std::string& name : strategy::components(relative)) {
     if (name == "..") return depth == 0;
     walked += (walked.empty() ? "" : "/") + name;
-    std::array<char, PATH_MAX> link{};
-    const ssize_t size = ::readlinkat(root, walked.c_str(), link.data(), link.size());
-    if (size > 0) {
-      std::size_t level = depth;
-      std::string_view text(link.data(), static_cast<std::size_t>(size));
-      if (text.starts_with('/')) return false;
-      while (!text.empty()) {
-        const std::size_t end = std::min(text.find('/'), text.size());
-        const std::string_view part = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
-        if (part == ".." && level-- == 0) return true;
-        if (!part.empty() && part != "." && part != "..") ++level;
-      }
-      return false;
-    }
+    const std::string link = read_link(root, walked.c_str());
+    if (!link.empty()) return climbs_past(link, depth);
     ++depth;
   }
   return false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// inspect.h: the look at what was asked for, before anything is done: options that contradict each
-// other, a root that is none, sources that are missing. What it lets pass may still be refused by
-// the kernel; what it stops gets a better line than the kernel's.
+// inspect.h: looks at what was asked for before anything is done: options that contradict each
+// other, a new root that can't be one, sources that are missing. It gives a better message than the
+// kernel would; the kernel may still refuse what it lets pass.
 #pragma once
 
 #include "switch/root_switch.h"
@@ -9,7 +9,7 @@
 
 namespace pivotcheck::rootswitch {
 
-// Reads the caller's files, changes nothing. The plan's `put_old` is the launcher's to choose.
+// Reads the caller's files, changes nothing. The plan's `put_old` is chosen later, by the switch.
 Switched<strategy::Plan> inspect(const SwitchOptions& options);
 
 }  // namespace pivotcheck::rootswitch

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// launch.h: the caller's side of child.h: clones, answers what the child asks, and hears whether it
-// got through.
+// launch.h: the caller's side of child.h: clones, answers what the child asks, and returns when the
+// command was started or refused.
 #pragma once
 
 #include <sys/types.h>
 
-#include <atomic>
-#include <cstdint>
-
 #include "base/unique_fd.h"
 #include "switch/child.h"
 #include "switch/root_switch.h"
-#include "switch/strategy/step.h"
 
 namespace pivotcheck::rootswitch {
 
@@ -22,38 +18,22 @@ struct TemplateNamespaces {
   UniqueFd template_;
 };
 
-// A word in memory that a child has too, though it is forked.
-class SharedFutex {
- public:
-  SharedFutex();  // std::bad_alloc if there is no memory
-  ~SharedFutex();
-  SharedFutex(const SharedFutex&) = delete;
-  SharedFutex& operator=(const SharedFutex&) = delete;
-  std::atomic<std::uint32_t>& operator*() const { return *word_; }
-
- private:
-  std::atomic<std::uint32_t>* word_;
-};
-
 struct LaunchRequest {
   const SwitchOptions& options;
-  const strategy::Steps& steps;
-  StepExecutor& executor;  // of these steps
-  const TemplateNamespaces* lent = nullptr;  // namespaces for the steps to enter
-  TemplateNamespaces* kept = nullptr;        // where a preparation leaves them
-  SharedFutex& go;
-  std::string put_old;         // the directory that a refused switch may leave behind
+  PreparedSwitch& prepared;
+  const TemplateNamespaces* entered = nullptr;  // for the steps to enter
+  TemplateNamespaces* kept = nullptr;           // where a preparation leaves them
 };
 
 struct Launched {
   pid_t pid = -1;
   UniqueFd pidfd;
-  UniqueFd ended;  // with a PID namespace: where its init says how the command ended (ChildMessage)
+  UniqueFd ended;  // with a PID namespace: its init writes here how the command ended (ChildMessage)
 };
 
-// `script` has what is about the command; the rest is filled in here. Where the steps have no
-// command, the child has ended when this returns.
-Switched<Launched> launch(const LaunchRequest& job, ChildArgs& child_args);
+// `args` has what is about the command; launch() fills in the rest. If the steps have no command,
+// the child has ended when this returns.
+Switched<Launched> launch(const LaunchRequest& request, ChildArgs& args);
 
 void kill_and_reap(pid_t pid, int pidfd);
 

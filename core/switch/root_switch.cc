@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// root_switch.cc: the caller's side: make() looks and lays out, start() clones, answers the child's
-// questions and hears whether it got through (child.h draws that), and the child's handle.
+// root_switch.cc: the public classes: make() inspects and prepares, start() launches a child
+// (launch.h; child.h draws what happens), SwitchedChild waits for it.
 #include "switch/root_switch.h"
 
 #include <sys/wait.h>
@@ -41,7 +41,7 @@ std::pmr::vector<char*> pointers(const Words& words, std::pmr::memory_resource& 
   return result;
 }
 
-// Where a command without a slash may be, as execvp has it: PATH, or what stands for it.
+// Where a command without a slash may be, as with execvp: in PATH, or in its default.
 std::pmr::vector<std::pmr::string> candidates(const Command& command,
                                               std::pmr::memory_resource& memory) {
   std::pmr::vector<std::pmr::string> result(&memory);
@@ -68,7 +68,7 @@ std::pmr::vector<std::pmr::string> candidates(const Command& command,
   }
 }
 
-// The id that the command has in a user namespace: 0 if there is one, else the first of the map.
+// The id that the command gets in a user namespace: 0 if it is mapped, else the first of the map.
 std::uint32_t id_inside(const std::vector<IdRange>& map) {
   if (map.empty()) return 0;
   const bool has_zero = std::ranges::any_of(map, [](const IdRange& r) { return r.inside == 0; });
@@ -88,11 +88,11 @@ std::string put_old_name() {
 struct SwitchedChild::State {
   pid_t pid = -1;
   UniqueFd pidfd;
-  UniqueFd ended;  // with a PID namespace: where its init says how the command ended (ChildMessage)
+  UniqueFd ended;  // with a PID namespace: its init writes a ChildMessage here
   std::string put_old;
   bool over = false;
 
-  // A child that was killed before it came to its command may have left its directory.
+  // A child that was killed before its command started may have left its directory.
   void sweep() const { ::rmdir(put_old.c_str()); }
 };
 
@@ -132,9 +132,9 @@ Switched<std::optional<Ended>> SwitchedChild::wait_with(int options) {
   if (gone == 0) return std::nullopt;
   state_->over = true;
   if (gone < 0) return std::unexpected(refused_before("waiting: " + error_text(errno), errno));
-  ChildMessage told;
-  if (state_->ended && ::read(state_->ended.get(), &told, sizeof(told)) == sizeof(told)) {
-    status = told.value;  // otherwise init itself was killed, and everything with it
+  ChildMessage end;
+  if (state_->ended && ::read(state_->ended.get(), &end, sizeof(end)) == sizeof(end)) {
+    status = end.value;  // otherwise init itself was killed, and the command with it
   }
   if (!WIFSIGNALED(status)) return Ended{.by_signal = false, .code = WEXITSTATUS(status)};
   state_->sweep();
@@ -143,76 +143,56 @@ Switched<std::optional<Ended>> SwitchedChild::wait_with(int options) {
 
 // --- the switch ----------------------------------------------------------------------------------
 
-// All of a switch that is the same each time; for one switch at a time, as its put_old is one
-// directory. What is laid out once is not only cheap: a page that the caller writes to while he has
-// forked is a page that is copied.
-struct PreparedSwitch {
-  std::string put_old;
-  strategy::Steps steps;
-  StepExecutor executor;
-  SharedFutex go;
-
-  PreparedSwitch(Strategy strategy, strategy::Plan plan)
-      : put_old(plan.new_root + "/" + plan.put_old),
-        steps(strategy::steps(strategy, plan)),
-        executor(steps) {}
-};
-
 struct RootSwitch::State {
   SwitchOptions options;
   strategy::Plan plan;
   std::vector<sock_filter> seccomp;
   std::vector<int> keep_descriptors;
-  TemplateNamespaces kept;
+  TemplateNamespaces namespaces;
   std::mutex mutex;  // of `idle`
+  // Used again and again: a page that the caller writes to after it has forked must be copied.
   std::vector<std::unique_ptr<PreparedSwitch>> idle;
 
-  std::unique_ptr<PreparedSwitch> take_lane() {
+  std::unique_ptr<PreparedSwitch> take_prepared() {
     const std::lock_guard lock(mutex);
     if (!idle.empty()) {
-      auto lane = std::move(idle.back());
+      auto prepared = std::move(idle.back());
       idle.pop_back();
-      return lane;
+      return prepared;
     }
-    strategy::Plan with_name = plan;
-    with_name.put_old = put_old_name();
-    return std::make_unique<PreparedSwitch>(options.strategy, std::move(with_name));
+    strategy::Plan named = plan;
+    named.put_old = put_old_name();
+    return std::make_unique<PreparedSwitch>(plan.new_root + "/" + named.put_old,
+                                            strategy::steps(options.strategy, named));
   }
-  void give_back(std::unique_ptr<PreparedSwitch> lane) {
+  void give_back(std::unique_ptr<PreparedSwitch> prepared) {
     const std::lock_guard lock(mutex);
-    idle.push_back(std::move(lane));
+    idle.push_back(std::move(prepared));
   }
 
-  // The part of a child's script that does not depend on the command.
+  // What does not depend on the command.
   [[nodiscard]] ChildArgs child_args() {
-    ChildArgs child_args;
-    child_args.uid = id_inside(options.uid_map);
-    child_args.gid = id_inside(options.gid_map);
-    child_args.pid_namespace = plan.pid_namespace;
-    child_args.dropped_capabilities = options.dropped_capabilities;
-    child_args.no_new_privileges = options.no_new_privileges;
-    child_args.die_with_caller = options.die_with_caller;
-    child_args.seccomp = {static_cast<unsigned short>(seccomp.size()), seccomp.data()};
-    child_args.keep_descriptors = keep_descriptors;
-    return child_args;
+    ChildArgs args;
+    args.uid = id_inside(options.uid_map);
+    args.gid = id_inside(options.gid_map);
+    args.pid_namespace = plan.pid_namespace;
+    args.dropped_capabilities = options.dropped_capabilities;
+    args.no_new_privileges = options.no_new_privileges;
+    args.die_with_caller = options.die_with_caller;
+    args.seccomp = {static_cast<unsigned short>(seccomp.size()), seccomp.data()};
+    args.keep_descriptors = keep_descriptors;
+    return args;
   }
 
   Switched<void> prepare_template() {
-    const strategy::Steps steps = strategy::template_preparation(plan);
-    ChildArgs preparation = child_args();
-    preparation.pid_namespace = false;
-    StepExecutor executor(steps);
-    SharedFutex go;
-    const LaunchRequest job{.options = options,
-                  .steps = steps,
-                  .executor = executor,
-                  .lent = nullptr,
-                  .kept = &kept,
-                  .go = go,
-                  .put_old = {}};
-    auto done = launch(job, preparation);
+    ChildArgs args = child_args();
+    args.pid_namespace = false;
+    PreparedSwitch preparation{.put_old = {}, .steps = strategy::template_preparation(plan)};
+    auto done = launch({.options = options, .prepared = preparation, .kept = &namespaces}, args);
     if (!done) return std::unexpected(done.error());
-    if (!kept.template_) return std::unexpected(refused_before("the template was not made", 0));
+    if (!namespaces.template_) {
+      return std::unexpected(refused_before("the template was not made", 0));
+    }
     return {};
   }
 };
@@ -248,7 +228,7 @@ Switched<RootSwitch> RootSwitch::make(SwitchOptions options) {
 
 Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
   if (command.arguments.empty()) return std::unexpected(bad_options("no command was named"));
-  // Not from the heap if it is not much: see PreparedSwitch.
+  // Not from the heap if it is not much: see State::idle.
   std::array<std::byte, 2048> room;
   std::pmr::monotonic_buffer_resource memory(room.data(), room.size());
   const auto paths = candidates(command, memory);
@@ -257,26 +237,20 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
   std::pmr::vector<char*> environment(&memory);
   if (command.environment) environment = pointers(*command.environment, memory);
 
-  ChildArgs child_args = state_->child_args();
-  child_args.paths = std::span(path_pointers).first(paths.size());
-  child_args.arguments = arguments.data();
-  child_args.environment = command.environment ? environment.data() : environ;
-  child_args.has_mask = command.signal_mask.has_value();
-  if (child_args.has_mask) child_args.mask = *command.signal_mask;
-  auto lane = state_->take_lane();
-  const std::string& put_old = lane->put_old;  // lanes last as long as this object does
-  const LaunchRequest job{.options = state_->options,
-                .steps = lane->steps,
-                .executor = lane->executor,
-                .lent = &state_->kept,
-                .kept = nullptr,
-                .go = lane->go,
-                .put_old = put_old};
-  auto launched = launch(job, child_args);
-  state_->give_back(std::move(lane));
+  ChildArgs args = state_->child_args();
+  args.paths = std::span(path_pointers).first(paths.size());
+  args.arguments = arguments.data();
+  args.environment = command.environment ? environment.data() : environ;
+  args.has_mask = command.signal_mask.has_value();
+  if (args.has_mask) args.mask = *command.signal_mask;
+  auto prepared = state_->take_prepared();
+  const std::string& put_old = prepared->put_old;  // lives as long as this object
+  auto launched = launch(
+      {.options = state_->options, .prepared = *prepared, .entered = &state_->namespaces}, args);
+  state_->give_back(std::move(prepared));
   if (!launched) {
     SwitchFailure failure = std::move(launched.error());
-    ::rmdir(put_old.c_str());  // gone already, unless it was stopped in between
+    ::rmdir(put_old.c_str());  // gone already, unless the child was stopped in between
     if (failure.step == "exec") {
       failure.step += " " + command.arguments.front();
       failure.message = failure.step + " in the new root: " + failure.message;
@@ -294,8 +268,8 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
 // --- capabilities by name ------------------------------------------------------------------------
 
 std::optional<std::uint64_t> capability_bits(std::string_view name) {
-  // linux/capability.h, in the order of the numbers. A capability that is newer has no name here,
-  // but is among "all".
+  // linux/capability.h, in the order of the numbers. A newer capability has no name here, but is
+  // among "all".
   static constexpr std::array<std::string_view, 41> names{
       "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid",
       "setpcap", "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw",

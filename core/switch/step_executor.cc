@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// step_executor.cc: see step_executor.h. One function for each operation, in the order of op/op.h; then the
-// steps that have no verb.
+// step_executor.cc: see step_executor.h. One function for each operation, in the order of op/op.h;
+// then the steps that have no verb. There is no default: a new operation must be given its function
+// here.
 #include "switch/step_executor.h"
 
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "syscalls/capabilities.h"
 #include "syscalls/mount_api.h"
 #include "syscalls/op_flags.h"
 #include "syscalls/syscalls.h"
@@ -35,8 +37,8 @@ using strategy::UnshareOthers;
 
 int answer(long result) { return result < 0 ? errno : 0; }
 
-// The calls alone, here and below: each wrapper of the C library lies in another page of it, and
-// each page that a child runs is one more to be mapped for it.
+// Bare calls, here and below: each wrapper of the C library lies in another page, and each page
+// that a child runs must be mapped for it.
 long sys_mount(const char* source, const Path& target, const char* type, unsigned long flags) {
   return ::syscall(SYS_mount, source, target.text.c_str(), type, flags, nullptr);
 }
@@ -68,6 +70,17 @@ int perform(StepExecutor& self, const Touch& op) {
   const UniqueFd file(
       ::openat(place.directory, place.text, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644));
   return answer(file.get());
+}
+
+int perform(StepExecutor& self, const Unlink& op) {
+  const At place = at(self, op.path);
+  return answer(::syscall(SYS_unlinkat, place.directory, place.text, 0));
+}
+
+int perform(StepExecutor& self, const Rename& op) {
+  const At from = at(self, op.from);
+  const At to = at(self, op.to);
+  return answer(::renameat(from.directory, from.text, to.directory, to.text));
 }
 
 int perform(StepExecutor& self, const Symlink& op) {
@@ -118,16 +131,19 @@ int perform(StepExecutor&, const Chdir& op) {
 
 int perform(StepExecutor& self, const Open& op) {
   const At place = at(self, op.path);
-  return self.keep(op.handle.text,
-                   static_cast<int>(::syscall(SYS_openat, place.directory, place.text,
-                                              O_PATH | O_CLOEXEC)));
+  const long fd = ::syscall(SYS_openat, place.directory, place.text, O_PATH | O_CLOEXEC);
+  return self.store_handle(op.handle.text, static_cast<int>(fd));
 }
 
 int perform(StepExecutor& self, const Fchdir& op) {
   return answer(::syscall(SYS_fchdir, self.find(op.handle.text)));
 }
 
-int perform(StepExecutor& self, const Close& op) { return self.close(op.handle.text); }
+int perform(StepExecutor& self, const Close& op) { return self.close_handle(op.handle.text); }
+
+// Processes are the launcher's.
+int perform(StepExecutor&, const Spawn&) { return ENOTSUP; }
+int perform(StepExecutor&, const Exit&) { return ENOTSUP; }
 
 int perform(StepExecutor&, const Unshare& op) {
   return answer(::syscall(SYS_unshare, flags_of(op)));
@@ -137,9 +153,13 @@ int perform(StepExecutor& self, const Setns& op) {
   return answer(::syscall(SYS_setns, self.find_namespace(op.task.text), flags_of(op)));
 }
 
+int perform(StepExecutor&, const DropCapabilities& op) {
+  return kernel::drop_capabilities(kernel::capability_bits(op.capabilities));
+}
+
 int perform(StepExecutor& self, const OpenTree& op) {
   const At source = at(self, op.path);
-  return self.keep(op.handle.text, api::open_tree(source.directory, source.text, flags_of(op)));
+  return self.store_handle(op.handle.text, api::open_tree(source.directory, source.text, flags_of(op)));
 }
 
 int perform(StepExecutor& self, const MoveMount& op) {
@@ -156,7 +176,7 @@ int perform(StepExecutor& self, const MountSetattr& op) {
 }
 
 int perform(StepExecutor& self, const Fsmount& op) {
-  return self.keep(op.handle.text,
+  return self.store_handle(op.handle.text,
                    api::new_mount(type_name(op.type), kernel::attribute_flags(op.flags)));
 }
 
@@ -189,12 +209,12 @@ int perform(StepExecutor& self, const OpenInRoot& step) {
     ::close(found);
     return EXDEV;
   }
-  return self.keep(step.handle.text, found);
+  return self.store_handle(step.handle.text, found);
 }
 
 int perform(StepExecutor& self, const NewProc& step) {
   constexpr unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  return self.keep(step.handle.text, api::new_mount("proc", attributes));
+  return self.store_handle(step.handle.text, api::new_mount("proc", attributes));
 }
 
 int perform(StepExecutor& self, const AttachProc& step) {
@@ -202,70 +222,58 @@ int perform(StepExecutor& self, const AttachProc& step) {
   const int proc = self.find(step.proc.text);
   const int error =
       answer(api::move_mount(proc, "", self.find(step.target.text), "", flags));
-  self.close(step.proc.text);
+  self.close_handle(step.proc.text);
   return error;
-}
-
-// The rest of the vocabulary is for tests of kernels: no strategy has a use for it, and one that
-// comes to have it is told so at its first step.
-template <class Other>
-int perform(StepExecutor&, const Other&) {
-  return ENOTSUP;
 }
 
 }  // namespace
 
 int StepExecutor::perform(const strategy::SwitchStep& step) {
-  const auto one = [this](const auto& op) { return rootswitch::perform(*this, op); };
+  const auto one = [this](const auto& action) { return rootswitch::perform(*this, action); };
   return std::visit(Overloaded{
                         [&](const Op& op) { return std::visit(one, op); },
-                        [&](const auto& other) { return one(other); },
+                        [&]<class Action>(const Action& action) {
+                          if constexpr (is_about_processes<Action>) return ENOTSUP;
+                          else return one(action);
+                        },
                     },
                     step.action);
 }
 
 StepExecutor::StepExecutor(const strategy::Steps& steps) { handles_.reserve(steps.size()); }
 
-namespace {
-
-// Without memcmp, for the same reason.
-struct SameName {
-  std::string_view name;
-  bool operator()(std::string_view other) const {
-    bool same = name.size() == other.size();
-    for (std::size_t i = 0; same && i < name.size(); ++i) same = name[i] == other[i];
+// Without memcmp, for the same reason as above.
+std::vector<StepExecutor::Handle>::const_iterator StepExecutor::search(
+    std::string_view name) const {
+  return std::ranges::find_if(handles_, [name](const Handle& handle) {
+    bool same = name.size() == handle.name.size();
+    for (std::size_t i = 0; same && i < name.size(); ++i) same = name[i] == handle.name[i];
     return same;
-  }
-};
+  });
+}
 
-}  // namespace
-
-int StepExecutor::find(std::string_view name) const {
-  const auto slot = std::ranges::find_if(handles_, SameName{name}, &Handle::name);
-  return slot == handles_.end() ? -1 : slot->fd.get();
+int StepExecutor::find(std::string_view handle) const {
+  const auto found = search(handle);
+  return found == handles_.end() ? -1 : found->fd.get();
 }
 
 int StepExecutor::find_namespace(std::string_view task) const {
-  const auto lent = std::ranges::find(namespaces_, task, &BoundNamespace::task);
-  return lent == namespaces_.end() ? -1 : lent->fd;
+  const auto found = std::ranges::find(namespaces_, task, &BoundNamespace::task);
+  return found == namespaces_.end() ? -1 : found->fd;
 }
 
-int StepExecutor::keep(std::string_view name, int fd) {
+int StepExecutor::store_handle(std::string_view name, int fd) {
   if (fd < 0) return errno;
-  const auto slot = std::ranges::find_if(handles_, SameName{name}, &Handle::name);
-  if (slot != handles_.end()) {
-    slot->fd.reset(fd);
-    return 0;
-  }
-  PIVOTCHECK_CHECK(handles_.size() < handles_.capacity());  // each step opens one at most
+  close_handle(name);
+  PIVOTCHECK_CHECK(handles_.size() < handles_.capacity());  // a step opens at most one
   handles_.push_back({name, UniqueFd(fd)});
   return 0;
 }
 
-int StepExecutor::close(std::string_view name) {
-  const auto slot = std::ranges::find_if(handles_, SameName{name}, &Handle::name);
-  if (slot == handles_.end()) return EBADF;
-  handles_.erase(slot);
+int StepExecutor::close_handle(std::string_view name) {
+  const auto found = search(name);
+  if (found == handles_.end()) return EBADF;
+  handles_.erase(found);
   return 0;
 }
 
@@ -283,30 +291,32 @@ std::array<int, 2> StepExecutor::starts(const strategy::SwitchStep& step) const 
 }
 
 void StepExecutor::forget() {
-  for (Handle& slot : handles_) slot.fd.release();
+  for (Handle& handle : handles_) handle.fd.release();
   handles_.clear();
 }
 
 void StepExecutor::bind_namespace(std::string_view task, int fd) {
-  auto lent = std::ranges::find(namespaces_, task, &BoundNamespace::task);
-  if (lent == namespaces_.end()) lent = std::ranges::find(namespaces_, std::string_view{}, &BoundNamespace::task);
-  PIVOTCHECK_CHECK(lent != namespaces_.end());
-  *lent = {task, fd};
+  auto bound = std::ranges::find(namespaces_, task, &BoundNamespace::task);
+  if (bound == namespaces_.end()) {
+    bound = std::ranges::find(namespaces_, std::string_view{}, &BoundNamespace::task);
+  }
+  PIVOTCHECK_CHECK(bound != namespaces_.end());
+  *bound = {task, fd};
+}
+
+bool enters_user_namespace(const Op& op) {
+  const auto* unshare = std::get_if<Unshare>(&op);
+  const auto* setns = std::get_if<Setns>(&op);
+  return (unshare != nullptr && unshare->kinds.has(NamespaceKind::user)) ||
+         (setns != nullptr && setns->kinds.has(NamespaceKind::user));
 }
 
 bool needs_launcher(const strategy::SwitchStep& step) {
-  const auto* op = std::get_if<Op>(&step.action);
-  if (op == nullptr) {
-    return std::holds_alternative<strategy::NewPidNamespace>(step.action) ||
-           std::holds_alternative<strategy::MapIds>(step.action) ||
-           std::holds_alternative<strategy::KeepNamespace>(step.action) ||
-           std::holds_alternative<strategy::DropPrivileges>(step.action) ||
-           std::holds_alternative<strategy::Execute>(step.action);
-  }
-  const auto* unshare = std::get_if<Unshare>(op);
-  const auto* setns = std::get_if<Setns>(op);
-  return (unshare != nullptr && unshare->kinds.has(NamespaceKind::user)) ||
-         (setns != nullptr && setns->kinds.has(NamespaceKind::user));
+  return std::visit(Overloaded{
+                        [](const Op& op) { return enters_user_namespace(op); },
+                        []<class Action>(const Action&) { return is_about_processes<Action>; },
+                    },
+                    step.action);
 }
 
 }  // namespace pivotcheck::rootswitch

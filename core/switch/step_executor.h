@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// step_executor.h: the steps of a strategy as system calls, in the calling thread.
+// step_executor.h: performs the steps of a strategy as system calls, in the calling thread.
 //
-// It is not the laboratory's driver (check/driver/perform.cc), which has workers, tasks with names and
-// helpers, and is there to test a kernel. This is what a program runs between fork and exec: it
-// takes no memory, throws nothing, reads no /proc, and knows the operations that strategies use.
-// Handles are descriptors, and every call that can takes them; so targets stay what they were when
-// they were looked up.
+// A program runs this between clone and exec: it allocates nothing, throws nothing and reads no
+// /proc. Every call that can takes the descriptor of a handle, so that a target stays what it was
+// when it was looked up. The test driver is another one (check/driver): it has tasks and helpers.
+// What the two pass to the kernel comes from one place, syscalls/op_flags.h.
 #pragma once
 
 #include <array>
@@ -19,22 +18,22 @@ namespace pivotcheck::rootswitch {
 
 class StepExecutor {
  public:
-  // Takes the memory that the steps will need.
+  // Allocates what the steps will need.
   explicit StepExecutor(const strategy::Steps& steps);
 
-  // 0 or an errno. The steps that are about processes and not about this one's mounts are the
-  // launcher's: see needs_launcher().
+  // 0 or an errno. ENOTSUP for the steps that need the launcher: see needs_launcher().
   int perform(const strategy::SwitchStep& step);
-  // A namespace that `setns` finds under this task's name; it stays the owner's.
+  // The namespace that `setns` enters under this task's name; the caller keeps the descriptor.
   void bind_namespace(std::string_view task, int fd);
 
-  [[nodiscard]] int find(std::string_view name) const;  // -1: none
+  [[nodiscard]] int find(std::string_view handle) const;  // -1: none
   [[nodiscard]] int find_namespace(std::string_view task) const;
-  int keep(std::string_view name, int fd);  // 0; or errno, for fd < 0 that of the call
-  int close(std::string_view name);
+  int store_handle(std::string_view name, int fd);  // 0; for fd < 0 the errno of the call
+  int close_handle(std::string_view name);          // 0 or EBADF
   // The descriptors at which the step's paths begin, in their order; -1 for those without a handle.
   [[nodiscard]] std::array<int, 2> starts(const strategy::SwitchStep& step) const;
-  // Lets go of handles that are another process's, which had the same memory.
+  // Drops handles without closing them: a child that shared this memory opened them, and they were
+  // its own.
   void forget();
 
  private:
@@ -47,10 +46,20 @@ class StepExecutor {
     std::string_view task;
     int fd = -1;
   };
+  [[nodiscard]] std::vector<Handle>::const_iterator search(std::string_view name) const;
+
   std::vector<Handle> handles_;
   std::array<BoundNamespace, 2> namespaces_;
 };
 
+// The launcher performs the steps that are about processes, not about this one's mounts (child.cc),
+// and those that enter a user namespace.
+template <class Action>
+inline constexpr bool is_about_processes =
+    std::is_same_v<Action, strategy::NewPidNamespace> || std::is_same_v<Action, strategy::MapIds> ||
+    std::is_same_v<Action, strategy::KeepNamespace> ||
+    std::is_same_v<Action, strategy::DropPrivileges> || std::is_same_v<Action, strategy::Execute>;
+bool enters_user_namespace(const Op& op);
 bool needs_launcher(const strategy::SwitchStep& step);
 
 }  // namespace pivotcheck::rootswitch

@@ -189,6 +189,17 @@ std::vector<MountRequest> only_proc(const std::vector<MountRequest>& requests) {
   return those(requests, true);
 }
 
+std::vector<std::string> components(std::string_view path) {
+  std::vector<std::string> names;
+  while (!path.empty()) {
+    const std::size_t slash = std::min(path.find('/'), path.size());
+    const std::string_view name = path.substr(0, slash);
+    if (!name.empty() && name != ".") names.emplace_back(name);
+    path.remove_prefix(std::min(slash + 1, path.size()));
+  }
+  return names;
+}
+
 Path below(const std::string& directory, const std::string& name) {
   return directory.ends_with('/') ? directory + name : directory + "/" + name;
 }

@@ -38,6 +38,8 @@ void place_mounts(const std::vector<MountRequest>& requests, const Path& root, S
 std::vector<MountRequest> without_proc(const std::vector<MountRequest>& requests);
 std::vector<MountRequest> only_proc(const std::vector<MountRequest>& requests);
 
+// The names in a path: neither "" nor "."; ".." is one.
+std::vector<std::string> components(std::string_view path);
 Path below(const std::string& directory, const std::string& name);
 
 }  // namespace pivotcheck::strategy

@@ -83,17 +83,6 @@ class Places {
   }
 
  private:
-  static std::vector<std::string> components(std::string_view path) {
-    std::vector<std::string> names;
-    while (!path.empty()) {
-      const std::size_t slash = std::min(path.find('/'), path.size());
-      const std::string_view name = path.substr(0, slash);
-      if (!name.empty() && name != ".") names.emplace_back(name);
-      path.remove_prefix(std::min(slash + 1, path.size()));
-    }
-    return names;
-  }
-
   std::vector<std::string> brought_in_;
   std::vector<std::string> made_;
 };
