@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // draw.cc: `pivotcheck draw`: draws a scenario's world as the model predicts it for the running
-// kernel's release, at the end or after every step. It performs nothing, so any machine can draw any
-// scenario.
+// kernel's release, at the end or after every step. It performs nothing, so any machine can draw
+// any scenario.
 #include <fmt/format.h>
 
 #include <memory>
@@ -71,7 +71,7 @@ struct DrawOptions {
 CommandSpec draw_command() {
   auto options = std::make_shared<DrawOptions>();
   return {.name = "draw",
-          .summary = "Draw the mounts and tasks at the end of a scenario, as the model predicts them",
+          .summary = "Draw the mounts and tasks that the model predicts for the end of a scenario",
           .options = {{.names = "--every-step",
                        .target = &options->every_step,
                        .help = "draw them after every step"},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypothesis.cc: build_world(). WorldBuilder makes the mounts; here are the paths: of a live process,
-// where a child of the caller resolved them, and offline, where only their text is known.
+// hypothesis.cc: build_world(). WorldBuilder makes the mounts; here are the paths: of a live
+// process, where a child of the caller resolved them, and offline, where only their text is known.
 #include "explain/hypothesis.h"
 
 #include <algorithm>
@@ -66,8 +66,8 @@ std::optional<Location> make_offline_path(WorldBuilder& builder, const std::stri
   return found.refused ? std::nullopt : std::optional(found.at);
 }
 
-// The root and the current directory are paths from the top of the text; the arguments, paths of the
-// process.
+// The root and the current directory are paths from the top of the text; the arguments, paths of
+// the process.
 void find_offline_paths(const ProcessView& process, WorldBuilder& builder, Hypothesis& hypothesis) {
   model::Task& task = builder.task();
   const Location top = task.root;

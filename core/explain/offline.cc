@@ -6,8 +6,8 @@ namespace pivotcheck::explain {
 
 namespace {
 
-// A note on what / is mounted on. The text of a process in a chroot does not show it. Otherwise it is
-// the kernel's own rootfs, which is never shared, and has the number 1 on the machine itself.
+// A note on what / is mounted on. The text of a process in a chroot does not show it. Otherwise it
+// is the kernel's own rootfs, which is never shared, and has the number 1 on the machine itself.
 std::string note_on_root_parent(const ProcessView& process) {
   for (const SeenMount& seen : process.mounts) {
     const MountView& mount = seen.mount;

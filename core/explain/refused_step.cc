@@ -17,8 +17,8 @@
 namespace pivotcheck::explain {
 namespace {
 
-// Of the others, the answer hangs on files and modes, which are not in a ProcessView; of an open only
-// whether the path leads anywhere.
+// Of the others, the answer hangs on files and modes, which are not in a ProcessView; of an open
+// only whether the path leads anywhere.
 bool can_be_judged(const Op& op) {
   return std::visit(
       []<class T>(const T&) {

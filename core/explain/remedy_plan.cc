@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// remedy_plan.cc: suggest_fixes(). Adds the remedies of one refusal after another, each tried in the
-// model; then moves what makes mounts private before what makes new ones (which would otherwise
+// remedy_plan.cc: suggest_fixes(). Adds the remedies of one refusal after another, each tried in
+// the model; then moves what makes mounts private before what makes new ones (which would otherwise
 // appear in every peer of their parent), and leaves out what is not needed. The final list was
 // performed in the model, in its order, under each assumption, and pivot_root succeeded.
 #include <algorithm>

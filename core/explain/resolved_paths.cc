@@ -82,7 +82,8 @@ bool read_credentials(TaskFiles& files, Credentials& credentials) {
   return true;
 }
 
-// Refusals are ignored: an ordinary user's process has these credentials already, or can't get them.
+// Refusals are ignored: an ordinary user's process has these credentials already, or can't get
+// them.
 void take_on_credentials(const Credentials& credentials) {
   ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
   ::syscall(SYS_setgroups, credentials.groups.size(), credentials.groups.data());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// world_builder.h: internal to hypothesis.cc and assumptions.cc. Builds the mounts of one World from
-// a ProcessView and an Assumption, in this order:
+// world_builder.h: internal to hypothesis.cc and assumptions.cc. Builds the mounts of one World
+// from a ProcessView and an Assumption, in this order:
 //
 //     user namespaces     as many as it takes to say who owns the mount namespace
 //     seen mounts         with the directories that they show and are mounted on

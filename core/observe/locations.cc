@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // locations.cc: see locations.h.
 //
-// readlink appends " (deleted)" to the path of a removed file or directory, but a name may end so as
-// well. The number of links, which is 0 exactly for removed ones, tells the two apart. (That holds
-// for tmpfs and ramfs, which worlds consist of, and without hard links, which scenarios can't make.)
+// readlink appends " (deleted)" to the path of a removed file or directory, but a name may end so
+// as well. The number of links, which is 0 exactly for removed ones, tells the two apart. (That
+// holds for tmpfs and ramfs, which worlds consist of, and without hard links, which scenarios can't
+// make.)
 #include "observe/locations.h"
 
 #include <fcntl.h>
@@ -18,8 +19,8 @@
 namespace pivotcheck {
 namespace {
 
-// A number for the file: inode numbers are unique in one filesystem only. Filesystems without a device
-// have major number 0 and different minor numbers, so the shift loses nothing.
+// A number for the file: inode numbers are unique in one filesystem only. Filesystems without a
+// device have major number 0 and different minor numbers, so the shift loses nothing.
 std::uint64_t object_of(const struct statx& status) {
   return (std::uint64_t{status.stx_dev_minor} << 40) ^ status.stx_ino;
 }

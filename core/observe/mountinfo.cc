@@ -55,8 +55,8 @@ bool read_device(std::string_view text, std::uint64_t& filesystem) {
   return true;
 }
 
-// "\040" is one byte; the kernel escapes every backslash, so one without three octal digits is wrong.
-// Not every path begins with a slash: nsfs shows "net:[4026531840]" as its directory.
+// "\040" is one byte; the kernel escapes every backslash, so one without three octal digits is
+// wrong. Not every path begins with a slash: nsfs shows "net:[4026531840]" as its directory.
 bool read_path(std::string_view text, std::string& path) {
   path.clear();
   path.reserve(text.size());

@@ -12,8 +12,8 @@
 //     |  parent
 //     id
 //
-// Unknown optional fields and flags are skipped, as proc_pid_mountinfo(5) demands; anything else that
-// is not as above is an error, with its line.
+// Unknown optional fields and flags are skipped, as proc_pid_mountinfo(5) demands; anything else
+// that is not as above is an error, with its line.
 #pragma once
 
 #include <cstddef>
@@ -39,8 +39,8 @@ constexpr std::uint64_t filesystem_number(std::uint32_t major, std::uint32_t min
   return (std::uint64_t{major} << 32U) | minor;
 }
 
-// Removes the suffix "//deleted" from a directory as the kernel prints it; false if there is none. No
-// name contains a slash, so it is never part of one.
+// Removes the suffix "//deleted" from a directory as the kernel prints it; false if there is none.
+// No name contains a slash, so it is never part of one.
 bool take_removed_suffix(std::string& root);
 
 }  // namespace pivotcheck

@@ -141,7 +141,8 @@ Expected<bool> view_by_mountinfo(LiveWorld& world, const LiveNamespace& live, st
   drop_unlisted_parents(view.mounts);
   if (live.identity.id != 0) {
     if (view.mounts.size() == live.identity.mounts) return true;
-    // The kernel has several mounts of its own below the top, or something is hidden: ask listmount.
+    // The kernel has several mounts of its own below the top, or something is hidden: ask
+    // listmount.
     const Expected<ListedNamespace> listed = list_mounts(live.identity);
     return listed && listed->complete && listed->mounts.size() == view.mounts.size();
   }
@@ -195,9 +196,9 @@ std::optional<std::uint64_t> receives_from(const MountView& mount, std::uint32_t
   return 0;
 }
 
-// statmount does not give receives_from (statmount.h). It follows from the groups; where a group has
-// no listed member (they are in a detached tree), it comes from mountinfo, which gives it for the
-// root of a task. False if that is not all of the namespace.
+// statmount does not give receives_from (statmount.h). It follows from the groups; where a group
+// has no listed member (they are in a detached tree), it comes from mountinfo, which gives it for
+// the root of a task. False if that is not all of the namespace.
 Expected<bool> fill_receives_from(LiveWorld& world, std::span<const ListedNamespace> listed,
                                   std::vector<NamespaceView>& views) {
   const std::vector<GroupMember> members = members_of_groups(views);

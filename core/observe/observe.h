@@ -9,11 +9,11 @@
 //               root covers. Complete for a namespace in which a task's root is the lowest mount.
 //
 // The count of mounts says whether mountinfo showed all. Older kernels don't give it; there it is
-// assumed to be complete if a task's root is the whole of the lowest mount shown and d_path calls it
-// "/". That is wrong in two cases, which look the same as a complete view: that mount covers another
-// at "/" (the task came by setns, or went to "/..", and its root is the upper one); and a mount has
-// no path, because a directory above its mount point was renamed out of what its parent shows. With
-// listmount, such a mount has the mount point "".
+// assumed to be complete if a task's root is the whole of the lowest mount shown and d_path calls
+// it "/". That is wrong in two cases, which look the same as a complete view: that mount covers
+// another at "/" (the task came by setns, or went to "/..", and its root is the upper one); and a
+// mount has no path, because a directory above its mount point was renamed out of what its parent
+// shows. With listmount, such a mount has the mount point "".
 //
 // Roots, current directories and handles come from /proc/PID/{root,cwd,fd} with both sources. No
 // path is looked up inside a world. Reading /proc/PID/root takes and drops a reference on its

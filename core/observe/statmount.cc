@@ -11,8 +11,8 @@
 // The first kernels with listmount start at the mount with the second-lowest id, which after
 // pivot_root need not be the top. The count shows that: ListedNamespace::complete. Later kernels
 // look for the top among the mounts that are younger than rootfs, and list nothing where the top is
-// older: a detached tree that was made before the namespace (FINDINGS.md, "listmount does not find a
-// root that is older than its namespace").
+// older: a detached tree that was made before the namespace (FINDINGS.md, "listmount does not find
+// a root that is older than its namespace").
 #include "observe/statmount.h"
 
 #include <fcntl.h>
@@ -101,8 +101,8 @@ MountView view_of(const ReplyBuffer& buffer, const api::Reply& reply) {
   return mount;
 }
 
-// The ids of all mounts, in batches: after a full batch there may be more. None where the kernel does
-// not find the root.
+// The ids of all mounts, in batches: after a full batch there may be more. None where the kernel
+// does not find the root.
 Expected<std::vector<MountId>> list_ids(const NamespaceIdentity& which) {
   std::vector<MountId> ids(std::size_t{which.mounts} + 1);  // so that it is not full at once
   std::size_t used = 0;

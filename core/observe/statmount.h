@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// statmount.h: the mounts of a namespace by listmount(2) and statmount(2), from outside of it: every
-// mount, covered or not, whatever the root of any task is.
+// statmount.h: the mounts of a namespace by listmount(2) and statmount(2), from outside of it:
+// every mount, covered or not, whatever the root of any task is.
 //
-// One field is missing, MountView::receives_from: the kernel computes it for the root of the calling
-// process, which is in another namespace, so it would always be 0. observe.cc computes it from the
-// groups.
+// One field is missing, MountView::receives_from: the kernel computes it for the root of the
+// calling process, which is in another namespace, so it would always be 0. observe.cc computes it
+// from the groups.
 #pragma once
 
 #include <cstdint>

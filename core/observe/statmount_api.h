@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// statmount_api.h: listmount(2), statmount(2) and the ioctl of mount namespaces as the kernel defines
-// them; only what observe/ uses. The headers of the systems pivotcheck is built on may be older than
-// the kernel it runs on. Constants have the kernel's names; structures have names of our own, so
-// that newer headers don't clash.
+// statmount_api.h: listmount(2), statmount(2) and the ioctl of mount namespaces as the kernel
+// defines them; only what observe/ uses. The headers of the systems pivotcheck is built on may be
+// older than the kernel it runs on. Constants have the kernel's names; structures have names of our
+// own, so that newer headers don't clash.
 //
 // Source: Linux, include/uapi/linux/mount.h, include/uapi/linux/nsfs.h, include/uapi/linux/stat.h
 // and scripts/syscall.tbl; listmount(2), statmount(2).

@@ -136,11 +136,11 @@ TEST_CASE("relative arguments start at the current directory") {
 
 TEST_CASE("without the capability nothing else is looked at") {
   OfflineQuestion query{.root = "/",
-                           .current_directory = {},
-                           .capabilities = {},
-                           .traits = {},
-                           .new_root = "/new",
-                           .put_old = "/new"};
+                        .current_directory = {},
+                        .capabilities = {},
+                        .traits = {},
+                        .new_root = "/new",
+                        .put_old = "/new"};
   const Answer answer = ask(all_private, query);
   CHECK(rule(answer) == "pivot-no-capability");
   CHECK(further(answer) == Lines{"new-root-locked"});
@@ -194,8 +194,9 @@ int status_under_filter(int error) {
   const auto process = view_process(0, PathAsked{"/proc"}, PathAsked{"/proc"}, KernelTraits{});
   if (!process) ::_exit(3);
   const Answer told = explain(*process);
-  const bool right = told.conclusion == Conclusion::refused && told.first.reason == &seccomp_filter &&
-                     told.first.outcome.error == error && told.commands.empty();
+  const bool right = told.conclusion == Conclusion::refused &&
+                     told.first.reason == &seccomp_filter && told.first.outcome.error == error &&
+                     told.commands.empty();
   ::_exit(right ? 0 : 1);
 }
 

@@ -3,8 +3,8 @@
 // mountinfo. Each world is made by a forked child in namespaces of its own, which then does nothing
 // more; both sources must show what was made.
 //
-// Worlds owned by the machine's own user namespace take root, the others user namespaces, and one of
-// the sources listmount: where one of these is missing, the test case counts as not run.
+// Worlds owned by the machine's own user namespace take root, the others user namespaces, and one
+// of the sources listmount: where one of these is missing, the test case counts as not run.
 #include "observe/observe.h"
 
 #include <doctest/doctest.h>
@@ -246,8 +246,8 @@ void expect(const std::function<void(Board::Task&)>& make,
   }
 }
 
-// In a world where something is hidden from mountinfo. Only the count of mounts shows that something
-// is hidden, and kernels without listmount have no such count.
+// In a world where something is hidden from mountinfo. Only the count of mounts shows that
+// something is hidden, and kernels without listmount have no such count.
 void expect_hidden(const std::function<void(Board::Task&)>& make,
                    const std::vector<std::string>& drawing) {
   if (!user_namespaces_allowed()) return;
