@@ -1,38 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
-// cycle.h: cycles of one setting, in the calling process, which is changed for good by it: to be
-// called in a process of its own (batch.h).
+// cycle.h: cycles of one setting, performed by the calling process, which they change for good.
 #pragma once
 
-#include <span>
-#include <string>
-#include <vector>
+#include <optional>
 
 #include "base/failure.h"
-#include "setting.h"
+#include "old_tree.h"
+#include "raw_syscalls.h"
+#include "settings.h"
+#include "switch/step_executor.h"
 
 namespace pivotcheck::bench {
 
-// Real work that is added to one part, in percent of what it takes: for the test that shows that a
-// comparison would notice.
+// Real work that is added to one part, in percent of what it takes: a comparison must notice it.
 struct Planted {
   Part part = Part::pivot;
   double percent = 0;
 };
 
-struct Work {
-  Setting setting;
-  Planted planted;
-  std::string static_true;  // a file
+// The namespaces that the strategy `template` makes once. Descriptors; -1: none.
+struct TemplateNamespaces {
+  int user = -1;  // with a user namespace only, as is the copy of the old tree in it
+  int copy = -1;
+  int empty_root = -1;
+  int error = 0;
 };
 
-// One Sample for each cycle.
-Expected<void> run_cycles(const Work& work, std::span<Sample> samples);
+// The old tree, and the setting's strategy performed in it again and again.
+class Cycles {
+ public:
+  // The process is in the old tree afterwards.
+  static Expected<Cycles> make(const Setting& setting, const Planted& planted);
 
-// With setting.parallel at once, so many cycles each: the first sample's `cycle` is the wall time
-// and the processor time of one cycle, on the whole.
-Expected<void> run_parallel(const Work& work, unsigned cycles, Sample& sample);
+  // One cycle; `phases`: part by part, else `setup` and `cycle` as a whole. A failure names the step
+  // and its errno.
+  Expected<void> run(Sample& sample, bool phases);
+  // The steps alone, in this process, which stays where they lead.
+  Expected<void> perform_steps();
+  // What it cost to make the template.
+  [[nodiscard]] const Cost& preparation() const { return preparation_; }
 
-// What mountinfo says at the end of the steps, by this setting's road; ids replaced by their order.
-Expected<std::string> mounts_at_the_end(const Work& work);
+ private:
+  struct Refused {
+    std::size_t step = 0;
+    int error = 0;  // 0: nothing was refused
+  };
+  struct ChildReport;
+
+  Cycles(const Setting& setting, const Planted& planted, OldTree tree);
+  Expected<void> prepare_template();
+  void begin();
+  int perform(std::size_t step);  // 0 or an errno
+  Refused in_thread(Sample& sample, bool phases);
+  Refused in_child(Sample& sample, bool phases);
+  [[noreturn]] void run_child(std::size_t first, bool phases, ChildReport& report);
+  [[nodiscard]] Expected<void> result(const Refused& refused) const;
+
+  Setting setting_;
+  Planted planted_;
+  OldTree tree_;
+  strategy::Steps steps_;
+  TemplateNamespaces template_;
+  Cost preparation_;
+  std::optional<rootswitch::StepExecutor> library_;
+  std::optional<RawSyscalls> raw_;
+};
 
 }  // namespace pivotcheck::bench

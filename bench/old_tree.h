@@ -1,27 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// old_tree.h: the world that a switch of root starts in: a mount namespace with just so many
-// mounts, of the propagation that is asked for, and a directory to be the new root.
+// old_tree.h: the world that a switch of root starts in: a mount namespace with as many mounts as
+// the setting says, of the propagation that it says, and a directory to be the new root.
 //
-//     /          a tmpfs that nobody else sees
-//     |-- new    a directory: bin/true, proc/
-//     |-- proc   a bind of the machine's, where there is room for it (from three mounts on)
-//     '-- m/N    binds of a directory, until there are enough
+//     /          a tmpfs that no other namespace has
+//     |-- new    the new root, a directory: bin/, proc/
+//     |-- proc   a bind of the machine's, where three mounts or more are asked for
+//     '-- m/N    binds of one directory, until there are enough
 //
-// The process that builds it is in it then; the tree goes when the process does.
+// The calling process is in it afterwards; the tree goes when the process ends.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "base/failure.h"
 #include "base/unique_fd.h"
-#include "setting.h"
+#include "settings.h"
 #include "switch/strategy/step.h"
 
 namespace pivotcheck::bench {
-
-inline constexpr const char* new_root = "/new";
-inline constexpr const char* program = "/bin/true";  // in the new root, where a carrier execs
 
 struct OldTree {
   UniqueFd here;                // its mount namespace
@@ -29,10 +25,9 @@ struct OldTree {
   UniqueFd proc;                // the machine's /proc, which is not in the tree
 };
 
-// `static_true`: a file with a static program that ends at once; "" where nobody wants it.
-Expected<OldTree> build_old_tree(const Setting& setting, const std::string& static_true);
+Expected<OldTree> build_old_tree(const Setting& setting);
 
 // What a strategy is asked for in it.
-strategy::Plan plan_for(const Setting& setting, unsigned worker);
+strategy::Plan plan_for(const Setting& setting);
 
 }  // namespace pivotcheck::bench

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// switch_overhead.cc: what the library costs on top of the system calls it makes. Every strategy
-// with a namespace of its own, on three roads: a mount namespace only; a user namespace with one
-// id, too; and a PID namespace as well. Each twice: as the flat list of its system calls
-// (bare_calls.h) between the cheapest clone that does and an execve, and by RootSwitch. Both start
-// a static true in the new root and wait for it.
+// switch_overhead.cc: what the library costs on top of the system calls it makes. Each strategy with
+// a namespace of its own, in a mount namespace; with a user namespace and one id, too; and with a
+// PID namespace as well. Each twice: as raw system calls (raw_syscalls.h) between the cheapest clone
+// that does and an execve, and by RootSwitch. Both start a static true in the new root and wait.
 //
-// The list by hand has the calls of every step, and learns, as every program must, that the command
-// was started: by a pipe that is closed on exec, where it is a fork. It has nothing of what makes a
-// library of it: no report of what was refused, no pidfd, no signals held back and no handlers
-// reset, an init that only waits. So the ratio says what all of that costs.
+// By hand there are the calls of every step, and a pipe that is closed on exec, which tells that the
+// command was started, where it is a fork. There is nothing of what makes a library: no report of
+// what was refused, no pidfd, no signals blocked and no handlers reset, an init that only waits. So
+// the ratio says what all of that costs.
 //
-// CPU time of this process and its children, in batches that take turns, so that what else the
-// machine does meets both; the median of the rounds' ratios counts. All on one CPU: where a child
-// wakes up on another one, by chance, is a difference of ten per cent.
+// CPU time of this process and its children, in batches that alternate, so that what else the
+// machine does meets both; the median of the rounds' ratios counts. All on one CPU, because a child
+// that wakes up on another one makes a difference of ten per cent.
 //
 //     switch_overhead [ROUNDS]          as root or as an ordinary user; needs busybox (ci/install)
 //
@@ -34,26 +33,23 @@
 #include <string>
 #include <vector>
 
-#include "bare_calls.h"
 #include "base/unique_fd.h"
-#include "syscalls/syscalls.h"
+#include "raw_syscalls.h"
 #include "switch/inspect.h"
 #include "switch/root_switch.h"
+#include "syscalls/id_maps.h"
+#include "syscalls/syscalls.h"
 
 namespace {
 
+using namespace pivotcheck;
 namespace fs = std::filesystem;
-namespace strategy = pivotcheck::strategy;
-using pivotcheck::Op;
-using pivotcheck::Strategy;
-using pivotcheck::SwitchOptions;
-using pivotcheck::UniqueFd;
-using pivotcheck::kernel::sys_exit;
-using pivotcheck::kernel::sys_fork;
+using kernel::sys_exit;
+using kernel::sys_fork;
 
 constexpr int batch = 50;  // enough for the CPU clock, which counts microseconds
 
-[[noreturn]] void fail(const std::string& what) {
+[[noreturn]] void stop(const std::string& what) {
   std::fprintf(stderr, "switch_overhead: %s\n", what.c_str());
   std::exit(3);
 }
@@ -70,83 +66,65 @@ double cpu_us() {
   return total;
 }
 
-bool write_file(const std::string& path, const std::string& text) {
-  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  return file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
-}
-
 // --- by hand -------------------------------------------------------------------------------------
 
-// Laid out once; run() may be called as often as one likes.
+// Prepared once; run() may be called any number of times.
 class ByHand {
  public:
-  ByHand(const SwitchOptions& options, strategy::Plan plan) : options_(options) {
+  ByHand(Strategy strategy, strategy::Plan plan) {
     plan.put_old = "old";
-    steps_ = strategy::steps(options.strategy, plan);
-    auto calls = pivotcheck::bench::BareCalls::of(steps_);
-    if (!calls) fail(calls.error().what);
-    calls_ = *std::move(calls);
-    for (const strategy::SwitchStep& step : steps_) {
-      const auto* op = std::get_if<Op>(&step.action);
-      const auto* unshare = op == nullptr ? nullptr : std::get_if<pivotcheck::Unshare>(op);
-      const bool user = unshare != nullptr && unshare->kinds.has(pivotcheck::NamespaceKind::user);
-      if (std::holds_alternative<strategy::NewPidNamespace>(step.action)) flags_ |= CLONE_NEWPID;
-      if (user) flags_ |= CLONE_NEWUSER;
-      kinds_.push_back(signature(step, user));
+    for (strategy::Step& step : strategy::steps(strategy, plan)) {
+      const unsigned long flag = made_by_clone(step);
+      flags_ |= flag;
+      if (flag == 0) steps_.push_back(std::move(step));
     }
+    auto calls = bench::RawSyscalls::of(steps_);
+    if (!calls) stop(calls.error().what);
+    calls_ = *std::move(calls);
   }
 
   void run() {
-    const pid_t child = flags_ == 0 ? in_our_memory() : in_its_own();
+    const pid_t child = flags_ == 0 ? vfork_child() : fork_child();
     int status = 0;
     ::waitpid(child, &status, 0);
-    if (child < 0 || status != 0) fail("the system calls by hand failed");
+    if (child < 0 || status != 0) stop("the system calls by hand failed");
   }
 
  private:
-  enum class Kind : unsigned char { calls, by_clone, maps, confine, execute };
-
-  static Kind signature(const strategy::SwitchStep& step, bool user) {
-    if (std::holds_alternative<strategy::NewPidNamespace>(step.action)) return Kind::by_clone;
-    if (std::holds_alternative<strategy::MapIds>(step.action)) return Kind::maps;
-    if (std::holds_alternative<strategy::DropPrivileges>(step.action)) return Kind::confine;
-    if (std::holds_alternative<strategy::Execute>(step.action)) return Kind::execute;
-    return user ? Kind::by_clone : Kind::calls;
+  static unsigned long made_by_clone(const strategy::Step& step) {
+    if (std::holds_alternative<strategy::NewPidNamespace>(step.action)) return CLONE_NEWPID;
+    const auto* op = std::get_if<Op>(&step.action);
+    const auto* unshare = op == nullptr ? nullptr : std::get_if<Unshare>(op);
+    const bool user = unshare != nullptr && unshare->kinds.has(NamespaceKind::user);
+    return user ? CLONE_NEWUSER : 0;
   }
 
-  [[gnu::noinline]] pid_t in_our_memory() {
+  [[gnu::noinline]] pid_t vfork_child() {
     const pid_t pid = ::vfork();
     if (pid == 0) child(-1);
     return pid;
   }
 
-  pid_t in_its_own() {
-    int talk[2];
+  pid_t fork_child() {
+    int mapped[2];
     int started[2];
-    if (::pipe2(talk, O_CLOEXEC) != 0 || ::pipe2(started, O_CLOEXEC) != 0) fail("pipe");
-    const UniqueFd hear(talk[0]);
-    const UniqueFd say(talk[1]);
-    const UniqueFd until_exec(started[0]);
-    UniqueFd its(started[1]);
+    if (::pipe2(mapped, O_CLOEXEC) != 0 || ::pipe2(started, O_CLOEXEC) != 0) stop("pipe");
+    const UniqueFd mapped_read(mapped[0]);
+    const UniqueFd mapped_write(mapped[1]);
+    const UniqueFd started_read(started[0]);
+    UniqueFd started_write(started[1]);
     const pid_t pid = sys_fork(flags_ | SIGCHLD);
-    if (pid == 0) child(hear.get());
-    its.reset();
+    if (pid == 0) child(mapped_read.get());
+    started_write.reset();
     if (pid < 0) return pid;
-    if ((flags_ & CLONE_NEWUSER) != 0) write_maps(pid, say.get());
+    if ((flags_ & CLONE_NEWUSER) != 0 &&
+        (kernel::map_root({.pid = pid}, ::geteuid(), ::getegid()) != nullptr ||
+         ::write(mapped_write.get(), "", 1) != 1)) {
+      stop("id maps");
+    }
     char byte = 0;
-    if (::read(until_exec.get(), &byte, 1) != 0) fail("it was not started");
+    if (::read(started_read.get(), &byte, 1) != 0) stop("it was not started");
     return pid;
-  }
-
-  void write_maps(pid_t pid, int say) const {
-    const std::string folder = "/proc/" + std::to_string(pid) + "/";
-    const auto map = [](const pivotcheck::IdRange& range) {
-      return std::to_string(range.inside) + " " + std::to_string(range.outside) + " 1";
-    };
-    if (::geteuid() != 0) write_file(folder + "setgroups", "deny");
-    const bool mapped = write_file(folder + "uid_map", map(options_.uid_map.front())) &&
-                        write_file(folder + "gid_map", map(options_.gid_map.front()));
-    if (!mapped || ::write(say, "", 1) != 1) fail("id maps");
   }
 
   // One command in a PID namespace: its init waits for it, and ends as it did.
@@ -160,51 +138,44 @@ class ByHand {
     sys_exit(status == 0 ? 0 : 125);
   }
 
-  [[noreturn]] void child(int hear) {
+  [[noreturn]] void child(int mapped) {
     char name[] = "/bin/true";
     char* const words[] = {name, nullptr};
-    char go = 0;
+    char byte = 0;
     bool ok = true;
     for (std::size_t i = 0; ok && i < steps_.size(); ++i) {
-      switch (kinds_[i]) {
-        case Kind::calls: ok = calls_.perform(i) == 0; break;
-        case Kind::by_clone: break;
-        case Kind::maps:
-          ok = ::read(hear, &go, 1) == 1;
-          ::syscall(SYS_setgroups, 0, nullptr);
-          ok = ok && pivotcheck::kernel::sys_become_root() &&
-               ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
-          break;
-        case Kind::confine:
-          ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-          become_command();
-          ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
-          break;
-        case Kind::execute: ::execve(name, words, environ); ok = false; break;
+      if (std::holds_alternative<strategy::MapIds>(steps_[i].action)) {
+        ok = ::read(mapped, &byte, 1) == 1;
+        ::syscall(SYS_setgroups, 0, nullptr);
+        ok = ok && kernel::sys_become_root() && ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
+      } else if (std::holds_alternative<strategy::Confine>(steps_[i].action)) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        become_command();
+        ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+      } else if (std::holds_alternative<strategy::Execute>(steps_[i].action)) {
+        ::execve(name, words, environ);
+        ok = false;
+      } else {
+        ok = calls_.perform(i) == 0;
       }
     }
     sys_exit(125);
   }
 
-  const SwitchOptions& options_;
   strategy::Steps steps_;
-  pivotcheck::bench::BareCalls calls_;
-  std::vector<Kind> kinds_;
+  bench::RawSyscalls calls_;
   unsigned long flags_ = 0;
 };
 
-// --- by the library ------------------------------------------------------------------------------
-
-void by_library(const pivotcheck::RootSwitch& root) {
-  static const pivotcheck::Command command{
-      .arguments = {"/bin/true"}, .environment = {}, .signal_mask = {}};
-  auto child = root.start(command);
-  if (!child) fail(child.error().message);
-  const auto ended = child->wait();
-  if (!ended || ended->code != 0) fail("the library failed");
-}
-
 // --- both ----------------------------------------------------------------------------------------
+
+void run_by_library(const RootSwitch& root) {
+  static const Command command{.arguments = {"/bin/true"}, .environment = {}, .signal_mask = {}};
+  auto child = root.start(command);
+  if (!child) stop(child.error().message);
+  const auto ended = child->wait();
+  if (!ended || ended->code != 0) stop("the library failed");
+}
 
 template <class Run>
 double batch_us(Run run) {
@@ -218,50 +189,63 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-struct Source {
-  const char* name;
-  bool user_namespace;
-  bool pid_namespace;
-};
-
-double compare(const SwitchOptions& options, const Source& source, int rounds) {
-  const auto plan = pivotcheck::rootswitch::inspect(options);
-  if (!plan) fail(plan.error().message);
-  ByHand hand(options, *plan);
-  const auto root = pivotcheck::RootSwitch::make(options);
-  if (!root) fail(root.error().message);
-  std::vector<double> by_hand;
-  std::vector<double> library;
-  std::vector<double> ratios;
+double compare(const SwitchOptions& options, const char* namespaces, int rounds) {
+  const auto plan = rootswitch::inspect(options);
+  if (!plan) stop(plan.error().message);
+  ByHand hand(options.strategy, *plan);
+  const auto root = RootSwitch::make(options);
+  if (!root) stop(root.error().message);
+  std::vector<double> by_hand, library, ratios;
   for (int round = 0; round < rounds; ++round) {
-    const auto one = [&] { by_hand.push_back(batch_us([&] { hand.run(); })); };
-    const auto other = [&] { library.push_back(batch_us([&] { by_library(*root); })); };
-    if (round % 2 == 0) one();
-    other();
-    if (round % 2 != 0) one();
+    for (const bool first : {true, false}) {
+      if (first == (round % 2 == 0)) {
+        by_hand.push_back(batch_us([&] { hand.run(); }));
+      } else {
+        library.push_back(batch_us([&] { run_by_library(*root); }));
+      }
+    }
     ratios.push_back(library.back() / by_hand.back());
   }
-  std::printf("  %-14s %-16s %9.1f %9.1f %8.3f\n",
-              std::string(info(options.strategy).name).c_str(), source.name, median(by_hand),
-              median(library), median(ratios));
+  std::printf("  %-14s %-16s %9.1f %9.1f %8.3f\n", info(options.strategy).name.data(), namespaces,
+              median(by_hand), median(library), median(ratios));
   return median(ratios);
+}
+
+void compare_all(const char* namespaces, const std::string& folder, bool user, bool pid,
+                 int rounds) {
+  std::vector<double> ratios;
+  for (const StrategyInfo& known : strategies()) {
+    // The template's namespaces are made before; switch_bench times it apart from the rest.
+    if (known.strategy == Strategy::template_) continue;
+    if (known.strategy == Strategy::proc_first && !pid) continue;
+    SwitchOptions options;
+    options.strategy = known.strategy;
+    options.new_root = folder;
+    options.user_namespace = user;
+    options.pid_namespace = pid;
+    if (user) {
+      options.uid_map = {{.inside = 0, .outside = ::geteuid(), .count = 1}};
+      options.gid_map = {{.inside = 0, .outside = ::getegid(), .count = 1}};
+    }
+    ratios.push_back(compare(options, namespaces, rounds));
+  }
+  std::printf("  median of these  %-34s %8.3f\n", namespaces, median(ratios));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 15;
-  std::string folder = (fs::temp_directory_path() / "pivotcheck-XXXXXX").string();
+  static std::string folder = (fs::temp_directory_path() / "pivotcheck-XXXXXX").string();
   if (rounds < 1 || !fs::exists("/bin/busybox") || ::mkdtemp(folder.data()) == nullptr) {
     std::fputs("switch_overhead: it takes a number of rounds, /bin/busybox, and a folder for "
                "temporary files\n", stderr);
     return 4;
   }
+  std::atexit([] { fs::remove_all(folder); });
   fs::create_directories(folder + "/bin");
   fs::create_directory(folder + "/proc");  // proc-first mounts one there
   fs::copy_file("/bin/busybox", folder + "/bin/true");
-  static std::string left_behind = folder;
-  std::atexit([] { fs::remove_all(left_behind); });
 
   cpu_set_t here;
   CPU_ZERO(&here);
@@ -271,27 +255,8 @@ int main(int argc, char** argv) {
   std::printf("CPU time of a switch and a static true in microseconds, medians of %d rounds of %d\n"
               "  %-14s %-16s %9s %9s %8s\n",
               rounds, batch, "strategy", "namespaces", "by hand", "library", "ratio");
-  const bool privileged = ::geteuid() == 0;
-  for (const Source& source : {Source{"mount", false, false}, Source{"mount, user", true, false},
-                           Source{"mount, user, pid", true, true}}) {
-    if (!privileged && !source.user_namespace) continue;  // an ordinary user has no such road
-    std::vector<double> ratios;
-    for (const auto& known : pivotcheck::strategies()) {
-      // The template's namespaces are made before; switch_bench times it apart from the rest.
-      if (known.strategy == Strategy::template_) continue;
-      if (known.strategy == Strategy::proc_first && !source.pid_namespace) continue;
-      SwitchOptions options;
-      options.strategy = known.strategy;
-      options.new_root = folder;
-      options.user_namespace = source.user_namespace;
-      options.pid_namespace = source.pid_namespace;
-      if (source.user_namespace) {
-        options.uid_map = {{.inside = 0, .outside = ::geteuid(), .count = 1}};
-        options.gid_map = {{.inside = 0, .outside = ::getegid(), .count = 1}};
-      }
-      ratios.push_back(compare(options, source, rounds));
-    }
-    std::printf("  median of these  %-34s %8.3f\n", source.name, median(ratios));
-  }
+  if (::geteuid() == 0) compare_all("mount", folder, false, false, rounds);
+  compare_all("mount, user", folder, true, false, rounds);
+  compare_all("mount, user, pid", folder, true, true, rounds);
   return 0;
 }

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""rivals.py: `ci/bench --rivals`: the same job for all, "set up an isolated root and run a static
+true in it", by pivotcheck switch with each strategy and by the programs that people use. hyperfine
+measures them, in rounds of random order.
+
+All of it happens in a mount namespace of its own, on a tmpfs there, which goes with the last
+process in it. A program that is not installed, or that can't do the job here, is named with its
+reason.
+"""
+import json
+import os
+import random
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+
+import runs
+
+BASELINE = "baseline: static true"
+# Programs that are linked as the command is: one does nothing, one only executes the static true.
+EMPTY, EMPTY_EXECUTES = "baseline: empty, linked alike", "baseline: empty, executes true"
+BARE = "baseline: dot-dot by hand"  # its system calls in a C program (bare_switch.c)
+COMMAND = "pivotcheck switch, dot-dot"
+IN_A_ROUND = 3  # of each command; its median counts
+
+
+def choose_place(programs):
+    """A directory that every machine has, to be covered by a tmpfs in our namespace: not one that
+    the programs are in."""
+    for folder in ("/mnt", "/srv", "/media", "/tmp"):
+        if os.path.isdir(folder) and not os.path.abspath(programs).startswith(folder + "/"):
+            return folder
+    return runs.fail("there is no directory to work in: /mnt, /srv, /media", 4)
+
+
+def make_bundle(folder, root):
+    """What runc and crun want to be told (the runtime specification of OCI)."""
+    os.makedirs(folder)
+    config = {"ociVersion": "1.0.2", "root": {"path": root, "readonly": False},
+              "process": {"cwd": "/", "args": ["/bin/true"], "env": [],
+                          "user": {"uid": 0, "gid": 0}, "terminal": False},
+              "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+              "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}]}}
+    with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:
+        json.dump(config, file)
+
+
+def candidates(programs, place, root):
+    """name -> words"""
+    true, command = f"{root}/bin/true", os.path.join(programs, "pivotcheck")
+    empty, bare = (os.path.join(programs, "bench", name) for name in ("empty", "bare_switch"))
+    listed = subprocess.run([os.path.join(programs, "pivotcheck"), "strategies", "--json"],
+                            stdout=subprocess.PIPE, check=True).stdout
+    found = {BASELINE: [true], EMPTY: [empty], EMPTY_EXECUTES: [empty, true],
+             BARE: [bare, root, place, "/bin/true"]}
+    for strategy in json.loads(listed):
+        name = strategy["name"]
+        found[f"pivotcheck switch, {name}"] = [command, "switch", "--strategy", name, root, "--",
+                                               "/bin/true"]
+    found["chroot(8)"] = ["chroot", root, "/bin/true"]
+    found["unshare + pivot_root(8)"] = [
+        "unshare", "-m", "sh", "-c",
+        f"mount --bind {root} {root} && cd {root} && pivot_root . old && exec /bin/true"]
+    found["bubblewrap"] = ["bwrap", "--bind", root, "/", "/bin/true"]
+    for runtime, options in (("crun", ["--cgroup-manager=disabled"]), ("runc", [])):
+        for no_pivot in ([], ["--no-pivot"]):
+            found[" ".join([runtime] + no_pivot)] = [
+                runtime, "--root", f"{place}/state", *options, "run", *no_pivot, "--bundle",
+                f"{place}/bundle", runtime + "-n" * len(no_pivot)]
+    found["systemd-nspawn"] = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit",
+                               "--volatile=no", "-D", root, "/bin/true"]
+    return found
+
+
+def try_all(found):
+    """(those that do the job here, the others with their reasons)"""
+    working, missing = {}, {}
+    for name, words in found.items():
+        if not shutil.which(words[0]):
+            missing[name] = "not installed"
+            continue
+        try:
+            done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, timeout=20, check=False)
+        except subprocess.TimeoutExpired:
+            missing[name] = "did not end within 20 seconds"
+            continue
+        lines = done.stdout.decode(errors="replace").strip().splitlines() or ["said nothing"]
+        if done.returncode == 0:
+            working[name] = words
+        else:
+            missing[name] = f"ended with {done.returncode}: {lines[-1]}"
+    return working, missing
+
+
+def one_round(working, path):
+    """name -> (wall time, processor time), of the commands in random order"""
+    order = random.sample(list(working), len(working))
+    done = subprocess.run(["hyperfine", "-N", "--style", "none", "--warmup", "1", "--runs",
+                           str(IN_A_ROUND), "--export-json", path] +
+                          [shlex.join(working[name]) for name in order],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        sys.stderr.write(done.stderr.decode(errors="replace"))
+        runs.fail("a command that worked has failed", 3)
+    return {name: (row["median"] * 1e6, (row["user"] + row["system"]) * 1e6)
+            for name, row in zip(order, runs.read_json(path)["results"])}
+
+
+def summary(rounds):
+    rows = []
+    for name in rounds[0]:
+        wall, cpu = zip(*(one[name] for one in rounds))
+        rows.append({"name": name, "wall_us": statistics.median(wall),
+                     "cpu_us": statistics.median(cpu), "rounds": len(wall), "samples": wall})
+    base = next(row for row in rows if row["name"] == BASELINE)
+    for row in rows:
+        row["ratio"] = row["wall_us"] / base["wall_us"]
+        row["cpu_ratio"] = row["cpu_us"] / base["cpu_us"]
+    return sorted(rows, key=lambda row: row["ratio"])
+
+
+def inside(programs, rounds):
+    """In the namespace: prepares the root, tries, measures; the answer goes to standard output."""
+    place = choose_place(programs)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", place], check=True)
+    root = f"{place}/root"
+    for name in ("bin", "proc", "dev", "sys", "etc", "usr", "old", "tmp"):
+        os.makedirs(os.path.join(root, name))
+    shutil.copy(os.path.join(programs, "bench", "static_true"), f"{root}/bin/true")
+    with open(f"{root}/etc/os-release", "w", encoding="utf-8"):
+        pass  # systemd-nspawn wants one
+    make_bundle(f"{place}/bundle", root)
+    working, missing = try_all(candidates(programs, place, root))
+    measured = [one_round(working, f"{place}/round.json") for _ in range(rounds)]
+    json.dump({"commands": summary(measured), "missing": missing}, sys.stdout)
+
+
+def measure(arguments):
+    """What inside() says, from a process in a mount (and PID) namespace of its own."""
+    if os.geteuid() != 0:
+        runs.fail("--rivals takes root: most of the others do", 4)
+    if not shutil.which("hyperfine"):
+        runs.fail("hyperfine is not installed (ci/install bench)", 4)
+    command = ["setpriv", "--pdeathsig", "KILL", "--", "unshare", "--mount", "--pid", "--fork",
+               "--kill-child", "--mount-proc", "--propagation", "private", sys.executable,
+               os.path.abspath(__file__), os.path.abspath(arguments.programs),
+               str(arguments.rounds)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        runs.fail(f"the rivals' run ended with {done.returncode}", 3)
+    return json.loads(done.stdout)
+
+
+def show(result):
+    print(f"{'':34}{'wall us':>10}{'to base':>10}{'cpu us':>10}{'to base':>10}")
+    for row in result["commands"]:
+        print(f"{row['name']:34}{row['wall_us']:10.0f}{row['ratio']:10.2f}"
+              f"{row['cpu_us']:10.0f}{row['cpu_ratio']:10.2f}")
+    for name, why in result["missing"].items():
+        print(f"missing: {name}: {why}")
+    for line in beside(result):
+        print(line)
+
+
+def beside(result):
+    """What the command adds to what no program can do without, and how it compares with
+    bubblewrap. Files of earlier versions say "floor" for "baseline"."""
+    rows = {row["name"].replace("floor:", "baseline:"): row for row in result["commands"]}
+    for subject, reference in ((COMMAND, EMPTY), (BARE, EMPTY), (COMMAND, EMPTY_EXECUTES),
+                               (COMMAND, BARE)):
+        one, other = rows.get(subject), rows.get(reference)
+        if one and other:
+            yield (f"{subject}: adds to '{reference}' {one['ratio'] - other['ratio']:.2f} times "
+                   f"the baseline in wall time, {one['cpu_ratio'] - other['cpu_ratio']:.2f} in "
+                   "processor time")
+    own, other = rows.get(COMMAND), rows.get("bubblewrap")
+    if own and other:
+        yield (f"{COMMAND} to bubblewrap: wall time {own['wall_us'] / other['wall_us']:.2f}, "
+               f"processor time {own['cpu_us'] / other['cpu_us']:.2f}")
+
+
+if __name__ == "__main__":
+    inside(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// settings.h: what is measured, and what one cycle of it gives.
+//
+// A setting is a strategy and the world that it works in. One cycle of it:
+//
+//     the old tree -- fork -- namespaces -- propagation -- bind -- pivot -- detach -- teardown
+//     (not timed)     |<-------------------- setup ----------------------->|        |
+//                     |<----------------------------- cycle ----------------------->|
+//
+// Cycles are timed in turn phase by phase and as a whole, so that reading the clocks in between adds
+// nothing to `setup` and `cycle`.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string_view>
+
+#include "switch/strategy/catalogue.h"
+
+namespace pivotcheck::bench {
+
+// What performs the steps: a thread, which goes back with setns and so destroys the namespace that
+// it leaves; or a forked child, which exits afterwards.
+enum class ExecMode : unsigned char { thread, exits };
+enum class Tree : unsigned char { private_, slave, shared };
+enum class UserNamespace : unsigned char { none, unmapped, mapped };
+// How a step is performed: by the library, or by raw system calls prepared before (raw_syscalls.h).
+enum class Impl : unsigned char { library, raw_syscalls };
+
+struct Setting {
+  Strategy strategy = Strategy::dot_dot;
+  bool own_mounts = false;  // chroot in a mount namespace of its own, which it can do without
+  Impl impl = Impl::library;
+  ExecMode mode = ExecMode::thread;
+  unsigned mounts = 30;  // in the old tree
+  Tree tree = Tree::private_;
+  unsigned peers = 0;  // other namespaces with a peer of each mount; Tree::shared only
+  UserNamespace user = UserNamespace::none;
+};
+
+// "switch/dot-dot/mode:thread/mounts:30/tree:shared-16/idle_threads:0/user:none", "bare/..." by raw
+// system calls, "chroot+mnt" in a namespace of its own. What is left out is as above; the idle
+// threads are the caller's (run.py).
+std::optional<Setting> parse_setting(std::string_view name);
+
+enum class Part : unsigned char {
+  prepare,  // template only: made once for many switches
+  fork,     // until the child runs
+  namespaces,
+  propagation,
+  bind,
+  pivot,
+  detach,
+  teardown,
+  setup,
+  cycle,
+};
+inline constexpr std::array<std::string_view, 10> part_names{
+    "prepare", "fork",   "namespaces", "propagation", "bind",
+    "pivot",   "detach", "teardown",   "setup",       "cycle"};
+
+struct Cost {
+  double wall_us = 0;
+  double cpu_us = 0;  // of the thread, or of the child
+  bool measured = false;
+};
+using Sample = std::array<Cost, part_names.size()>;  // of one cycle
+
+inline Cost& at(Sample& sample, Part part) { return sample[static_cast<std::size_t>(part)]; }
+
+}  // namespace pivotcheck::bench
