@@ -25,8 +25,8 @@ namespace {
 
 namespace api = statmount_api;
 
-constexpr std::uint64_t everything = api::mask_sb_basic | api::mask_mnt_basic | api::mask_mnt_root |
-                                     api::mask_mnt_point | api::mask_fs_type;
+constexpr std::uint64_t everything = STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC | STATMOUNT_MNT_ROOT |
+                                     STATMOUNT_MNT_POINT | STATMOUNT_FS_TYPE;
 
 // Set before an executor is launched, which is a copy of this process.
 const std::vector<Recording>* recorded = nullptr;
@@ -96,13 +96,13 @@ class Reads {
     struct stat status {};
     Namespace& one = namespaces_.emplace_back();
     if (::fstat(fd.get(), &status) == 0) one.inode = status.st_ino;
-    ::ioctl(fd.get(), api::get_namespace_info, &one.info);
+    ::ioctl(fd.get(), api::ns_mnt_get_info, &one.info);
   }
 
   void of_place(pid_t pid, const char* name) {
     const char* link = path(pid, name);
     struct statx status {};
-    const unsigned mask = STATX_TYPE | STATX_INO | STATX_NLINK | api::statx_mount_id_unique;
+    const unsigned mask = STATX_TYPE | STATX_INO | STATX_NLINK | STATX_MNT_ID_UNIQUE;
     if (::statx(kernel::reserved_fds::proc, link, AT_NO_AUTOMOUNT, mask, &status) != 0) return;
     const Place one{status.stx_ino, status.stx_mnt_id};
     if (std::ranges::find(places_, one) != places_.end()) return;
@@ -114,13 +114,13 @@ class Reads {
   void of_namespace(const Namespace& one) {
     if (one.info.mounts == 0) return;
     std::array<std::uint64_t, 512> ids{};
-    api::Request request{.mount = api::root_of_namespace, .parameter = 0,
+    api::Request request{.mount = LSMT_ROOT, .parameter = 0,
                          .mount_namespace = one.info.id};
-    const long count = ::syscall(api::listmount_number, &request, ids.data(), ids.size(), 0);
+    const long count = ::syscall(SYS_listmount, &request, ids.data(), ids.size(), 0);
     request.parameter = everything;
     for (long i = 0; i < count; ++i) {
       request.mount = ids[static_cast<std::size_t>(i)];
-      ::syscall(api::statmount_number, &request, reply_.data(), reply_.size(), 0);
+      ::syscall(SYS_statmount, &request, reply_.data(), reply_.size(), 0);
     }
   }
 

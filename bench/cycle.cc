@@ -26,7 +26,7 @@ namespace {
 
 using rootswitch::StepExecutor;
 using strategy::Phase;
-using strategy::Step;
+using strategy::SwitchStep;
 using strategy::Steps;
 
 // --- clocks --------------------------------------------------------------------------------------
@@ -104,11 +104,11 @@ class Meter {
 // --- steps ---------------------------------------------------------------------------------------
 
 template <class Action>
-bool is(const Step& step) {
+bool is(const SwitchStep& step) {
   return std::holds_alternative<Action>(step.action);
 }
 
-bool is_unshare_user(const Step& step) {
+bool is_unshare_user(const SwitchStep& step) {
   const auto* op = std::get_if<Op>(&step.action);
   const auto* unshare = op == nullptr ? nullptr : std::get_if<Unshare>(op);
   return unshare != nullptr && unshare->kinds.has(NamespaceKind::user);
@@ -116,7 +116,7 @@ bool is_unshare_user(const Step& step) {
 
 // A cycle confines and executes nothing.
 void keep_what_is_measured(const Setting& setting, Steps& steps) {
-  std::erase_if(steps, [&](const Step& step) {
+  std::erase_if(steps, [&](const SwitchStep& step) {
     return step.phase == Phase::start ||
            (is<strategy::MapIds>(step) && setting.user == UserNamespace::unmapped);
   });
@@ -134,7 +134,7 @@ int map_own_ids(int proc) {
   const auto open_own = [proc](const char* name) {
     return ::openat(proc, (std::string("thread-self/ns/") + name).c_str(), O_RDONLY | O_CLOEXEC);
   };
-  for (const Step& step : steps) {
+  for (const SwitchStep& step : steps) {
     if (const auto* keep = std::get_if<strategy::KeepNamespace>(&step.action)) {
       const bool copy = keep->name.text == "C";
       if (copy) made.user = open_own("user");
@@ -169,7 +169,7 @@ struct CloneFlags {
 
 CloneFlags flags_of_clone(const Steps& steps) {
   CloneFlags clone;
-  for (const Step& step : steps) {
+  for (const SwitchStep& step : steps) {
     if (!is<strategy::NewPidNamespace>(step) && !is_unshare_user(step)) break;
     clone.flags |= is_unshare_user(step) ? CLONE_NEWUSER : CLONE_NEWPID;
     ++clone.steps;
@@ -225,12 +225,12 @@ Expected<void> Cycles::prepare_template() {
 void Cycles::begin() {
   if (raw_) return;
   library_.emplace(steps_);
-  if (template_.copy >= 0) library_->lend("C", template_.copy);
-  if (template_.empty_root >= 0) library_->lend("T", template_.empty_root);
+  if (template_.copy >= 0) library_->bind_namespace("C", template_.copy);
+  if (template_.empty_root >= 0) library_->bind_namespace("T", template_.empty_root);
 }
 
 int Cycles::perform(std::size_t index) {
-  const Step& step = steps_[index];
+  const SwitchStep& step = steps_[index];
   if (is<strategy::NewPidNamespace>(step)) return 0;  // the clone made it
   if (is<strategy::MapIds>(step)) return map_own_ids(tree_.proc.get());
   if (rootswitch::needs_launcher(step)) {  // setns user

@@ -20,7 +20,7 @@ Expected<void> perform(const Ops& ops) {
   strategy::Steps steps;
   for (const Op& op : ops) steps.push_back({.phase = strategy::Phase::prepare, .action = op});
   rootswitch::StepExecutor executor(steps);
-  for (const strategy::Step& step : steps) {
+  for (const strategy::SwitchStep& step : steps) {
     const int error = executor.perform(step);
     if (error != 0) return fail("the old tree: " + describe(step) + ": " + ::strerror(error));
   }

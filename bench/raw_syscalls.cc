@@ -175,7 +175,7 @@ struct RawSyscalls::Translator {
   // About processes: the caller's part.
   template <class Step>
     requires(std::same_as<Step, strategy::NewPidNamespace> || std::same_as<Step, strategy::MapIds> ||
-             std::same_as<Step, strategy::KeepNamespace> || std::same_as<Step, strategy::Confine> ||
+             std::same_as<Step, strategy::KeepNamespace> || std::same_as<Step, strategy::DropPrivileges> ||
              std::same_as<Step, strategy::Execute>)
   Call operator()(const Step&) {
     return [] { return 0L; };
@@ -186,7 +186,7 @@ struct RawSyscalls::Translator {
 
 Expected<RawSyscalls> RawSyscalls::of(const strategy::Steps& steps) {
   RawSyscalls self;
-  for (const strategy::Step& step : steps) {
+  for (const strategy::SwitchStep& step : steps) {
     self.calls_.push_back(std::visit(Translator{self}, step.action));
     if (!self.calls_.back()) return fail(describe(step) + ": it has no raw system call");
   }

@@ -150,53 +150,22 @@ def trees(figures):
     return finish(figure, axes)
 
 
-def wall_times(samples, strategy, part):
-    """Of all cycles: in a thread, and where that can't be, in a child."""
-    samples = {runs.plain(name): rounds for name, rounds in samples.items()}
-    for mode in ("thread", "exits"):
-        rounds = samples.get(f"{runs.setting(strategy, mode)}/{part}")
-        if rounds:
-            return numpy.sort(numpy.concatenate([one["wall_us"] for one in rounds]))
-    return numpy.array([])
-
-
-def distributions(figures, samples):
-    if not any(len(wall_times(samples, each, "teardown")) for each in figures.strategies):
-        return None
+def waits(figures):
+    """Tenth percentile, median and ninetieth of what waits for RCU."""
     figure, both = panels(2)
     for axes, part in zip(both, ("detach", "teardown")):
         for index, each in enumerate(figures.strategies):
-            values = wall_times(samples, each, part)
-            if len(values):
-                axes.step(values, numpy.arange(1, len(values) + 1) / len(values), label=each,
-                          color=colour(index), where="post", linewidth=1.4)
+            low, middle, high = (figures.switch(column, each, part)
+                                 for column in ("wall_us_p10", "wall_us", "wall_us_p90"))
+            if middle:
+                axes.errorbar(middle, each, xerr=[[middle - low], [high - middle]], capsize=4,
+                              marker="o", color=colour(index))
         axes.set_xscale("log")
         plain_numbers(axes.xaxis)
         axes.set_xlabel(f"{part}: wall time, µs")
-        axes.set_ylabel("share of the cycles")
-    return finish(figure, both[1])
-
-
-def throughput(figures):
-    found = {}
-    for name in figures.rows:
-        one = runs.fields(name)
-        if one["family"] == "parallel":
-            kind = "threads" if "threads" in one else "processes"
-            found.setdefault(kind, {}).setdefault(one["strategy"], []).append(
-                (int(one[kind]), 1e6 / figures.median(name, "wall_us")))
-    if not found:
-        return None
-    figure, several = panels(len(found))
-    for axes, (kind, lines) in zip(several, found.items()):
-        draw_lines(axes, {each: sorted(lines.get(each, [])) for each in figures.strategies})
-        ticks = sorted({x for points in lines.values() for x, _ in points})
-        axes.set_xlabel(f"{kind} at once")
-        axes.set_ylabel("cycles a second")
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(ticks, ticks)
-        axes.sharey(several[0])
-    return finish(figure, several[0])
+        axes.invert_yaxis()
+    figure.tight_layout()
+    return figure
 
 
 def rival_bars(rivals):
@@ -216,36 +185,6 @@ def rival_bars(rivals):
         axes.grid(axis="y", visible=False)
         axes.invert_yaxis()
     figure.tight_layout()
-    return figure
-
-
-def heat_map(comparisons):
-    """Ratios B/A of processor time, settings by parts."""
-    cells = {}
-    for one in comparisons:
-        if one.name.startswith(("switch/", "bare/")) and one.column.startswith("cpu_us"):
-            setting, _, part = one.name.rpartition("/")
-            cells.setdefault(setting, {})[part] = one
-    if not cells:
-        return None
-    order, settings = runs.PHASES + ("setup", "cycle"), sorted(cells)
-    figure, (axes,) = panels(1, width=8, height=0.19 * len(settings) + 1.4)
-    limit = math.log(1.5)
-    picture = axes.imshow([[cells[setting][part].log if part in cells[setting] else math.nan
-                            for part in order] for setting in settings], cmap="RdBu_r",
-                          vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
-    axes.set_xticks(range(len(order)), order, rotation=40, ha="right", fontsize=8)
-    axes.set_yticks(range(len(settings)), [short(each) for each in settings], fontsize=7)
-    axes.grid(visible=False)
-    for y, setting in enumerate(settings):
-        for x, part in enumerate(order):
-            verdict = cells[setting][part].verdict if part in cells[setting] else ""
-            if verdict in ("faster", "slower"):
-                axes.text(x, y, verdict, ha="center", va="center", fontsize=6)
-    share = 0.4 / (2 + len(settings))
-    bar = figure.colorbar(picture, ax=axes, location="top", fraction=share, pad=share, aspect=40)
-    ticks = (0.67, 0.8, 1, 1.25, 1.5)
-    bar.set_ticks([math.log(tick) for tick in ticks], labels=[str(tick) for tick in ticks])
     return figure
 
 
@@ -273,11 +212,11 @@ def document(title, parts):
             f"<h1>{html.escape(title)}</h1>" + "\n".join(parts) + "</body></html>\n")
 
 
-def section(number, title, see, figure, otherwise="the run has no settings for it.", wide=False):
+def section(number, title, see, figure, otherwise="the run has no settings for it."):
     heading = f"<section><h2>{html.escape(title)}</h2>"
     if figure is None:
         return f"{heading}<p>Not drawn: {html.escape(otherwise)}</p></section>"
-    return (f"{heading}<figure id=\"plot-{number}\" class=\"plot{' wide' if wide else ''}\">"
+    return (f"{heading}<figure id=\"plot-{number}\" class=\"plot\">"
             f"{paint(figure, number)}<figcaption><b>What to see:</b> {html.escape(see)}"
             "</figcaption></figure></section>")
 
@@ -288,7 +227,7 @@ def rows(pairs):
         for one, other in pairs) + "</table></div>"
 
 
-def switch_plots(figures, samples):
+def switch_plots(figures):
     """(title, what to see, figure)"""
     yield ("Phases, strategy by strategy",
            "First, where the processor works: to copy the mount tree (namespaces) and to destroy it "
@@ -305,37 +244,21 @@ def switch_plots(figures, samples):
     yield ("Propagation of the old tree, and peers",
            "A copy of a shared mount joins its peers, and leaves them again: what that adds, with "
            "more and more namespaces that have peers of the same mounts.", trees(figures))
-    yield ("Detach and teardown, as distributions",
-           "A median says little of what waits for RCU: a steep curve is a wait of always the same "
-           "length, a long tail one that depends on the rest of the machine.",
-           distributions(figures, samples or {}))
-    yield ("Throughput against parallelism",
-           "Waiting for RCU takes no processor: more at once than there are processors still add "
-           "up, until the lock of the mount tree or the processors are full.", throughput(figures))
+    yield ("Detach and teardown, and how they vary",
+           "What waits for RCU: the medians over the rounds of the tenth percentile, the median and "
+           "the ninetieth. A long line is a wait that depends on the rest of the machine.",
+           waits(figures))
 
 
-def harness_table(figures):
-    """What pivotcheck itself does in a second, of the run's medians."""
-    for name, found in figures.rows.items():
-        if runs.fields(name)["family"] != "harness":
-            continue
-        unit = {"ns": 1e9, "us": 1e6, "ms": 1e3}[found[0]["time_unit"]]
-        steps = figures.median(name, "steps_per_second")
-        yield (name.partition("/")[2],
-               f"{unit / figures.median(name, 'real_time'):,.0f} a second, "
-               f"{figures.median(name, 'cpu_time') / unit * 1e6:,.1f} µs of processor time each" +
-               (f", {steps:,.0f} steps a second" if steps else ""))
-
-
-def page(run, samples, rivals):
-    parts, plots, harness, not_measured = [], [], [], {}
+def page(run, rivals):
+    parts, plots, not_measured = [], [], {}
     if run is not None:
         figures, context = runs.Figures(run), run["context"]
         parts.append("<p>Medians over the rounds of one run; bench/RESULTS.md says how it was "
                      "measured.</p>" + rows((name, context[name]) for name in runs.CONTEXT
                                             if name in context))
-        plots += switch_plots(figures, samples)
-        harness, not_measured = list(harness_table(figures)), context.get("not_measured", {})
+        plots += switch_plots(figures)
+        not_measured = context.get("not_measured", {})
     see = ("What a whole process costs that sets up an isolated root and runs a static true in it: "
            "grey, baselines; green, pivotcheck switch; orange, other programs. Logarithmic.")
     if rivals is not None:
@@ -344,9 +267,6 @@ def page(run, samples, rivals):
     else:
         plots.append(("Beside other programs", see, None, "ci/bench --rivals measures them."))
     parts += [section(number, *plot) for number, plot in enumerate(plots)]
-    if harness:
-        parts.append("<h2>The harness itself</h2><p>Whole cases, with the model (cases) and "
-                     f"without (cases_bare), and what they are made of.</p>{rows(harness)}")
     if not_measured:
         parts.append("<section class=\"screen\"><h2>Not measured</h2><details><summary>"
                      f"{len(not_measured)} parts, each with its reason</summary>"
@@ -354,11 +274,29 @@ def page(run, samples, rivals):
     return document("What switching root costs", parts)
 
 
+def heat_table(comparisons):
+    """Ratios B/A of processor time, settings by parts."""
+    cells, order = {}, runs.PHASES + ("setup", "cycle")
+    for one in comparisons:
+        setting, _, part = one.name.rpartition("/")
+        if one.name.startswith(("switch/", "bare/")) and one.column.startswith("cpu_us"):
+            cells.setdefault(setting, {})[part] = one
+    yield "<tr><th></th>" + "".join(f"<th>{part}</th>" for part in order) + "</tr>"
+    for setting, found in sorted(cells.items()):
+        line = f"<tr><th>{html.escape(short(setting))}</th>"
+        for one in (found.get(part) for part in order):
+            share = min(1, abs(one.log) / math.log(1.5)) if one else 0
+            shade = "220, 50, 47" if one and one.log > 0 else "38, 139, 210"
+            verdict = one.verdict if one and one.verdict in ("faster", "slower") else ""
+            line += (f"<td style=\"background: rgba({shade}, {share:.2f})\">"
+                     f"{f'{one.ratio:.2f}' if one else ''} {verdict}</td>")
+        yield line + "</tr>"
+
+
 def comparison_page(run_a, run_b, comparisons):
     context = [(name, f"{run_a['context'].get(name)} → {run_b['context'].get(name)}")
                for name in runs.CONTEXT if name in run_a["context"]]
-    return document("Two runs compared", [rows(context), section(
-        0, "Ratios of processor time, B to A",
-        "Red took longer in B, blue less; white is the same. A cell has a verdict only where the "
-        "difference is more than the noise of both runs.", heat_map(comparisons),
-        "no processor times.", wide=True)])
+    return document("Two runs compared", [
+        rows(context), "<h2>Ratios of processor time, B to A</h2><p>Red took longer in B, blue less. "
+        "A cell has a verdict only where the difference is more than the noise of both runs.</p>"
+        "<div class=\"wide\"><table>", *heat_table(comparisons), "</table></div>"])

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """results.py: the tables and plots of bench/RESULTS.md, from what ci/bench and ci/bench --rivals
-left in DIR:
+left in DIR, and DIR/library.txt, what switch_overhead printed:
 
     python3 bench/results.py DIR            prints the tables
     python3 bench/results.py DIR --write    puts them into bench/RESULTS.md, and draws bench/plots/
@@ -85,6 +85,15 @@ def rivals_tables(rivals):
             "beside": "\n".join(f"- {line}" for line in beside(rivals))}
 
 
+def library_table(path):
+    """Of what switch_overhead printed."""
+    lines = []
+    with open(path, encoding="utf-8") as file:
+        for words in (re.split(r" {2,}", line.strip()) for line in file.readlines()[2:]):
+            lines.append(words if len(words) == 5 else words[:2] + ["", ""] + words[2:])
+    return table(("strategy", "namespaces", "by hand", "library", "ratio"), lines)
+
+
 def write(run, tables):
     import report
     path = os.path.join(HERE, "RESULTS.md")
@@ -110,9 +119,11 @@ def main():
     tables = switch_tables(run)
     if rivals:
         tables.update(rivals_tables(rivals))
-    else:
-        print(f"results.py: no {words[0]}/rivals.json: run ci/bench --rivals --out {words[0]}",
-              file=sys.stderr)
+    if os.path.exists(os.path.join(words[0], "library.txt")):
+        tables["library"] = library_table(os.path.join(words[0], "library.txt"))
+    missing = {"rivals", "library"} - tables.keys()
+    if missing:
+        print(f"results.py: nothing in {words[0]} for: {', '.join(missing)}", file=sys.stderr)
     if len(words) == 2:
         write(run, tables)
         return

@@ -2,7 +2,6 @@
 """runs.py: reading and writing what ci/bench leaves, and the names of its benchmarks.
 
     switch/dot-dot/mode:thread/mounts:30/tree:private/idle_threads:0/user:none/pivot
-    parallel/dot-dot/threads:4/cycle
 """
 import json
 import os

@@ -73,7 +73,7 @@ class ByHand {
  public:
   ByHand(Strategy strategy, strategy::Plan plan) {
     plan.put_old = "old";
-    for (strategy::Step& step : strategy::steps(strategy, plan)) {
+    for (strategy::SwitchStep& step : strategy::steps(strategy, plan)) {
       const unsigned long flag = made_by_clone(step);
       flags_ |= flag;
       if (flag == 0) steps_.push_back(std::move(step));
@@ -91,7 +91,7 @@ class ByHand {
   }
 
  private:
-  static unsigned long made_by_clone(const strategy::Step& step) {
+  static unsigned long made_by_clone(const strategy::SwitchStep& step) {
     if (std::holds_alternative<strategy::NewPidNamespace>(step.action)) return CLONE_NEWPID;
     const auto* op = std::get_if<Op>(&step.action);
     const auto* unshare = op == nullptr ? nullptr : std::get_if<Unshare>(op);
@@ -148,7 +148,7 @@ class ByHand {
         ok = ::read(mapped, &byte, 1) == 1;
         ::syscall(SYS_setgroups, 0, nullptr);
         ok = ok && kernel::sys_become_root() && ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
-      } else if (std::holds_alternative<strategy::Confine>(steps_[i].action)) {
+      } else if (std::holds_alternative<strategy::DropPrivileges>(steps_[i].action)) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         become_command();
         ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
