@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // empty.cc: what a program costs that is linked as the command is (same libraries, same options),
-// and does nothing; or, with arguments, nothing but to execute them. It is what `ci/bench --peers`
+// and does nothing; or, with arguments, only executes them. It is what `ci/bench --rivals`
 // measures the command against: what is left is the command's own.
 #include <unistd.h>
 

@@ -55,8 +55,8 @@ def candidates(programs, place, root):
                             stdout=subprocess.PIPE, check=True).stdout
     found = {BASELINE: [true], EMPTY: [empty], EMPTY_EXECUTES: [empty, true],
              BARE: [bare, root, place, "/bin/true"]}
-    for strategy in json.loads(listed):
-        name = strategy["name"]
+    for line in listed.splitlines():
+        name = json.loads(line)["name"]
         found[f"pivotcheck switch, {name}"] = [command, "switch", "--strategy", name, root, "--",
                                                "/bin/true"]
     found["chroot(8)"] = ["chroot", root, "/bin/true"]
