@@ -95,6 +95,11 @@ std::string reason_text(Reason reason) {
   return fmt::format("{} ({}; {})", reason->reason, reason->syscall, reason->source);
 }
 
+std::string propagation_text(const MountView& mount) {
+  const std::string text = propagation_words(mount);
+  return text.empty() ? "private" : text;
+}
+
 void print_mounts(const Answer& answer) {
   if (answer.mounts.empty()) return;
   print("\nThe mounts involved, with their lines in /proc/PID/mountinfo:\n");
@@ -103,8 +108,7 @@ void print_mounts(const Answer& answer) {
       print(fmt::format("  {}: not visible to the process\n", mount.what));
       continue;
     }
-    const std::string words = propagation_words(mount.seen->mount);
-    print(fmt::format("  {} ({}):\n    {}\n", mount.what, words.empty() ? "private" : words,
+    print(fmt::format("  {} ({}):\n    {}\n", mount.what, propagation_text(mount.seen->mount),
                       mount.seen->text));
   }
 }
@@ -165,10 +169,9 @@ std::string json_of(const ProcessView& process, const Answer& answer) {
     Json one = Json::object({{"what", mount.what}});
     if (mount.seen) {
       const MountView& view = mount.seen->mount;
-      const std::string words = propagation_words(view);
       one.set("id", view.id);
       one.set("mount_point", view.mount_point);
-      one.set("propagation", words.empty() ? "private" : words);
+      one.set("propagation", propagation_text(view));
       one.set("line", mount.seen->text);
     }
     mounts.push_back(one);

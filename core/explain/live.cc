@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "observe/process.h"
 #include "op/outcome.h"
 
 namespace pivotcheck::explain {
@@ -69,6 +68,7 @@ Expected<ProcessView> view_process(pid_t pid, const PathAsked& new_root, const P
   auto elsewhere = parsed(facts->mountinfo_elsewhere);
   if (!elsewhere) return std::unexpected(elsewhere.error());
   ProcessView process;
+  static_cast<ProcessRights&>(process) = *facts;
   const std::size_t longest = std::max(mounts->size(), elsewhere->size());
   // Before 6.12 no kernel counts the mounts of a namespace; but from its root, all are visible.
   process.all_is_seen = facts->mounts != 0
@@ -80,19 +80,12 @@ Expected<ProcessView> view_process(pid_t pid, const PathAsked& new_root, const P
   process.current_directory = std::move(paths->current_directory);
   process.new_root = std::move(paths->first);
   process.put_old = std::move(paths->second);
-  process.capabilities = facts->effective;
-  process.may_mount = facts->may_mount;
-  process.owns_namespace = facts->owns_namespace;
-  process.machine_owns = facts->machine_owns;
-  process.is_first_namespace = facts->is_first_namespace;
   const SeenMount* new_root_mount = process.find(process.new_root.mount);
   process.may_be_copy = process.machine_owns && !process.is_first_namespace &&
                         new_root_mount != nullptr &&
                         may_come_from_another_owner(pid, new_root_mount->mount);
   process.traits = traits;
   process.pid = pid;
-  process.needs_user_entry = !facts->callers_user_namespace;
-  process.needs_mount_entry = !facts->callers_mount_namespace;
   process.keeps_ids = ::geteuid() != 0;
   add_unseen_refusals(*facts, process);
   if (const auto asked = add_seccomp(pid, *facts, process); !asked) {

@@ -35,6 +35,7 @@ std::expected<ProcessView, std::string> view_mountinfo(std::string_view mountinf
   process.new_root.asked = query.new_root;
   process.put_old.asked = query.put_old;
   process.capabilities = query.capabilities;
+  process.owns_namespace = process.machine_owns = true;
   process.may_mount = query.capabilities.has(Capability::sys_admin);
   process.traits = query.traits;
   process.notes = {

@@ -22,6 +22,7 @@
 #include "explain/resolved_paths.h"
 #include "model/traits.h"
 #include "observe/mountinfo.h"
+#include "observe/process.h"
 #include "op/op.h"
 
 namespace pivotcheck::explain {
@@ -34,7 +35,7 @@ struct SeenMount {
 
 const SeenMount* find_mount(const std::vector<SeenMount>& mounts, MountId id);  // nullptr: none
 
-struct ProcessView {
+struct ProcessView : ProcessRights {
   std::vector<SeenMount> mounts;     // what the process itself sees, in the order of its mountinfo
   std::vector<SeenMount> elsewhere;  // what others of its mount namespace see
   bool all_is_seen = false;          // the two lists have every mount of the namespace
@@ -43,18 +44,11 @@ struct ProcessView {
   ResolvedPath current_directory;
   ResolvedPath new_root;
   ResolvedPath put_old;
-  Capabilities capabilities;        // effective ones
-  bool may_mount = true;            // CAP_SYS_ADMIN in the owner of the mount namespace
-  bool owns_namespace = true;       // its own user namespace is that owner
-  bool machine_owns = true;         // the owner is the machine's first user namespace: no mount is
-                                    // locked, unless
-  bool may_be_copy = false;         // new_root's mount came from a namespace of another owner
-  bool is_first_namespace = false;  // it is the mount namespace of PID 1
+  bool may_be_copy = false;  // new_root's mount came from a namespace of another owner: it may be
+                             // locked although machine_owns
   KernelTraits traits;
-  pid_t pid = 0;                  // 0: the caller itself, or nobody (offline)
-  bool needs_user_entry = false;  // its user namespace is not the caller's (nsenter -U)
-  bool needs_mount_entry = true;  // its mount namespace is not the caller's (nsenter -m)
-  bool keeps_ids = false;         // the caller is not root, and can't change its ids there
+  pid_t pid = 0;           // 0: the caller itself, or nobody (offline)
+  bool keeps_ids = false;  // the caller is not root, and can't change its ids in other namespaces
   // What may refuse pivot_root besides the mounts, each a clause: a seccomp filter, an LSM.
   std::vector<std::string> unseen_refusals;
   std::optional<Outcome> seccomp_answer;  // what a filter answers instead of the kernel

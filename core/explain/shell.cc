@@ -47,9 +47,9 @@ std::string printf_word(const std::string& word) {
 // Enters the process's root and current directory, or the root of its mount namespace.
 std::string nsenter(const ProcessView& process, bool at_namespace_root) {
   std::string text = fmt::format("nsenter --target {} ", process.pid);
-  if (process.needs_user_entry) text += "--user ";
-  if (process.needs_user_entry && process.keeps_ids) text += "--preserve-credentials ";
-  if (process.needs_mount_entry || at_namespace_root) text += "--mount ";
+  if (!process.callers_user_namespace) text += "--user ";
+  if (!process.callers_user_namespace && process.keeps_ids) text += "--preserve-credentials ";
+  if (!process.callers_mount_namespace || at_namespace_root) text += "--mount ";
   return at_namespace_root ? text : text + "--root --wd ";
 }
 

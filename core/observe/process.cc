@@ -76,9 +76,9 @@ Expected<void> read_status(TaskFiles& files, ProcessFacts& facts, uid_t& effecti
   const auto has = [set = number("CapEff", 16)](unsigned capability) {
     return (set >> capability & 1U) != 0;
   };
-  facts.effective.set(Capability::sys_admin, has(CAP_SYS_ADMIN));
-  facts.effective.set(Capability::sys_chroot, has(CAP_SYS_CHROOT));
-  facts.effective.set(Capability::dac, has(CAP_DAC_OVERRIDE) || has(CAP_DAC_READ_SEARCH));
+  facts.capabilities.set(Capability::sys_admin, has(CAP_SYS_ADMIN));
+  facts.capabilities.set(Capability::sys_chroot, has(CAP_SYS_CHROOT));
+  facts.capabilities.set(Capability::dac, has(CAP_DAC_OVERRIDE) || has(CAP_DAC_READ_SEARCH));
   facts.seccomp_mode = static_cast<int>(number("Seccomp"));
   facts.seccomp_filters = static_cast<int>(number("Seccomp_filters"));
   facts.no_new_privileges = number("NoNewPrivs") != 0;
@@ -102,7 +102,7 @@ Expected<void> read_owner(TaskFiles& files, uid_t effective_uid, ProcessFacts& f
   facts.owns_namespace = inode_of(owner.get()) == users_inode;
   facts.machine_owns = inode_of(owner.get()) == first_user_namespace;
   facts.may_mount = has_power_over(std::move(owner), users_inode,
-                                   facts.effective.has(Capability::sys_admin), effective_uid);
+                                   facts.capabilities.has(Capability::sys_admin), effective_uid);
   return {};
 }
 

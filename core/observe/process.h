@@ -21,19 +21,23 @@
 
 namespace pivotcheck {
 
-struct ProcessFacts {
+// What a process may do to its mounts, and whose its namespaces are.
+struct ProcessRights {
+  Capabilities capabilities;        // effective ones
+  bool may_mount = false;           // CAP_SYS_ADMIN in the owner of its mount namespace
+  bool owns_namespace = false;      // its own user namespace is that owner
+  bool machine_owns = false;        // that owner is the machine's first user namespace
+  bool is_first_namespace = false;  // it is in the mount namespace of PID 1
+  bool callers_user_namespace = true;
+  bool callers_mount_namespace = true;
+};
+
+struct ProcessFacts : ProcessRights {
   std::string mountinfo;
   std::string mountinfo_elsewhere;  // the longest of another root in the same namespace; may be ""
   std::uint32_t mounts = 0;         // in the namespace; 0: this kernel can't tell (before 6.12)
   bool has_root_of_pid_1 = false;   // its root and mount namespace are those of PID 1
-  Capabilities effective;
-  bool may_mount = false;           // CAP_SYS_ADMIN in the owner of its mount namespace
-  bool owns_namespace = false;      // its own user namespace is that owner
-  bool machine_owns = false;        // that owner is the machine's first user namespace
-  bool is_first_namespace = false;  // the mount namespace of PID 1
-  bool callers_user_namespace = true;
-  bool callers_mount_namespace = true;
-  int seccomp_mode = 0;  // 0 none, 1 strict, 2 filter
+  int seccomp_mode = 0;             // 0 none, 1 strict, 2 filter
   int seccomp_filters = 0;
   bool no_new_privileges = false;
   std::string profile;           // "docker-default (enforce)"; "" if there is none
