@@ -51,8 +51,8 @@ std::optional<Capabilities> read_capabilities(const std::string& text) {
     return Capabilities{Capability::sys_admin, Capability::sys_chroot, Capability::dac};
   }
   Capabilities result;
-  std::istringstream words(text);
-  for (std::string word; std::getline(words, word, ',');) {
+  std::istringstream list(text);
+  for (std::string word; std::getline(list, word, ',');) {
     for (char& c : word) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     if (word.starts_with("cap_")) word.erase(0, 4);
     if (word.starts_with("dac_")) word = "dac";
@@ -71,11 +71,11 @@ std::string outcome_text(const explain::Possibility& one) {
 }
 
 std::string possible_text(const Answer& answer) {
-  std::string words;
+  std::string text;
   for (const auto& one : answer.possible) {
-    words += (words.empty() ? "" : ", or ") + outcome_text(one);
+    text += (text.empty() ? "" : ", or ") + outcome_text(one);
   }
-  return words;
+  return text;
 }
 
 std::string headline(const ExplainOptions& options, const Answer& answer) {
@@ -137,7 +137,7 @@ void print_answer(const ExplainOptions& options, const ProcessView& process, con
   if (!answer.advice.empty()) print(answer.advice + "\n");
   if (!answer.cannot_tell.empty()) {
     print("\nNot visible from outside:\n");
-    for (const std::string& words : answer.cannot_tell) print("  - " + words + "\n");
+    for (const std::string& text : answer.cannot_tell) print("  - " + text + "\n");
     if (!process.offline && !options.try_it) {
       print("--try finds out, in a copy of the mount namespace.\n");
     }

@@ -65,7 +65,7 @@ struct Counts {
   std::uint64_t cannot_tell = 0;
   std::uint64_t succeed = 0;
   std::map<std::string, std::uint64_t> rules;  // that the answers named
-  std::map<std::string, std::uint64_t> unknown;
+  std::map<std::string, std::uint64_t> open_questions;
 };
 
 // The result of one query.
@@ -262,8 +262,8 @@ void count(Counts& counts, const Result& result) {
   }
   if (result.answer.conclusion != explain::Conclusion::cannot_tell) return;
   ++counts.cannot_tell;
-  for (const std::string& words : result.answer.cannot_tell) {
-    ++counts.unknown[words.substr(0, words.find(':'))];
+  for (const std::string& text : result.answer.cannot_tell) {
+    ++counts.open_questions[text.substr(0, text.find(':'))];
   }
 }
 
@@ -277,8 +277,8 @@ void print_report(std::string_view owner, const Counts& counts) {
   fmt::print("{}: {} asked, {} would succeed, cannot tell {} ({:.2f} %)\n", owner, counts.asked,
              counts.succeed, counts.cannot_tell, 100 * share(counts));
   for (const auto& [rule, number] : counts.rules) fmt::print("    {:8} {}\n", number, rule);
-  for (const auto& [words, number] : counts.unknown) {
-    fmt::print("    {:8} cannot tell {}\n", number, words);
+  for (const auto& [text, number] : counts.open_questions) {
+    fmt::print("    {:8} cannot tell {}\n", number, text);
   }
 }
 

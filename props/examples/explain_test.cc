@@ -172,11 +172,11 @@ int status_under_filter(int error) {
     ::waitpid(child, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
-  const auto answer = static_cast<std::uint32_t>(error);
+  const auto data = static_cast<std::uint32_t>(error);
   sock_filter program[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),  // the number of the call
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pivot_root, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | answer),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | data),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   const sock_fprog filter{.len = 4, .filter = program};
@@ -184,10 +184,10 @@ int status_under_filter(int error) {
   if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) ::_exit(77);
   const auto process = view_process(0, PathAsked{"/proc"}, PathAsked{"/proc"}, KernelTraits{});
   if (!process) ::_exit(3);
-  const Answer told = explain(*process);
-  const bool right = told.conclusion == Conclusion::refused &&
-                     told.first.reason == &seccomp_filter && told.first.outcome.error == error &&
-                     told.commands.empty();
+  const Answer answer = explain(*process);
+  const bool right = answer.conclusion == Conclusion::refused &&
+                     answer.first.reason == &seccomp_filter &&
+                     answer.first.outcome.error == error && answer.commands.empty();
   ::_exit(right ? 0 : 1);
 }
 

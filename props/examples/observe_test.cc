@@ -72,7 +72,7 @@ Board::Task& enroll(const char* name) {
 }
 
 // In a task of the world.
-int hold(Board::Task& task, const char* name, const char* path) {
+int open_handle(Board::Task& task, const char* name, const char* path) {
   const int descriptor = open(path, O_PATH | O_CLOEXEC);
   MUST(descriptor);
   std::strcpy(task.handles[task.handle_count].name, name);
@@ -358,7 +358,7 @@ TEST_CASE("observe: what is stacked on / hides nothing from the lower root") {
     make_directory("/a");
     tmpfs("/a");
     tmpfs("/");
-    hold(task, "h", "/..");
+    open_handle(task, "h", "/..");
     spawn("B", [](Board::Task&) { MUST(chroot("/..")); });
   };
   expect(make, {"namespace 1: A, B", "/ #1 fs-1:/", "|-- / #2 fs-2:/", "`-- /a #3 fs-3:/",
@@ -393,13 +393,13 @@ TEST_CASE("observe: removed directories, and names that look like it") {
       make_directory(path);
     }
     bind("/a/b", "/c");
-    hold(task, "f", "/d");
-    hold(task, "g", "/x (deleted)");
-    hold(task, "h", "/e (deleted)");
+    open_handle(task, "f", "/d");
+    open_handle(task, "g", "/x (deleted)");
+    open_handle(task, "h", "/e (deleted)");
     const int file = open("/file", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
     MUST(file);
     close(file);
-    hold(task, "i", "/file");
+    open_handle(task, "i", "/file");
     MUST(chdir("/a/b"));
     for (const char* path : {"/a/b", "/a", "/d", "/e (deleted)"}) MUST(rmdir(path));
     MUST(unlink("/file"));
@@ -416,10 +416,10 @@ TEST_CASE("observe: removed things on ramfs, and what a rename replaced") {
     ramfs("/r");
     for (const char* path : {"/r/a", "/r/b", "/r/c"}) make_directory(path);
     for (const char* path : {"/r/f", "/r/g"}) close(open(path, O_CREAT | O_WRONLY, 0644));
-    hold(task, "a", "/r/a");
-    hold(task, "b", "/r/b");
-    hold(task, "c", "/r/c");
-    hold(task, "g", "/r/g");
+    open_handle(task, "a", "/r/a");
+    open_handle(task, "b", "/r/b");
+    open_handle(task, "c", "/r/c");
+    open_handle(task, "g", "/r/g");
     MUST(rmdir("/r/a"));
     MUST(rename("/r/b", "/r/c"));
     MUST(rename("/r/f", "/r/g"));
@@ -435,8 +435,8 @@ TEST_CASE("observe: a mount that was lazily unmounted is detached") {
     tmpfs("/a");
     make_directory("/a/sub");
     make_directory("/a/gone");
-    hold(task, "h", "/a/sub");
-    hold(task, "g", "/a/gone");
+    open_handle(task, "h", "/a/sub");
+    open_handle(task, "g", "/a/gone");
     MUST(chdir("/a"));
     MUST(rmdir("/a/gone"));
     MUST(umount2("/a", MNT_DETACH));
@@ -452,7 +452,7 @@ TEST_CASE("observe: two namespaces, and a handle from one into the other") {
     make_directory("/a");
     tmpfs("/a");
     make_directory("/a/x");
-    hold(task, "h", "/a/x");
+    open_handle(task, "h", "/a/x");
     spawn("B", [](Board::Task& other) {  // inherits the descriptor, and calls it "old"
       const int inherited = board->tasks[0].handles[0].descriptor;
       MUST(unshare(CLONE_NEWUSER | CLONE_NEWNS));
@@ -471,7 +471,7 @@ TEST_CASE("observe: a mount of a namespace that is gone is detached") {
   const auto make = [](Board::Task& task) {
     make_directory("/a");
     tmpfs("/a");
-    hold(task, "h", "/a");
+    open_handle(task, "h", "/a");
     MUST(unshare(CLONE_NEWNS));
     if (access("/proc", F_OK) == 0) _exit(1);
   };
@@ -542,7 +542,7 @@ TEST_CASE("observe: a namespace without mounts") {
   if (!is_root()) return;
   const World world(false, [](Board::Task& task) {
     make_directory("/a");
-    hold(task, "h", "/a");
+    open_handle(task, "h", "/a");
     MUST(umount2("/", MNT_DETACH));
   });
   for (const Source source : sources()) {
