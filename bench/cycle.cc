@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// cycle.cc: clocks, steps, and the two ways to go through them: in a thread and in a child.
+// cycle.cc: clocks, steps, and the two ways to perform them: in a thread and in a child.
 #include "cycle.h"
 
 #include <fcntl.h>
@@ -25,7 +25,6 @@ namespace pivotcheck::bench {
 namespace {
 
 using rootswitch::StepExecutor;
-using strategy::Phase;
 using strategy::SwitchStep;
 using strategy::Steps;
 
@@ -37,69 +36,23 @@ double read_us(clockid_t clock) {
   return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_nsec) / 1e3;
 }
 
-double now_us() { return read_us(CLOCK_MONOTONIC); }
-
 struct Stamp {
-  double wall_us = now_us();
-  double cpu_us = read_us(CLOCK_THREAD_CPUTIME_ID);
+  double wall_us = 0;
+  double cpu_us = 0;
+
+  static Stamp take() { return {read_us(CLOCK_MONOTONIC), read_us(CLOCK_THREAD_CPUTIME_ID)}; }
+  // At the end of a child, which used all this.
+  static Stamp take(const rusage& usage) {
+    const auto us = [](const timeval& time) {
+      return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_usec);
+    };
+    return {read_us(CLOCK_MONOTONIC), us(usage.ru_utime) + us(usage.ru_stime)};
+  }
 };
 
 Cost between(const Stamp& from, const Stamp& to) {
-  return {to.wall_us - from.wall_us, to.cpu_us - from.cpu_us, true};
+  return {to.wall_us - from.wall_us, to.cpu_us - from.cpu_us};
 }
-
-Part part_of(Phase phase) {
-  switch (phase) {
-    case Phase::prepare: return Part::prepare;
-    case Phase::namespaces: return Part::namespaces;
-    case Phase::propagation: return Part::propagation;
-    case Phase::bind: return Part::bind;
-    case Phase::pivot: return Part::pivot;
-    case Phase::detach: return Part::detach;
-    case Phase::start:
-    case Phase::teardown: return Part::teardown;
-  }
-  return Part::teardown;
-}
-
-// Costs of parts, as the steps go by; without `phases` only of the whole.
-class Meter {
- public:
-  Meter(Sample& sample, bool phases, const Planted& planted)
-      : sample_(sample), phases_(phases), planted_(planted) {}
-
-  // What follows belongs to this part; nullopt: to none.
-  void enter(std::optional<Part> part) {
-    if (!phases_ || part == part_) return;
-    if (part_ && *part_ == planted_.part && planted_.percent > 0) {
-      const double end = now_us() + (now_us() - last_.wall_us) * planted_.percent / 100;
-      while (now_us() < end) ::syscall(SYS_getppid);
-    }
-    const Stamp now;
-    if (part_) {
-      Cost& cost = at(sample_, *part_);
-      const Cost more = between(last_, now);
-      cost = {cost.wall_us + more.wall_us, cost.cpu_us + more.cpu_us, true};
-    }
-    part_ = part;
-    last_ = now;
-  }
-
-  // All since the beginning is this part.
-  void whole(Part part) {
-    if (!phases_) at(sample_, part) = between(begun_, Stamp());
-  }
-
-  [[nodiscard]] const Stamp& begun() const { return begun_; }
-
- private:
-  Sample& sample_;
-  bool phases_;
-  const Planted& planted_;
-  std::optional<Part> part_;
-  Stamp begun_;
-  Stamp last_ = begun_;
-};
 
 // --- steps ---------------------------------------------------------------------------------------
 
@@ -114,10 +67,14 @@ bool is_unshare_user(const SwitchStep& step) {
   return unshare != nullptr && unshare->kinds.has(NamespaceKind::user);
 }
 
+std::string part_of(const SwitchStep& step) {
+  return std::string(name(step.phase)) + (step.phase == strategy::Phase::namespaces ? "s" : "");
+}
+
 // A cycle confines and executes nothing.
 void keep_what_is_measured(const Setting& setting, Steps& steps) {
   std::erase_if(steps, [&](const SwitchStep& step) {
-    return step.phase == Phase::start ||
+    return step.phase == strategy::Phase::start ||
            (is<strategy::MapIds>(step) && setting.user == UserNamespace::unmapped);
   });
 }
@@ -210,23 +167,15 @@ Expected<void> Cycles::prepare_template() {
   Steps steps = strategy::template_preparation(plan_for(setting_));
   keep_what_is_measured(setting_, steps);
   auto& made = shared_memory<TemplateNamespaces>();
-  const Stamp begun;
+  const Stamp begun = Stamp::take();
   const pid_t pid = kernel::sys_fork(CLONE_FILES | SIGCHLD);
   if (pid == 0) prepare_in_child(steps, tree_.proc.get(), made);
   int status = 0;
   ::waitpid(pid, &status, 0);
-  preparation_ = between(begun, Stamp());
+  preparation_ = between(begun, Stamp::take());
   template_ = made;
   if (pid > 0 && status == 0 && made.error == 0 && made.empty_root >= 0) return {};
   return fail(std::string("template: the preparation failed: ") + ::strerror(made.error));
-}
-
-// Before each cycle; not timed.
-void Cycles::begin() {
-  if (raw_) return;
-  library_.emplace(steps_);
-  if (template_.copy >= 0) library_->bind_namespace("C", template_.copy);
-  if (template_.empty_root >= 0) library_->bind_namespace("T", template_.empty_root);
 }
 
 int Cycles::perform(std::size_t index) {
@@ -241,96 +190,110 @@ int Cycles::perform(std::size_t index) {
   return raw_ ? raw_->perform(index) : library_->perform(step);
 }
 
-Expected<void> Cycles::result(const Refused& refused) const {
-  if (refused.error == 0) return {};
-  const char* name = ::strerrorname_np(refused.error);
-  return fail(describe(steps_[refused.step]) + ": " +
-              (name == nullptr ? std::to_string(refused.error) : name));
-}
+// --- one cycle -----------------------------------------------------------------------------------
 
-Expected<void> Cycles::run(Sample& sample, bool phases) {
-  return result(setting_.mode == ExecMode::thread ? in_thread(sample, phases)
-                                                  : in_child(sample, phases));
-}
-
-Expected<void> Cycles::perform_steps() {
-  begin();
-  Refused refused;
-  for (std::size_t i = 0; i < steps_.size() && refused.error == 0; ++i) refused = {i, perform(i)};
-  return result(refused);
-}
-
-// --- a thread ------------------------------------------------------------------------------------
-
-Cycles::Refused Cycles::in_thread(Sample& sample, bool phases) {
-  begin();
-  Refused refused;
-  Meter meter(sample, phases, planted_);
-  for (std::size_t i = 0; i < steps_.size() && refused.error == 0; ++i) {
-    meter.enter(part_of(steps_[i].phase));
-    refused = {i, perform(i)};
-  }
-  meter.enter(std::nullopt);
-  meter.whole(Part::setup);
-  meter.enter(Part::teardown);
-  if (::setns(tree_.here.get(), CLONE_NEWNS) != 0) std::abort();
-  meter.enter(std::nullopt);
-  meter.whole(Part::cycle);
-  return refused;
-}
-
-// --- a child -------------------------------------------------------------------------------------
-
-// In memory that both see.
-struct Cycles::ChildReport {
-  Sample sample;
-  Stamp begun;
-  Stamp last;
-  Refused refused;
+// In memory that a child shares.
+struct Cycles::Trace {
+  Stamp begun;  // of a child: the fork
+  Stamp ready;  // to perform the first step
+  std::array<Stamp, 64> phase_ends;  // by step, where it is the last of its phase; else 0
+  Stamp last;   // after the last step
+  Stamp end;
+  std::size_t step = 0;
+  int error = 0;  // of this step; 0: nothing was refused
 };
 
-void Cycles::run_child(std::size_t first, bool phases, ChildReport& report) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  begin();
-  Meter meter(report.sample, phases, planted_);
-  report.begun = meter.begun();
-  for (std::size_t i = first; i < steps_.size(); ++i) {
-    meter.enter(part_of(steps_[i].phase));
-    report.refused = {i, perform(i)};
-    if (report.refused.error != 0) kernel::sys_exit(0);
+void Cycles::perform_all(Trace& trace, std::size_t first, bool phases) {
+  if (!raw_) {
+    library_.emplace(steps_);
+    if (template_.copy >= 0) library_->bind_namespace("C", template_.copy);
+    if (template_.empty_root >= 0) library_->bind_namespace("T", template_.empty_root);
   }
-  meter.enter(std::nullopt);
-  report.last = Stamp();
-  kernel::sys_exit(0);
+  trace.ready = Stamp::take();
+  double phase_began = trace.ready.wall_us;
+  for (std::size_t i = first; i < steps_.size(); ++i) {
+    trace.step = i;
+    trace.error = perform(i);
+    if (trace.error != 0) return;
+    if (!phases || (i + 1 < steps_.size() && steps_[i + 1].phase == steps_[i].phase)) continue;
+    if (planted_.percent > 0 && part_of(steps_[i]) == planted_.phase) {
+      const double now = read_us(CLOCK_MONOTONIC);
+      const double until = now + (now - phase_began) * planted_.percent / 100;
+      while (read_us(CLOCK_MONOTONIC) < until) ::syscall(SYS_getppid);
+    }
+    trace.phase_ends[i] = Stamp::take();
+    phase_began = trace.phase_ends[i].wall_us;
+  }
+  trace.last = Stamp::take();
+}
+
+void Cycles::in_thread(Trace& trace, bool phases) {
+  perform_all(trace, 0, phases);
+  trace.begun = trace.ready;
+  if (::setns(tree_.here.get(), CLONE_NEWNS) != 0) std::abort();
+  trace.end = Stamp::take();
 }
 
 // The child's processor time begins with the clone; so does the setup where the clone makes
 // namespaces.
-Cycles::Refused Cycles::in_child(Sample& sample, bool phases) {
-  static ChildReport& report = shared_memory<ChildReport>();
-  report = {};
+void Cycles::in_child(Trace& trace, bool phases) {
   const CloneFlags clone = flags_of_clone(steps_);
-  const Stamp begun{now_us(), 0};
+  trace.begun = {read_us(CLOCK_MONOTONIC), 0};
   const pid_t pid = kernel::sys_fork(clone.flags | SIGCHLD);
-  if (pid < 0) return {0, errno};
-  if (pid == 0) run_child(clone.steps, phases, report);
-  rusage usage{};
-  int status = 0;
-  ::wait4(pid, &status, 0, &usage);
-  const auto us = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_usec);
-  };
-  const Stamp end{now_us(), us(usage.ru_utime) + us(usage.ru_stime)};
-  sample = report.sample;
-  if (phases) {
-    at(sample, Part::fork) = between(begun, report.begun);
-    at(sample, Part::teardown) = between(report.last, end);
-  } else {
-    at(sample, Part::setup) = between(clone.flags != 0 ? begun : report.begun, report.last);
-    at(sample, Part::cycle) = between(begun, end);
+  if (pid == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    perform_all(trace, clone.steps, phases);
+    kernel::sys_exit(0);
   }
-  if (report.refused.error == 0 && status != 0) return {0, ECHILD};
-  return report.refused;
+  rusage usage{};
+  int status = pid < 0 ? -1 : 0;
+  ::wait4(pid, &status, 0, &usage);
+  trace.end = Stamp::take(usage);
+  if (trace.error == 0 && status != 0) trace.error = ECHILD;
+}
+
+Sample Cycles::sample_of(const Trace& trace, bool phases) const {
+  Sample sample;
+  const bool thread = setting_.mode == ExecMode::thread;
+  if (!phases) {
+    const bool clone_makes_some = flags_of_clone(steps_).flags != 0;
+    sample["setup"] = between(clone_makes_some ? trace.begun : trace.ready, trace.last);
+    sample["cycle"] = between(trace.begun, trace.end);
+    return sample;
+  }
+  if (!thread) sample["fork"] = between(trace.begun, trace.ready);
+  Stamp before = trace.ready;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (trace.phase_ends[i].wall_us == 0) continue;
+    const Cost more = between(before, trace.phase_ends[i]);
+    Cost& cost = sample[part_of(steps_[i])];
+    cost = {cost.wall_us + more.wall_us, cost.cpu_us + more.cpu_us};
+    before = trace.phase_ends[i];
+  }
+  sample["teardown"] = between(trace.last, trace.end);
+  return sample;
+}
+
+Expected<void> Cycles::result(const Trace& trace) const {
+  if (trace.error == 0) return {};
+  const char* error = ::strerrorname_np(trace.error);
+  return fail(describe(steps_[trace.step]) + ": " +
+              (error == nullptr ? std::to_string(trace.error) : error));
+}
+
+Expected<Sample> Cycles::run(bool phases) {
+  static Trace& trace = shared_memory<Trace>();
+  trace = {};
+  if (steps_.size() > trace.phase_ends.size()) return fail("the strategy has too many steps");
+  setting_.mode == ExecMode::thread ? in_thread(trace, phases) : in_child(trace, phases);
+  if (auto done = result(trace); !done) return std::unexpected(done.error());
+  return sample_of(trace, phases);
+}
+
+Expected<void> Cycles::perform_steps() {
+  Trace trace;
+  perform_all(trace, 0, false);
+  return result(trace);
 }
 
 }  // namespace pivotcheck::bench

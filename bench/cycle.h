@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "base/failure.h"
 #include "old_tree.h"
@@ -12,9 +13,9 @@
 
 namespace pivotcheck::bench {
 
-// Real work that is added to one part, in percent of what it takes: a comparison must notice it.
+// Real work that is added to one phase, in percent of what it takes: a comparison must notice it.
 struct Planted {
-  Part part = Part::pivot;
+  std::string phase;
   double percent = 0;
 };
 
@@ -34,27 +35,23 @@ class Cycles {
 
   // One cycle; `phases`: part by part, else `setup` and `cycle` as a whole. A failure names the step
   // and its errno.
-  Expected<void> run(Sample& sample, bool phases);
+  Expected<Sample> run(bool phases);
   // The steps alone, in this process, which stays where they lead.
   Expected<void> perform_steps();
   // What it cost to make the template.
   [[nodiscard]] const Cost& preparation() const { return preparation_; }
 
  private:
-  struct Refused {
-    std::size_t step = 0;
-    int error = 0;  // 0: nothing was refused
-  };
-  struct ChildReport;
+  struct Trace;
 
   Cycles(const Setting& setting, const Planted& planted, OldTree tree);
   Expected<void> prepare_template();
-  void begin();
   int perform(std::size_t step);  // 0 or an errno
-  Refused in_thread(Sample& sample, bool phases);
-  Refused in_child(Sample& sample, bool phases);
-  [[noreturn]] void run_child(std::size_t first, bool phases, ChildReport& report);
-  [[nodiscard]] Expected<void> result(const Refused& refused) const;
+  void perform_all(Trace& trace, std::size_t first, bool phases);
+  void in_thread(Trace& trace, bool phases);
+  void in_child(Trace& trace, bool phases);
+  [[nodiscard]] Sample sample_of(const Trace& trace, bool phases) const;
+  [[nodiscard]] Expected<void> result(const Trace& trace) const;
 
   Setting setting_;
   Planted planted_;

@@ -3,17 +3,30 @@
 //
 //     harness    whole cases as `pivotcheck explore` does them: generate (which predicts), perform,
 //                read, compare
-//     bare       the system calls and reads of the very same cases, and nothing else (bare.h)
+//     bare       the system calls and reads of the very same cases, and nothing else: no model, no
+//                generator, no comparison, no protocol, and nothing is parsed or kept. Recorded once
+//                are the steps, and the tasks left at the end with their descriptors. For each case:
+//                a fresh world; the steps; the same links, listmount, statmount; each 16th time
+//                mountinfo
 //
 // for 1 to 16 workers, each a process of its own on either side. Ends with a line for each number
 // of workers: the medians of the rates, their ratio, which should stay below 1.5, and the ratio of
 // the processor time that both took.
 //
+// On the bare side the executor's own code makes the calls (check/driver/executor.h), so that both
+// sides have the same reset, tasks and turns. Its reads are a second road to those of observe/, on
+// purpose: without what is made of them.
+//
 // Cases wait for RCU, so the best rate takes several workers for each core. On a machine that others
 // use as well, a process that sleeps waits for them before it goes on, and the harness sleeps more
 // often (its two processes take turns): there the ratio of processor time is the one that counts.
 #include <benchmark/benchmark.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,37 +37,231 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "bare.h"
 #include "base/unique_fd.h"
+#include "check/driver/executor.h"
+#include "check/driver/frame.h"
+#include "check/driver/kernel_driver.h"
+#include "check/driver/reserved_fds.h"
+#include "check/driver/shared_schedule.h"
 #include "check/gen/coverage_stats.h"
 #include "check/gen/scenario_generator.h"
 #include "check/gen/seeded.h"
 #include "check/trial/trial.h"
+#include "observe/statmount_api.h"
 
 namespace {
 
 using namespace pivotcheck;
+namespace api = statmount_api;
 
 constexpr std::uint64_t seed = 1;
 constexpr std::size_t cases_recorded = 512;
 constexpr std::uint64_t cases_each = 64;  // of one worker, in one iteration
 constexpr std::size_t workers_max = 16;
+constexpr int cross_check_every = 16;  // as `pivotcheck explore` does it
 
-// Seconds of processor time of a process and of its children that have ended: utime to cstime, the
-// fields 14 to 17 of proc_pid_stat(5).
-double cpu_seconds(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string skipped;
-  std::getline(file, skipped, ')');
-  for (int field = 3; field < 14; ++field) file >> skipped;
-  std::array<double, 4> ticks{};
-  for (double& one : ticks) file >> one;
-  return (ticks[0] + ticks[1] + ticks[2] + ticks[3]) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+// Cases [first, first + count), again from the first after the last.
+struct CaseRange {
+  std::uint64_t first;
+  std::uint64_t count;
+};
+
+// Until the socket is closed: reads a CaseRange, does each case, answers with a byte. Ends when
+// `one_case` returns false.
+template <class OneCase>
+void serve(int socket, OneCase one_case) {
+  for (CaseRange range{}; ::recv(socket, &range, sizeof(range), MSG_WAITALL) == sizeof(range);) {
+    for (std::uint64_t i = 0; i < range.count; ++i) {
+      if (!one_case((range.first + i) % cases_recorded)) return;
+    }
+    if (::send(socket, "", 1, MSG_NOSIGNAL) != 1) return;
+  }
+}
+
+// --- the bare side -------------------------------------------------------------------------------
+
+struct TaskLeft {
+  int number;  // of the task
+  std::vector<int> descriptors;
+};
+
+struct Recording {
+  kernel::Script script;
+  std::vector<TaskLeft> left;
+};
+
+// Set before an executor is launched, which is a copy of this process.
+std::vector<Recording> recordings;
+
+constexpr std::uint64_t everything = STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC | STATMOUNT_MNT_ROOT |
+                                     STATMOUNT_MNT_POINT | STATMOUNT_FS_TYPE;
+
+// The system calls of observe/observe.cc. What is known already (a namespace, a directory) is not
+// read again, there as here.
+class Reads {
+ public:
+  void of_case(const kernel::SharedSchedule& schedule, const Recording& recording,
+               bool mountinfo_too) {
+    namespaces_.clear();
+    places_.clear();
+    for (const TaskLeft& task : recording.left) of_task(schedule.outer_pid(task.number), task);
+    for (const Namespace& one : namespaces_) of_namespace(one);
+    if (!mountinfo_too) return;
+    namespaces_.clear();
+    places_.clear();
+    for (const TaskLeft& task : recording.left) {
+      const pid_t pid = schedule.outer_pid(task.number);
+      if (of_task(pid, task)) of_mountinfo(pid);
+    }
+  }
+
+ private:
+  struct Namespace {
+    std::uint64_t inode = 0;
+    api::NamespaceInfo info{};
+  };
+  struct Place {
+    std::uint64_t inode = 0;
+    std::uint64_t mount = 0;
+    bool operator==(const Place&) const = default;
+  };
+
+  const char* path(pid_t pid, const char* name) {
+    std::snprintf(path_.data(), path_.size(), "%d/%s", pid, name);
+    return path_.data();
+  }
+
+  // Is it in a namespace that was not known?
+  bool of_task(pid_t pid, const TaskLeft& task) {
+    const char* link = path(pid, "ns/mnt");
+    unsigned long inode = 0;
+    if (!namespaces_.empty()) {
+      const ssize_t size =
+          ::readlinkat(kernel::reserved_fds::proc, link, reply_.data(), reply_.size() - 1);
+      reply_[static_cast<std::size_t>(std::max<ssize_t>(size, 0))] = '\0';
+      static_cast<void>(std::sscanf(reply_.data(), "mnt:[%lu]", &inode));
+    }
+    const bool is_new = std::ranges::find(namespaces_, inode, &Namespace::inode) ==
+                        namespaces_.end();
+    if (is_new) identify(link);
+    of_place(pid, "root");
+    of_place(pid, "cwd");
+    for (const int descriptor : task.descriptors) {
+      std::array<char, 16> name{};
+      std::snprintf(name.data(), name.size(), "fd/%d", descriptor);
+      of_place(pid, name.data());
+    }
+    return is_new;
+  }
+
+  void identify(const char* link) {
+    const UniqueFd fd(::openat(kernel::reserved_fds::proc, link, O_RDONLY | O_CLOEXEC));
+    struct stat status {};
+    Namespace& one = namespaces_.emplace_back();
+    if (::fstat(fd.get(), &status) == 0) one.inode = status.st_ino;
+    ::ioctl(fd.get(), api::ns_mnt_get_info, &one.info);
+  }
+
+  void of_place(pid_t pid, const char* name) {
+    const char* link = path(pid, name);
+    struct statx status {};
+    const unsigned mask = STATX_TYPE | STATX_INO | STATX_NLINK | STATX_MNT_ID_UNIQUE;
+    if (::statx(kernel::reserved_fds::proc, link, AT_NO_AUTOMOUNT, mask, &status) != 0) return;
+    const Place one{status.stx_ino, status.stx_mnt_id};
+    if (std::ranges::find(places_, one) != places_.end()) return;
+    static_cast<void>(
+        !::readlinkat(kernel::reserved_fds::proc, link, reply_.data(), reply_.size()));
+    if (S_ISDIR(status.stx_mode)) places_.push_back(one);
+  }
+
+  void of_namespace(const Namespace& one) {
+    if (one.info.mounts == 0) return;
+    std::array<std::uint64_t, 512> ids{};
+    api::Request request{.mount = LSMT_ROOT, .parameter = 0,
+                         .mount_namespace = one.info.id};
+    const long count = ::syscall(SYS_listmount, &request, ids.data(), ids.size(), 0);
+    request.parameter = everything;
+    for (long i = 0; i < count; ++i) {
+      request.mount = ids[static_cast<std::size_t>(i)];
+      ::syscall(SYS_statmount, &request, reply_.data(), reply_.size(), 0);
+    }
+  }
+
+  void of_mountinfo(pid_t pid) {
+    const UniqueFd fd(::openat(kernel::reserved_fds::proc, path(pid, "mountinfo"),
+                               O_RDONLY | O_CLOEXEC));
+    while (::read(fd.get(), reply_.data(), reply_.size()) > 0) {
+    }
+  }
+
+  std::array<char, 64> path_{};
+  std::vector<Namespace> namespaces_;  // their memory is kept from case to case
+  std::vector<Place> places_;
+  alignas(8) std::array<char, 16384> reply_{};
+};
+
+void serve_recordings(kernel::TaskContext& context, int owner) {
+  Reads reads;
+  unsigned cases = 0;
+  serve(owner, [&](std::uint64_t number) {
+    const Recording& one = recordings[number];
+    if (kernel::end_world(context, one.script.order.steps.size())) return false;
+    kernel::run_in_fresh_namespace(context, one.script);
+    reads.of_case(*context.schedule, one, cases++ % cross_check_every == 0);
+    return true;
+  });
+}
+
+Expected<Recording> record_one(KernelDriver& driver, const Generated& generated) {
+  Recording recording;
+  recording.script.order.steps = generated.steps;
+  for (const Verdict& verdict : generated.verdicts) {
+    recording.script.order.predicted.push_back(verdict.outcome);
+  }
+  auto cast = kernel::make_cast(generated.steps);
+  if (!cast) return std::unexpected(cast.error());
+  recording.script.cast = std::move(*cast);
+  const auto performed = driver.perform(generated.steps, recording.script.order.predicted,
+                                        std::chrono::seconds(10));
+  if (!performed) return std::unexpected(performed.error());
+  if (performed->outcomes != recording.script.order.predicted) return fail("they disagree");
+  const std::vector<std::string>& names = recording.script.cast.names;
+  for (const LiveTask& task : performed->tasks) {
+    const auto number = std::ranges::find(names, task.name) - names.begin();
+    TaskLeft& left = recording.left.emplace_back(static_cast<int>(number), std::vector<int>());
+    for (const auto& handle : task.handles) left.descriptors.push_back(handle.second);
+  }
+  return recording;
+}
+
+Expected<void> record_all() {
+  auto driver = KernelDriver::start(Privilege::userns);
+  if (!driver) return std::unexpected(driver.error());
+  const ScenarioGenerator generator({.privilege = Privilege::userns,
+                                     .traits = KernelTraits::for_release(running_release())});
+  for (std::uint64_t number = 0; number < cases_recorded; ++number) {
+    SeededChoices choices(seed, number);
+    auto one = record_one(*driver, generator.generate(choices));
+    if (!one) return fail("case " + std::to_string(number) + ": " + one.error().what);
+    recordings.push_back(std::move(*one));
+  }
+  return {};
+}
+
+Expected<kernel::Executor> launch_bare() {
+  auto executor = kernel::launch_executor(Privilege::userns, serve_recordings);
+  if (!executor) return executor;
+  kernel::Bytes body;  // that it is set up
+  kernel::Report report;
+  if (kernel::receive_frame(executor->socket.get(), body, {}) != kernel::IoStatus::ok ||
+      !decode(body, report) || !report.failure.empty()) {
+    return fail("the bare executor can't set up its world: " + report.failure);
+  }
+  return executor;
 }
 
 // --- the harness's side --------------------------------------------------------------------------
@@ -79,17 +286,29 @@ void one_case(Trial& trial, const ScenarioGenerator& generator, std::uint64_t nu
 }
 
 void serve_cases(int owner) {
-  auto trial = Trial::make({.traits = {}, .cross_check_every = bench::cross_check_every});
+  auto trial = Trial::make({.traits = {}, .cross_check_every = cross_check_every});
   if (!trial || !trial->start(Privilege::userns)) return;
   const ScenarioGenerator generator({.privilege = Privilege::userns, .traits = trial->traits()});
   gen::CoverageStats stats;
-  bench::serve(owner, [&](std::uint64_t number) {
-    one_case(*trial, generator, number % cases_recorded, stats);
+  serve(owner, [&](std::uint64_t number) {
+    one_case(*trial, generator, number, stats);
     return true;
   });
 }
 
 // --- both sides ----------------------------------------------------------------------------------
+
+// Seconds of processor time of a process and of its children that have ended: utime to cstime, the
+// fields 14 to 17 of proc_pid_stat(5).
+double cpu_seconds(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string skipped;
+  std::getline(file, skipped, ')');
+  for (int field = 3; field < 14; ++field) file >> skipped;
+  std::array<double, 4> ticks{};
+  for (double& one : ticks) file >> one;
+  return (ticks[0] + ticks[1] + ticks[2] + ticks[3]) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
 
 struct Worker {
   pid_t pid;
@@ -125,7 +344,7 @@ class Workers {
   // So many workers do cases_each at the same time, each from another place in the list.
   bool run(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
-      const bench::CaseRange range{begun_ + i * cases_recorded / count, cases_each};
+      const CaseRange range{begun_ + i * cases_recorded / count, cases_each};
       if (::send(workers_[i].socket.get(), &range, sizeof(range), MSG_NOSIGNAL) != sizeof(range)) {
         return false;
       }
@@ -226,19 +445,16 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&count, arguments.data());
   if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 2;
 
-  const auto recordings = bench::record(Privilege::userns, seed, cases_recorded);
-  if (!recordings) {
-    std::fprintf(stderr, "harness_bench: %s\n", recordings.error().what.c_str());
-    return recordings.error().kind == Failure::Kind::cannot_run ? 4 : 3;
-  }
+  const auto refuse = [](const Failure& failure) {
+    std::fprintf(stderr, "harness_bench: %s\n", failure.what.c_str());
+    return failure.kind == Failure::Kind::cannot_run ? 4 : 3;
+  };
+  if (const auto done = record_all(); !done) return refuse(done.error());
   Workers harness, bare;
   for (std::size_t i = 0; i < workers_max; ++i) {
     harness.add(launch_worker());
-    auto executor = bench::launch_bare(Privilege::userns, *recordings);
-    if (!executor) {
-      std::fprintf(stderr, "harness_bench: %s\n", executor.error().what.c_str());
-      return 3;
-    }
+    auto executor = launch_bare();
+    if (!executor) return refuse(executor.error());
     bare.add({executor->pid, std::move(executor->socket), false});
   }
   add("harness", harness);

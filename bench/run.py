@@ -252,7 +252,7 @@ def main():
     parser.add_argument("--seconds", type=float, help="stop after as many, but not before five "
                         "rounds; 225 if not given, 3600 with --all")
     parser.add_argument("--only", default="", help="settings whose name matches this expression")
-    parser.add_argument("--slow", help="PART:PERCENT: plant a slowdown, to see it found")
+    parser.add_argument("--slow", help="PHASE:PERCENT: plant a slowdown, to see it found")
     parser.add_argument("--rounds-min", type=int, default=5)
     parser.add_argument("--rounds-max", type=int, default=15)
     parser.add_argument("--cycles", type=int, default=8, help="in a round, of each setting")

@@ -42,21 +42,19 @@ def read_json(path):
 
 def load(path):
     run = read_json(path)
-    if run is None:
-        fail(f"{path}: no such file")
     if not isinstance(run, dict) or not isinstance(run.get("benchmarks"), list):
         fail(f"{path}: that is no run of ci/bench: it has no list of benchmarks")
     return run
 
 
 def load_rivals(folder):
+    """None if there are none. Earlier versions named the file peers.json."""
     return (read_json(os.path.join(folder, "rivals.json")) or
-            read_json(os.path.join(folder, "peers.json")))  # as earlier versions named it
+            read_json(os.path.join(folder, "peers.json")))
 
 
 def plain(name):
-    """Without what Google Benchmark adds, as two runs need not have the same number of rounds; and
-    as it is called now, because files of earlier versions can be compared with new ones."""
+    """As benchmarks are called now: files of earlier versions can be compared with new ones."""
     name = re.sub(r"/iterations:\d+|/repeats:\d+|/manual_time|/min_time:[\d.]+", "", name)
     name = name.replace("/carrier:", "/mode:").replace("/crowd:", "/idle_threads:")
     return re.sub(r"/carrier$", "/fork", name)
@@ -65,13 +63,8 @@ def plain(name):
 def fields(name):
     """{"family": "switch", "strategy": "dot-dot", "mounts": "30", ..., "part": "pivot"}"""
     words = name.split("/")
-    found = {"family": words[0], "part": words[-1]}
-    if len(words) > 2:
-        found["strategy"] = words[1]
-    for word in words[2:-1]:
-        key, _, value = word.partition(":")
-        found[key] = value
-    return found
+    return {"family": words[0], "strategy": words[1], "part": words[-1],
+            **dict(word.split(":") for word in words[2:-1])}
 
 
 def setting(strategy, mode, family="switch", **axes):
@@ -94,9 +87,8 @@ class Figures:
 
     def __init__(self, run):
         self.rows = repetitions(run)
-        found = [runs.get("strategy") for runs in map(fields, self.rows)
-                 if runs["family"] == "switch"]
-        self.strategies = run["context"].get("strategies") or list(dict.fromkeys(found))
+        self.strategies = run["context"].get("strategies") or list(dict.fromkeys(
+            fields(name)["strategy"] for name in self.rows if name.startswith("switch/")))
 
     def median(self, name, column):
         values = [row[column] for row in self.rows.get(name, []) if column in row]
@@ -112,6 +104,6 @@ class Figures:
 
     def points(self, axis):
         """The values of an axis that were measured with all others at home."""
-        every = [fields(name) for name in self.rows]
-        return {one[axis] for one in every if one["family"] == "switch" and all(
-            one.get(other) == HOME[other] for other in HOME if other != axis)}
+        every = [fields(name) for name in self.rows if name.startswith("switch/")]
+        return {one[axis] for one in every
+                if all(one[other] == HOME[other] for other in HOME if other != axis)}

@@ -11,8 +11,10 @@
 // nothing to `setup` and `cycle`.
 #pragma once
 
-#include <array>
+#include <functional>
+#include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "switch/strategy/catalogue.h"
@@ -43,29 +45,11 @@ struct Setting {
 // threads are the caller's (run.py).
 std::optional<Setting> parse_setting(std::string_view name);
 
-enum class Part : unsigned char {
-  prepare,  // template only: made once for many switches
-  fork,     // until the child runs
-  namespaces,
-  propagation,
-  bind,
-  pivot,
-  detach,
-  teardown,
-  setup,
-  cycle,
-};
-inline constexpr std::array<std::string_view, 10> part_names{
-    "prepare", "fork",   "namespaces", "propagation", "bind",
-    "pivot",   "detach", "teardown",   "setup",       "cycle"};
-
 struct Cost {
   double wall_us = 0;
   double cpu_us = 0;  // of the thread, or of the child
-  bool measured = false;
 };
-using Sample = std::array<Cost, part_names.size()>;  // of one cycle
-
-inline Cost& at(Sample& sample, Part part) { return sample[static_cast<std::size_t>(part)]; }
+// Of one cycle, by part: as in the drawing, or `prepare`, what template makes once for many switches.
+using Sample = std::map<std::string, Cost, std::less<>>;
 
 }  // namespace pivotcheck::bench

@@ -8,7 +8,7 @@
 //
 //     {"pivot": {"wall_us": [...], "cpu_us": [...]}, ...}
 //
-//     switch_bench --setting NAME [--cycles N] [--slow PART:PERCENT] [--benchmark_...]
+//     switch_bench --setting NAME [--cycles N] [--slow PHASE:PERCENT] [--benchmark_...]
 //     switch_bench --check             do the raw system calls lead to the same world as the library?
 //     switch_bench --draw NAME         the world after the last step, as text
 //     switch_bench --strategies        the names of all, a line each
@@ -63,38 +63,31 @@ Expected<Cycles> make_cycles(const Setting& setting, const Planted& planted) {
 
 // --- measuring -----------------------------------------------------------------------------------
 
-nlohmann::json report_of(const std::vector<Sample>& samples) {
-  nlohmann::json report;
-  const auto rounded = [](double us) { return std::round(us * 100) / 100; };
-  for (const Sample& sample : samples) {
-    for (std::size_t part = 0; part < sample.size(); ++part) {
-      if (!sample[part].measured) continue;
-      nlohmann::json& to = report[std::string(part_names[part])];
-      to["wall_us"].push_back(rounded(sample[part].wall_us));
-      to["cpu_us"].push_back(rounded(sample[part].cpu_us));
-    }
-  }
-  return report;
-}
-
 void measure(benchmark::State& state, const Setting& setting, const Planted& planted) {
   auto cycles = make_cycles(setting, planted);
   if (!cycles) return state.SkipWithError(cycles.error().what.c_str());
-  std::vector<Sample> samples;
-  const auto run = [&](bool phases) {
-    const auto done = cycles->run(samples.emplace_back(), phases);
-    if (!done) state.SkipWithError(done.error().what.c_str());
-    return done.has_value();
+  nlohmann::json report;
+  const auto add = [&](const std::string& part, const Cost& cost) {
+    const auto rounded = [](double us) { return std::round(us * 100) / 100; };
+    report[part]["wall_us"].push_back(rounded(cost.wall_us));
+    report[part]["cpu_us"].push_back(rounded(cost.cpu_us));
   };
-  if (!run(false) || !run(true)) return;  // warms up
-  samples.clear();
+  // The wall time of the whole; 0 after a failure.
+  const auto run = [&](bool phases) {
+    const auto sample = cycles->run(phases);
+    if (!sample) state.SkipWithError(sample.error().what.c_str());
+    for (const auto& [part, cost] : sample.value_or(Sample{})) add(part, cost);
+    return !sample ? 0 : phases ? 1 : sample->at("cycle").wall_us;
+  };
+  if (run(false) == 0 || run(true) == 0) return;  // warms up
+  report.clear();
+  if (setting.strategy == Strategy::template_) add("prepare", cycles->preparation());
   for (auto _ : state) {
-    if (!run(false)) return;
-    state.SetIterationTime(at(samples.back(), Part::cycle).wall_us / 1e6);
-    if (!run(true)) return;
+    const double cycle_us = run(false);
+    if (cycle_us == 0 || run(true) == 0) return;
+    state.SetIterationTime(cycle_us / 1e6);
   }
-  at(samples.front(), Part::prepare) = cycles->preparation();
-  state.SetLabel(report_of(samples).dump());
+  state.SetLabel(report.dump());
 }
 
 // --- checking ------------------------------------------------------------------------------------
@@ -163,14 +156,10 @@ int keep_idle_threads(unsigned count) {
 }
 
 Planted read_planted(const std::string& text) {
-  if (text.empty()) return {};
-  const std::size_t colon = std::min(text.find(':'), text.size() - 1);
-  const auto found = std::ranges::find(part_names, text.substr(0, colon));
-  const double percent = std::atof(text.c_str() + colon + 1);
-  if (found != part_names.end() && percent > 0) {
-    return {static_cast<Part>(found - part_names.begin()), percent};
-  }
-  throw CLI::ValidationError("--slow", "it takes PART:PERCENT, not " + text);
+  const std::size_t colon = std::min(text.find(':'), text.size());
+  const Planted planted{text.substr(0, colon), std::atof(text.substr(colon).erase(0, 1).c_str())};
+  if (text.empty() || planted.percent > 0) return planted;
+  throw CLI::ValidationError("--slow", "it takes PHASE:PERCENT, not " + text);
 }
 
 }  // namespace
@@ -185,7 +174,7 @@ int main(int argc, char** argv) {
   app.add_option("--setting", name, "measure it");
   app.add_option("--draw", draw, "print the world after the steps of this setting");
   app.add_option("--cycles", cycles, "of the setting")->check(CLI::Range(2, 10000));
-  app.add_option("--slow", slow, "PART:PERCENT more work, planted");
+  app.add_option("--slow", slow, "PHASE:PERCENT more work, planted");
   app.add_flag("--check", want_check, "compare the worlds that library and raw calls lead to");
   app.add_flag("--strategies", want_strategies, "their names");
   app.add_option("--idle-threads", idle_threads, "start so many, and sleep");
