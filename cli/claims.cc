@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// claims.cc: `pivotcheck claims`: what people say about pivot_root, each as a scenario that shows
-// what is true of it (corpus/claims/README.md), run here and now. The scenarios are part of the
-// command, so that it says the same wherever it is installed.
+// claims.cc: `pivotcheck claims` runs the scenarios of corpus/claims (see its README.md). They show
+// what is true of what people say about pivot_root. They are compiled in, so no files are needed.
 //
-// One claim is no scenario: that pivot_root can't work on rootfs. It is tried where the root of
-// this command is rootfs (in an initramfs), and elsewhere the table says that it was not.
+// One claim is not a scenario: that pivot_root can't work on rootfs. It is tried if the command's
+// own root is rootfs (in an initramfs); otherwise the table says that it was not run.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -31,13 +30,14 @@ struct Claim {
   Scenario scenario;
 };
 
-// What the running kernel made of it.
-struct Shown {
-  enum class How : unsigned char { shown, not_so, not_run };
-  How how = How::not_run;
-  std::string reason;    // of anything but `shown`
-  bool harness = false;  // not_run, because the harness broke
+// What the running kernel did with a claim's scenario.
+struct ClaimResult {
+  enum class Status : unsigned char { shown, not_so, not_run };
+  Status status = Status::not_run;
+  std::string reason;    // "" if it was shown
+  bool harness = false;  // not_run because the harness could not do its work
 };
+using Status = ClaimResult::Status;
 
 struct Options {
   std::vector<std::string> paths;
@@ -48,7 +48,7 @@ bool is_verdict(std::string_view word) {
   return word == "holds" || word == "fails" || word == "imprecise";
 }
 
-// The first `about:` is the verdict, the others are the sentence. "" or what is wrong.
+// The first `about:` is the verdict, the others are the sentence. Returns what is wrong, or "".
 std::string read_claim(const std::string& name, const Scenario& scenario, Claim& claim) {
   claim = {.name = name, .title = {}, .verdict = {}, .sentence = {}, .scenario = scenario};
   if (!scenario.title) return "it has no title";
@@ -63,32 +63,32 @@ std::string read_claim(const std::string& name, const Scenario& scenario, Claim&
   return "";
 }
 
-std::string_view words(Shown::How how) {
-  switch (how) {
-    case Shown::How::shown: return "shown";
-    case Shown::How::not_so: return "NOT SO HERE";
-    case Shown::How::not_run: return "NOT RUN";
+std::string_view name(Status status) {
+  switch (status) {
+    case Status::shown: return "shown";
+    case Status::not_so: return "NOT SO HERE";
+    case Status::not_run: return "NOT RUN";
   }
   return "";
 }
 
-Shown show(Expected<Trial>& trial, const Claim& claim) {
-  if (!trial) return {.how = Shown::How::not_run, .reason = trial.error().what};
+ClaimResult try_claim(Expected<Trial>& trial, const Claim& claim) {
+  if (!trial) return {.status = Status::not_run, .reason = trial.error().what};
   const TrialResult result = trial->run(claim.scenario);
   switch (result.kind) {
-    case TrialResult::Kind::agree: return {.how = Shown::How::shown, .reason = {}};
+    case TrialResult::Kind::agree: return {.status = Status::shown, .reason = {}};
     case TrialResult::Kind::disagree:
-      return {.how = Shown::How::not_so,
+      return {.status = Status::not_so,
               .reason = fmt::format("kernel and model disagree at step {}", result.step)};
-    case TrialResult::Kind::unmet: return {.how = Shown::How::not_so, .reason = result.reason};
-    case TrialResult::Kind::skipped: return {.how = Shown::How::not_run, .reason = result.reason};
+    case TrialResult::Kind::unmet: return {.status = Status::not_so, .reason = result.reason};
+    case TrialResult::Kind::skipped: return {.status = Status::not_run, .reason = result.reason};
     case TrialResult::Kind::failed:
-      return {.how = Shown::How::not_run, .reason = result.reason, .harness = true};
+      return {.status = Status::not_run, .reason = result.reason, .harness = true};
   }
   return {};
 }
 
-// --- the claim that no scenario can show
+// --- the claim that has no scenario
 
 Claim rootfs_claim() {
   return {.name = "rootfs-cannot-be-pivoted",
@@ -101,45 +101,45 @@ Claim rootfs_claim() {
           .scenario = {}};
 }
 
-// In a copy of the mount namespace nothing is changed, and /proc is a mount that every initramfs
-// has which can answer at all.
-Shown show_rootfs() {
+// The call is tried in a copy of the mount namespace, so nothing is changed. Every initramfs in
+// which this can run has a mount at /proc.
+ClaimResult try_rootfs_claim() {
   const auto traits = KernelTraits::for_release(running_release());
   const auto process = explain::view_process(0, {"/proc"}, {"/proc"}, traits);
-  if (!process) return {.how = Shown::How::not_run, .reason = process.error().what};
+  if (!process) return {.status = Status::not_run, .reason = process.error().what};
   const explain::Answer answer = explain::explain(*process);
   if (answer.first.reason != &explain::root_is_rootfs) {
     return {
-        .how = Shown::How::not_run,
+        .status = Status::not_run,
         .reason = "the root here is not rootfs: it takes an initramfs, as in a virtual machine"};
   }
   const auto outcome = dry_run_pivot_root(0, "/proc", "/proc");
   if (!outcome)
-    return {.how = Shown::How::not_run, .reason = outcome.error().what, .harness = true};
-  if (outcome->error == EINVAL) return {.how = Shown::How::shown, .reason = {}};
-  return {.how = Shown::How::not_so, .reason = "the kernel answers " + to_string(*outcome)};
+    return {.status = Status::not_run, .reason = outcome.error().what, .harness = true};
+  if (outcome->error == EINVAL) return {.status = Status::shown, .reason = {}};
+  return {.status = Status::not_so, .reason = "the kernel answers " + to_string(*outcome)};
 }
 
 // --- the table
 
-void print_claim(const Options& options, const Claim& claim, const Shown& shown) {
+void print_claim(const Options& options, const Claim& claim, const ClaimResult& shown) {
   if (options.json) {
     Json object = Json::object({{"claim", claim.name},
                                 {"title", claim.title},
                                 {"verdict", claim.verdict},
                                 {"sentence", claim.sentence},
-                                {"result", words(shown.how)}});
+                                {"result", name(shown.status)}});
     if (!shown.reason.empty()) object.set("reason", shown.reason);
     print(line(object));
     return;
   }
-  print(fmt::format("{:9}  {:11}  {}\n", claim.verdict, words(shown.how), claim.title));
+  print(fmt::format("{:9}  {:11}  {}\n", claim.verdict, name(shown.status), claim.title));
   print(fmt::format("{:24}{}\n", "", claim.sentence));
   if (!shown.reason.empty())
-    print(fmt::format("{:24}{}: {}\n", "", words(shown.how), shown.reason));
+    print(fmt::format("{:24}{}: {}\n", "", name(shown.status), shown.reason));
 }
 
-// The claims to show; nullopt if a file is wrong, which has been said.
+// The claims to run; nullopt if a file is wrong, which has been reported.
 std::optional<std::vector<Claim>> read_claims(const Options& options) {
   std::vector<Claim> claims;
   bool good = true;
@@ -172,15 +172,15 @@ ExitStatus claims(const Options& options) {
   int not_so = 0;
   int not_run = 0;
   bool harness = false;
-  const auto tell = [&](const Claim& claim, const Shown& how) {
+  const auto report = [&](const Claim& claim, const ClaimResult& how) {
     print_claim(options, claim, how);
-    shown += how.how == Shown::How::shown ? 1 : 0;
-    not_so += how.how == Shown::How::not_so ? 1 : 0;
-    not_run += how.how == Shown::How::not_run ? 1 : 0;
+    shown += how.status == Status::shown ? 1 : 0;
+    not_so += how.status == Status::not_so ? 1 : 0;
+    not_run += how.status == Status::not_run ? 1 : 0;
     harness = harness || how.harness;
   };
-  for (const Claim& claim : *all) tell(claim, show(trial, claim));
-  if (options.paths.empty()) tell(rootfs_claim(), show_rootfs());
+  for (const Claim& claim : *all) report(claim, try_claim(trial, claim));
+  if (options.paths.empty()) report(rootfs_claim(), try_rootfs_claim());
   complain(fmt::format("{} claims: {} shown on Linux {}, {} not so here, {} not run",
                        shown + not_so + not_run, shown, to_string(running_release()), not_so,
                        not_run));

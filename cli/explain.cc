@@ -92,7 +92,8 @@ std::string headline(const ExplainOptions& options, const Answer& answer) {
 }
 
 std::string reason_text(Reason reason) {
-  return fmt::format("{} ({}; {})", reason->reason, reason->syscall, reason->source);
+  return fmt::format("{} ({}; {})", reason->reason, to_string(reason->calls),
+                     to_string(reason->source));
 }
 
 std::string propagation_text(const MountView& mount) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// rules.cc: `pivotcheck rules`: the table of every reason for which an operation is refused.
+// rules.cc: `pivotcheck rules` prints the table of rules, one line for each.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,20 +19,21 @@ ExitStatus rules(bool json) {
   std::size_t call_width = 0;
   for (const RuleInfo& rule : rule_table()) {
     name_width = std::max(name_width, rule.name.size());
-    call_width = std::max(call_width, rule.syscall.size());
+    call_width = std::max(call_width, to_string(rule.calls).size());
   }
   for (const RuleInfo& rule : rule_table()) {
     const std::string error = errno_name(rule.error);
     if (json) {
       print(line(Json::object({{"name", rule.name},
-                               {"syscall", rule.syscall},
+                               {"syscall", to_string(rule.calls)},
                                {"errno", error},
                                {"reason", rule.reason},
-                               {"source", rule.source},
-                               {"since", rule.since}})));
+                               {"source", to_string(rule.source)},
+                               {"since", since_text(rule)}})));
     } else {
       print(fmt::format("{:{}}  {:{}}  {:12}  {} [{}; since: {}]\n", rule.name, name_width,
-                        rule.syscall, call_width, error, rule.reason, rule.source, rule.since));
+                        to_string(rule.calls), call_width, error, rule.reason,
+                        to_string(rule.source), since_text(rule)));
     }
   }
   return ExitStatus::agreed;

@@ -13,6 +13,7 @@ static std::string broken(const model::World& before, const Step& step, const Ve
   model::World twin = before;
   if (ok != (verdict.rule == Rule::none)) return "refused without a rule";
   if (!ok && verdict.outcome.error != info(verdict.rule).error) return "an errno of another rule";
+  if (!ok && !info(verdict.rule).calls.overlaps(calls_of(step.op))) return "a rule of another call";
   if (!ok && now != canonical(snapshot(before))) return "refused, but it changed";
   if (canonical(now) != now) return "the canonical form of a canonical one is another";
   if (apply(twin, step) != verdict || canonical(snapshot(twin)) != now) return "decided by chance";

@@ -17,7 +17,7 @@ namespace {
 
 // Rows: refused by that rule, or that verb succeeded. Columns: the verb that had succeeded before,
 // of whichever task. libFuzzer takes a counter that is not 0 for a feature, and its power of two.
-constexpr std::size_t rows = gen::rules_count + 1 + gen::verbs_count;
+constexpr std::size_t rows = rules_count + 1 + gen::verbs_count;
 constexpr std::size_t columns = gen::verbs_count + 1;  // the last: none yet
 __attribute__((section("__libfuzzer_extra_counters"), used))
 std::array<std::uint8_t, rows * columns> counters;
@@ -53,7 +53,7 @@ bool note_features(std::span<const Step> steps, std::span<const Verdict> verdict
     const bool ok = verdicts[i].outcome.ok();
     const std::size_t verb = gen::verb_index(steps[i].op);
     const std::size_t row =
-        ok ? gen::rules_count + 1 + verb : static_cast<std::size_t>(verdicts[i].rule);
+        ok ? rules_count + 1 + verb : static_cast<std::size_t>(verdicts[i].rule);
     std::uint8_t& counter = counters[row * columns + before];
     if (counter < UINT8_MAX) ++counter;
     if (ok) before = verb;

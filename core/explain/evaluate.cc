@@ -10,24 +10,32 @@
 namespace pivotcheck::explain {
 
 const RuleInfo root_is_rootfs{
-    .rule = Rule::none,
-    .name = "root-is-rootfs",
-    .syscall = "pivot_root",
+    .name = name_of<"root_is_rootfs">,
+    .calls = {Call::pivot_root},
     .error = EINVAL,
-    .reason =
-        "the process's root is the kernel's own rootfs (an initramfs), which is mounted on nothing "
-        "and can't be mounted elsewhere",
-    .source = "pivot_root(2), NOTES: the rootfs cannot be pivot_root()ed",
-    .since = "always"};
+    .about = {Subject::root},
+    .fix = Fix::mount_root,
+    .reason = "the process's root is the kernel's own rootfs (an initramfs), which is mounted on "
+              "nothing and can't be mounted elsewhere",
+    .source = {Citation{.kind = Citation::Kind::text,
+                        .document = {"pivot_root(2)"},
+                        .section = "NOTES",
+                        .words = "The rootfs (initial ramfs) cannot be pivot_root()ed"}},
+    .advice = "On an initramfs, programs do not pivot: they mount the new root, cd to it, move it "
+              "to / (mount --move . /) and chroot . (switch_root does it). Or make / a mount of "
+              "its own first."};
 
 const RuleInfo seccomp_filter{
-    .rule = Rule::none,
-    .name = "seccomp-filter",
-    .syscall = "pivot_root",
+    .name = name_of<"seccomp_filter">,
+    .calls = {Call::pivot_root},
     .error = EPERM,
     .reason = "a seccomp filter of the process answers pivot_root before the kernel does",
-    .source = "seccomp(2), SECCOMP_RET_ERRNO",
-    .since = "always"};
+    .source = {Citation{.kind = Citation::Kind::text,
+                        .document = {"seccomp(2)"},
+                        .section = "DESCRIPTION",
+                        .words = "as the errno value without executing the system call"}},
+    .advice = "The program that installed the filter (a container runtime, a service manager) "
+              "must allow pivot_root."};
 
 namespace {
 

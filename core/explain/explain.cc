@@ -16,78 +16,9 @@ namespace {
 
 using model::MountIndex;
 
-// Which mounts a rule is about.
-struct About {
-  bool root = false;
-  bool root_parent = false;
-  bool new_root = false;
-  bool new_root_parent = false;
-  bool put_old = false;
-};
-About about(Reason reason) {
-  if (reason == nullptr) return {.root = true, .new_root = true, .put_old = true};
-  if (reason == &root_is_rootfs) return {.root = true};
-  switch (reason->rule) {
-    case Rule::put_old_mount_shared:
-    case Rule::put_old_gone: return {.put_old = true};
-    case Rule::new_root_parent_shared: return {.new_root = true, .new_root_parent = true};
-    case Rule::root_parent_shared: return {.root = true, .root_parent = true};
-    case Rule::new_root_locked:
-    case Rule::new_root_removed:
-    case Rule::new_root_foreign:
-    case Rule::new_root_not_mount_point: return {.new_root = true};
-    case Rule::new_root_on_root_mount: return {.root = true};
-    case Rule::put_old_on_root_mount: return {.root = true, .new_root = true};
-    case Rule::put_old_not_under_new_root: return {.new_root = true, .put_old = true};
-    case Rule::new_root_not_under_root: return {.root = true, .new_root = true};
-    case Rule::root_mount_foreign:
-    case Rule::root_not_mount_point: return {.root = true};
-    default: return {};
-  }
-}
-
-// What a person can do about it.
-std::string advice(Reason reason) {
-  if (reason == &root_is_rootfs) {
-    return "On an initramfs, programs do not pivot: they mount the new root, cd to it, move it to "
-           "/ (mount --move . /) and chroot . (switch_root does it). Or make / a mount of its own "
-           "first.";
-  }
-  if (reason == &seccomp_filter) {
-    return "The program that installed the filter (a container runtime, a service manager) must "
-           "allow pivot_root.";
-  }
-  switch (reason->rule) {
-    case Rule::pivot_no_capability:
-      return "Call it with CAP_SYS_ADMIN in the user namespace that owns the mount namespace: in "
-             "new namespaces of your own, or as root.";
-    case Rule::new_root_on_root_mount:
-      return "new_root must be a mount of its own; if it is the root itself, name another "
-             "directory.";
-    case Rule::new_root_not_mount_point: return "Bind new_root to itself.";
-    case Rule::new_root_locked:
-      return "A mount that came from a more privileged namespace can't be moved; a recursive bind "
-             "of it to itself can.";
-    case Rule::root_not_mount_point:
-      return "The process is in a chroot to a plain directory: it must chroot to a mount, or "
-             "leave the chroot.";
-    case Rule::put_old_on_root_mount:
-    case Rule::put_old_not_under_new_root:
-      return "put_old must be new_root or a directory below it; new_root itself is enough.";
-    case Rule::put_old_gone: return "Name an existing directory in new_root.";
-    case Rule::new_root_removed:
-    case Rule::new_root_foreign:
-      return "Name new_root by a path that leads to a directory of this mount namespace.";
-    case Rule::new_root_not_under_root:
-      return "new_root must be below the root of the process; its current directory is not.";
-    case Rule::root_mount_foreign:
-      return "The root of the process has been unmounted: enter the mount namespace again (setns, "
-             "nsenter --mount).";
-    case Rule::name_missing: return "Make the directory.";
-    case Rule::not_a_directory: return "Both arguments must be directories.";
-    case Rule::search_denied: return "Every directory on the way must be searchable (x).";
-    default: return "";
-  }
+Subjects about(Reason reason) {
+  return reason == nullptr ? Subjects{Subject::root, Subject::new_root, Subject::put_old}
+                           : reason->about;
 }
 
 std::vector<InvolvedMount> involved_mounts(const ProcessView& process, Hypothesis& hypothesis,
@@ -102,18 +33,18 @@ std::vector<InvolvedMount> involved_mounts(const ProcessView& process, Hypothesi
       return;
     }
   };
-  const About which = about(reason);
+  const Subjects which = about(reason);
   const auto& world = hypothesis.world;
   const MountIndex root = task_of(hypothesis).root.mount;
   const auto new_root = new_root_in(hypothesis);
   const auto put_old = put_old_in(hypothesis);
-  if (which.root) add("the root of the process", root);
-  if (which.root_parent) add("what that is mounted on", world[root].parent);
-  if (which.new_root && new_root) add("new_root", new_root->mount);
-  if (which.new_root_parent && new_root) {
+  if (which.has(Subject::root)) add("the root of the process", root);
+  if (which.has(Subject::root_parent)) add("what that is mounted on", world[root].parent);
+  if (which.has(Subject::new_root) && new_root) add("new_root", new_root->mount);
+  if (which.has(Subject::new_root_parent) && new_root) {
     add("what that is mounted on", world[new_root->mount].parent);
   }
-  if (which.put_old && put_old) add("put_old", put_old->mount);
+  if (which.has(Subject::put_old) && put_old) add("put_old", put_old->mount);
   return result;
 }
 
@@ -157,7 +88,7 @@ Answer refused_by_seccomp(const ProcessView& process, Answer answer) {
   answer.possible = {answer.first};
   answer.cannot_tell.clear();
   answer.no_fix_for = &seccomp_filter;
-  answer.advice = advice(&seccomp_filter);
+  answer.advice = seccomp_filter.advice;
   return answer;
 }
 
@@ -213,7 +144,7 @@ Answer explain(const ProcessView& process, bool with_remedies) {
     answer.no_fix_for = plan.no_fix_for;
     answer.commands = shell_lines(plan.remedies, process);
   }
-  if (answer.first.reason != nullptr) answer.advice = advice(answer.first.reason);
+  if (answer.first.reason != nullptr) answer.advice = answer.first.reason->advice;
   if (answer.conclusion == Conclusion::would_succeed) {
     draw_success(process, all.front(), answer);
   }
@@ -238,7 +169,7 @@ void apply_trial_result(Answer& answer, const ProcessView& process, Outcome outc
   answer.before.clear();
   answer.after.clear();
   if (answer.first.reason == nullptr) return;
-  answer.advice = advice(answer.first.reason);
+  answer.advice = answer.first.reason->advice;
   Hypothesis hypothesis = build_world(process, Assumption{});
   answer.mounts = involved_mounts(process, hypothesis, answer.first.reason);
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// refused_step.cc: see refused_step.h.
+// refused_step.cc: performs the step in each possible World, and keeps the rules with its errno.
 #include "explain/refused_step.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <concepts>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -17,19 +16,24 @@
 namespace pivotcheck::explain {
 namespace {
 
-// Of the others, the answer hangs on files and modes, which are not in a ProcessView; of an open
-// only whether the path leads anywhere.
-bool can_be_judged(const Op& op) {
-  return std::visit(
-      []<class T>(const T&) {
-        return std::same_as<T, Mount> || std::same_as<T, Bind> || std::same_as<T, Move> ||
-               std::same_as<T, ChangePropagation> || std::same_as<T, Remount> ||
-               std::same_as<T, Umount> || std::same_as<T, PivotRoot> || std::same_as<T, Chroot> ||
-               std::same_as<T, Unshare> || std::same_as<T, OpenTree> ||
-               std::same_as<T, MoveMount> || std::same_as<T, MountSetattr> ||
-               std::same_as<T, Fsmount> || std::same_as<T, Open>;
-      },
-      op);
+// What decides the outcome: mounts, roots and credentials alone, or also files and modes, which are
+// not in a ProcessView. Of an open, only the lookup is explained. `trees`: a bare handle may be that
+// of a detached tree, which the process has made. Every operation is in one of the lists.
+enum class DecidedBy : unsigned char { more, mounts, trees };
+template <class T>
+concept ByMore = OneOf<T, Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, Chdir, Fchdir, Close,
+                       Spawn, Exit, Setns, DropCapabilities>;
+template <class T>
+concept ByMounts = OneOf<T, Mount, Bind, Move, ChangePropagation, Remount, Umount, PivotRoot, Chroot,
+                         Open, Unshare, OpenTree, Fsmount>;
+template <class T>
+concept ByTrees = OneOf<T, MoveMount, MountSetattr>;
+
+DecidedBy decided_by(const Op& op) {
+  return std::visit(Overloaded{[](const ByMore auto&) { return DecidedBy::more; },
+                               [](const ByMounts auto&) { return DecidedBy::mounts; },
+                               [](const ByTrees auto&) { return DecidedBy::trees; }},
+                    op);
 }
 
 std::vector<Path*> paths_of(Op& op) {
@@ -39,11 +43,9 @@ std::vector<Path*> paths_of(Op& op) {
   return paths;
 }
 
-// A bare handle of something to be attached or changed: the process has cloned it, or made it.
 bool may_be_tree(const Op& op, const std::vector<Path*>& paths) {
-  const bool takes_trees =
-      std::holds_alternative<MoveMount>(op) || std::holds_alternative<MountSetattr>(op);
-  return takes_trees && !paths.front()->handle.empty() && paths.front()->text.empty();
+  return decided_by(op) == DecidedBy::trees && !paths.front()->handle.empty() &&
+         paths.front()->text.empty();
 }
 
 Possibility outcome_in(Hypothesis hypothesis, Op op, const std::vector<Path*>& paths) {
@@ -63,7 +65,7 @@ Possibility outcome_in(Hypothesis hypothesis, Op op, const std::vector<Path*>& p
 }  // namespace
 
 Expected<Reason> why_refused(pid_t pid, const RefusedStep& step) {
-  if (!can_be_judged(step.op)) return fail("it hangs on more than mounts and roots");
+  if (decided_by(step.op) == DecidedBy::more) return fail("not only mounts and roots decide it");
   const UniqueFd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (pid != 0 && (!proc || own_number(proc.get()) != ::getpid())) {
     return fail("/proc is not that of this PID namespace");

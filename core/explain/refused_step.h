@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// refused_step.h: why the kernel refused an operation to a process that stands still since: what
-// `explain` does for a pivot_root that might be called, done for any call about mounts and roots
-// that was called, and whose errno is known.
+// refused_step.h: which rule refused an operation, for a process that has been stopped at it since.
+// The same that `explain` does for a pivot_root that might be called, for any call about mounts and
+// roots that was called and whose errno is known.
 //
-//     ProcessView ---> a World for each possibility ---> apply(op) in each ---> those with that errno:
-//                                                                        all by the same rule?
+//     ProcessView ---> a World for each hypothesis ---> apply(op) in each ---> those with that errno:
+//                                                                          all by the same rule?
 //
-// What the errno excludes is excluded. Where it leaves locked and unlocked mounts, they are taken
-// for unlocked: who switches root binds what he moves and pivots to himself.
+// Hypotheses with another errno are excluded. If both locked and unlocked mounts remain possible,
+// they are taken for unlocked: a program that switches root usually made the mounts itself.
 #pragma once
 
 #include <sys/types.h>
@@ -23,13 +23,12 @@ namespace pivotcheck::explain {
 struct RefusedStep {
   Op op;
   int error = 0;
-  // Of the process, for those of the operation's paths that begin at a handle; in their order.
+  // The process's descriptors for those paths of the operation that begin at a handle, in order.
   std::array<int, 2> descriptors{-1, -1};
 };
 
-// nullptr: none of the rules, or not the same in all possibilities. The failure: the process can't
-// be looked at, or it is an operation that hangs on more than mounts and roots. `pid` 0: the
-// calling process.
+// nullptr: no rule has that errno, or several have. A failure: the process can't be inspected, or not
+// only mounts and roots decide the operation. `pid` 0: the calling process.
 Expected<Reason> why_refused(pid_t pid, const RefusedStep& step);
 
 }  // namespace pivotcheck::explain

@@ -227,39 +227,28 @@ Remedies own_namespace(Hypothesis& hypothesis, const ProcessView& process) {
   return {remedy};
 }
 
-bool is_about_put_old(Reason reason, Hypothesis& hypothesis) {
-  switch (reason->rule) {
-    case Rule::put_old_gone:
-    case Rule::put_old_on_root_mount:
-    case Rule::put_old_not_under_new_root: return true;
-    default: return reason->syscall == "*path*" && new_root_in(hypothesis).has_value();
-  }
-}
-
 }  // namespace
 
 Remedies remedies_for(Reason reason, Hypothesis& hypothesis, const ProcessView& process) {
-  if (reason == &root_is_rootfs) return new_root_over_own(hypothesis);
   const World& world = hypothesis.world;
-  switch (reason->rule) {
-    case Rule::pivot_no_capability: return own_namespace(hypothesis, process);
-    case Rule::root_not_mount_point: return new_root_over_own(hypothesis);
-    case Rule::root_parent_shared:
+  switch (reason->fix) {
+    case Fix::none: return {};
+    case Fix::own_namespace: return own_namespace(hypothesis, process);
+    case Fix::mount_root: return new_root_over_own(hypothesis);
+    case Fix::make_root_parent_private:
       return unshare_mount(hypothesis, process, world[task_of(hypothesis).root.mount].parent);
-    case Rule::put_old_mount_shared:
+    case Fix::make_put_old_mount_private:
       if (const auto at = put_old_in(hypothesis)) {
         return unshare_mount(hypothesis, process, at->mount);
       }
       return {};
-    case Rule::new_root_parent_shared:
+    case Fix::make_new_root_parent_private:
       if (const auto at = new_root_in(hypothesis)) {
         return unshare_mount(hypothesis, process, world[at->mount].parent);
       }
       return {};
-    case Rule::new_root_locked:
-    case Rule::new_root_on_root_mount:
-    case Rule::new_root_not_mount_point: return bind_new_root(hypothesis, process);
-    case Rule::name_missing: {
+    case Fix::bind_new_root: return bind_new_root(hypothesis, process);
+    case Fix::make_directory: {
       if (!new_root_in(hypothesis)) {
         return make_directories(hypothesis.resolved_new_root, hypothesis.new_root);
       }
@@ -268,8 +257,9 @@ Remedies remedies_for(Reason reason, Hypothesis& hypothesis, const ProcessView& 
       if (!made.empty() && made.front().perform(trial)) return made;
       return other_put_old(hypothesis);
     }
-    default: return is_about_put_old(reason, hypothesis) ? other_put_old(hypothesis) : Remedies{};
+    case Fix::other_put_old: return other_put_old(hypothesis);
   }
+  return {};
 }
 
 }  // namespace pivotcheck::explain

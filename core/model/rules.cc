@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// rules.cc: the table of rules.h as data.
+// rules.cc: the rows of rule_rows.h as data, and their parts as text.
 #include "model/rules.h"
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 
 #include "base/check.h"
@@ -10,12 +10,103 @@
 namespace pivotcheck {
 namespace {
 
+// The man-pages project, and Documentation/filesystems of the kernel.
+constexpr Document chdir_2{"chdir(2)"};
+constexpr Document chroot_2{"chroot(2)"};
+constexpr Document fsmount_2{"fsmount(2)"};
+constexpr Document fsopen_2{"fsopen(2)"};
+constexpr Document mkdir_2{"mkdir(2)"};
+constexpr Document mount_2{"mount(2)"};
+constexpr Document mount_namespaces_7{"mount_namespaces(7)"};
+constexpr Document mount_setattr_2{"mount_setattr(2)"};
+constexpr Document move_mount_2{"move_mount(2)"};
+constexpr Document open_2{"open(2)"};
+constexpr Document open_tree_2{"open_tree(2)"};
+constexpr Document path_resolution_7{"path_resolution(7)"};
+constexpr Document pathname_7{"pathname(7)"};
+constexpr Document pivot_root_2{"pivot_root(2)"};
+constexpr Document ptrace_2{"ptrace(2)"};
+constexpr Document rename_2{"rename(2)"};
+constexpr Document rmdir_2{"rmdir(2)"};
+constexpr Document setns_2{"setns(2)"};
+constexpr Document sharedsubtree{"sharedsubtree.rst"};
+constexpr Document symlink_2{"symlink(2)"};
+constexpr Document umount_2{"umount(2)"};
+constexpr Document unlink_2{"unlink(2)"};
+constexpr Document unshare_2{"unshare(2)"};
+constexpr Document user_namespaces_7{"user_namespaces(7)"};
+
+constexpr Citation cite(Document document, std::string_view section, std::string_view words) {
+  return {Citation::Kind::text, document, section, words};
+}
+constexpr Citation errors(Document document, std::string_view words) {
+  return cite(document, "ERRORS", words);
+}
+constexpr Citation text(Document document, std::string_view words) {
+  return cite(document, "DESCRIPTION", words);
+}
+constexpr Citation observed{.kind = Citation::Kind::observed};
+// The document that should say it does not.
+constexpr Citation silent(Document document) {
+  return {.kind = Citation::Kind::says_nothing, .document = document};
+}
+
+// What several rows cite.
+constexpr std::string_view restrictions = "Restrictions on mount namespaces";
+constexpr Citation owner_decides =
+    cite(user_namespaces_7, "Interaction of user namespaces and other types of namespaces",
+         "necessary capabilities in the user namespace that owns the nonuser namespace");
+constexpr Citation mounts_are_locked =
+    cite(mount_namespaces_7, restrictions, "may not be separated in a less privileged mount");
+constexpr Citation own_mounts_only =
+    cite(mount_namespaces_7, restrictions, "Each mount namespace has an owner user namespace");
+constexpr Citation may_go_elsewhere = cite(mount_namespaces_7, restrictions,
+                                           "may be renamed, unlinked, or removed (rmdir(2))");
+constexpr Citation trailing_slash =
+    cite(path_resolution_7, "Trailing slashes", "forces resolution of the preceding component");
+
+// What several rows advise.
+constexpr std::string_view advice_put_old =
+    "put_old must be new_root or a directory below it; new_root itself is enough.";
+constexpr std::string_view advice_new_root =
+    "Name new_root by a path that leads to a directory of this mount namespace.";
+
+using enum Call;
+using enum Subject;
+using enum Fix;
+constexpr Calls any_mount{mount_new, mount_bind, mount_move, mount_propagation, mount_remount};
+constexpr Calls binds{mount_bind, open_tree_clone};
+constexpr Calls moves{mount_move, move_mount, move_mount_beneath};
+constexpr Calls binds_and_moves{mount_bind, mount_move, move_mount, move_mount_beneath};
+constexpr Calls attachments{mount_new, mount_bind, mount_move, move_mount, move_mount_beneath};
+constexpr Calls any_move_mount{move_mount, move_mount_beneath, move_mount_set_group};
+
 constexpr std::array table{
-#define PIVOTCHECK_RULE_ROW(id, name, call, error, reason, source, since) \
-  RuleInfo{Rule::id, name, call, error, reason, source, since},
-    PIVOTCHECK_RULES(PIVOTCHECK_RULE_ROW)
-#undef PIVOTCHECK_RULE_ROW
+#define RULE(identifier, ...) \
+  RuleInfo{.rule = Rule::identifier, .name = name_of<#identifier>, __VA_ARGS__},
+#include "model/rule_rows.h"
+#undef RULE
 };
+static_assert(table.size() == rules_count);
+
+constexpr std::array<std::string_view, calls_count> call_names{
+    "mkdir",  "rmdir",   "touch",   "unlink",     "rename",     "symlink",    "chmod",
+    "mount",  "mount",   "mount",   "mount",      "mount",      "umount",     "umount",
+    "pivot_root", "chroot", "chdir", "open",      "fchdir",     "close",      "unshare",
+    "unshare", "setns",  "setns",   "open_tree",  "open_tree",  "move_mount", "move_mount",
+    "move_mount", "mount_setattr", "fsmount"};
+
+// "6.5": the patch level is 0 in all rows.
+std::string short_text(const Release& release) {
+  return std::to_string(release.parts[0]) + '.' + std::to_string(release.parts[1]);
+}
+
+std::string to_string(const Citation& citation) {
+  std::string text(citation.document.name);
+  if (citation.kind == Citation::Kind::observed) return "observed";
+  if (citation.kind == Citation::Kind::says_nothing) return text + " says nothing";
+  return text.append(", ").append(citation.section).append(", \"").append(citation.words) + '"';
+}
 
 }  // namespace
 
@@ -27,19 +118,96 @@ const RuleInfo& info(Rule rule) {
 }
 
 bool shown_by(const RuleInfo& rule, const Release& release) {
-  constexpr std::string_view until = " until ";
-  if (rule.since == "always") return true;
-  if (leading_release(rule.since) > release) return false;
-  const std::size_t end = rule.since.find(until);
-  return end == std::string_view::npos ||
-         release < leading_release(rule.since.substr(end + until.size()));
+  const Release& since = rule.stable_since == Release{} ? rule.since : rule.stable_since;
+  return since <= release && (rule.until == Release{} || release < rule.until);
+}
+
+std::string since_text(const RuleInfo& rule) {
+  if (rule.since == Release{}) return "always";
+  std::string text = short_text(rule.since);
+  if (rule.stable_since != Release{}) {
+    text = short_text(rule.stable_since) + " and later stable releases, " + text;
+  }
+  if (rule.until != Release{}) text += " until " + short_text(rule.until);
+  return text;
 }
 
 Rule find_rule(std::string_view name) {
-  for (const RuleInfo& row : table) {
-    if (row.name == name) return row.rule;
+  const auto row = std::ranges::find(table, name, &RuleInfo::name);
+  return row == table.end() ? Rule::none : row->rule;
+}
+
+Calls calls_of(const Op& op) {
+  return std::visit(
+      Overloaded{
+          [](const Mkdir&) { return Calls{mkdir}; },
+          [](const Rmdir&) { return Calls{rmdir}; },
+          [](const Touch&) { return Calls{touch}; },
+          [](const Unlink&) { return Calls{unlink}; },
+          [](const Rename&) { return Calls{rename}; },
+          [](const Symlink&) { return Calls{symlink}; },
+          [](const Chmod&) { return Calls{chmod}; },
+          [](const Mount&) { return Calls{mount_new}; },
+          [](const Bind&) { return Calls{mount_bind}; },
+          [](const Move&) { return Calls{mount_move}; },
+          [](const ChangePropagation&) { return Calls{mount_propagation}; },
+          [](const Remount&) { return Calls{mount_remount}; },
+          [](const Umount& umounted) {
+            const bool expire = umounted.flags.has(UmountFlag::expire);
+            return expire ? Calls{umount, umount_expire} : Calls{umount};
+          },
+          [](const PivotRoot&) { return Calls{pivot_root}; },
+          [](const Chroot&) { return Calls{chroot}; },
+          [](const Chdir&) { return Calls{chdir}; },
+          [](const Open&) { return Calls{open}; },
+          [](const Fchdir&) { return Calls{fchdir}; },
+          [](const Close&) { return Calls{close}; },
+          [](const Spawn&) { return Calls{}; },
+          [](const Exit&) { return Calls{}; },
+          [](const Unshare& unshared) {
+            const bool user = unshared.kinds.has(NamespaceKind::user);
+            return user ? Calls{unshare_user} : Calls{unshare_mnt};
+          },
+          [](const Setns&) { return Calls{setns, setns_task}; },
+          [](const DropCapabilities&) { return Calls{}; },
+          [](const OpenTree& opened) {
+            const bool clone = opened.flags.has(OpenTreeFlag::clone);
+            return clone ? Calls{open_tree_clone} : Calls{open_tree};
+          },
+          [](const MoveMount& moved) {
+            if (moved.flags.empty()) return Calls{move_mount};
+            if (!moved.flags.has(MoveMountFlag::set_group)) return Calls{move_mount_beneath};
+            return moved.flags.has(MoveMountFlag::beneath)
+                       ? Calls{move_mount_beneath, move_mount_set_group}
+                       : Calls{move_mount_set_group};
+          },
+          [](const MountSetattr&) { return Calls{mount_setattr}; },
+          [](const Fsmount&) { return Calls{fsmount}; },
+      },
+      op);
+}
+
+std::string to_string(Calls calls) {
+  if (calls == any_path) return "*path*";
+  std::string text;
+  std::string_view last;
+  for (std::size_t i = 0; i < calls_count; ++i) {
+    if (!calls.has(static_cast<Call>(i)) || call_names[i] == last) continue;
+    last = call_names[i];
+    if (!text.empty()) text += ',';
+    text += last;
   }
-  return Rule::none;
+  return text;
+}
+
+std::string to_string(const Citations& source) {
+  std::string text;
+  for (const Citation& citation : source) {
+    if (citation.kind == Citation::Kind::none) break;
+    if (!text.empty()) text += "; ";
+    text += to_string(citation);
+  }
+  return text;
 }
 
 }  // namespace pivotcheck

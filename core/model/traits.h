@@ -39,7 +39,7 @@ struct KernelTraits {
   // attached, as a whole, and only in a mount namespace.
   bool detached_trees_can_grow = true;
 
-  // Quirk (FINDINGS.md, "Beneath the cover of a detached tree, the wrong mount is looked at").
+  // Quirk (FINDINGS.md, "Beneath the cover of a detached tree, the wrong mount is checked").
   // Since 6.17, seen on 6.18.
   bool beneath_checks_detached_root = true;
 

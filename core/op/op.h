@@ -15,6 +15,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <optional>
 #include <span>
 #include <string>
@@ -225,6 +226,10 @@ const HandleName* opened_handle(const Op& op);
 // One Op for each verb, its arguments empty, its verb-coded members set. Ordered as the format has
 // them.
 std::span<const Op> prototypes();
+
+// One of several operations: for visitors that treat some of them alike, but name each.
+template <class T, class... Types>
+concept OneOf = (std::same_as<T, Types> || ...);
 
 template <class... Handlers>
 struct Overloaded : Handlers... {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// refusal.h: from a step that the kernel refused to a SwitchFailure: the errno, the rule, a line
-// for people.
+// refusal.h: from a step that the kernel refused to a SwitchFailure: the errno, the rule, a line for
+// people.
 //
-// The rule. The process stands still at its step until it has been looked at; `explain` looks, and
-// names the rule by what it sees (explain/refused_step.h). Where it can't (there is no /proc, or
-// the step hangs on files), a list of all rules is known (model/rules.h), and often the call and
-// its errno leave only one; then it is that.
+// The refused process stays stopped at its step while `explain` inspects it and names the rule
+// (explain/refused_step.h). If that is not possible (there is no /proc, or files decide about the
+// step), the table of rules names it, if only one rule of that call has that errno (model/rules.h).
 #pragma once
 
 #include <sys/types.h>
@@ -18,8 +17,8 @@
 
 namespace pivotcheck::rootswitch {
 
-// Who was refused: a process in the PID namespace of the caller, 0 for the caller himself; and the
-// descriptors at which the step's paths begin.
+// The refused process, by its number in the PID namespace of the caller, 0 for the caller itself; and
+// its descriptors at which the step's paths begin.
 struct Refused {
   pid_t process = 0;
   std::array<int, 2> starts{-1, -1};
@@ -29,7 +28,7 @@ SwitchFailure refusal(const Refused& refused, const strategy::SwitchStep& step, 
                       const SwitchOptions& options);
 SwitchFailure bad_options(std::string message);
 SwitchFailure refused_before(std::string message, int error);  // before any step
-std::string rule_of_name(int error);  // of a path that somebody named: the rule, or ""
+std::string rule_of_name(int error);  // of a lookup that failed: its rule, or ""
 
 // "No such file or directory (ENOENT)"
 std::string error_text(int error);

@@ -82,8 +82,8 @@ inline int fsmount(int context, unsigned flags, unsigned attributes) {
   return static_cast<int>(::syscall(SYS_fsmount, context, flags, attributes));
 }
 
-// A new filesystem as a detached mount with these MOUNT_ATTR_ bits; -1 and errno for a refusal. As
-// with mount(2), MOUNT_ATTR_RDONLY makes the filesystem read-only too.
+// A new filesystem as a detached mount with these MOUNT_ATTR_ bits; -1 and errno for a refusal.
+// MOUNT_ATTR_RDONLY makes the filesystem read-only too, as mount(2) does.
 inline int new_mount(const char* type, unsigned attributes) {
   const UniqueFd context(fsopen(type, FSOPEN_CLOEXEC));
   if (!context) return -1;

@@ -124,6 +124,7 @@ TEST_CASE("the last step of a rule's scenario, and only that, is refused, by tha
     const std::vector<Verdict> answers = verdicts(scenario);
     REQUIRE(answers.size() == scenario.steps.size());
     CHECK(answers.back().rule == rule);
+    CHECK(info(rule).calls.overlaps(calls_of(scenario.steps.back().step.op)));
     for (std::size_t i = 0; i + 1 < answers.size(); ++i) {
       CHECK_MESSAGE(answers[i].outcome.ok(), "step ", i + 1, ": ", to_text(answers[i]));
     }

@@ -15,10 +15,6 @@
 
 namespace pivotcheck::gen {
 
-#define PIVOTCHECK_COUNT_RULE(...) +1
-inline constexpr std::size_t rules_count = 0 PIVOTCHECK_RULES(PIVOTCHECK_COUNT_RULE);
-#undef PIVOTCHECK_COUNT_RULE
-
 struct CoverageStats {
   std::uint64_t scenarios = 0;
   std::uint64_t steps = 0;

@@ -30,7 +30,7 @@ std::string model_answer(const TrialResult& result) {
   std::string answer = to_string(*result.model);
   if (result.rule != Rule::none) {
     const RuleInfo& rule = info(result.rule);
-    answer += fmt::format(" by rule {}: {}\n        ({})", rule.name, rule.reason, rule.source);
+    answer += fmt::format(" by rule {}: {}\n        ({})", rule.name, rule.reason, to_string(rule.source));
   }
   return answer;
 }

@@ -37,8 +37,8 @@ bool is_busy(const World& world, MountIndex mount) {
   return !world[mount].children.empty() || world.is_referenced(mount);
 }
 
-// Unmounting would propagate to a mount that a task uses. Mounts with mounts on them don't count,
-// because they stay (sharedsubtree.rst, 5f); unless the only one covers the root.
+// Unmounting would propagate to a mount that a task uses. Mounts with mounts on them stay, and so
+// don't count (sharedsubtree.rst, 5f) Unmount semantics), unless the only one covers the root.
 bool is_busy_elsewhere(const World& world, MountIndex mount) {
   const DentryId mount_point = world[mount].mount_point;
   return std::ranges::any_of(receivers(world, world[mount].parent), [&](MountIndex receiver) {
