@@ -7,12 +7,14 @@
 
 namespace pivotcheck::model {
 
-//     before                            pivot_root(new_root, put_old)
+//     before                    after pivot_root(new_root, put_old)
 //
-//     parent of root                    parent of root
-//      `- root         the caller's      `- new_root        the root of every task whose root
-//          `- new_root                       `- root        was `root`; mounted on put_old
-//              `- put_old
+//     P                         P
+//     `- root                   `- new_root      on the mount point that root had
+//        `- new_root               `- put_old
+//           `- put_old                `- root    on top of what was mounted on put_old
+//
+// Every task whose root or current directory is exactly the old root gets the new root instead.
 Refusal apply(Call& call, const PivotRoot& op) {
   World& world = call.world;
   if (!may_mount(call)) return Rule::pivot_no_capability;
