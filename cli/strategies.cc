@@ -18,8 +18,7 @@ struct Options {
   bool steps = false;
 };
 
-// "1  own mount namespace, ..." folded at 100 columns, behind `indent` blanks from the second line
-// on.
+// Folded at 100 columns, with `indent` blanks before all lines but the first.
 std::string folded(std::string_view text, std::size_t indent) {
   constexpr std::size_t columns = 100;
   std::string result;
@@ -74,7 +73,7 @@ CommandSpec strategies_command() {
   auto options = std::make_shared<Options>();
   return {.name = "strategies",
           .summary =
-              "List the ways to switch root: what each does, and what it guarantees (=>)",
+              "List the strategies to switch root: what each does, and what it guarantees (=>)",
           .options = {{.names = "--json",
                        .target = &options->json,
                        .help = "print one JSON object a line"},

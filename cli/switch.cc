@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// switch.cc: `pivotcheck switch`: a command in a new root. The work is the library's
-// (switch/root_switch.h); here are the words of the command line, the signals and the exit
-// status.
+// switch.cc: `pivotcheck switch`: runs a command in a new root. The library does the work
+// (switch/root_switch.h); this file has the command line, the signals and the exit status.
 //
-// It reads its options with getopt_long and not as the other subcommands do: it is started often,
-// in front of other programs, and their parser takes longer to set up than a switch of root takes.
-// That other parser knows it too, to list it: switch_entry.cc.
+// It reads its options with getopt_long, not with the parser of the other subcommands: `switch` is
+// started often, in front of other programs, and that parser takes longer to set up than a switch
+// of root. switch_entry.cc lists the subcommand there.
 #include <getopt.h>
 #include <unistd.h>
 
@@ -37,31 +36,31 @@ constexpr const char* usage_text =
     R"(Usage: pivotcheck switch [OPTION]... ROOT -- COMMAND [ARGUMENT]...
 Run a command in a new root, in namespaces of its own.
 
-  --strategy S            how to get there (see pivotcheck strategies); dot-dot if not given
-  --bind SRC:DST[:ro]     a directory or file of this machine, and all that is mounted below it,
-                          at DST in the new root; ro: read-only all the way down
-  --tmpfs DST             an empty tmpfs
-  --proc DST              a new /proc; in a user namespace with --unshare pid only
-  --dev DST               a tmpfs with null, zero, full, random, urandom and tty
-  --read-only             the new root, and what is mounted below it, but not what is mounted by the
-                          options above
-  --slave                 what the machine mounts later below ROOT appears inside
-  --unshare LIST          new namespaces, of user,pid,mnt,ipc,uts,net,cgroup (mnt: always, but for
-                          chroot); pid: with an init that reaps
-  --map MAP               ids of the user namespace; may repeat. root: this user is root inside;
-                          self: this user keeps his ids; auto: root, and the ranges that /etc/subuid
-                          and /etc/subgid give this user; [uid:|gid:]INSIDE:OUTSIDE[:COUNT]
-  --drop LIST             capabilities that the command does not have: sys_admin,net_raw, or all
-  --no-new-privs          the command can't gain privileges by what it executes
-  --seccomp FD            a filter program (struct sock_filter, as libseccomp exports it) to be read
-                          from descriptor FD; brings --no-new-privs
-  --keep-fd FD            a descriptor that the command gets besides 0, 1 and 2; the others are
-                          closed
-  --help                  this text
+  --strategy S            the way to switch (see pivotcheck strategies); default: dot-dot
+  --bind SRC:DST[:ro]     mount this machine's directory or file SRC, with everything mounted below
+                          it, at DST in the new root; ro: read-only, at all depths
+  --tmpfs DST             mount an empty tmpfs
+  --proc DST              mount a new /proc; in a user namespace this needs --unshare pid
+  --dev DST               mount a tmpfs with null, zero, full, random, urandom and tty
+  --read-only             make the new root read-only, with what is mounted below it, but not the
+                          mounts of the options above
+  --slave                 mounts that the machine makes below ROOT later appear inside
+  --unshare LIST          make new namespaces: user,pid,mnt,ipc,uts,net,cgroup. pid: with an init
+                          that reaps; mnt: only chroot needs this, the others always make one
+  --map MAP               map ids into the user namespace; may be repeated. root: this user is root
+                          inside; self: this user keeps its ids; auto: root, and the ranges that
+                          /etc/subuid and /etc/subgid give this user; or
+                          [uid:|gid:]INSIDE:OUTSIDE[:COUNT]
+  --drop LIST             take capabilities from the command: sys_admin,net_raw, or all
+  --no-new-privs          the command can't gain privileges by executing a program
+  --seccomp FD            read a seccomp filter (struct sock_filter, as libseccomp exports it) from
+                          descriptor FD; implies --no-new-privs
+  --keep-fd FD            pass descriptor FD on to the command; all others but 0, 1, 2 are closed
+  --help                  print this text
 
-What DST names must be there in ROOT (with tmpfs-sandbox, it is made where it is missing).
-Exit status: the command's; 128+N if signal N killed it; 126 if it can't be executed, 127 if it is
-not there; 2 for bad usage and 1 for a refused switch, and then the command was never started.
+DST must exist in ROOT (tmpfs-sandbox creates it if it is missing).
+Exit status: the command's; 128+N if signal N killed it; 126 if it can't be executed, 127 if it does
+not exist; 1 if the switch was refused, 2 for bad usage: then the command was never started.
 )";
 
 int complain(int status, std::string_view text) {
@@ -69,7 +68,7 @@ int complain(int status, std::string_view text) {
   return status;
 }
 
-// Everything the command line says. A text is what is wrong with it.
+// What the command line says. A Complaint says what is wrong with it.
 struct Wanted {
   SwitchOptions options;
   Command command;
@@ -129,8 +128,8 @@ Complaint read_unshare(std::string_view text, SwitchOptions& options) {
   return {};
 }
 
-// The name that /etc/passwd has for this user, "" where it has none. Not getlogin(3) or
-// getpwuid(3): a static program would load libraries for them (nsswitch.conf(5)).
+// This user's name in /etc/passwd, "" if there is none. Not by getlogin(3) or getpwuid(3): a static
+// program would load libraries for them (nsswitch.conf(5)).
 std::string name_of_user(const std::string& number) {
   std::ifstream lines("/etc/passwd");
   for (std::string text; std::getline(lines, text);) {
@@ -140,7 +139,7 @@ std::string name_of_user(const std::string& number) {
   return "";
 }
 
-// The ranges that a file of subordinate ids gives a user, who stands in it by name or by number.
+// The ranges that a file of subordinate ids gives this user, by name or by number.
 Complaint add_subordinates(const char* file, std::vector<IdRange>& map) {
   const std::string number = std::to_string(::getuid());
   const std::string known_as = name_of_user(number);
@@ -281,7 +280,7 @@ Complaint read_option(int which, std::string_view value, Wanted& wanted) {
   }
 }
 
-// What stands before "--": options and ROOT.
+// The words before "--": options and ROOT.
 Complaint read_options(int count, char** words, Wanted& wanted) {
   ::opterr = 0;
   ::optind = 0;  // GNU: start anew, whoever has used it before
@@ -298,7 +297,7 @@ Complaint read_options(int count, char** words, Wanted& wanted) {
   }
   if (::optind >= count) return "no ROOT";
   if (::optind + 1 < count) {
-    return std::string("what is ") + words[::optind + 1] + "? The command stands behind --";
+    return std::string("unexpected word ") + words[::optind + 1] + ": the command follows --";
   }
   wanted.options.new_root = words[::optind];
   return {};
@@ -310,12 +309,12 @@ Complaint read_line(int argc, char** argv, Wanted& wanted) {
   const auto before = static_cast<int>(dashes - argv);
   if (auto complaint = read_options(before, argv, wanted)) return complaint;
   if (wanted.help) return {};
-  if (before + 1 >= argc) return "no COMMAND: it stands behind --";
+  if (before + 1 >= argc) return "no COMMAND: it follows --";
   wanted.command.arguments.assign(dashes + 1, argv + argc);
   return {};
 }
 
-// Signals that somebody sends to this process are meant for the command.
+// Signals sent to this process are meant for the command.
 sigset_t forwarded() {
   sigset_t set{};
   ::sigemptyset(&set);
@@ -332,7 +331,7 @@ int wait_for(SwitchedChild& child, const sigset_t& signals) {
     if (*ended) return (*ended)->by_signal ? by_signal + (*ended)->code : (*ended)->code;
     siginfo_t info{};
     const int number = ::sigwaitinfo(&signals, &info);
-    // What the terminal sends reaches the command by itself, which is in the same process group.
+    // A terminal's signals reach the command by themselves: it is in the same process group.
     if (number > 0 && number != SIGCHLD && info.si_code <= 0) child.signal(number);
   }
 }
@@ -357,7 +356,7 @@ int run_switch(int argc, char** argv) {
     return complain(bad_usage, *complaint + " (see pivotcheck switch --help)");
   }
   if (wanted.help) return std::fputs(usage_text, stdout) < 0 ? bad_usage : 0;
-  // The wait below needs what the caller may have switched off.
+  // The wait below needs SIGCHLD, which the caller may ignore.
   ::signal(SIGCHLD, SIG_DFL);
   const sigset_t signals = forwarded();
   sigset_t before{};
@@ -373,10 +372,10 @@ int run_switch(int argc, char** argv) {
 #ifdef PIVOTCHECK_STATIC
 namespace {
 
-// It begins before main, and ends without what comes behind it: each file that includes CLI11
-// constructs its validators, and the library its streams, which takes half as long as a program that
-// does nothing. What is used here needs none of that: core constructs nothing before main (the test
-// static_objects looks), and the C++ library works in whatever order objects are constructed.
+// Runs before main and exits without it: main's static objects (the option parser's validators, the
+// streams) take half as long to construct as a program that does nothing takes to run. None of them
+// is needed here: core constructs nothing before main (command.static_objects_test checks that),
+// and the C++ library works in any order of construction.
 void begin_switch(int argc, char** argv, char** /*environment*/) {
   if (argc < 2 || std::string_view(argv[1]) != "switch") return;
   const int status = run_switch(argc - 1, argv + 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// switch_entry.cc: `pivotcheck switch` in the list of subcommands, and behind options of the
-// command itself (pivotcheck --verbose switch ...). The rest is switch.cc.
+// switch_entry.cc: `pivotcheck switch` in the list of subcommands, and after options of pivotcheck
+// itself (pivotcheck --verbose switch ...). The rest is in switch.cc.
 #include <memory>
 #include <string>
 #include <vector>

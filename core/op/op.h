@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// op.h: the vocabulary. Every operation that a task of a scenario can perform is one struct here,
-// and `Op` is any of them. The parser, the printer, the generators, the model and the kernel driver
-// all speak in these, and visit them without a default case: an operation that is new does not
-// compile until each of them handles it.
+// op.h: the operations that a task of a scenario can perform, one struct for each; `Op` is any of
+// them. The parser, the printer, the generators, the model, the kernel driver and the library visit
+// them without a default case: a new operation does not compile until each of them handles it.
 //
 //     bind /a /b          Bind{.source = "/a", .target = "/b", .recursive = false}
 //     make-rslave @h/sub  ChangePropagation{.path = {"h", "/sub"}, .to = slave, .recursive = true}

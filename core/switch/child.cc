@@ -91,8 +91,8 @@ int take_ids(const ChildArgs& args) {
   return sys_prctl(PR_SET_DUMPABLE, 1) == 0 ? 0 : errno;
 }
 
-// From now on the child dies with its caller. Not earlier: a switch that has begun completes, so that
-// it leaves no directory behind. If the caller is dead already, no signal comes: so look.
+// From now on the child dies with its caller. Not earlier: a switch that has begun completes, so
+// that it leaves no directory behind. If the caller is dead already, no signal comes: so look.
 void tie_to_caller(const ChildArgs& args) {
   if (!args.die_with_caller) return;
   sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -181,7 +181,8 @@ int execute(const ChildArgs& args) {
 
 [[noreturn]] void perform_from(const ChildArgs& args, std::size_t first);
 
-// The command of a PID namespace, from the step that drops privileges. Init is suspended until exec.
+// The command of a PID namespace, from the step that drops privileges. Init is suspended until
+// exec.
 struct PidNsCommand {
   const ChildArgs& args;
   std::size_t step;
@@ -222,8 +223,8 @@ int become_command(const ChildArgs& args, std::size_t index) {
   run_init(args, pid);
 }
 
-// A new PID namespace in the middle of the steps: its first process does the rest, as a child of the
-// caller in this one's place.
+// A new PID namespace in the middle of the steps: its first process does the rest, as a child of
+// the caller in this one's place.
 int fork_pid_ns_init(const ChildArgs& args) {
   const pid_t next = kernel::sys_fork(CLONE_NEWPID | CLONE_PARENT | SIGCHLD);
   if (next < 0) return errno;

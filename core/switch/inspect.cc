@@ -170,8 +170,8 @@ bool climbs_past(std::string_view link, std::size_t depth) {
 }
 
 // The kernel keeps links and '..' inside the new root (RESOLVE_IN_ROOT): an absolute link starts at
-// the new root, '..' stays there. A relative link that climbs past the root would end elsewhere than
-// its author meant, so it is refused.
+// the new root, '..' stays there. A relative link that climbs past the root would end elsewhere
+// than its author meant, so it is refused.
 bool climbs_out(int root, const std::string& target) {
   const std::string relative = target.substr(target.find_first_not_of('/'));
   open_how how{};

@@ -250,8 +250,8 @@ Switched<Launched> launch_in_its_own_memory(const LaunchRequest& request, ChildA
   return std::unexpected(*std::move(failure));
 }
 
-// Nothing if a step was refused: the child is gone before anybody can look at it. Then the switch is
-// tried once more in a child of its own memory, which waits to be looked at.
+// Nothing if a step was refused: the child is gone before anybody can look at it. Then the switch
+// is tried once more in a child of its own memory, which waits to be looked at.
 std::optional<Switched<Launched>> launch_in_our_memory(const LaunchRequest& request,
                                                        ChildArgs& args) {
   ChildMessage report;

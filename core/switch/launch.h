@@ -28,7 +28,7 @@ struct LaunchRequest {
 struct Launched {
   pid_t pid = -1;
   UniqueFd pidfd;
-  UniqueFd ended;  // with a PID namespace: its init writes here how the command ended (ChildMessage)
+  UniqueFd ended;  // with a PID namespace: its init writes a ChildMessage here at the end
 };
 
 // `args` has what is about the command; launch() fills in the rest. If the steps have no command,

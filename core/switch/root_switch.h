@@ -1,34 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// root_switch.h: run a command in a new root, by any of the ways to switch root
+// root_switch.h: runs a command in a new root, by any of the strategies
 // (switch/strategy/catalogue.h).
 //
 //     pivotcheck::SwitchOptions options;
 //     options.new_root = "/srv/busybox";
 //     options.mounts.push_back(pivotcheck::ProcAt{"/proc"});
 //     options.pid_namespace = true;
-//     auto root = pivotcheck::RootSwitch::make(options);  // looks at what was asked
+//     auto root = pivotcheck::RootSwitch::make(options);  // checks the options and the root
 //     if (!root) return complain(root.error().message);
 //     auto child = root->start({.arguments = {"/bin/sh", "-c", "id"}});  // runs it
 //     if (!child) return complain(child.error().message);
 //     auto end = child->wait();
 //
-// What holds:
-//   - Nothing is done in the namespaces of the caller: a child is forked for all of it. start() has
-//     returned when the command was started, or was refused; a refusal leaves the caller as he was
-//     and nothing behind: no process, no mount, no directory, no descriptor.
-//   - Descriptors are owned, and closed when the command starts. So is every other descriptor from
-//     3 on, whoever opened it, but for `keep_descriptors`; a directory open as 0, 1 or 2 is
-//     refused, as it would lead out.
+// Guarantees:
+//   - Everything is done in a forked child, nothing in the caller's namespaces. start() returns
+//     when the command was started or refused. A refusal leaves nothing: no process, no mount, no
+//     directory, no descriptor.
+//   - When the command starts, all descriptors from 3 on are closed, except `keep_descriptors`. If
+//     0, 1 or 2 is a directory, the switch is refused, because it would lead out of the new root.
 //   - Targets of mounts are paths in the new root; no link and no '..' leads out of it.
-//   - With `die_with_caller` the command is killed when the *thread* that called start() ends, in
-//     whatever way; in a PID namespace of its own, with everything that it started.
-//   - One RootSwitch may start many commands, one after the other or from several threads.
+//   - With `die_with_caller` the command is killed when the *thread* that called start() ends; in a
+//     PID namespace of its own, with everything that it started.
+//   - One RootSwitch may start many commands, in sequence or from several threads.
 //
-// A caller who ignores SIGCHLD, or whose own wait takes the child away, learns no status.
+// If the caller ignores SIGCHLD, or reaps the child by a wait of its own, no exit status is known.
 //
-// Environment, signal mask, session, limits and control group are the caller's own. The init of a
-// PID namespace is a fork of the caller; a command with its uid can read the memory of it, so a
-// program that has secrets starts `pivotcheck switch` instead.
+// The command inherits the caller's environment, signal mask, session, limits and control group.
+// The init of a PID namespace is a fork of the caller, and a command with the same uid can read its
+// memory; a program that has secrets should start `pivotcheck switch` instead.
 #pragma once
 
 #include <sys/types.h>
@@ -46,9 +45,9 @@
 
 namespace pivotcheck {
 
-// --- what is wanted ------------------------------------------------------------------------------
+// --- options -------------------------------------------------------------------------------------
 
-// A directory or file of the caller's, with everything that is mounted below it.
+// A directory or file of the caller's, with everything mounted below it.
 struct BindAt {
   std::string source;
   std::string target;
@@ -79,21 +78,21 @@ struct SwitchOptions {
   Strategy strategy = Strategy::dot_dot;
   std::string new_root;  // a directory; the last component must not be a symbolic link
   std::vector<MountAt> mounts;
-  bool read_only = false;     // the new root and all that is mounted below it, but not `mounts`
-  bool slave_mounts = false;  // mounts that the host makes later appear: dot-dot and template only
+  bool read_only = false;     // the new root and what is mounted below it, but not `mounts`
+  bool slave_mounts = false;  // later mounts of the host appear: dot-dot and template only
 
   bool user_namespace = false;
-  std::vector<IdRange> uid_map;  // one id: the caller's own; more through newuidmap and newgidmap,
-  std::vector<IdRange> gid_map;  // unless the caller may write them himself
+  std::vector<IdRange> uid_map;  // written directly if the kernel allows it (the caller's own id,
+  std::vector<IdRange> gid_map;  // or with privileges), else through newuidmap and newgidmap
   bool pid_namespace = false;    // with an init that reaps and passes signals on
-  bool mount_namespace = false;  // also for chroot, which could do without
+  bool mount_namespace = false;  // chroot only: the other strategies always have their own
   bool ipc_namespace = false;
   bool uts_namespace = false;
   bool net_namespace = false;
   bool cgroup_namespace = false;
 
-  // What the command does not have any more, in the order in which it is taken away:
-  std::uint64_t dropped_capabilities = 0;  // a bit for each, (1 << CAP_...): out of every set
+  // What the command loses, in this order:
+  std::uint64_t dropped_capabilities = 0;  // from every set; a bit for each, 1 << CAP_...
   bool no_new_privileges = false;
   std::vector<std::uint64_t> seccomp_program;  // struct sock_filter, one for each number
 
@@ -102,25 +101,26 @@ struct SwitchOptions {
 };
 
 struct Command {
-  std::vector<std::string> arguments;  // [0] without a slash is looked for in PATH, in the new root
-  std::optional<std::vector<std::string>> environment;  // not given: the caller's own
-  std::optional<sigset_t> signal_mask;                  // not given: the caller's own
+  std::vector<std::string> arguments;  // [0] without a slash is searched in PATH, in the new root
+  std::optional<std::vector<std::string>> environment;  // nullopt: the caller's
+  std::optional<sigset_t> signal_mask;                  // nullopt: the caller's
 };
 
-// --- what became of it ---------------------------------------------------------------------------
+// --- results -------------------------------------------------------------------------------------
 
 struct SwitchFailure {
   enum class Kind : unsigned char {
-    bad_options,     // they contradict each other: nothing was tried
-    refused,         // this root, these mounts, this caller: a step or the look at them says no
-    not_executable,  // the root was switched, but the command can't be run
-    not_found,       // the same: there is no such command in the new root
+    bad_options,     // the options contradict each other: nothing was tried
+    refused,         // this root, these mounts or this caller: the kernel refused a step, or make()
+                     // saw that it would
+    not_executable,  // the root was switched, but the command can't be executed
+    not_found,       // the root was switched, but the command is not there
   };
   Kind kind = Kind::refused;
-  std::string step;  // "pivot_root . .", "" where none was reached
-  int error = 0;     // its errno, 0 where there is none
-  std::string rule;  // why the kernel refused, as `explain` names it; "" where it can't be told
-  std::string message;  // all of it for people, one line
+  std::string step;     // "pivot_root . ."; "" if no step was reached
+  int error = 0;        // its errno, 0 if there is none
+  std::string rule;     // why the kernel refused, as `explain` names it; "" if unknown
+  std::string message;  // all of this in one line
 };
 
 template <class T>
@@ -132,7 +132,8 @@ struct Ended {
   int code = 0;  // exit status, or the number of the signal
 };
 
-// The command that was started, or its init. Whoever lets go of it without having waited kills it.
+// The command that was started, or its init. The destructor kills it, unless it has ended or
+// let_go() was called.
 class SwitchedChild {
  public:
   SwitchedChild(SwitchedChild&&) noexcept;
@@ -140,11 +141,11 @@ class SwitchedChild {
   ~SwitchedChild();
 
   [[nodiscard]] pid_t pid() const;  // of the command; with a PID namespace, of its init
-  [[nodiscard]] int pidfd() const;  // of the same; readable when it has ended
+  [[nodiscard]] int pidfd() const;  // of that process; readable when it has ended
   bool signal(int number);          // to the command; with a PID namespace its init passes it on
   Switched<Ended> wait();
   Switched<std::optional<Ended>> try_wait();  // does not block
-  void let_go();                              // neither killed nor waited for
+  void let_go();                              // it runs on, and is not waited for
 
  private:
   friend class RootSwitch;
@@ -156,7 +157,7 @@ class SwitchedChild {
 
 class RootSwitch {
  public:
-  // Looks at the options and at the root; changes nothing. For `template`, makes what it keeps.
+  // Checks the options and the root; changes nothing. For `template`, makes what it keeps.
   static Switched<RootSwitch> make(SwitchOptions options);
   RootSwitch(RootSwitch&&) noexcept;
   RootSwitch& operator=(RootSwitch&&) noexcept;
@@ -170,8 +171,8 @@ class RootSwitch {
   std::unique_ptr<State> state_;
 };
 
-// "cap_sys_admin", "sys_admin" or "SYS_ADMIN" as a bit for dropped_capabilities, "all" as all of
-// them.
+// The bit of "cap_sys_admin", "sys_admin" or "SYS_ADMIN" in dropped_capabilities; of "all", all
+// bits.
 std::optional<std::uint64_t> capability_bits(std::string_view name);
 
 }  // namespace pivotcheck

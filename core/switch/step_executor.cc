@@ -159,7 +159,8 @@ int perform(StepExecutor&, const DropCapabilities& op) {
 
 int perform(StepExecutor& self, const OpenTree& op) {
   const At source = at(self, op.path);
-  return self.store_handle(op.handle.text, api::open_tree(source.directory, source.text, flags_of(op)));
+  const int fd = api::open_tree(source.directory, source.text, flags_of(op));
+  return self.store_handle(op.handle.text, fd);
 }
 
 int perform(StepExecutor& self, const MoveMount& op) {

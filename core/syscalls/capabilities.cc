@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// capabilities.cc: what capabilities.h says.
+// capabilities.cc: see capabilities.h.
 #include "syscalls/capabilities.h"
 
 #include <linux/capability.h>

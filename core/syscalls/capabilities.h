@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// capabilities.h: the capability sets of the calling task, by the raw system calls: three sets of
-// 64 bits do not need a library.
+// capabilities.h: the capability sets of the calling task, by system calls.
 //
 // Source: capabilities(7), capget(2).
 #pragma once
@@ -19,8 +18,8 @@ std::uint64_t capability_bits(Capabilities capabilities);
 // errno.
 int drop_capabilities(std::uint64_t bits);
 
-// The names of those that the calling process lacks though a root world's task A must have them; ""
-// if none.
+// The names of the capabilities that task A of a root world must have and the caller lacks; "" if
+// none.
 std::string missing_capabilities();
 
 }  // namespace pivotcheck::kernel

@@ -24,8 +24,8 @@ struct ProcEntry {
 int write_proc_file(const ProcEntry& process, std::string_view file, std::string_view text);
 
 // Ids 0 in the process's new user namespace are `uid` and `gid` outside; setgroups is denied, which
-// an unprivileged writer of gid_map must do first. nullptr, or what was refused ("writing uid_map"),
-// with errno set.
+// an unprivileged writer of gid_map must do first. nullptr, or what was refused ("writing
+// uid_map"), with errno set.
 const char* map_root(const ProcEntry& process, uid_t uid, gid_t gid);
 
 }  // namespace pivotcheck::kernel

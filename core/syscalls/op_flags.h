@@ -96,7 +96,8 @@ inline int flags_of(const Setns& op) { return namespace_flags(op.kinds); }
 
 inline unsigned flags_of(const OpenTree& op) {
   constexpr std::array<unsigned, 2> bits{OPEN_TREE_CLONE, AT_RECURSIVE};
-  return bits_of(op.flags, bits) | OPEN_TREE_CLOEXEC | (is_bare_handle(op.path) ? AT_EMPTY_PATH : 0U);
+  return bits_of(op.flags, bits) | OPEN_TREE_CLOEXEC |
+         (is_bare_handle(op.path) ? AT_EMPTY_PATH : 0U);
 }
 inline unsigned flags_of(const MoveMount& op) {
   constexpr std::array<unsigned, 2> bits{MOVE_MOUNT_BENEATH, MOVE_MOUNT_SET_GROUP};

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// syscalls.h: the system calls that the C library has no wrapper for, or only in a newer version
-// than the oldest supported one. Each returns what the kernel does, as a wrapper of the C library
-// would: -1 and errno for a refusal. Nothing else in pivotcheck that changes a world calls
-// syscall(2).
+// syscalls.h: system calls for which the oldest supported C library has no wrapper. Each returns
+// what a wrapper would: -1 and errno for a refusal.
 //
-// The numbers come from the kernel's own headers (<asm/unistd.h> by way of <sys/syscall.h>); where
-// those may be older than the call, the number stands here, from
-// include/uapi/asm-generic/unistd.h of Linux. From 424 on it is the same on every architecture.
+// The numbers come from <sys/syscall.h>; those that may be missing there are defined here, from
+// Linux, include/uapi/asm-generic/unistd.h. From 424 on they are the same on every architecture.
 #pragma once
 
 #include <linux/futex.h>
@@ -43,10 +40,10 @@ inline int sys_pivot_root(const char* new_root, const char* put_old) {
   return static_cast<int>(::syscall(SYS_pivot_root, new_root, put_old));
 }
 
-// A fork with namespace flags: returns twice, on the same stack. Unlike the C library's fork() it
-// runs no handlers of it, so it is for processes with one thread. (Stack, thread ids and TLS are
-// all zero, hence the order in which architectures take them does not matter but for the flags on
-// s390.)
+// A fork with namespace flags: returns twice, on the same stack. It runs no pthread_atfork
+// handlers, so it is for processes with one thread. (Stack, thread ids and TLS are all zero: their
+// order, which depends on the architecture, does not matter; only s390 has the flags in another
+// place.)
 inline pid_t sys_fork(unsigned long flags) {
 #ifdef __s390x__
   return static_cast<pid_t>(::syscall(SYS_clone, 0L, flags, 0L, 0L, 0L));
@@ -55,19 +52,19 @@ inline pid_t sys_fork(unsigned long flags) {
 #endif
 }
 
-// The same with what only clone3 can do, such as a pidfd, and handlers of signals reset.
+// The same, with what only clone3 can do: a pidfd, signal handlers reset.
 inline pid_t sys_clone3(clone_args& args) {
   return static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof(args)));
 }
 
-// Ends the process, and nothing else: under ThreadSanitizer the C library's _exit would write out
-// what the owner's stdout had buffered at the fork.
+// Only ends the process: under ThreadSanitizer the C library's _exit would write out what the
+// parent's stdout had buffered at the fork.
 [[noreturn]] inline void sys_exit(int status) {
   for (;;) ::syscall(SYS_exit_group, status);
 }
 
-// The calls alone. The C library's change the ids of every thread it knows of, and so wait for ever
-// for those that a bare fork left behind in its lists.
+// Bare calls. The C library's change the ids of every thread in its list, and so would wait for
+// ever for threads that a bare fork did not copy.
 inline bool sys_become_root() {
   return ::syscall(SYS_setresgid, 0, 0, 0) == 0 && ::syscall(SYS_setresuid, 0, 0, 0) == 0;
 }
@@ -89,10 +86,10 @@ inline int sys_close_from(unsigned first) {
   return static_cast<int>(::syscall(SYS_close_range, first, ~0U, 0U));
 }
 
-// Tasks may share the executor's memory (play.cc): then they have one errno, and who only waits
-// must not touch what another one is about to read. The C library's syscall() writes it. So waiting
-// takes a system call of our own, on the architectures that this knows; on others, and under
-// sanitizers, which take a shared memory for threads, tasks are forks.
+// Tasks may share the executor's memory (check/driver/task_loop.cc), and then they share one errno:
+// a task that only waits must not change it, because another one may be about to read it. The C
+// library's syscall() writes errno, so waiting is a system call of our own, on the architectures
+// below. On others, and under sanitizers, which take shared memory for threads, tasks are forks.
 #ifdef __SANITIZE_THREAD__
 #define PIVOTCHECK_THREAD_SANITIZER
 #endif
@@ -119,7 +116,7 @@ inline constexpr bool tasks_may_share_memory = true;
 inline constexpr bool tasks_may_share_memory = false;
 #endif
 
-// futex(2) with FUTEX_WAIT; leaves errno alone where that matters.
+// futex(2) with FUTEX_WAIT; leaves errno alone if tasks may share memory.
 inline void quiet_futex_wait(const void* word, std::uint32_t expected, const timespec* limit) {
 #if !defined(PIVOTCHECK_SHARED_MEMORY)
   ::syscall(SYS_futex, word, FUTEX_WAIT, expected, limit, nullptr, 0);
@@ -143,8 +140,8 @@ inline void quiet_futex_wait(const void* word, std::uint32_t expected, const tim
 #endif
 }
 
-// clone3 with CLONE_VM and a stack for the child, which runs `begin(argument)` there; it must not
-// return. -1 and ENOSYS where memory can't be shared (above); otherwise as sys_clone3.
+// clone3 with CLONE_VM and a stack for the child, which runs `begin(argument)` there; begin must
+// not return. -1 and ENOSYS if memory can't be shared (above); otherwise as sys_clone3.
 inline pid_t sys_clone3_on_stack([[maybe_unused]] clone_args& args,
                                  [[maybe_unused]] void (*begin)(void*),
                                  [[maybe_unused]] void* argument) {
@@ -183,8 +180,8 @@ inline pid_t sys_clone3_on_stack([[maybe_unused]] clone_args& args,
   return -1;
 }
 
-// Sleeps until `word` is woken, unless it is no longer `expected`; at most `limit`, if there is
-// one. The word may lie in memory shared between processes.
+// Sleeps until `word` is woken, unless it is no longer `expected`; at most `limit`, if that is not
+// null. The word may lie in memory shared between processes.
 inline void sys_futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
                            const timespec* limit) {
   static_assert(sizeof(word) == 4 && std::atomic<std::uint32_t>::is_always_lock_free);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// catalogue.h: the ways to switch root, by name, with what each one does and what it promises: what
-// `pivotcheck strategies` prints. The steps themselves are in step.h and in one file for each. This
-// header is installed, beside root_switch.h; it needs nothing but the standard library.
+// catalogue.h: the ways to switch root: the name of each, what it does and what it guarantees. This
+// is what `pivotcheck strategies` prints. The steps are in one file for each strategy (step.h).
+// This header is installed with root_switch.h; it needs only the standard library.
 #pragma once
 
 #include <optional>
@@ -24,7 +24,7 @@ enum class Strategy : unsigned char {
 struct StrategyInfo {
   Strategy strategy;
   std::string_view name;       // "dot-dot": as in --strategy
-  std::string_view sequence;   // what it does, in a line
+  std::string_view sequence;   // what it does, one line
   std::string_view guarantee;  // what holds for the command afterwards, and what does not
 };
 

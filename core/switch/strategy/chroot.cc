@@ -1,29 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// chroot.cc: chroot(2), older than all the others, and no boundary: it changes where the lookup of
-// a path begins, and nothing else.
+// chroot.cc: chroot(2), the oldest way, and no boundary: it changes where the lookup of a path
+// begins, and nothing else.
 //
 //     chroot NEW
-//     chdir /                  '.' would still be outside, and a way out in one step
+//     chdir /                  without it '.' is still outside: a way out in one step
 //
-// What it can't promise. Whoever has CAP_SYS_CHROOT inside calls chroot once more, on a directory
-// below; then '.' is outside of the new root, '..' is not stopped by it any more, and leads to the
-// real one. The command is in the mount namespace of the caller: what it mounts, the caller sees;
-// setns on that namespace leads out; and so does every process's /proc/PID/root.
+// What it can't promise. A command with CAP_SYS_CHROOT calls chroot once more, on a directory
+// below: then '.' is outside the new root, '..' is no longer stopped by it, and leads to the real
+// root. The command is in the caller's mount namespace: the caller sees what it mounts; setns on
+// that namespace leads out; so does /proc/PID/root of any process.
 //
-// Mounts that are asked for need a namespace of one's own, as nothing is done in the caller's: then
-// unshare, a private / and a bind (put_old.cc) come first. It is no more of a boundary for that.
+// If mounts are asked for, unshare, a private / and a bind (put_old.cc) come first, because nothing
+// is done in the caller's namespace. That makes it no more of a boundary.
 #include "switch/strategy/parts.h"
 
 namespace pivotcheck::strategy {
 
 Steps chroot(const Plan& plan) {
-  const bool own_mounts = plan.mount_namespace || plan.read_only || !plan.mounts.empty();
   Steps steps;
-  if (own_mounts) {
-    enter_namespaces(plan, steps);
-    change_propagation(Propagation::private_, steps);
-    bind_root_to_itself(plan, steps);
-    mount_requests(plan.mounts, plan.new_root, steps);
+  if (plan.mount_namespace || plan.read_only || !plan.mounts.empty()) {
+    set_up_root(plan, plan.mounts, RootUse::as_asked, steps);
   } else {
     enter_other_namespaces(plan, steps);
   }

@@ -34,8 +34,7 @@ void gather(const BindMount& bind, std::size_t number, Steps& steps) {
   OpenTreeFlags flags{OpenTreeFlag::clone};
   flags.set(OpenTreeFlag::recursive, bind.recursive);
   steps.push_back({Phase::bind, Op{OpenTree{tree, bind.source, flags}}});
-  // Private: a clone of a shared mount is a peer of it, and what is mounted on the one is on the
-  // other.
+  // Private, because a clone of a shared mount is its peer: what is mounted on one appears on both.
   const AttributeChange change{.set = bind.read_only ? MountFlags{MountFlag::ro} : MountFlags{},
                                .clear = {},
                                .propagation = Propagation::private_};
@@ -48,7 +47,7 @@ void gather(const ProcMount&, std::size_t number, Steps& steps) {
   steps.push_back({Phase::bind, NewProc{numbered("proc", number)}});
 }
 
-// A device made in a user namespace does not work, and one that is bound does: so all are bound.
+// Bound, because a device node made in a user namespace does not work.
 constexpr std::array device_nodes{"null", "zero", "full", "random", "urandom", "tty"};
 
 HandleName node(std::size_t number, const std::string& name) {
@@ -91,7 +90,7 @@ void place(const DevMount& dev, std::size_t number, Steps& steps) {
   const HandleName tree = numbered("tree", number);
   const MountFlags flags{MountFlag::nosuid, MountFlag::noexec};
   steps.push_back({Phase::bind, Op{Fsmount{tree, FilesystemType::tmpfs, flags}}});
-  // Where anybody may make files, the kernel lets nobody open another's device with O_CREAT.
+  // In a world-writable directory the kernel refuses O_CREAT on a device of another owner.
   steps.push_back({Phase::bind, Op{Chmod{at(tree, "/."), {0755}}}});
   attach(tree, dev.target, steps);
   for (const std::string name : device_nodes) {
@@ -103,7 +102,7 @@ void place(const DevMount& dev, std::size_t number, Steps& steps) {
   steps.push_back({Phase::bind, Op{Close{tree}}});
 }
 
-void say_what_for(const MountRequest& request, std::size_t first, Steps& steps) {
+void name_target(const MountRequest& request, std::size_t first, Steps& steps) {
   const std::string place = std::visit([](const auto& one) { return one.target; }, request);
   for (std::size_t i = first; i < steps.size(); ++i) steps[i].about = "the mount at " + place;
 }
@@ -139,29 +138,42 @@ void change_propagation(Propagation to, Steps& steps) {
       {Phase::propagation, Op{ChangePropagation{.path = "/", .to = to, .recursive = true}}});
 }
 
-void bind_root_to_itself(const Plan& plan, Steps& steps) {
+void bind_root_to_itself(const Plan& plan, RootUse use, Steps& steps) {
   steps.push_back({Phase::bind, Op{Bind{plan.new_root, plan.new_root, /*recursive=*/true}}});
-  if (plan.read_only) {
-    steps.push_back({Phase::bind, Op{MountSetattr{plan.new_root, read_only, {true}}}});
-  }
-}
-
-void bind_root_with_room_for_put_old(const Plan& plan, Steps& steps) {
-  bind_root_to_itself(plan, steps);
-  if (plan.read_only) {
-    steps.push_back({Phase::bind, Op{MountSetattr{plan.new_root, writable, {false}}}});
-  }
+  if (!plan.read_only) return;
+  steps.push_back({Phase::bind, Op{MountSetattr{plan.new_root, read_only, {true}}}});
+  if (use == RootUse::as_asked) return;
+  steps.push_back({Phase::bind, Op{MountSetattr{plan.new_root, writable, {false}}}});
 }
 
 void seal_root(const Plan& plan, Steps& steps) {
   if (plan.read_only) steps.push_back({Phase::detach, Op{MountSetattr{"/", read_only, {false}}}});
 }
 
+void set_up_root(const Plan& plan, const std::vector<MountRequest>& mounts, RootUse use,
+                 Steps& steps) {
+  enter_namespaces(plan, steps);
+  change_propagation(Propagation::private_, steps);
+  bind_root_to_itself(plan, use, steps);
+  mount_requests(mounts, plan.new_root, steps);
+}
+
+void pivot_to_put_old(const Plan& plan, Steps& steps) {
+  const Path put_old = below(plan.new_root, plan.put_old);
+  steps.push_back({Phase::pivot, MakePrivateDirectory{put_old}});
+  steps.push_back({Phase::pivot, Op{PivotRoot{plan.new_root, put_old}}});
+}
+
+void remove_put_old(const Path& put_old, Steps& steps) {
+  steps.push_back({Phase::detach, Op{Umount{put_old, {UmountFlag::detach}}}});
+  steps.push_back({Phase::detach, Op{Rmdir{put_old}}});
+}
+
 void gather_mounts(const std::vector<MountRequest>& requests, Steps& steps) {
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const std::size_t first = steps.size();
     std::visit([&](const auto& one) { gather(one, i, steps); }, requests[i]);
-    say_what_for(requests[i], first, steps);
+    name_target(requests[i], first, steps);
   }
 }
 
@@ -171,7 +183,7 @@ void place_mounts(const std::vector<MountRequest>& requests, const Path& root, S
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const std::size_t first = steps.size();
     std::visit([&](const auto& one) { place(one, i, steps); }, requests[i]);
-    say_what_for(requests[i], first, steps);
+    name_target(requests[i], first, steps);
   }
   steps.push_back({Phase::bind, Op{Close{new_root()}}});
 }

@@ -1,40 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
-// parts.h: what several strategies do in the same words. Each function appends its steps.
+// parts.h: what several strategies have in common. Each function appends its steps.
 #pragma once
 
 #include "switch/strategy/step.h"
 
 namespace pivotcheck::strategy {
 
-// The new namespaces, in the one order that works: a PID namespace by being born into it; the user
-// namespace before all others, so that it owns them, and its ids mapped before anything is made in
+// The new namespaces, in the one order that works: the PID namespace by a fork into it; the user
+// namespace before all others, so that it owns them, with its ids mapped before anything is made in
 // them; the mount namespace last.
 void enter_namespaces(const Plan& plan, Steps& steps);
 // The same without a mount namespace.
 void enter_other_namespaces(const Plan& plan, Steps& steps);
 
-// `/` and everything below it, so that nothing that follows is seen outside.
+// `/` and everything below it, so that nobody outside sees what follows.
 void change_propagation(Propagation to, Steps& steps);
 
-// pivot_root, and MS_MOVE, want a mount: the new root bound to itself, with all that is mounted
-// below it. Read-only if the plan says so.
-void bind_root_to_itself(const Plan& plan, Steps& steps);
-// The same where a directory is to be made in the root and removed again: the root's own mount
-// stays writable until seal_root().
-void bind_root_with_room_for_put_old(const Plan& plan, Steps& steps);
+// pivot_root and MS_MOVE require a mount: the new root is bound to itself, with everything that is
+// mounted below it. If the plan says read-only: at once; or, where a directory for the old root
+// must be made in it and removed again, its own mount stays writable until seal_root().
+enum class RootUse : unsigned char { as_asked, room_for_put_old };
+void bind_root_to_itself(const Plan& plan, RootUse use, Steps& steps);
 void seal_root(const Plan& plan, Steps& steps);
 
-// The mounts that the caller asked for, in his order. Each is made detached, gets its attributes,
-// and is attached only then: nobody ever sees it writable. `root` is a path to the new root.
+// How most strategies begin: the namespaces, a private /, the new root bound to itself, the mounts.
+void set_up_root(const Plan& plan, const std::vector<MountRequest>& mounts, RootUse use,
+                 Steps& steps);
+// mkdir and pivot_root: the old root moves to the plan's put_old in the new one.
+void pivot_to_put_old(const Plan& plan, Steps& steps);
+// umount and rmdir.
+void remove_put_old(const Path& put_old, Steps& steps);
+
+// The mounts that the caller asked for, in the caller's order. Each one is made detached, gets its
+// attributes, and only then is attached: nobody ever sees it writable. `root` is a path to the new
+// root.
 void mount_requests(const std::vector<MountRequest>& requests, const Path& root, Steps& steps);
-// The two halves of it, for who leaves the old root behind before there is a new one: what needs to
+// The two halves, for a strategy that leaves the old root before there is a new one: what needs to
 // see the old root, and what is done in the new one.
 void gather_mounts(const std::vector<MountRequest>& requests, Steps& steps);
 void place_mounts(const std::vector<MountRequest>& requests, const Path& root, Steps& steps);
 
-// In a user namespace the kernel lets a new /proc be mounted only while another is visible
-// (mount_namespaces(7)); so it must be mounted before the old root goes, and the strategies do that
-// everywhere but where the table of sequences has it last.
+// In a user namespace the kernel allows a new /proc only while another is visible
+// (mount_namespaces(7)); so it must be mounted before the old root goes. All strategies do that,
+// except put-old, whose source has it last.
 std::vector<MountRequest> without_proc(const std::vector<MountRequest>& requests);
 std::vector<MountRequest> only_proc(const std::vector<MountRequest>& requests);
 

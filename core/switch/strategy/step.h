@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // step.h: a way to switch root as data. A strategy is a function from a Plan to a list of steps;
-// the model predicts that list, the library performs it (rootswitch/), benchmarks time it phase by
-// phase, and the corpus has it as a scenario.
+// the model predicts that list, the library performs it (switch/step_executor.h), benchmarks time
+// it phase by phase, and the corpus has it as a scenario.
 //
 //     steps(Strategy::dot_dot, plan)  ->  namespaces   unshare mnt
 //                                         propagation  make-rslave /
@@ -9,10 +9,10 @@
 //                                         bind         rbind /srv/image /srv/image
 //                                         pivot        open oldroot /  ...
 //
-// A step is an operation of the vocabulary (op/op.h), which the model knows, or one of the few
-// below that only the library can perform. Of those, some stand for operations (a directory of mode
-// 0700 is mkdir and chmod to the model); the others touch no mount and no root, and the model
-// passes over them. No system call is made here, and nothing of the machine is read.
+// A step is an operation (op/op.h), which the model knows, or one of the few below that only the
+// library performs. Some of those are operations to the model (a directory of mode 0700 is mkdir
+// and chmod); the others touch no mount and no root, and the model skips them. This code makes no
+// system call and reads nothing of the machine.
 #pragma once
 
 #include <optional>
@@ -27,7 +27,7 @@
 
 namespace pivotcheck::strategy {
 
-// What a step is there for; benchmarks time them apart. `prepare` is done once for many switches
+// What a step is for; benchmarks time each phase. `prepare` is done once for many switches
 // (template); `teardown` has no step: the kernel does it when the namespace's last process is gone.
 enum class Phase : unsigned char {
   prepare,
@@ -43,13 +43,13 @@ std::string_view name(Phase phase);
 
 // --- steps that have no verb ---------------------------------------------------------------------
 
-// The process that does what follows is the first of a new PID namespace. It stays behind as init:
-// it reaps, and passes signals on.
+// The first process of a new PID namespace does the rest. It becomes init: it reaps, and passes
+// signals on.
 struct NewPidNamespace {
   bool operator==(const NewPidNamespace&) const = default;
 };
-// The process waits until its maker has written the id maps of its new user namespace, and takes
-// the ids it has in there (to the model, part of `unshare user`).
+// The process waits until its parent has written the id maps of its new user namespace, then takes
+// its ids there. To the model: part of `unshare user`.
 struct MapIds {
   bool operator==(const MapIds&) const = default;
 };
@@ -63,16 +63,16 @@ struct MakePrivateDirectory {
   Path path;
   bool operator==(const MakePrivateDirectory&) const = default;
 };
-// A handle of what `path` is to somebody who stands in `root`: no link and no '..' leads out of it
-// (openat2, RESOLVE_IN_ROOT). To the model, which has no such link: open.
+// Opens `path` with `root` as the root directory: no link and no '..' leads out of it (openat2,
+// RESOLVE_IN_ROOT). To the model, where no such link exists: open.
 struct OpenInRoot {
   HandleName handle;
   HandleName root;
   std::string path;  // begins with '/'
   bool operator==(const OpenInRoot&) const = default;
 };
-// A new proc filesystem of the PID namespace of the process, as a detached mount; and its
-// attachment, after which it has no handle any more.
+// A new proc filesystem of the process's PID namespace, as a detached mount; and its attachment,
+// which closes the handle.
 struct NewProc {
   HandleName handle;
   bool operator==(const NewProc&) const = default;
@@ -82,14 +82,14 @@ struct AttachProc {
   HandleName target;
   bool operator==(const AttachProc&) const = default;
 };
-// The maker opens the process's mount namespace (and its user namespace, if it is new) and keeps it
-// under this task's name, for `setns` in later switches. To the model: a task that stays there
+// The parent opens the process's mount namespace (and its user namespace, if it is new) and keeps
+// it under this task's name, for `setns` in later switches. To the model: a task that stays there
 // (spawn).
 struct KeepNamespace {
   TaskName name;
   bool operator==(const KeepNamespace&) const = default;
 };
-// Capabilities, no_new_privs, seccomp: whatever the caller wants to be gone before the command.
+// Capabilities, no_new_privs, seccomp, descriptors: what the command must not have.
 struct DropPrivileges {
   bool operator==(const DropPrivileges&) const = default;
 };
@@ -105,19 +105,19 @@ using Action = std::variant<Op, NewPidNamespace, MapIds, UnshareOthers, MakePriv
 struct SwitchStep {
   Phase phase = Phase::start;
   Action action;
-  std::string about = {};  // for people: "the mount at /proc"; "" if the action says it all
+  std::string about = {};  // for messages: "the mount at /proc"; "" if the action says it all
   bool operator==(const SwitchStep&) const = default;
 };
 using Steps = std::vector<SwitchStep>;
 
-// What the model is told: none for a step that it passes over.
+// The operations that the model performs for a step: none for one that it skips.
 std::vector<Op> modelled(const SwitchStep& step);
-// "rbind /new /new", "mkdir -m 0700 /new/old": one line, for people.
+// "rbind /new /new", "mkdir -m 0700 /new/old": one line, for messages.
 std::string describe(const SwitchStep& step);
 
-// --- what a strategy is asked for ----------------------------------------------------------------
+// --- what a strategy gets ------------------------------------------------------------------------
 
-// A tree of the caller's (a directory or a file) at `target`, with everything mounted below it.
+// A directory or file of the caller's at `target`, with everything mounted below it.
 struct BindMount {
   std::string source;
   std::string target;  // a path in the new root, begins with '/'
@@ -141,7 +141,7 @@ struct DevMount {
 };
 using MountRequest = std::variant<BindMount, TmpfsMount, ProcMount, DevMount>;
 
-// One name in the top directory of the new root: tmpfs-sandbox brings them in one by one.
+// One name in the top directory of the new root; tmpfs-sandbox attaches them one by one.
 struct Entry {
   enum class Kind : unsigned char { directory, file, symlink };
   std::string name;
@@ -150,8 +150,8 @@ struct Entry {
   bool operator==(const Entry&) const = default;
 };
 
-// Every path is one of the caller's, absolute and without links; targets of mounts are paths in the
-// new root.
+// Paths are absolute paths of the caller's, without links; targets of mounts are paths in the new
+// root.
 struct Plan {
   std::string new_root = "/new";
   std::string put_old = "old";      // the name of the old root's directory, where one is needed

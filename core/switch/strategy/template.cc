@@ -1,34 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-// template.cc: the fast one, of this project. What the others cost is the copy of the caller's
-// mount tree, which unshare makes and the detach throws away again, and the waiting for it to be
-// gone. So this one never copies it: a namespace with one small mount is made once and kept, and
-// each switch enters a copy of that.
+// template.cc: the fast way, this project's own. The other strategies cost what it takes to copy
+// the caller's mount tree, which unshare does and the detach undoes, and to wait until the copy is
+// gone. This one never copies it: a namespace with one small mount is made once and kept, and each
+// switch enters a copy of that.
 //
 // Once (`prepare`):
 //     unshare user             only without privileges; its ids are mapped
-//     unshare mnt, keep        the same: a copy of the caller's tree that belongs to this user
-//                              namespace, because open_tree may clone only in a namespace that one
-//                              is privileged over. Its mounts are slaves: it sees what comes later
+//     unshare mnt, keep        only without privileges: a copy of the caller's tree that belongs to
+//                              this user namespace, because open_tree clones only in a namespace
+//                              that the caller is privileged over. Its mounts are slaves: it sees
+//                              what is mounted later
 //     unshare mnt              the template
 //     make-rprivate /
-//     mount tmpfs NEW ro ...   anywhere will do. Read-only: all switches have the same one
+//     mount tmpfs NEW ro ...   any place will do. Read-only: all switches share it
 //     chdir NEW, pivot_root . ., umount . detach, chdir /
 //     keep                     a descriptor; the process ends
 //
 // For each switch:
 //     (setns user, setns mnt   without privileges: into the copy)
 //     open_tree clone recursive NEW      the new root and what is mounted below, detached
-//     mount_setattr private    or slave: before it is attached, as a clone of a shared mount is a
-//                              peer of it, and what is mounted below one appears below the other
-//     what the caller wants to be mounted is gathered: the old root is out of reach after this
-//     setns T mnt              the old namespace is left, not destroyed: nothing to wait for
+//     mount_setattr private    or slave: before it is attached, because a clone of a shared mount
+//                              is its peer, and what is mounted below one appears below the other
+//     the caller's mounts are gathered: the old root is out of reach after this
+//     setns T mnt              leaves the old namespace without destroying it: nothing to wait for
 //     unshare mnt              so that the template stays as it is: a copy of one mount
 //     move_mount @image /      covers the tmpfs
 //     fchdir, chroot .         setns has put the process on the tmpfs; this is one step up
 //
-// It guarantees that no mount of the caller's tree, but the clone, was ever in the namespace.
-// Whoever has CAP_SYS_ADMIN and CAP_SYS_CHROOT inside can take the clone away as in move_chroot.cc;
-// what he gets to is the template's tmpfs, which is empty.
+// It guarantees that no mount of the caller's tree, except the clone, was ever in the namespace. A
+// command with CAP_SYS_ADMIN and CAP_SYS_CHROOT can take the clone away as in move_chroot.cc; what
+// it reaches is the template's tmpfs, which is empty.
 #include "switch/strategy/parts.h"
 
 namespace pivotcheck::strategy {

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // tmpfs_sandbox.cc: the way of bubblewrap, sandbox2 and nsjail: the new root is an empty tmpfs, and
-// whatever is to be there is brought in, one mount after the other.
+// everything it is to show is mounted there, one piece after the other.
 //
 //     unshare mnt, make-rprivate /       as in put_old.cc
-//     open image NEW           what NEW has is about to be covered; this still shows it
+//     open image NEW           the tmpfs is about to cover NEW; this handle still shows it
 //     mount tmpfs NEW          a mount, and not the root's: all that pivot_root asks for
-//     chdir NEW                onto the tmpfs; everything from here on is relative to it
+//     chdir NEW                onto the tmpfs; everything below is relative to it
 //     for each name in image   a directory or a file: an empty one of that name, then a clone of
-//                              the image's tree attached to it (open_tree, move_mount: read-only,
-//                              if at all, before anybody can see it); a symbolic link: a copy
+//                              the image's tree attached to it (open_tree, move_mount; if it is to
+//                              be read-only, before anybody can see it); a symbolic link: a copy
 //     the caller's mounts      a target that is missing is made in the tmpfs, not on the disk
 //     mkdir -m 0700 old        in the tmpfs too: NEW itself is never written to
 //     pivot_root . old
 //     umount old detach        '.' is the new root all the time
 //     rmdir old
-//     remount / ro             last, as rmdir writes. Only this one mount: what was brought in is
-//                              as writable as the caller wanted it
+//     remount / ro             last, because rmdir writes. Only this one mount: what was attached
+//                              is as writable as the caller asked
 //     chdir /
 //
-// It guarantees what put-old does; besides, the top directory can't be changed, and nothing is
-// visible that was not brought in.
+// It guarantees what put-old does; also, the top directory can't be changed, and nothing is visible
+// that was not attached.
 #include <algorithm>
 #include <string_view>
 
@@ -60,8 +60,8 @@ bool wants_file(const MountRequest& request) {
   return bind != nullptr && bind->of_file;
 }
 
-// Makes the directories on the way to a target, and the target, as far as they lie in the tmpfs:
-// below a name of the image everything must be there, as with the other strategies.
+// Makes a target and the directories on the way to it, if they lie in the tmpfs. Below a name of
+// the image all of them must exist, as with the other strategies.
 class Places {
  public:
   explicit Places(const std::vector<Entry>& contents) {
@@ -104,8 +104,7 @@ Steps tmpfs_sandbox(const Plan& plan) {
   mount_requests(plan.mounts, ".", steps);
   steps.push_back({Phase::pivot, MakePrivateDirectory{plan.put_old}});
   steps.push_back({Phase::pivot, Op{PivotRoot{".", plan.put_old}}});
-  steps.push_back({Phase::detach, Op{Umount{plan.put_old, {UmountFlag::detach}}}});
-  steps.push_back({Phase::detach, Op{Rmdir{plan.put_old}}});
+  remove_put_old(plan.put_old, steps);
   const MountFlags sealed = flags.with({MountFlag::ro});
   steps.push_back({Phase::detach, Op{Remount{"/", {sealed}}}});
   steps.push_back({Phase::detach, Op{Chdir{"/"}}});
