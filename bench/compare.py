@@ -125,10 +125,6 @@ def compare(run_a, run_b):
     return comparisons, pace, sorted(set(rows_a) ^ set(rows_b))
 
 
-def quartiles(values):
-    return "/".join(f"{value:.1f}" for value in numpy.percentile(values, (25, 50, 75)))
-
-
 def show(comparisons, pace, missing, everything):
     deciding = [one for one in comparisons if one.decides]
     others = [one for one in comparisons if not one.decides]
@@ -138,8 +134,9 @@ def show(comparisons, pace, missing, everything):
                   f"p={one.p:.4f}  {one.column} {numpy.median(one.a):.1f} -> "
                   f"{numpy.median(one.b):.1f}  {one.name}")
     for one in others if everything else ():
-        print(f"wall      {one.ratio:6.2f}  quartiles {quartiles(one.a)} -> "
-              f"{quartiles(one.b)} us  {one.name}")
+        a, b = ("/".join(f"{value:.1f}" for value in numpy.percentile(values, (25, 50, 75)))
+                for values in (one.a, one.b))
+        print(f"wall      {one.ratio:6.2f}  quartiles {a} -> {b} us  {one.name}")
     for name in missing:
         print(f"only in one of the runs: {name}")
     counts = [f"{sum(one.verdict == verdict for one in deciding)} {verdict}"

@@ -106,83 +106,74 @@ class Reads {
  public:
   void of_case(const kernel::SharedSchedule& schedule, const Recording& recording,
                bool mountinfo_too) {
-    namespaces_.clear();
-    places_.clear();
-    for (const TaskLeft& task : recording.left) of_task(schedule.outer_pid(task.number), task);
+    of_tasks(schedule, recording, false);
     for (const Namespace& one : namespaces_) of_namespace(one);
-    if (!mountinfo_too) return;
-    namespaces_.clear();
-    places_.clear();
-    for (const TaskLeft& task : recording.left) {
-      const pid_t pid = schedule.outer_pid(task.number);
-      if (of_task(pid, task)) of_mountinfo(pid);
-    }
+    if (mountinfo_too) of_tasks(schedule, recording, true);
   }
 
  private:
-  struct Namespace {
-    std::uint64_t inode = 0;
-    api::NamespaceInfo info{};
-  };
-  struct Place {
-    std::uint64_t inode = 0;
-    std::uint64_t mount = 0;
-    bool operator==(const Place&) const = default;
-  };
+  using Namespace = std::pair<std::uint64_t, api::NamespaceInfo>;  // inode
+  using Place = std::pair<std::uint64_t, std::uint64_t>;           // inode, mount
+  static constexpr int proc = kernel::reserved_fds::proc;
 
   const char* path(pid_t pid, const char* name) {
     std::snprintf(path_.data(), path_.size(), "%d/%s", pid, name);
     return path_.data();
   }
 
-  // Is it in a namespace that was not known?
-  bool of_task(pid_t pid, const TaskLeft& task) {
-    const char* link = path(pid, "ns/mnt");
+  void of_tasks(const kernel::SharedSchedule& schedule, const Recording& recording,
+                bool with_mountinfo) {
+    namespaces_.clear();
+    places_.clear();
+    for (const TaskLeft& task : recording.left) {
+      const pid_t pid = schedule.outer_pid(task.number);
+      const bool new_namespace = identify(path(pid, "ns/mnt"));
+      of_place(pid, "root");
+      of_place(pid, "cwd");
+      for (const int descriptor : task.descriptors) {
+        std::array<char, 16> name{};
+        std::snprintf(name.data(), name.size(), "fd/%d", descriptor);
+        of_place(pid, name.data());
+      }
+      if (!new_namespace || !with_mountinfo) continue;
+      const UniqueFd fd(::openat(proc, path(pid, "mountinfo"), O_RDONLY | O_CLOEXEC));
+      while (::read(fd.get(), reply_.data(), reply_.size()) > 0) {
+      }
+    }
+  }
+
+  // Is it a namespace that was not known?
+  bool identify(const char* link) {
     unsigned long inode = 0;
     if (!namespaces_.empty()) {
-      const ssize_t size =
-          ::readlinkat(kernel::reserved_fds::proc, link, reply_.data(), reply_.size() - 1);
+      const ssize_t size = ::readlinkat(proc, link, reply_.data(), reply_.size() - 1);
       reply_[static_cast<std::size_t>(std::max<ssize_t>(size, 0))] = '\0';
       static_cast<void>(std::sscanf(reply_.data(), "mnt:[%lu]", &inode));
     }
-    const bool is_new = std::ranges::find(namespaces_, inode, &Namespace::inode) ==
-                        namespaces_.end();
-    if (is_new) identify(link);
-    of_place(pid, "root");
-    of_place(pid, "cwd");
-    for (const int descriptor : task.descriptors) {
-      std::array<char, 16> name{};
-      std::snprintf(name.data(), name.size(), "fd/%d", descriptor);
-      of_place(pid, name.data());
-    }
-    return is_new;
-  }
-
-  void identify(const char* link) {
-    const UniqueFd fd(::openat(kernel::reserved_fds::proc, link, O_RDONLY | O_CLOEXEC));
+    if (std::ranges::find(namespaces_, inode, &Namespace::first) != namespaces_.end()) return false;
+    const UniqueFd fd(::openat(proc, link, O_RDONLY | O_CLOEXEC));
     struct stat status {};
-    Namespace& one = namespaces_.emplace_back();
-    if (::fstat(fd.get(), &status) == 0) one.inode = status.st_ino;
-    ::ioctl(fd.get(), api::ns_mnt_get_info, &one.info);
+    auto& [number, info] = namespaces_.emplace_back();
+    if (::fstat(fd.get(), &status) == 0) number = status.st_ino;
+    ::ioctl(fd.get(), api::ns_mnt_get_info, &info);
+    return true;
   }
 
   void of_place(pid_t pid, const char* name) {
     const char* link = path(pid, name);
     struct statx status {};
     const unsigned mask = STATX_TYPE | STATX_INO | STATX_NLINK | STATX_MNT_ID_UNIQUE;
-    if (::statx(kernel::reserved_fds::proc, link, AT_NO_AUTOMOUNT, mask, &status) != 0) return;
+    if (::statx(proc, link, AT_NO_AUTOMOUNT, mask, &status) != 0) return;
     const Place one{status.stx_ino, status.stx_mnt_id};
     if (std::ranges::find(places_, one) != places_.end()) return;
-    static_cast<void>(
-        !::readlinkat(kernel::reserved_fds::proc, link, reply_.data(), reply_.size()));
+    static_cast<void>(!::readlinkat(proc, link, reply_.data(), reply_.size()));
     if (S_ISDIR(status.stx_mode)) places_.push_back(one);
   }
 
   void of_namespace(const Namespace& one) {
-    if (one.info.mounts == 0) return;
+    if (one.second.mounts == 0) return;
     std::array<std::uint64_t, 512> ids{};
-    api::Request request{.mount = LSMT_ROOT, .parameter = 0,
-                         .mount_namespace = one.info.id};
+    api::Request request{.mount = LSMT_ROOT, .parameter = 0, .mount_namespace = one.second.id};
     const long count = ::syscall(SYS_listmount, &request, ids.data(), ids.size(), 0);
     request.parameter = everything;
     for (long i = 0; i < count; ++i) {
@@ -191,15 +182,8 @@ class Reads {
     }
   }
 
-  void of_mountinfo(pid_t pid) {
-    const UniqueFd fd(::openat(kernel::reserved_fds::proc, path(pid, "mountinfo"),
-                               O_RDONLY | O_CLOEXEC));
-    while (::read(fd.get(), reply_.data(), reply_.size()) > 0) {
-    }
-  }
-
   std::array<char, 64> path_{};
-  std::vector<Namespace> namespaces_;  // their memory is kept from case to case
+  std::vector<Namespace> namespaces_;  // the memory is kept from case to case
   std::vector<Place> places_;
   alignas(8) std::array<char, 16384> reply_{};
 };
@@ -351,10 +335,10 @@ class Workers {
     }
     begun_ += cases_each;
     char done = 0;
-    return std::all_of(workers_.begin(), workers_.begin() + static_cast<std::ptrdiff_t>(count),
-                       [&](const Worker& worker) {
-                         return ::recv(worker.socket.get(), &done, 1, 0) == 1;
-                       });
+    for (std::size_t i = 0; i < count; ++i) {
+      if (::recv(workers_[i].socket.get(), &done, 1, 0) != 1) return false;
+    }
+    return true;
   }
 
   // Seconds of all so far; an executor counts the tasks that it has reaped.
@@ -377,7 +361,7 @@ class Workers {
 // Of all repetitions with one number of workers.
 struct Figures {
   std::vector<double> rates;  // cases a second
-  std::vector<double> cpu_us;  // of a case
+  double cpu_us = 0;          // of a case, the sum: the clock is too coarse for one repetition
 };
 std::map<std::string, std::map<std::size_t, Figures>> all_figures;
 
@@ -392,9 +376,10 @@ void measure(benchmark::State& state, const std::string& side, Workers& all) {
     state.SetIterationTime(took.count());
     Figures& figures = all_figures[side][workers];
     figures.rates.push_back(cases / took.count());
-    figures.cpu_us.push_back((all.cpu() - cpu) * 1e6 / cases);
+    const double cpu_us = (all.cpu() - cpu) * 1e6 / cases;
+    figures.cpu_us += cpu_us;
     state.counters["cases_per_second"] = figures.rates.back();
-    state.counters["cpu_us_per_case"] = figures.cpu_us.back();
+    state.counters["cpu_us_per_case"] = cpu_us;
   }
 }
 
@@ -410,24 +395,17 @@ void add(const char* side, Workers& workers) {
       ->DisplayAggregatesOnly();
 }
 
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
-// The clock of processor time is coarse: only the mean of all repetitions says something.
-double mean(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return sum / static_cast<double>(values.size());
-}
-
 void print_ratios() {
+  const auto median = [](std::vector<double> values) {
+    std::ranges::sort(values);
+    return values[values.size() / 2];
+  };
   for (const auto& [workers, bare] : all_figures["bare"]) {
     const Figures& harness = all_figures["harness"][workers];
     if (harness.rates.empty()) continue;
     const double with = median(harness.rates), without = median(bare.rates);
-    const double cpu_with = mean(harness.cpu_us), cpu_without = mean(bare.cpu_us);
+    const double cpu_with = harness.cpu_us / static_cast<double>(harness.rates.size());
+    const double cpu_without = bare.cpu_us / static_cast<double>(bare.rates.size());
     std::printf("workers %2zu: harness %6.0f cases/s, bare %6.0f cases/s, ratio %.2f; processor "
                 "time %4.0f us, bare %4.0f us, ratio %.2f\n",
                 workers, with, without, without / with, cpu_with, cpu_without,

@@ -26,36 +26,30 @@ COMMAND = "pivotcheck switch, dot-dot"
 IN_A_ROUND = 3  # of each command; its median counts
 
 
+# What runc and crun want to be told (the runtime specification of OCI).
+BUNDLE = {"ociVersion": "1.0.2", "root": {"path": "/", "readonly": False},
+          "process": {"cwd": "/", "args": ["/bin/true"], "env": [], "terminal": False,
+                      "user": {"uid": 0, "gid": 0}},
+          "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+          "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}]}}
+
+
 def choose_place(programs):
     """A directory that every machine has, to be covered by a tmpfs in our namespace: not one that
     the programs are in."""
     for folder in ("/mnt", "/srv", "/media", "/tmp"):
-        if os.path.isdir(folder) and not os.path.abspath(programs).startswith(folder + "/"):
+        if os.path.isdir(folder) and not programs.startswith(folder + "/"):
             return folder
     return runs.fail("there is no directory to work in: /mnt, /srv, /media", 4)
 
 
-def make_bundle(folder, root):
-    """What runc and crun want to be told (the runtime specification of OCI)."""
-    os.makedirs(folder)
-    config = {"ociVersion": "1.0.2", "root": {"path": root, "readonly": False},
-              "process": {"cwd": "/", "args": ["/bin/true"], "env": [],
-                          "user": {"uid": 0, "gid": 0}, "terminal": False},
-              "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
-              "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}]}}
-    with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:
-        json.dump(config, file)
-
-
 def candidates(programs, place, root):
     """name -> words"""
-    true, command = f"{root}/bin/true", os.path.join(programs, "pivotcheck")
-    empty, bare = (os.path.join(programs, "bench", name) for name in ("empty", "bare_switch"))
-    listed = subprocess.run([os.path.join(programs, "pivotcheck"), "strategies", "--json"],
-                            stdout=subprocess.PIPE, check=True).stdout
+    true, command, empty = f"{root}/bin/true", f"{programs}/pivotcheck", f"{programs}/bench/empty"
     found = {BASELINE: [true], EMPTY: [empty], EMPTY_EXECUTES: [empty, true],
-             BARE: [bare, root, place, "/bin/true"]}
-    for line in listed.splitlines():
+             BARE: [f"{programs}/bench/bare_switch", root, place, "/bin/true"]}
+    for line in subprocess.run([command, "strategies", "--json"], stdout=subprocess.PIPE,
+                               check=True).stdout.splitlines():
         name = json.loads(line)["name"]
         found[f"pivotcheck switch, {name}"] = [command, "switch", "--strategy", name, root, "--",
                                                "/bin/true"]
@@ -74,25 +68,17 @@ def candidates(programs, place, root):
     return found
 
 
-def try_all(found):
-    """(those that do the job here, the others with their reasons)"""
-    working, missing = {}, {}
-    for name, words in found.items():
-        if not shutil.which(words[0]):
-            missing[name] = "not installed"
-            continue
-        try:
-            done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, timeout=20, check=False)
-        except subprocess.TimeoutExpired:
-            missing[name] = "did not end within 20 seconds"
-            continue
-        lines = done.stdout.decode(errors="replace").strip().splitlines() or ["said nothing"]
-        if done.returncode == 0:
-            working[name] = words
-        else:
-            missing[name] = f"ended with {done.returncode}: {lines[-1]}"
-    return working, missing
+def why_not(words):
+    """Why this program can't do the job here, or None."""
+    if not shutil.which(words[0]):
+        return "not installed"
+    try:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                              errors="replace", stderr=subprocess.STDOUT, timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        return "did not end within 20 seconds"
+    last = (done.stdout.strip().splitlines() or ["said nothing"])[-1]
+    return f"ended with {done.returncode}: {last}" if done.returncode != 0 else None
 
 
 def one_round(working, path):
@@ -110,15 +96,13 @@ def one_round(working, path):
 
 
 def summary(rounds):
-    rows = []
-    for name in rounds[0]:
-        wall, cpu = zip(*(one[name] for one in rounds))
-        rows.append({"name": name, "wall_us": statistics.median(wall),
-                     "cpu_us": statistics.median(cpu), "rounds": len(wall), "samples": wall})
-    base = next(row for row in rows if row["name"] == BASELINE)
-    for row in rows:
-        row["ratio"] = row["wall_us"] / base["wall_us"]
-        row["cpu_ratio"] = row["cpu_us"] / base["cpu_us"]
+    def medians(name):
+        return [statistics.median(values) for values in zip(*(one[name] for one in rounds))]
+    base, base_cpu = medians(BASELINE)
+    rows = [{"name": name, "wall_us": wall, "cpu_us": cpu, "ratio": wall / base,
+             "cpu_ratio": cpu / base_cpu, "rounds": len(rounds),
+             "samples": [one[name][0] for one in rounds]}
+            for name in rounds[0] for wall, cpu in [medians(name)]]
     return sorted(rows, key=lambda row: row["ratio"])
 
 
@@ -128,12 +112,17 @@ def inside(programs, rounds):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", place], check=True)
     root = f"{place}/root"
     for name in ("bin", "proc", "dev", "sys", "etc", "usr", "old", "tmp"):
-        os.makedirs(os.path.join(root, name))
-    shutil.copy(os.path.join(programs, "bench", "static_true"), f"{root}/bin/true")
-    with open(f"{root}/etc/os-release", "w", encoding="utf-8"):
-        pass  # systemd-nspawn wants one
-    make_bundle(f"{place}/bundle", root)
-    working, missing = try_all(candidates(programs, place, root))
+        os.makedirs(f"{root}/{name}")
+    os.makedirs(f"{place}/bundle")
+    shutil.copy(f"{programs}/bench/static_true", f"{root}/bin/true")
+    runs.write_whole(f"{root}/etc/os-release", "")  # systemd-nspawn wants one
+    BUNDLE["root"]["path"] = root
+    runs.write_whole(f"{place}/bundle/config.json", json.dumps(BUNDLE))
+    working = candidates(programs, place, root)
+    missing = {name: why_not(words) for name, words in working.items()}
+    missing = {name: why for name, why in missing.items() if why}
+    for name in missing:
+        del working[name]
     measured = [one_round(working, f"{place}/round.json") for _ in range(rounds)]
     json.dump({"commands": summary(measured), "missing": missing}, sys.stdout)
 

@@ -197,13 +197,10 @@ double compare(const SwitchOptions& options, const char* namespaces, int rounds)
   if (!root) stop(root.error().message);
   std::vector<double> by_hand, library, ratios;
   for (int round = 0; round < rounds; ++round) {
-    for (const bool first : {true, false}) {
-      if (first == (round % 2 == 0)) {
-        by_hand.push_back(batch_us([&] { hand.run(); }));
-      } else {
-        library.push_back(batch_us([&] { run_by_library(*root); }));
-      }
-    }
+    const auto by_hand_now = [&] { by_hand.push_back(batch_us([&] { hand.run(); })); };
+    if (round % 2 == 0) by_hand_now();
+    library.push_back(batch_us([&] { run_by_library(*root); }));
+    if (round % 2 != 0) by_hand_now();
     ratios.push_back(library.back() / by_hand.back());
   }
   std::printf("  %-14s %-16s %9.1f %9.1f %8.3f\n", info(options.strategy).name.data(), namespaces,
