@@ -22,6 +22,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 import runs
@@ -97,17 +98,24 @@ def is_known(name, why):
 # --- measuring -----------------------------------------------------------------------------------
 
 @contextlib.contextmanager
-def idle_threads(program, count):
-    """Why they can't be there, or None."""
-    if count == "0":
-        yield None
-        return
-    with subprocess.Popen([program, "--idle-threads", count], stdout=subprocess.PIPE) as threads:
-        ready = threads.stdout.readline() == b"ready\n"
-        time.sleep(0.3)  # new threads are being placed, and ended ones freed later, by RCU
-        yield None if ready else f"this machine does not let {count} threads be started"
-        threads.kill()
-    time.sleep(0.3)
+def idle_threads(count):
+    """So many threads more that sleep: pivot_root looks at every thread of the machine. Why they
+    can't be there, or None."""
+    done, why, threads = threading.Event(), None, []
+    threading.stack_size(1 << 16)
+    try:
+        for _ in range(count):
+            threads.append(threading.Thread(target=done.wait, daemon=True))
+            threads[-1].start()
+    except RuntimeError:
+        why = f"this machine does not let {count} threads be started"
+        threads.pop()
+    time.sleep(0.3 if count else 0)  # new threads are being placed
+    yield why
+    done.set()
+    for thread in threads:
+        thread.join()
+    time.sleep(0.3 if count else 0)  # ended ones are freed later, by RCU
 
 
 def percentile(values, share):
@@ -152,7 +160,7 @@ class Switching:
                     spent * (self.rounds + 1) / self.rounds > self.arguments.seconds):
                 break
             for count in random.sample(list(self.settings), len(self.settings)):
-                with idle_threads(self.program, count) as trouble:
+                with idle_threads(int(count)) as trouble:
                     for name in random.sample(self.settings[count], len(self.settings[count])):
                         if trouble:
                             self.not_measured[name] = trouble
@@ -163,10 +171,13 @@ class Switching:
                   file=sys.stderr)
 
     def one_setting(self, name):
-        many_mounts = int(runs.fields(name + "/")["mounts"]) > 1000
-        command = [self.program, "--setting", name, "--benchmark_format=json", "--cycles",
-                   str(max(2, self.arguments.cycles // (4 if many_mounts else 1)))]
-        command += ["--slow", self.arguments.slow] if self.arguments.slow else []
+        place = runs.fields(name + "/")
+        tree, _, peers = place["tree"].partition("-")
+        cycles = self.arguments.cycles // (4 if int(place["mounts"]) > 1000 else 1)
+        options = {"cycles": max(2, cycles), "tree": tree, "peers": peers or 0, "slow":
+                   self.arguments.slow, "benchmark_format": "json",
+                   **{key: place[key] for key in ("family", "strategy", "mode", "mounts", "user")}}
+        command = [self.program] + [f"--{key}={value}" for key, value in options.items() if value]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode == 2:
             runs.fail(done.stderr.strip())

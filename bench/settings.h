@@ -13,9 +13,7 @@
 
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
-#include <string_view>
 
 #include "switch/strategy/catalogue.h"
 
@@ -39,11 +37,6 @@ struct Setting {
   unsigned peers = 0;  // other namespaces with a peer of each mount; Tree::shared only
   UserNamespace user = UserNamespace::none;
 };
-
-// "switch/dot-dot/mode:thread/mounts:30/tree:shared-16/idle_threads:0/user:none", "bare/..." by raw
-// system calls, "chroot+mnt" in a namespace of its own. What is left out is as above; the idle
-// threads are the caller's (run.py).
-std::optional<Setting> parse_setting(std::string_view name);
 
 struct Cost {
   double wall_us = 0;

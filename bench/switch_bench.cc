@@ -8,24 +8,20 @@
 //
 //     {"pivot": {"wall_us": [...], "cpu_us": [...]}, ...}
 //
-//     switch_bench --setting NAME [--cycles N] [--slow PHASE:PERCENT] [--benchmark_...]
+//     switch_bench --strategy NAME [--mode thread|exits] [--mounts N] ...
+//     switch_bench --draw ...          the world after the last step of that setting, as text
 //     switch_bench --check             do the raw system calls lead to the same world as the library?
-//     switch_bench --draw NAME         the world after the last step, as text
 //     switch_bench --strategies        the names of all, a line each
-//     switch_bench --idle-threads N    prints "ready" when they are there; they sleep until it is
-//                                      killed. pivot_root looks at every thread of the machine
 //
 // A setting that fails is an error of its benchmark. Exit status: 0, 1 if --check finds a
-// difference, 2 for bad usage, 3 if a world can't be drawn or threads can't be started.
+// difference, 2 for bad usage, 3 if a world can't be drawn.
 #include <benchmark/benchmark.h>
-#include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <climits>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -123,8 +119,9 @@ std::string output_of(const std::string& command) {
 int check(const std::string& self) {
   int status = 0;
   for (const std::string& strategy : all_strategies()) {
-    const std::string raw = output_of(self + " --draw bare/" + strategy + "/mode:exits");
-    const std::string library = output_of(self + " --draw switch/" + strategy + "/mode:exits");
+    const std::string draw = self + " --draw --mode exits --strategy " + strategy;
+    const std::string library = output_of(draw);
+    const std::string raw = output_of(draw + " --family bare");
     const bool same = !library.empty() && library == raw;
     std::printf("%s: %s\n", strategy.c_str(), same ? "the same mounts by both" : "they differ");
     if (same) continue;
@@ -136,23 +133,12 @@ int check(const std::string& self) {
 
 // --- the command ---------------------------------------------------------------------------------
 
-[[noreturn]] void* sleep_for_ever(void*) {
-  for (;;) ::pause();
-}
-
-int keep_idle_threads(unsigned count) {
-  pthread_attr_t attributes{};
-  ::pthread_attr_init(&attributes);
-  ::pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN);
-  ::pthread_attr_setguardsize(&attributes, 0);  // the stacks can be one mapping
-  for (pthread_t thread{}; count > 1; --count) {  // this thread is one of them
-    if (::pthread_create(&thread, &attributes, &sleep_for_ever, nullptr) != 0) {
-      return refuse("this machine does not let so many threads be started");
-    }
-  }
-  std::puts("ready");
-  std::fflush(stdout);
-  sleep_for_ever(nullptr);
+template <class Enum>
+void choice(CLI::App& app, const char* option, Enum& value, std::vector<std::string> names,
+            const char* what) {
+  std::vector<std::pair<std::string, Enum>> values;
+  for (std::size_t i = 0; i < names.size(); ++i) values.emplace_back(names[i], Enum(i));
+  app.add_option(option, value, what)->transform(CLI::CheckedTransformer(values));
 }
 
 Planted read_planted(const std::string& text) {
@@ -167,32 +153,38 @@ Planted read_planted(const std::string& text) {
 int main(int argc, char** argv) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   benchmark::Initialize(&argc, argv);  // takes its own options away
-  std::string name, draw, slow;
-  bool want_check = false, want_strategies = false;
-  unsigned cycles = 8, idle_threads = 0;
+  Setting setting;
+  std::string strategy = "dot-dot", slow;
+  bool want_check = false, want_draw = false, want_strategies = false;
+  unsigned cycles = 8;
   CLI::App app("What switching root costs with one setting.");
-  app.add_option("--setting", name, "measure it");
-  app.add_option("--draw", draw, "print the world after the steps of this setting");
+  app.add_flag("--check", want_check, "compare the worlds that library and raw calls lead to");
+  app.add_flag("--draw", want_draw, "print the world after the steps of this setting");
+  app.add_flag("--strategies", want_strategies, "print their names");
   app.add_option("--cycles", cycles, "of the setting")->check(CLI::Range(2, 10000));
   app.add_option("--slow", slow, "PHASE:PERCENT more work, planted");
-  app.add_flag("--check", want_check, "compare the worlds that library and raw calls lead to");
-  app.add_flag("--strategies", want_strategies, "their names");
-  app.add_option("--idle-threads", idle_threads, "start so many, and sleep");
+  app.add_option("--strategy", strategy, "one of --strategies")->check(
+      CLI::IsMember(all_strategies()));
+  choice(app, "--family", setting.impl, {"switch", "bare"}, "by the library, or by raw calls");
+  choice(app, "--mode", setting.mode, {"thread", "exits"}, "what performs the steps");
+  app.add_option("--mounts", setting.mounts, "in the old tree");
+  choice(app, "--tree", setting.tree, {"private", "slave", "shared"}, "its propagation");
+  app.add_option("--peers", setting.peers, "of each mount, where it is shared");
+  choice(app, "--user", setting.user, {"none", "unmapped", "mapped"}, "user namespace");
   try {
     app.parse(argc, argv);
     if (want_check) return check(argv[0]);
-    if (idle_threads > 0) return keep_idle_threads(idle_threads);
     if (want_strategies) {
       for (const std::string& each : all_strategies()) std::puts(each.c_str());
       return 0;
     }
-    const auto setting = parse_setting(draw.empty() ? name : draw);
-    if (!setting) throw CLI::ValidationError("--setting", "no such setting: " + name + draw);
+    setting.own_mounts = strategy.ends_with("+mnt");
+    setting.strategy = *find_strategy(strategy.substr(0, strategy.find('+')));
     const Planted planted = read_planted(slow);
     ::alarm(deadline_seconds);
-    if (!draw.empty()) return draw_world_at_the_end(*setting);
+    if (want_draw) return draw_world_at_the_end(setting);
     benchmark::RegisterBenchmark(
-        name.c_str(), [&](benchmark::State& state) { measure(state, *setting, planted); })
+        strategy.c_str(), [&](benchmark::State& state) { measure(state, setting, planted); })
         ->UseManualTime()
         ->Iterations(cycles / 2)
         ->Unit(benchmark::kMicrosecond);
