@@ -161,7 +161,7 @@ void WorldBuilder::attach_root(const SeenMount& seen, MountIndex mount) {
   MountIndex parent = below();
   if (is_rootfs || assumption_.root_parent_shared) {
     // The model has no mount without a parent, which rootfs is; it takes this one for its own.
-    parent = is_rootfs ? made_up(view.peer_group != 0) : made_up_like(view.parent, true);
+    parent = is_rootfs ? made_up(0, view.peer_group != 0) : made_up(view.parent, true);
     world.attach(parent, below(), top_of(below()));
     if (!is_rootfs) mounts[view.parent] = parent;
   }
@@ -199,19 +199,16 @@ void WorldBuilder::lock_mounts() {
 
 // --- mounts that the process does not see
 
-MountIndex WorldBuilder::made_up(bool shared) {
+// With a filesystem of its own. If others see a mount of that number, its propagation is known.
+MountIndex WorldBuilder::made_up(MountId id, bool shared_otherwise) {
   const auto filesystem = world.new_filesystem(FilesystemType::ramfs, false, {0});
   const MountIndex mount = world.new_mount(world[filesystem].root);
   world[mount].mount_ns = {0};
-  if (shared) world.join_group(mount, world.new_group({}));
-  return mount;
-}
-
-// If others see the mount, its propagation is known.
-MountIndex WorldBuilder::made_up_like(MountId id, bool shared_otherwise) {
-  const SeenMount* seen = process_.find(id);
-  const MountIndex mount = made_up(seen == nullptr && shared_otherwise);
-  if (seen != nullptr) set_propagation(mount, seen->mount);
+  if (const SeenMount* seen = process_.find(id)) {
+    set_propagation(mount, seen->mount);
+  } else if (shared_otherwise) {
+    world.join_group(mount, world.new_group({}));
+  }
   return mount;
 }
 
@@ -231,7 +228,7 @@ void WorldBuilder::attach_for_others(MountIndex mount, MountId id, const SeenMou
 MountIndex WorldBuilder::mount_of_others(const SeenMount& seen) {
   const MountView& view = seen.mount;
   if (const auto known = mounts.find(view.id); known != mounts.end()) return known->second;
-  const MountIndex mount = made_up_like(view.id, false);
+  const MountIndex mount = made_up(view.id, false);
   mounts[view.id] = mount;
   const SeenMount* on = find_mount(process_.elsewhere, view.parent);
   if (on != nullptr && on != &seen) {
@@ -254,7 +251,7 @@ MountIndex WorldBuilder::parent_of_hidden(MountId id, bool shared_otherwise) {
   }
   if (const auto known = mounts.find(parent); known != mounts.end()) return known->second;
   if (const SeenMount* on = find_mount(process_.elsewhere, parent)) return mount_of_others(*on);
-  const MountIndex mount = made_up_like(parent, shared_otherwise);
+  const MountIndex mount = made_up(parent, shared_otherwise);
   world.attach(mount, below(), unknown_place(below(), parent));
   if (parent != 0) mounts[parent] = mount;
   return mount;
@@ -263,7 +260,7 @@ MountIndex WorldBuilder::parent_of_hidden(MountId id, bool shared_otherwise) {
 MountIndex WorldBuilder::hidden_mount(MountId id, bool parent_shared, bool foreign, bool detached) {
   const SeenMount* seen = find_mount(process_.elsewhere, id);
   if (seen != nullptr && !foreign && !detached) return mount_of_others(*seen);
-  const MountIndex mount = made_up_like(id, assumption_.hidden_shared);
+  const MountIndex mount = made_up(id, assumption_.hidden_shared);
   if (id != 0) mounts[id] = mount;
   const bool all_others_are_seen =
       !process_.offline && process_.all_is_seen && process_.find(id) == nullptr;
@@ -292,7 +289,7 @@ Location WorldBuilder::hidden_root(MountId id) {
 
 // Nobody can list its contents; what is mounted in it is left out.
 MountIndex WorldBuilder::detached_tree(MountId id) {
-  const MountIndex mount = made_up(false);
+  const MountIndex mount = made_up(0, false);
   mounts[id] = mount;
   world.new_detached_tree(mount, task().user_ns, {0});
   return mount;

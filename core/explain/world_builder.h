@@ -45,8 +45,7 @@ class WorldBuilder {
   model::GroupId group(std::uint64_t number);
   void make_mount(const SeenMount& seen);
   void set_propagation(MountIndex mount, const MountView& view);
-  MountIndex made_up(bool shared);
-  MountIndex made_up_like(MountId id, bool shared_otherwise);
+  MountIndex made_up(MountId id, bool shared_otherwise);
   void attach(const SeenMount& seen);
   void attach_root(const SeenMount& seen, MountIndex mount);
   void attach_for_others(MountIndex mount, MountId id, const SeenMount& on);

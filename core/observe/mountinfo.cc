@@ -7,33 +7,9 @@
 
 #include <charconv>
 #include <cstdint>
-#include <optional>
 
 namespace pivotcheck {
 namespace {
-
-// The words of one line, with exactly one blank between two; one may be empty (a source of "").
-class Words {
- public:
-  explicit Words(std::string_view line) : rest_(line) {}
-
-  std::optional<std::string_view> next() {
-    if (ended_) return std::nullopt;
-    const std::size_t end = rest_.find(' ');
-    const std::string_view word = rest_.substr(0, end);
-    if (end == std::string_view::npos) {
-      ended_ = true;
-    } else {
-      rest_.remove_prefix(end + 1);
-    }
-    return word;
-  }
-  [[nodiscard]] bool ended() const { return ended_; }
-
- private:
-  std::string_view rest_;
-  bool ended_ = false;
-};
 
 // The whole of `text` as a number.
 template <class Number>
@@ -105,8 +81,15 @@ bool read_optional_field(std::string_view word, MountView& mount) {
 
 // What is wrong with the line; "" for nothing.
 std::string_view read_line(std::string_view text, MountView& mount) {
-  Words words(text);
-  const auto next = [&words] { return words.next().value_or(std::string_view{}); };
+  bool ended = false;
+  // Exactly one blank separates two words; a word may be empty (a source of "").
+  const auto next = [&] {
+    const std::size_t end = text.find(' ');
+    const std::string_view word = text.substr(0, end);
+    ended = end == std::string_view::npos;
+    text.remove_prefix(ended ? text.size() : end + 1);
+    return word;
+  };
   if (!read_number(next(), mount.id) || mount.id == 0) return "the mount id is no number";
   if (!read_number(next(), mount.parent)) return "the parent's id is no number";
   if (!read_device(next(), mount.filesystem)) return "the filesystem is not MAJOR:MINOR";
@@ -118,15 +101,15 @@ std::string_view read_line(std::string_view text, MountView& mount) {
   }
   if (!read_options(next(), mount.flags)) return "the mount's flags don't begin with ro or rw";
   while (true) {
-    const std::optional<std::string_view> word = words.next();
-    if (!word) return "the line ends before the '-'";
-    if (*word == "-") break;
-    if (!read_optional_field(*word, mount)) return "a peer group is no number";
+    if (ended) return "the line ends before the '-'";
+    const std::string_view word = next();
+    if (word == "-") break;
+    if (!read_optional_field(word, mount)) return "a peer group is no number";
   }
   if (mount.receives_from == mount.master_group) mount.receives_from = 0;
   if (next().empty()) return "the filesystem's type is missing";
   next();  // the source
-  if (words.ended()) return "the filesystem's options are missing";
+  if (ended) return "the filesystem's options are missing";
   // A filesystem's own options may contain anything: only ro or rw is read.
   const std::string_view options = next();
   const std::string_view access = options.substr(0, options.find(','));
