@@ -98,7 +98,7 @@ private=(unshare --mount --propagation private sh -eu enter)
 export KIND=shared
 for strategy in put-old dot-dot manual proc-first tmpfs-sandbox template; do
   refused 'pivot_root ' "${private[@]}" -- --strategy "$strategy"
-  has err ': EINVAL root-parent-shared: the mount on which'
+  has err ': EINVAL root-parent-shared: the parent mount of'
 done
 expect 1 "${private[@]}" "$PIVOTCHECK" explain --json "$R/data" "$R/data"
 has out '"rule":"root-parent-shared"'
