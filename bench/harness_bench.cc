@@ -253,17 +253,9 @@ Expected<kernel::Executor> launch_bare() {
 void one_case(Trial& trial, const ScenarioGenerator& generator, std::uint64_t number,
               gen::CoverageStats& stats) {
   SeededChoices choices(seed, number);
-  Generated generated = generator.generate(choices);
+  const Prediction generated = generator.generate(choices);
   stats.add(generated);
-  std::vector<Outcome> outcomes;
-  outcomes.reserve(generated.verdicts.size());
-  for (const Verdict& verdict : generated.verdicts) outcomes.push_back(verdict.outcome);
-  const TrialResult result =
-      trial.run_predicted(generated.privilege, {.steps = std::move(generated.steps),
-                                                .verdicts = std::move(generated.verdicts),
-                                                .outcomes = std::move(outcomes),
-                                                .stop = Verdict::Stop::no,
-                                                .world = std::move(generated.world)});
+  const TrialResult result = trial.run_predicted(generated);
   if (result.kind == TrialResult::Kind::agree) return;
   std::fprintf(stderr, "case %lu: %s\n", static_cast<unsigned long>(number),
                result.reason.c_str());

@@ -24,15 +24,19 @@ std::string text_or_exit() {
   return text;
 }
 
+Program program_or_exit() {
+  auto program = resolve(scenario_or_exit());
+  if (!program) std::abort();
+  return *program;
+}
+
 void model_steps(benchmark::State& state) {
-  const Scenario scenario = *parse(text_or_exit());
+  const Program program = resolve(*parse(text_or_exit())).value();
   std::size_t steps = 0;
   for (auto _ : state) {
     model::World world(Privilege::root, KernelTraits{});
-    for (const ScenarioStep& step : scenario.steps) {
-      benchmark::DoNotOptimize(apply(world, step.step));
-    }
-    steps += scenario.steps.size();
+    for (const ProgramStep& step : program.steps) benchmark::DoNotOptimize(apply(world, step));
+    steps += program.steps.size();
   }
   state.counters["steps_per_second"] =
       benchmark::Counter(static_cast<double>(steps), benchmark::Counter::kIsRate);
@@ -40,9 +44,9 @@ void model_steps(benchmark::State& state) {
 BENCHMARK(model_steps);
 
 void model_snapshot(benchmark::State& state) {
-  const Scenario scenario = *parse(text_or_exit());
+  const Program program = resolve(*parse(text_or_exit())).value();
   model::World world(Privilege::root, KernelTraits{});
-  for (std::size_t i = 0; i < 20; ++i) apply(world, scenario.steps[i].step);
+  for (std::size_t i = 0; i < 20; ++i) apply(world, program.steps[i]);
   for (auto _ : state) benchmark::DoNotOptimize(canonical(model::snapshot(world)));
 }
 BENCHMARK(model_snapshot);

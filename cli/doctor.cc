@@ -187,10 +187,13 @@ Check privilege_check(Privilege privilege) {
   }
   auto driver = KernelDriver::start(privilege);
   if (driver) {
-    const std::array<Step, 1> steps{Step{{"A"}, Mkdir{"/a"}}};
-    const auto performance = driver->perform(steps, {}, std::chrono::seconds(10));
-    if (performance && performance->outcomes == std::vector{Outcome{}}) return check;
-    check.what = performance ? "a first mkdir is refused" : performance.error().what;
+    const Program one_step{.privilege = privilege,
+                           .steps = {{.op = Mkdir{"/a"}}},
+                           .tasks = {"A"},
+                           .handles = {}};
+    const auto performed = driver->perform(one_step, {}, std::chrono::seconds(10));
+    if (performed && performed->outcomes == std::vector{Outcome{}}) return check;
+    check.what = performed ? "a first mkdir is refused" : performed.error().what;
   } else {
     check.what = driver.error().what;
   }

@@ -31,11 +31,11 @@ std::string numbered(std::size_t number, const ScenarioStep& step, const Verdict
 
 ExitStatus draw_scenario(const ScenarioFile& file, bool every_step) {
   const KernelTraits traits = KernelTraits::for_release(running_release());
-  const Prediction all = predict(file.scenario, traits, file.scenario.steps.size());
+  const Prediction all = predict(file.scenario, traits);
   if (every_step) {
     print("0. the fresh world\n");
     draw_world(predict(file.scenario, traits, 0).world);
-    for (std::size_t i = 0; i < all.steps.size(); ++i) {
+    for (std::size_t i = 0; i < all.verdicts.size(); ++i) {
       print("\n" + numbered(i + 1, file.scenario.steps[i], all.verdicts[i]));
       draw_world(predict(file.scenario, traits, i + 1).world);
     }
@@ -43,7 +43,7 @@ ExitStatus draw_scenario(const ScenarioFile& file, bool every_step) {
     draw_world(all.world);
   }
   if (all.stop != Verdict::Stop::no) {
-    complain(fmt::format("{}: ends before step {}: {}", file.name, all.steps.size() + 1,
+    complain(fmt::format("{}: ends before step {}: {}", file.name, all.verdicts.size() + 1,
                          reason(all.stop)));
   }
   return ExitStatus::agreed;

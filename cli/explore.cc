@@ -258,7 +258,7 @@ void Explore::lost(WorkerProcess& worker, const std::string& how) {
   const std::uint64_t number = slot.current.exchange(no_case);
   if (number == no_case) return failed("a worker " + how + " between two cases");
   ++slot.counts.not_run;
-  Scenario scenario = job_.source.make(number).scenario();
+  Scenario scenario = scenario_of(job_.source.make(number).program);
   scenario.title = "a worker " + how;
   scenario.about = {fmt::format("kernel {}", job_.release),
                     fmt::format("seed {} case {}", job_.source.seed, number)};
@@ -287,7 +287,7 @@ void Explore::keep_alarmed_cases(const std::string& folder) {
   const auto keep = [&](std::uint64_t number) {
     if (number == no_case || kept >= alarm_cases_max) return;
     const std::string path = fmt::format("{}/case-{}.scn", folder, number);
-    if (write_file(path, print(job_.source.make(number).scenario()))) ++kept;
+    if (write_file(path, print(scenario_of(job_.source.make(number).program)))) ++kept;
   };
   for (const WorkerProcess& worker : workers_) {
     const Slot& slot = **worker.slot;

@@ -36,7 +36,7 @@ struct CaseSource {
   KernelTraits traits;
   bool recipes = true;
 
-  [[nodiscard]] Generated make(std::uint64_t number) const;
+  [[nodiscard]] Prediction make(std::uint64_t number) const;
 };
 
 struct RecentCase {

@@ -37,21 +37,13 @@ class Worker {
 
  private:
   void one(std::uint64_t number) {
-    Generated generated = job_.source.make(number);
+    const Prediction generated = job_.source.make(number);
     gen::CoverageStats once;
     once.add(generated);
-    std::vector<Outcome> outcomes;
-    outcomes.reserve(generated.verdicts.size());
-    for (const Verdict& verdict : generated.verdicts) outcomes.push_back(verdict.outcome);
     const CaseRef here{.name = fmt::format("case-{}", number),
-                        .origin = fmt::format("seed {} case {}", job_.source.seed, number),
-                        .scenario = [&] { return job_.source.make(number).scenario(); }};
-    hunter_.perform(here, generated.privilege, once,
-                    {.steps = std::move(generated.steps),
-                     .verdicts = std::move(generated.verdicts),
-                     .outcomes = std::move(outcomes),
-                     .stop = Verdict::Stop::no,
-                     .world = std::move(generated.world)});
+                       .origin = fmt::format("seed {} case {}", job_.source.seed, number),
+                       .scenario = [&] { return scenario_of(generated.program); }};
+    hunter_.perform(here, once, generated);
   }
 
   const ExploreJob& job_;
@@ -63,7 +55,7 @@ class Worker {
 
 }  // namespace
 
-Generated CaseSource::make(std::uint64_t number) const {
+Prediction CaseSource::make(std::uint64_t number) const {
   const ScenarioGenerator generator(
       {.privilege = privileges[number % privileges.size()], .traits = traits, .recipes = recipes});
   SeededChoices choices(seed, number);

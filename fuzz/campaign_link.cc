@@ -82,7 +82,7 @@ bool HuntLink::is_mine(const Scenario& scenario) const {
 }
 
 TrialResult::Kind HuntLink::perform(const Scenario& scenario, const gen::CoverageStats& stats,
-                                    Prediction predicted) {
+                                    const Prediction& predicted) {
   const std::uint64_t number = slot_->begun;
   FuzzerRecent& recent = slot_->recent[number % fuzzer_recent];
   const std::string text = print(scenario);
@@ -95,7 +95,7 @@ TrialResult::Kind HuntLink::perform(const Scenario& scenario, const gen::Coverag
                      .origin = fmt::format("by libFuzzer, input {} of its process", number),
                      .scenario = [&] { return scenario; }};
   const TrialResult::Kind kind =
-      hunter_->perform(one, scenario.effective_privilege(), stats, std::move(predicted));
+      hunter_->perform(one, stats, predicted);
   recent.finished_ms = now_ms();
   return kind;
 }

@@ -31,7 +31,7 @@ class HuntLink {
   [[nodiscard]] bool is_mine(const Scenario& scenario) const;
 
   TrialResult::Kind perform(const Scenario& scenario, const gen::CoverageStats& stats,
-                            Prediction predicted);
+                            const Prediction& predicted);
 
  private:
   HuntLink() = default;

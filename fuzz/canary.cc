@@ -17,10 +17,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   auto input = fuzz::read_and_predict(data, size);
   if (!input) return fuzz::not_of_use;
   Prediction& predicted = input->predicted;
-  for (std::size_t i = 0; i < predicted.steps.size(); ++i) {
-    if (!std::holds_alternative<PivotRoot>(predicted.steps[i].op)) continue;
-    if (predicted.outcomes[i].error != EBUSY) continue;
-    predicted.outcomes[i].error = predicted.verdicts[i].outcome.error = EINVAL;
+  for (std::size_t i = 0; i < predicted.verdicts.size(); ++i) {
+    if (!std::holds_alternative<PivotRoot>(predicted.program.steps[i].op)) continue;
+    Outcome& outcome = predicted.verdicts[i].outcome;
+    if (outcome.error == EBUSY) outcome.error = EINVAL;
   }
   return fuzz::perform(std::move(*input), false);
 }

@@ -53,37 +53,13 @@ void failed(const Scenario& scenario, const TrialResult& first) {
   if (++failures >= failures_max) found(report("input", scenario, first));
 }
 
-// One scenario as the model sees it; the tally wants to know of each moment, not of the end only.
-Prediction follow(const Scenario& scenario, int& namespaces_max) {
-  Prediction prediction{.steps = {},
-                        .verdicts = {},
-                        .outcomes = {},
-                        .stop = Verdict::Stop::no,
-                        .world = model::World(scenario.effective_privilege(), bench.traits)};
-  namespaces_max = 1;
-  for (std::size_t i = 0; i < scenario.steps.size(); ++i) {
-    const Step& step = scenario.steps[i].step;
-    const Verdict verdict = apply(prediction.world, step);
-    if (verdict.stop != Verdict::Stop::no) return predict(scenario, bench.traits, i);
-    prediction.steps.push_back(step);
-    prediction.verdicts.push_back(verdict);
-    prediction.outcomes.push_back(verdict.outcome);
-    if (!std::holds_alternative<Unshare>(step.op)) continue;
-    const auto alive = std::ranges::count_if(
-        prediction.world.mount_namespaces, [](const auto& mount_ns) { return mount_ns.rootfs.exists(); });
-    namespaces_max = std::max(namespaces_max, static_cast<int>(alive));
-  }
-  return prediction;
-}
-
 int perform_by_hand(Input input, bool look_again) {
   const Scenario& scenario = input.scenario;
-  const TrialResult result =
-      bench.trial->run_predicted(scenario.effective_privilege(), std::move(input.predicted));
+  const TrialResult result = bench.trial->run_predicted(input.predicted);
   if (result.kind == TrialResult::Kind::failed) failed(scenario, result);
   if (result.kind != TrialResult::Kind::disagree) return 0;
   if (look_again) {
-    const TrialResult closer = bench.trial->run(scenario);
+    const TrialResult closer = bench.trial->trace_back(scenario, result);
     if (closer.kind == TrialResult::Kind::disagree) found(report("input", scenario, closer));
     std::fprintf(stderr, "# seen once, and not when it was run again\n");
   }
@@ -121,16 +97,14 @@ std::optional<Input> read_and_predict(const std::uint8_t* data, std::size_t size
   if (!scenario) return std::nullopt;
   if (!bench.root) scenario->privilege = Privilege::userns;
   if (!bench.userns) scenario->privilege = Privilege::root;
-  int namespaces_max = 1;
-  Prediction predicted = follow(*scenario, namespaces_max);
-  if (!note_features(predicted.steps, predicted.verdicts, predicted.world)) return std::nullopt;
+  Prediction predicted = predict(*scenario, bench.traits);
+  if (!note_features(predicted)) return std::nullopt;
   Input input{.scenario = std::move(*scenario),
               .predicted = std::move(predicted),
               .stats = {},
               .to_be_performed = true};
   input.to_be_performed = !bench.link || mine || bench.link->is_mine(input.scenario);
-  const Prediction& known = input.predicted;
-  input.stats.add(known.steps, known.verdicts, known.world, namespaces_max);
+  input.stats.add(input.predicted);
   return input;
 }
 
@@ -138,7 +112,7 @@ int perform(Input input, bool look_again) {
   if (!input.to_be_performed) return 0;
   if (!bench.link) return perform_by_hand(std::move(input), look_again);
   const TrialResult::Kind kind =
-      bench.link->perform(input.scenario, input.stats, std::move(input.predicted));
+      bench.link->perform(input.scenario, input.stats, input.predicted);
   // What disagrees is kept elsewhere; in the corpus it would be found again in every run.
   return kind == TrialResult::Kind::agree ? 0 : not_of_use;
 }

@@ -6,7 +6,7 @@
 #include "view/snapshot.h"
 using namespace pivotcheck;
 
-static std::string broken(const model::World& before, const Step& step, const Verdict& verdict,
+static std::string broken(const model::World& before, const ProgramStep& step, const Verdict& verdict,
                           const model::World& world) {
   const bool ok = verdict.outcome.ok();
   const Snapshot now = canonical(snapshot(world));
@@ -23,18 +23,15 @@ static std::string broken(const model::World& before, const Step& step, const Ve
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto scenario = fuzz::read_scenario(data, size);
   if (!scenario) return fuzz::not_of_use;
-  model::World world(scenario->effective_privilege(), KernelTraits{});
-  std::vector<Step> steps;
-  std::vector<Verdict> verdicts;
+  Predictor predictor(scenario->effective_privilege(), KernelTraits{});
   for (const auto& [step, stated] : scenario->steps) {
-    const model::World before = world;
-    const Verdict verdict = apply(world, step);
-    if (verdict.stop != Verdict::Stop::no || world.mount_count > fuzz::mounts_max) break;
-    const std::string what = broken(before, step, verdict, world);
+    const model::World before = predictor.so_far().world;
+    if (!predictor.add(step)) break;
+    const Prediction& now = predictor.so_far();
+    if (now.world.mount_count > fuzz::mounts_max) break;
+    const std::string what = broken(before, now.program.steps.back(), predictor.last(), now.world);
     if (!what.empty()) fuzz::found(print(*scenario) + "# " + print(step) + ": " + what);
-    steps.push_back(step);
-    verdicts.push_back(verdict);
   }
-  fuzz::note_features(steps, verdicts, world);
+  fuzz::note_features(predictor.so_far());
   return 0;
 }

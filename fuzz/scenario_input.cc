@@ -45,13 +45,13 @@ std::optional<Scenario> read_scenario(const std::uint8_t* data, std::size_t size
   return std::move(*scenario);
 }
 
-bool note_features(std::span<const Step> steps, std::span<const Verdict> verdicts,
-                   const model::World& world) {
-  if (world.mount_count > mounts_max) return false;
+bool note_features(const Prediction& predicted) {
+  const std::vector<Verdict>& verdicts = predicted.verdicts;
+  if (predicted.world.mount_count > mounts_max) return false;
   std::size_t before = gen::verbs_count;
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     const bool ok = verdicts[i].outcome.ok();
-    const std::size_t verb = gen::verb_index(steps[i].op);
+    const std::size_t verb = gen::verb_index(predicted.program.steps[i].op);
     const std::size_t row =
         ok ? rules_count + 1 + verb : static_cast<std::size_t>(verdicts[i].rule);
     std::uint8_t& counter = counters[row * columns + before];

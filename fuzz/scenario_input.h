@@ -12,10 +12,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string_view>
 
-#include "model/apply.h"
+#include "model/predict.h"
 #include "scenario/scenario.h"
 
 namespace pivotcheck::fuzz {
@@ -36,8 +35,7 @@ std::optional<Scenario> read_scenario(const std::uint8_t* data, std::size_t size
 // Tells libFuzzer what was reached: each rule, and each verb that succeeded, together with the verb
 // that had succeeded before it. Branches alone would not tell `pivot_root behind bind` from
 // `pivot_root behind move`. False if the world is larger than is of use.
-bool note_features(std::span<const Step> steps, std::span<const Verdict> verdicts,
-                   const model::World& world);
+bool note_features(const Prediction& predicted);
 
 // The mutator tells here that the next input is its work: one that comes otherwise was read from a
 // corpus. take_made_here() asks, and forgets it.

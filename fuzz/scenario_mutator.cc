@@ -30,7 +30,6 @@ using gen::Recipe;
 using gen::ScenarioBuilder;
 using gen::VerbWeights;
 using model::TaskIndex;
-using model::World;
 
 bool recipes_used = true;
 
@@ -105,21 +104,16 @@ void shorten(Draft& draft) {
 
 // Lets `write` insert at most `more` steps before step `position`.
 void write_at(Draft& draft, std::size_t position, std::size_t more, auto write) {
-  World world(draft.privilege, KernelTraits{});
-  std::vector<Step> steps;
-  std::vector<Verdict> verdicts;
+  Predictor predictor(draft.privilege, KernelTraits{});
   for (std::size_t i = 0; i < position; ++i) {
-    steps.push_back(draft.steps[i].step);
-    verdicts.push_back(apply(world, steps.back()));
-    if (verdicts.back().stop != Verdict::Stop::no) return;
+    if (!predictor.add(draft.steps[i].step)) return;
   }
   const Features features = features_of(draft);
-  ScenarioBuilder builder(draft.choices, world, steps, verdicts, position + more, features);
+  ScenarioBuilder builder(draft.choices, predictor, position + more, features);
   write(builder, VerbWeights(draft.choices.below(UINT32_MAX), features));
-  const std::span<const Step> made = std::span(steps).subspan(position);
-  std::vector<ScenarioStep> inserted;
-  for (const Step& step : made) inserted.push_back({step, {}});
-  draft.steps.insert(draft.at(position), inserted.begin(), inserted.end());
+  const Scenario written = scenario_of(predictor.take().program);
+  draft.steps.insert(draft.at(position), written.steps.begin() + static_cast<std::ptrdiff_t>(position),
+                     written.steps.end());
 }
 
 void free_steps(Draft& draft, std::size_t position, std::size_t how_many) {
@@ -279,7 +273,7 @@ Scenario fresh(Choices& choices) {
   const ScenarioGenerator generator({.privilege = root ? Privilege::root : Privilege::userns,
                                      .traits = {},
                                      .recipes = recipes_used});
-  Draft draft(generator.generate(choices).scenario(), choices);
+  Draft draft(scenario_of(generator.generate(choices).program), choices);
   repair(draft);  // it may be empty
   return std::move(draft).scenario();
 }

@@ -40,10 +40,10 @@ TrialResult Kernel::ask(const Scenario& scenario, const TrialOptions& options) {
 std::optional<Kernel::BothSources> Kernel::look(const Scenario& scenario) {
   auto& driver = drivers_[static_cast<std::size_t>(scenario.effective_privilege())];
   if (!driver) driver = or_broke(KernelDriver::start(scenario.effective_privilege()));
-  const Prediction predicted = predict(scenario, traits(), scenario.steps.size());
+  const Prediction predicted = predict(scenario, traits());
   // It stops at an outcome that is not as predicted: a later step could leave the world.
   const auto performed =
-      or_broke(driver->perform(predicted.steps, predicted.outcomes, limit));
+      or_broke(driver->perform(predicted.program, predicted.outcomes(), limit));
   Observation by_id = or_broke(trial_.observer().observe(performed.tasks, Source::listmount));
   Observation by_text = or_broke(trial_.observer().observe(performed.tasks, Source::mountinfo));
   if (!by_text.complete) return std::nullopt;

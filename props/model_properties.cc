@@ -104,11 +104,11 @@ void require_unfed(Case& one, const World& before, const World& after, GroupId m
 
 // A slave with slaves of its own is rare in random worlds, so each slave mounts something here.
 void slave_never_feeds(Case& one) {
-  const World end = predict(one.scenario, one.traits(), one.scenario.steps.size()).world;
+  const World end = predict(one.scenario, one.traits()).world;
   for (const MountIndex slave : all_mounts(end)) {
     const auto* task = somebody_in(end, end[slave].mount_ns);
     if (!end.master(slave).exists() || task == nullptr) continue;
-    const Path here{place_name(0), ""};
+    const Path here = at_place(0);
     const std::vector<Location> places{end.topmost({slave, end[slave].root})};
     World before = end;
     apply_at(one, before, task->name, places, ChangePropagation{here, Propagation::shared_, false});
@@ -154,7 +154,7 @@ void pivot_and_back(Case& one) {
     World world = transition.after;
     const Verdict back =
         apply_at(one, world, transition.step.task.text, {there->old_root, there->new_roots_place},
-                 PivotRoot{{place_name(0), ""}, {place_name(1), ""}});
+                 PivotRoot{at_place(0), at_place(1)});
     one.require(back.outcome.ok(), "the pivot back was refused");
     for (std::size_t i = 0; i < world.tasks.size(); ++i) {  // a task at the new root would move as well
       const Task& before = transition.before.tasks[i];
@@ -179,7 +179,7 @@ bool comes_along(const World& before, const Task& task, const Pivot& there) {
 
 void require_no_way_out(Case& one, const World& world, const Task& task, MountIndex old_root) {
   std::vector<Path> ways{"/", "/..", "/../..", "", ".", "..", "../..", "../../.."};
-  for (const model::Handle& handle : task.handles) ways.push_back({handle.name, "/.."});
+  for (const model::Handle& handle : task.handles) ways.push_back(handle.path("/.."));
   for (const Path& way : ways) {
     const auto end = where(world, task.name, way);
     one.require(!end || top_of(world, end->mount) != old_root, "a path leads to the old root");
@@ -192,7 +192,7 @@ void detached_is_gone(Case& one) {
     if (!there) return;
     World world = transition.after;
     apply_at(one, world, transition.step.task.text, {there->old_root},
-             Umount{{place_name(0), ""}, {UmountFlag::detach}});
+             Umount{at_place(0), {UmountFlag::detach}});
     const MountIndex old_root = there->old_root.mount;
     if (world[old_root].exists && !world[old_root].unmounted) return;  // its cover went
     for (const Task& task : transition.before.tasks) {

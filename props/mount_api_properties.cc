@@ -21,15 +21,17 @@ void attached_copy_is_a_bind(Case& one) {
   for_each<Bind>(one, [&](const Transition& transition, const Bind& bind) {
     if (!transition.ok()) return;
     World world = transition.before;
-    const std::string& task = transition.step.task.text;
-    OpenTree copy{.handle = {"copy"}, .path = bind.source, .flags = {OpenTreeFlag::clone}};
+    const int caller = static_cast<int>(world.find_task(transition.step.task.text).value);
+    const model::Handle handle{.name = "copy", .slot = 1000, .at = {}, .keeps = {}};
+    OpenTree copy{.handle = {handle.name, handle.slot}, .path = bind.source, .flags = {OpenTreeFlag::clone}};
     if (bind.recursive) copy.flags.set(OpenTreeFlag::recursive);
-    const Verdict copied = apply(world, {{task}, copy});
+    const Verdict copied = apply(world, {.task = caller, .op = copy});
     if (copied.stop != Verdict::Stop::no) return;
     one.require(copied.outcome.ok(), "the copy was refused");
-    const Verdict attached = apply(world, {{task}, MoveMount{{"copy", ""}, bind.target, {}}});
+    const Verdict attached =
+        apply(world, {.task = caller, .op = MoveMount{handle.path(), bind.target, {}}});
     if (attached.stop != Verdict::Stop::no) return;
-    apply(world, {{task}, Close{{"copy"}}});
+    apply(world, {.task = caller, .op = Close{copy.handle}});
     one.note_relevant();
     one.require(attached.outcome.ok(), "it could be bound, but not attached");
     one.require(one.subjects.canonical(snapshot(world)) ==
@@ -40,7 +42,7 @@ void attached_copy_is_a_bind(Case& one) {
 
 // In the world at the end, each attribute is taken from each tree of mounts in turn.
 void all_or_nothing(Case& one) {
-  const World end = predict(one.scenario, one.traits(), one.scenario.steps.size()).world;
+  const World end = predict(one.scenario, one.traits()).world;
   for (const Task& task : end.tasks) {
     if (!task.alive) continue;
     for (const MountIndex mount : all_mounts(end)) {
@@ -50,7 +52,7 @@ void all_or_nothing(Case& one) {
         const AttributeChange change{.set = {MountFlag::nodev}, .clear = {flag}, .propagation = {}};
         const Verdict verdict =
             apply_at(one, world, task.name, {{mount, end[mount].root}},
-                     MountSetattr{{place_name(0), ""}, change, {.on = true}});
+                     MountSetattr{at_place(0), change, {.on = true}});
         if (verdict.rule == Rule::setattr_locked_flag) one.note_relevant();
         if (verdict.outcome.ok()) continue;
         one.require(changed(end, world).empty(), "a refused mount_setattr changed something");
@@ -73,9 +75,9 @@ void beneath_is_seen_when_uncovered(Case& one) {
     // Private, or unmounting the one may propagate to the other.
     World world = transition.after;
     apply_at(one, world, task, {{source->mount, world[source->mount].root}},
-             ChangePropagation{{place_name(0), ""}, Propagation::private_, true});
+             ChangePropagation{at_place(0), Propagation::private_, true});
     const Verdict uncovered = apply_at(one, world, task, {{top, world[top].root}},
-                                       Umount{{place_name(0), ""}, {UmountFlag::detach}});
+                                       Umount{at_place(0), {UmountFlag::detach}});
     if (!uncovered.outcome.ok()) return;
     one.note_relevant();
     one.require(world.topmost(place).mount == source->mount,
@@ -107,7 +109,7 @@ void lasts_as_long_as_its_handle(Case& one) {
 
 // In the world at the end, whichever mount may take over the group of whichever other.
 void set_group_makes_peers(Case& one) {
-  const World end = predict(one.scenario, one.traits(), one.scenario.steps.size()).world;
+  const World end = predict(one.scenario, one.traits()).world;
   const std::string& task = std::ranges::find(end.tasks, true, &Task::alive)->name;
   for (const MountIndex from : all_mounts(end)) {
     if (!end.is_shared(from) && !end.master(from).exists()) continue;
@@ -115,7 +117,7 @@ void set_group_makes_peers(Case& one) {
       World world = end;
       const Verdict verdict =
           apply_at(one, world, task, {{from, end[from].root}, {to, end[to].root}},
-                   MoveMount{{place_name(0), ""}, {place_name(1), ""}, {MoveMountFlag::set_group}});
+                   MoveMount{at_place(0), at_place(1), {MoveMountFlag::set_group}});
       if (!verdict.outcome.ok()) continue;
       one.note_relevant();
       one.require(world[from].group == world[to].group, "they are no peers");

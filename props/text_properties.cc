@@ -75,7 +75,7 @@ void renumber(Snapshot& snapshot, Choices& choices) {
 }
 
 Snapshot view_behind(const Case& one) {
-  return snapshot(predict(one.scenario, one.traits(), one.scenario.steps.size()).world);
+  return snapshot(predict(one.scenario, one.traits()).world);
 }
 
 void canonical_ignores_ids(Case& one) {

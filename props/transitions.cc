@@ -19,10 +19,11 @@ const Task& Transition::actor() const { return before[before.find_task(step.task
 
 void for_each_transition(const Case& one, const std::function<void(const Transition&)>& see) {
   World world(one.scenario.effective_privilege(), one.traits());
-  for (std::size_t i = 0; i < one.scenario.steps.size(); ++i) {
+  const Program program = resolve(one.scenario).value();
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
     const World before = world;
-    const Step& step = one.scenario.steps[i].step;
-    const Verdict verdict = apply(world, step);
+    const Step step = step_of(program, i);
+    const Verdict verdict = apply(world, program.steps[i]);
     if (verdict.stop != Verdict::Stop::no) return;
     const Transition transition{before, world, step, i, verdict};
     one.subjects.after_step(transition, world);
@@ -160,18 +161,32 @@ std::string changed(const World& before, const World& after) {
   return "";
 }
 
-std::string place_name(std::size_t number) { return "place" + std::to_string(number); }
+namespace {
+
+// With a slot that no scenario has.
+model::Handle handle_on(std::size_t number, const Location& at) {
+  constexpr int first_slot = 1000;
+  return {.name = "place" + std::to_string(number),
+          .slot = first_slot + static_cast<int>(number),
+          .at = at,
+          .keeps = {}};
+}
+
+}  // namespace
+
+Path at_place(std::size_t number) { return handle_on(number, {}).path(); }
 
 Verdict apply_at(const Case& one, World& world, const std::string& task,
                  const std::vector<Location>& places, const Op& op) {
   const auto handles = [&]() -> auto& { return world[world.find_task(task)].handles; };
   const std::size_t own = handles().size();
   for (std::size_t i = 0; i < places.size(); ++i) {
-    handles().push_back({place_name(i), places[i], {}});
+    handles().push_back(handle_on(i, places[i]));
   }
   const World before = world;
   const Step step{TaskName{task}, op};
-  const Verdict verdict = apply(world, step);
+  const Verdict verdict =
+      apply(world, {.task = static_cast<int>(world.find_task(task).value), .op = op});
   one.subjects.after_step({before, world, step, 0, verdict}, world);
   handles().resize(own);
   return verdict;

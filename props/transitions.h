@@ -74,7 +74,7 @@ bool same_mount(const model::World& before, const model::World& after, model::Mo
 
 // That task performs one more step. It has a handle on each of `places` for this step only: no path
 // is looked up that a mount could cover.
-std::string place_name(std::size_t number);  // the name of the handle on places[number]
+Path at_place(std::size_t number);  // the handle on places[number]
 Verdict apply_at(const Case& one, model::World& world, const std::string& task,
                  const std::vector<model::Location>& places, const Op& op);
 

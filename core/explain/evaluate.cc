@@ -87,8 +87,7 @@ Possibility evaluate(Hypothesis& hypothesis) {
   }
   std::optional<model::World> before;
   if (hypothesis.rootfs.exists() && task.root.mount == hypothesis.rootfs) before = world;
-  const Rule rule =
-      apply(world, {{task_name}, PivotRoot{hypothesis.new_root, hypothesis.put_old}}).rule;
+  const Rule rule = apply(world, {.op = PivotRoot{hypothesis.new_root, hypothesis.put_old}}).rule;
   if (before && comes_after_rootfs(rule)) {
     world = std::move(*before);
     return refused(&root_is_rootfs);
@@ -106,7 +105,7 @@ std::optional<model::Location> put_old_in(Hypothesis& hypothesis) {
 }
 
 bool perform(Hypothesis& hypothesis, Op op) {
-  return apply(hypothesis.world, {{task_name}, std::move(op)}).rule == Rule::none;
+  return apply(hypothesis.world, {.op = std::move(op)}).rule == Rule::none;
 }
 
 }  // namespace pivotcheck::explain

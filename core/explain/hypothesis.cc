@@ -30,11 +30,13 @@ Path live_path(WorldBuilder& builder, const ResolvedPath& path, const char* hand
       return path.path == "/" && !rest.empty() ? rest : path.path + rest;
     }
   }
+  const int slot = static_cast<int>(builder.task().handles.size());
   model::Handle& held = builder.task().handles.emplace_back();
   held.name = handle;
+  held.slot = slot;
   held.at = at;
   if (path.is_detached_tree) held.keeps = builder.world[at.mount].mount_ns;
-  return {handle, rest};
+  return held.path(rest);
 }
 
 void find_live_paths(const ProcessView& process, const Assumption& assumption,

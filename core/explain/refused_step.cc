@@ -57,7 +57,7 @@ Possibility outcome_in(Hypothesis hypothesis, Op op, const std::vector<Path*>& p
     if (rule != Rule::none) return {.outcome = {info(rule).error}, .reason = &info(rule)};
     *paths_of(op)[i] = i == 0 ? hypothesis.new_root : hypothesis.put_old;
   }
-  const Verdict verdict = apply(hypothesis.world, {{task_name}, op});
+  const Verdict verdict = apply(hypothesis.world, {.op = op});
   if (verdict.rule == Rule::none) return {};
   return {.outcome = verdict.outcome, .reason = &info(verdict.rule)};
 }

@@ -40,7 +40,7 @@ bool names_closed_handle(const Task& task, const Op& op) {
   bool closed = false;
   const auto check = [&]<class Field>(const Field& field) {
     if constexpr (std::is_same_v<Field, Path>) {
-      closed = closed || (!field.handle.empty() && find_handle(task, field.handle) == nullptr);
+      closed = closed || (!field.handle.empty() && find_handle(task, field.slot) == nullptr);
     }
   };
   std::visit([&](const auto& each) { each.fields(each, check); }, op);
@@ -52,9 +52,11 @@ bool names_closed_handle(const Task& task, const Op& op) {
 
 namespace pivotcheck {
 
-Verdict apply(model::World& world, const Step& step) {
-  model::Call call{.world = world, .caller = world.find_task(step.task.text)};
-  PIVOTCHECK_CHECK(call.caller.exists());
+Verdict apply(model::World& world, const ProgramStep& step) {
+  model::Call call{.world = world,
+                   .caller = {static_cast<std::uint32_t>(step.task)},
+                   .subject = {static_cast<std::uint32_t>(step.subject)}};
+  PIVOTCHECK_CHECK(call.caller.value < world.tasks.size() && call.task().alive);
   world.met_many_links = false;
   Refusal refused = Rule::handle_closed;
   if (!model::names_closed_handle(call.task(), step.op)) {

@@ -2,7 +2,7 @@
 // apply.h: the model: what an operation answers, by which rule, and what the world is like after it.
 //
 //     World world(Privilege::userns, KernelTraits::for_release(release));
-//     Verdict v = apply(world, {{"A"}, PivotRoot{"/new", "/"}});
+//     Verdict v = apply(world, {.task = 0, .op = PivotRoot{"/new", "/"}});
 //     v.outcome is EBUSY, v.rule is put_old_on_root_mount, the world is as before
 //
 // Read world.h for the state, then lookup.h, then propagation.h, then the operations, in the order
@@ -14,6 +14,7 @@
 #include "model/world.h"
 #include "op/op.h"
 #include "op/outcome.h"
+#include "scenario/program.h"
 
 namespace pivotcheck {
 
@@ -31,7 +32,8 @@ struct Verdict {
   bool operator==(const Verdict&) const = default;
 };
 
-// The task must exist; the parser and the generators see to that.
-Verdict apply(model::World& world, const Step& step);
+// The tasks of a step are the world's, by number: resolve() and World::tasks count alike, because
+// spawn is never refused.
+Verdict apply(model::World& world, const ProgramStep& step);
 
 }  // namespace pivotcheck

@@ -2,6 +2,8 @@
 // lookup.cc: the walk that lookup.h describes.
 #include "model/lookup.h"
 
+#include "base/check.h"
+
 namespace pivotcheck::model {
 namespace {
 
@@ -24,7 +26,7 @@ class Walk {
 
   Refusal start(const Path& path) {
     if (!path.handle.empty()) {
-      const Handle* handle = find_handle(task_, path.handle);
+      const Handle* handle = find_handle(task_, path.slot);
       if (handle == nullptr) return Rule::handle_closed;
       at_ = handle->at;
       return {};
@@ -146,9 +148,10 @@ class Walk {
 
 }  // namespace
 
-const Handle* find_handle(const Task& task, std::string_view name) {
+const Handle* find_handle(const Task& task, int slot) {
+  PIVOTCHECK_CHECK(slot != no_slot);  // a path that was not resolved
   for (const Handle& handle : task.handles) {
-    if (handle.name == name) return &handle;
+    if (handle.slot == slot) return &handle;
   }
   return nullptr;
 }

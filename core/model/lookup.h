@@ -60,8 +60,8 @@ struct ParentResult {
 ParentResult look_up_parent(World& world, const Task& task, const Path& path,
                             bool keep_expiry_mark = false);
 
-// The handle of that name; nullptr if it is not open.
-const Handle* find_handle(const Task& task, std::string_view name);
+// The handle in that slot; nullptr if it is not open.
+const Handle* find_handle(const Task& task, int slot);
 
 // May the task search (x), or write and search (w and x), this directory? There is one uid, which
 // owns everything, so the owner's bits decide; Capability::dac overrides them.

@@ -36,6 +36,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/traits.h"
@@ -123,8 +124,16 @@ struct Location {
 
 struct Handle {
   std::string name;
+  int slot = no_slot;  // of the name in the program (scenario/program.h)
   Location at;
-  NamespaceId keeps;  // the detached tree that came with it
+  NamespaceId keeps;  // the detached tree that came with it: it lasts as long as one such handle does
+
+  // A path that starts at this handle; `rest` is empty or begins with '/'.
+  [[nodiscard]] Path path(std::string rest = "") const {
+    Path result(name, std::move(rest));
+    result.slot = slot;
+    return result;
+  }
 };
 
 struct Task {

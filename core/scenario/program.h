@@ -35,6 +35,7 @@ struct ProgramStep {
   int task = 0;              // performs it
   int subject = no_subject;  // the task that it makes (spawn) or enters (setns)
   Op op;                     // each handle in it has its slot
+  bool operator==(const ProgramStep&) const = default;
 };
 
 struct Program {
@@ -42,6 +43,7 @@ struct Program {
   std::vector<ProgramStep> steps;
   std::vector<std::string> tasks;    // their names, by number
   std::vector<std::string> handles;  // their names, by slot
+  bool operator==(const Program&) const = default;
 };
 
 // Resolves step by step, for those who make a scenario up as they go.

@@ -76,8 +76,9 @@ KernelTraits traits_for(const Scenario& scenario) {
 std::vector<Verdict> verdicts(const Scenario& scenario) {
   model::World world(scenario.effective_privilege(), traits_for(scenario));
   std::vector<Verdict> result;
-  for (const ScenarioStep& step : scenario.steps) {
-    result.push_back(apply(world, step.step));
+  const Program program = resolve(scenario).value();
+  for (const ProgramStep& step : program.steps) {
+    result.push_back(apply(world, step));
     if (result.back().stop != Verdict::Stop::no) break;
     REQUIRE(model::broken_invariant(world) == "");
   }

@@ -10,7 +10,7 @@
 #include "check/gen/scenario_generator.h"
 #include "check/gen/seeded.h"
 #include "check/gen/coverage_stats.h"
-#include "model/apply.h"
+#include "model/predict.h"
 
 namespace pivotcheck {
 namespace {
@@ -18,7 +18,7 @@ namespace {
 constexpr std::uint64_t seed = 20240229;
 constexpr Release newest{{6, 18, 0}};  // the kernel that KernelTraits{} describes
 
-Generated generated(std::uint64_t number, Privilege privilege = Privilege::userns) {
+Prediction generated(std::uint64_t number, Privilege privilege = Privilege::userns) {
   const ScenarioGenerator generator({.privilege = privilege});
   SeededChoices choices(seed, number);
   return generator.generate(choices);
@@ -37,9 +37,9 @@ class FewChoices final : public Choices {
 
 TEST_CASE("the same seed and case number give the same scenario") {
   for (std::uint64_t number = 0; number < 200; ++number) {
-    CHECK(generated(number).steps == generated(number).steps);
+    CHECK(generated(number).program.steps == generated(number).program.steps);
   }
-  CHECK(generated(1).steps != generated(2).steps);
+  CHECK(generated(1).program != generated(2).program);
 }
 
 TEST_CASE("seeded choices are the same on every machine") {
@@ -51,16 +51,16 @@ TEST_CASE("seeded choices are the same on every machine") {
 
 TEST_CASE("choices that are all zero give the simplest scenario, the empty one") {
   FewChoices zero(0);
-  CHECK(ScenarioGenerator({}).generate(zero).steps.empty());
+  CHECK(ScenarioGenerator({}).generate(zero).program.steps.empty());
 }
 
 TEST_CASE("a scenario is made again by predicting it again") {
   for (std::uint64_t number = 0; number < 2000; ++number) {
-    const Generated g = generated(number, number % 2 == 0 ? Privilege::userns : Privilege::root);
-    model::World world(g.privilege, {});
-    REQUIRE(g.verdicts.size() == g.steps.size());
-    for (std::size_t i = 0; i < g.steps.size(); ++i) {
-      REQUIRE(apply(world, g.steps[i]) == g.verdicts[i]);
+    const Prediction g = generated(number, number % 2 == 0 ? Privilege::userns : Privilege::root);
+    model::World world(g.program.privilege, {});
+    REQUIRE(g.verdicts.size() == g.program.steps.size());
+    for (std::size_t i = 0; i < g.program.steps.size(); ++i) {
+      REQUIRE(apply(world, g.program.steps[i]) == g.verdicts[i]);
     }
     CHECK(snapshot(world) == snapshot(g.world));
   }
@@ -76,7 +76,7 @@ TEST_CASE("no generated scenario ends before its end") {
 
 TEST_CASE("a generated scenario is text and comes back from it") {
   for (std::uint64_t number = 0; number < 5000; ++number) {
-    const Scenario scenario = generated(number).scenario();
+    const Scenario scenario = scenario_of(generated(number).program);
     const auto parsed = parse(print(scenario));
     REQUIRE_MESSAGE(parsed.has_value(), print(scenario));
     CHECK(*parsed == scenario);
@@ -85,9 +85,9 @@ TEST_CASE("a generated scenario is text and comes back from it") {
 
 TEST_CASE("worlds of generated scenarios hold the model's invariants") {
   for (std::uint64_t number = 0; number < 5000; ++number) {
-    const Generated g = generated(number);
+    const Prediction g = generated(number);
     const std::string broken = broken_invariant(g.world);
-    REQUIRE_MESSAGE(broken.empty(), broken, " after\n", print(g.scenario()));
+    REQUIRE_MESSAGE(broken.empty(), broken, " after\n", print(scenario_of(g.program)));
   }
 }
 
@@ -95,7 +95,8 @@ TEST_CASE("no scenario has both symbolic links and expire marks") {
   for (std::uint64_t number = 0; number < 5000; ++number) {
     bool links = false;
     bool expire = false;
-    for (const Step& step : generated(number).steps) {
+    const Prediction g = generated(number);
+    for (const ProgramStep& step : g.program.steps) {
       links = links || std::holds_alternative<Symlink>(step.op);
       const auto* umount = std::get_if<Umount>(&step.op);
       expire = expire || (umount != nullptr && umount->flags.has(UmountFlag::expire));
@@ -109,19 +110,19 @@ TEST_CASE("where choices end early, the scenario is not longer") {
   for (std::uint64_t number = 0; number < 300; ++number) {
     FewChoices all(256, number);
     FewChoices half(128, number);
-    CHECK(generator.generate(half).steps.size() <= generator.generate(all).steps.size());
+    CHECK(generator.generate(half).verdicts.size() <= generator.generate(all).verdicts.size());
   }
 }
 
 TEST_CASE("a recipe in a fresh world has the outcomes that it states") {
   for (const gen::Recipe& recipe : gen::recipes()) {
     FewChoices zero(0);
-    model::World world(Privilege::userns, {});
-    std::vector<Step> steps;
-    std::vector<Verdict> verdicts;
+    Predictor predictor(Privilege::userns, {});
     const gen::Features features{.links = recipe.needs_links, .expire = recipe.needs_expire};
-    gen::ScenarioBuilder builder(zero, world, steps, verdicts, 100, features);
+    gen::ScenarioBuilder builder(zero, predictor, 100, features);
     perform(builder, {0}, recipe, gen::VerbWeights(0, features));
+    const Prediction written = predictor.take();
+    const std::vector<Verdict>& verdicts = written.verdicts;
 
     std::vector<const gen::Recipe::Line*> performed;
     for (const auto& line : recipe.lines) {
@@ -131,7 +132,7 @@ TEST_CASE("a recipe in a fresh world has the outcomes that it states") {
     for (std::size_t i = 0; i < verdicts.size(); ++i) {
       const auto& stated = performed[i]->step.stated;
       const Rule rule = stated ? find_rule(stated->rule) : Rule::none;
-      CHECK_MESSAGE(verdicts[i].rule == rule, recipe.name, ": ", print(steps[i]), ": ",
+      CHECK_MESSAGE(verdicts[i].rule == rule, recipe.name, ": ", print(step_of(written.program, i)), ": ",
                     verdicts[i].rule == Rule::none ? "ok" : info(verdicts[i].rule).name);
     }
   }

@@ -24,7 +24,7 @@
 #include <thread>
 
 #include "check/driver/kernel_driver.h"
-#include "scenario/scenario.h"
+#include "scenario/program.h"
 #include "not_run.h"
 
 using namespace pivotcheck;
@@ -52,24 +52,24 @@ Scenario scenario(const std::string& text) {
   return *parsed;
 }
 
-std::vector<Step> steps_of(const std::string& text) {
-  std::vector<Step> steps;
-  for (const ScenarioStep& each : scenario(text).steps) steps.push_back(each.step);
-  return steps;
+Program program_of(const std::string& text) {
+  const auto program = resolve(scenario(text));
+  REQUIRE_MESSAGE(program, (program ? "" : program.error().what));
+  return *program;
 }
 
 // Performs the steps and holds each answer against the one stated; "ok" where none is.
 ExecutionResult check(KernelDriver& driver, const std::string& text) {
   const Scenario wanted = scenario(text);
-  const auto performance = driver.perform(steps_of(text), {}, generous);
-  REQUIRE_MESSAGE(performance, (performance ? "" : performance.error().what));
-  REQUIRE(performance->outcomes.size() == wanted.steps.size());
+  const auto performed = driver.perform(program_of(text), {}, generous);
+  REQUIRE_MESSAGE(performed, (performed ? "" : performed.error().what));
+  REQUIRE(performed->outcomes.size() == wanted.steps.size());
   for (std::size_t i = 0; i < wanted.steps.size(); ++i) {
     const auto& [step, stated] = wanted.steps[i];
     CAPTURE(print(step));
-    CHECK(to_string(performance->outcomes[i]) == to_string(stated ? stated->outcome : Outcome{}));
+    CHECK(to_string(performed->outcomes[i]) == to_string(stated ? stated->outcome : Outcome{}));
   }
-  return *performance;
+  return *performed;
 }
 
 void check_everywhere(const std::string& text) {
@@ -304,7 +304,7 @@ TEST_CASE("capabilities are dropped one by one, and a new user namespace gives t
 TEST_CASE("tasks have their own roots, directories and handles, and end when they say so") {
   for (const Privilege privilege : privileges()) {
     KernelDriver driver = start(privilege);
-    const ExecutionResult performance = check(driver, R"(
+    const ExecutionResult performed = check(driver, R"(
       mkdir /a
       open h /a
       spawn B
@@ -323,18 +323,18 @@ TEST_CASE("tasks have their own roots, directories and handles, and end when the
       D: setns C mnt
       D: umount /a
       exit)");
-    REQUIRE(performance.tasks.size() == 2);
-    CHECK(performance.tasks[0].name == "C");
-    REQUIRE(performance.tasks[0].handles.size() == 1);
-    CHECK(performance.tasks[0].handles[0].first == "k");
-    CHECK(performance.tasks[1].name == "D");
-    CHECK(performance.tasks[1].handles.size() == 1);
-    for (const LiveTask& task : performance.tasks) {
+    REQUIRE(performed.tasks.size() == 2);
+    CHECK(performed.tasks[0].name == "C");
+    REQUIRE(performed.tasks[0].handles.size() == 1);
+    CHECK(performed.tasks[0].handles[0].first == "k");
+    CHECK(performed.tasks[1].name == "D");
+    CHECK(performed.tasks[1].handles.size() == 1);
+    for (const LiveTask& task : performed.tasks) {
       const std::string proc = "/proc/" + std::to_string(task.pid);
       CHECK(::access((proc + "/fd/" + std::to_string(task.handles[0].second)).c_str(), F_OK) == 0);
     }
     check(driver, "mkdir /a");
-    CHECK_FALSE(exists(performance.tasks[0].pid));
+    CHECK_FALSE(exists(performed.tasks[0].pid));
   }
 }
 
@@ -343,7 +343,7 @@ TEST_CASE("sixty-four tasks are fine and one more is a failure of the harness") 
   std::string text;
   for (int i = 1; i < 64; ++i) text += "spawn B" + std::to_string(i) + "\n";
   check(driver, text + "B63: mkdir /a\nmkdir /a => EEXIST\n");
-  CHECK_FALSE(driver.perform(steps_of(text + "spawn ZZ"), {}, generous));
+  CHECK_FALSE(driver.perform(program_of(text + "spawn ZZ"), {}, generous));
   check(driver, "mkdir /a");
 }
 
@@ -385,7 +385,7 @@ TEST_CASE("it stops after the first step that is not as predicted") {
   for (const std::string task : {"", "B: "}) {
     KernelDriver driver = start(Privilege::userns);
     const auto steps =
-        steps_of("spawn B\nmkdir /a\n" + task + "rmdir /b\n" + task + "mkdir /c\nexit\n");
+        program_of("spawn B\nmkdir /a\n" + task + "rmdir /b\n" + task + "mkdir /c\nexit\n");
     const auto stopped = driver.perform(steps, std::vector<Outcome>(5), generous);
     REQUIRE(stopped);
     CHECK(stopped->outcomes == std::vector<Outcome>{{0}, {0}, {ENOENT}});
@@ -405,18 +405,9 @@ TEST_CASE("an empty list is performed as well, and a long one") {
   check(driver, "rmdir /m => ENOENT");
 }
 
-TEST_CASE("a list that names no task, or one twice, is a failure and nothing is performed") {
-  KernelDriver driver = start(Privilege::userns);
-  const std::vector<Step> nobody{{TaskName{"B"}, Mkdir{"/a"}}};
-  CHECK_FALSE(driver.perform(nobody, {}, generous));
-  const std::vector<Step> twice{{TaskName{"A"}, Spawn{TaskName{"A"}}}};
-  CHECK_FALSE(driver.perform(twice, {}, generous));
-  check(driver, "mkdir /a");
-}
-
 TEST_CASE("a deadline that passes is a failure, and the next call works again") {
   KernelDriver driver = start(Privilege::userns);
-  const auto late = driver.perform(steps_of(many_mounts(3000)), {}, 1ms);
+  const auto late = driver.perform(program_of(many_mounts(3000)), {}, 1ms);
   REQUIRE_FALSE(late);
   CHECK(late.error().kind == Failure::Kind::deadline);
   check(driver, "mkdir /m");
@@ -429,7 +420,7 @@ TEST_CASE("an executor or a task that is killed is a failure, and the next call 
   ::kill(standing.tasks[1].pid, SIGKILL);  // it has no step to perform
   const ExecutionResult next = check(driver, "mkdir /a");
   ::kill(next.tasks[0].pid, SIGKILL);
-  const auto dead = driver.perform(steps_of("mkdir /a"), {}, generous);
+  const auto dead = driver.perform(program_of("mkdir /a"), {}, generous);
   REQUIRE_FALSE(dead);
   CHECK(dead.error().kind == Failure::Kind::broke);
   CHECK(dead.error().what == "the executor died: signal 9");
@@ -464,7 +455,7 @@ TEST_CASE("an owner that is killed leaves no process behind") {
     if (owner == 0) {
       Expected<KernelDriver> driver = KernelDriver::start(privilege);
       if (!driver) ::_exit(1);
-      const auto standing = driver->perform(steps_of("spawn B\nunshare user"), {}, generous);
+      const auto standing = driver->perform(program_of("spawn B\nunshare user"), {}, generous);
       if (!standing || standing->tasks.size() != 2) ::_exit(1);
       const pid_t pids[2]{standing->tasks[0].pid, standing->tasks[1].pid};
       if (::write(ends[1], pids, sizeof(pids)) != sizeof(pids)) ::_exit(1);
@@ -486,7 +477,7 @@ TEST_CASE("a fork of the owner can't end the owner's executor") {
   KernelDriver driver = start(Privilege::userns);
   const pid_t child = ::fork();
   if (child == 0) {
-    const bool refused = !driver.perform(steps_of("mkdir /a"), {}, generous);
+    const bool refused = !driver.perform(program_of("mkdir /a"), {}, generous);
     { const KernelDriver gone = std::move(driver); }
     ::_exit(refused ? 0 : 1);
   }
@@ -511,7 +502,7 @@ TEST_CASE("an ordinary user has worlds, and learns why there are none of privile
     auto driver = KernelDriver::start(Privilege::userns);
     const bool fine =
         ordinary && !refused && refused.error().kind == Failure::Kind::cannot_run && driver &&
-        driver->perform(steps_of("mkdir /a\nmount tmpfs /a\nspawn B\nB: unshare user\nexit"),
+        driver->perform(program_of("mkdir /a\nmount tmpfs /a\nspawn B\nB: unshare user\nexit"),
                             std::vector<Outcome>(5), generous);
     ::_exit(fine ? 0 : 1);
   }
@@ -524,7 +515,7 @@ TEST_CASE("a world is left for rootfs never, but with a failure") {
   if (::geteuid() != 0) return not_run("it takes uid 0");
   KernelDriver driver = start(Privilege::root);
   const auto left =
-      driver.perform(steps_of("spawn B\numount / detach\nsetns B mnt\nmkdir /x"), {}, generous);
+      driver.perform(program_of("spawn B\numount / detach\nsetns B mnt\nmkdir /x"), {}, generous);
   REQUIRE_FALSE(left);
   CHECK(left.error().what.find("leaves the world") != std::string::npos);
   check(driver, "mkdir /x");

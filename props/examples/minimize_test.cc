@@ -115,7 +115,7 @@ std::vector<std::size_t> lengths(Trial& trial, const KernelTraits& traits, std::
   const ScenarioGenerator generator({.traits = traits, .steps_min = 30, .steps_max = 30});
   for (std::uint64_t number = 0; number < cases_max && result.size() < wanted; ++number) {
     SeededChoices choices(30, number);
-    const Scenario whole = generator.generate(choices).scenario();
+    const Scenario whole = scenario_of(generator.generate(choices).program);
     if (whole.steps.size() < 30) continue;
     const TrialResult found = trial.run(whole);
     if (found.kind != Kind::disagree) continue;

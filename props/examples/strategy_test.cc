@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "model/apply.h"
+#include "model/predict.h"
 #include "scenario/scenario.h"
 #include "switch/strategy/step.h"
 
@@ -150,10 +150,11 @@ TEST_CASE("in the model every step of every strategy succeeds, and the command e
     CAPTURE(one.file);
     const auto scenario = parse(expected(one));
     REQUIRE(scenario.has_value());
-    model::World world(Privilege::userns, KernelTraits{});
-    for (const ScenarioStep& step : scenario->steps) {
-      const Verdict verdict = apply(world, step.step);
-      CHECK_MESSAGE(verdict.outcome.ok(), print(step.step), ": ", to_string(verdict.outcome));
+    const Prediction predicted = predict(*scenario, KernelTraits{});
+    const model::World& world = predicted.world;
+    for (std::size_t i = 0; i < predicted.verdicts.size(); ++i) {
+      const Outcome outcome = predicted.verdicts[i].outcome;
+      CHECK_MESSAGE(outcome.ok(), print(scenario->steps[i].step), ": ", to_string(outcome));
     }
     // What is at the root of the namespace, below everything: the new root, or the old one.
     const model::Task& task = world[world.find_task("B")];

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// executor.cc: the executor process: how it is started, sets itself up, and lives.
+// executor.cc: the executor process: how it is started, sets itself up, and serves requests.
 //
-//     owner --fork--> go-between --clone--> executor
-//                     ends at once          pid 1 of its PID namespace, the owner's child
+//     owner --fork--> launcher --clone--> executor
+//                     ends at once        pid 1 of its PID namespace, the owner's child
 //
-// The go-between is there because the clone has to be the bare system call, which is safe only in a
-// process with one thread, while the owner may have several: after the C library's fork() there is
-// one. The executor is a fork without an exec, so it has the memory of the owner at that moment
-// (start it early), and it must not return into the owner's code: it ends by sys_exit.
+// The clone has to be the bare system call, which is safe only in a process with one thread, and
+// the owner may have several: the launcher has one, because it comes from the C library's fork().
+// The executor is a fork without an exec, so it has the memory of the owner at that moment (start
+// it early), and it must not return into the owner's code: it ends by sys_exit.
 //
-//     setting up   die with the owner; own session; the desk; ids; the template     -> first Report
-//     living       an Order -> end the last world, play the steps in a fresh one    -> Report
+//     setting up   die with the owner; own session; reserved_fds; ids; the template     -> Progress
+//     a Request    end the last world, perform the steps in a fresh one                 -> Progress
 #include "check/driver/executor.h"
 
 #include <fcntl.h>
@@ -37,7 +37,7 @@ namespace {
 // What the executor has from its owner.
 struct ExecutorArgs {
   Privilege privilege;
-  ExecutorMain life;
+  ExecutorMain main;
   int socket;
   bool has_stderr;
   uid_t uid = ::geteuid();
@@ -55,19 +55,19 @@ void forget_signal_handlers() {
 
 // Only the socket, stderr and /proc stay; an inherited copy of another KernelDriver's socket would
 // hide from that KernelDriver's executor that its owner is gone.
-SetupError clear_desk(const ExecutorArgs& born) {
-  constexpr int aside = 16;  // beyond the desk, so that no move lands on what is still to be moved
-  const int socket = ::fcntl(born.socket, F_DUPFD_CLOEXEC, aside);
+SetupError reserve_fds(const ExecutorArgs& args) {
+  constexpr int aside = 16;  // beyond reserved_fds: no move lands on what is still to be moved
+  const int socket = ::fcntl(args.socket, F_DUPFD_CLOEXEC, aside);
   const int proc_anywhere = ::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (proc_anywhere < 0) return trouble("opening /proc");
   const int proc = ::fcntl(proc_anywhere, F_DUPFD_CLOEXEC, aside);
   if (socket < 0 || proc < 0) return trouble("fcntl F_DUPFD_CLOEXEC");
-  if (::dup3(socket, reserved_fds::owner, O_CLOEXEC) < 0 || ::dup3(proc, reserved_fds::proc, O_CLOEXEC) < 0) {
+  if (::dup3(socket, reserved_fds::owner, O_CLOEXEC) < 0 ||
+      ::dup3(proc, reserved_fds::proc, O_CLOEXEC) < 0) {
     return trouble("dup3");
   }
-  // Without a stderr of its own, something of ours may lie in its place, and words must not go
-  // there.
-  if (!born.has_stderr && ::dup3(proc, STDERR_FILENO, O_CLOEXEC) < 0) return trouble("dup3");
+  // Without a stderr, something else of ours may have its number, and no text must go there.
+  if (!args.has_stderr && ::dup3(proc, STDERR_FILENO, O_CLOEXEC) < 0) return trouble("dup3");
   return sys_close_from(STDERR_FILENO + 1) == 0 ? no_setup_error : trouble("close_range");
 }
 
@@ -78,92 +78,82 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// The owner may be gone already, in which case no signal of its death will come. That shows at the
-// socket.
+// The owner may have ended already, and then no signal of its death comes. The socket shows it.
 bool owner_is_gone() {
   char byte = 0;
   return ::recv(reserved_fds::owner, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-SetupError set_up(const ExecutorArgs& born, TaskContext& context) {
+SetupError set_up(const ExecutorArgs& args, TaskContext& context) {
   forget_signal_handlers();
   ::setsid();  // Ctrl-C is for the owner; when that ends, so do we
   ::umask(0);
   raise_descriptor_limit();
-  if (born.privilege == Privilege::userns) {
+  if (args.privilege == Privilege::userns) {
     // Before anything is done on a tmpfs: without ids it would answer EOVERFLOW.
-    if (const SetupError refused = map_ids(born.uid, born.gid)) return refused;
+    if (const SetupError refused = map_ids(args.uid, args.gid)) return refused;
   }
   if (!sys_become_root()) return trouble("setresgid or setresuid");
-  // Both behind every change of ids, which undoes them (a new user namespace does not).
+  // Both after every change of ids, which undoes them (a new user namespace does not).
   ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return trouble("prctl PR_SET_PDEATHSIG");
   if (owner_is_gone()) sys_exit(0);
-  const bool locked = born.privilege == Privilege::userns;
+  const bool locked = args.privilege == Privilege::userns;
   if (const SetupError refused = make_template(locked)) return refused;
-  return born.privilege == Privilege::root ? find_rootfs(context.rootfs.emplace()) : no_setup_error;
+  return args.privilege == Privilege::root ? find_rootfs(context.rootfs.emplace()) : no_setup_error;
 }
 
-// --- in the executor: one order ------------------------------------------------------------------
+// --- in the executor: requests -------------------------------------------------------------------
 
-Report failed(std::string why) {
-  Report report;
-  report.failure = std::move(why);
-  return report;
-}
-
-Report obey(TaskContext& context, const Bytes& body) {
-  Script script;
-  if (!decode(body, script.order)) return failed("an order that can't be read");
-  Expected<Cast> cast = make_cast(script.order.steps);
-  if (!cast) return failed(cast.error().what);
-  script.cast = std::move(*cast);
-  if (const SetupError refused = end_world(context, script.order.steps.size())) {
-    return failed(to_string(refused));
+Expected<Progress> perform_request(TaskContext& context, const Bytes& body) {
+  Expected<Request> request = decode_request(body);
+  if (!request) return std::unexpected(std::move(request.error()));
+  TaskPlan plan = plan_tasks(request->steps);
+  const Batch batch{std::move(*request), std::move(plan)};
+  if (const SetupError refused = end_world(context, batch.request.steps.size())) {
+    return fail(to_string(refused));
   }
-  run_in_fresh_namespace(context, script);
-  return context.schedule->report();
+  run_in_fresh_namespace(context, batch);
+  return context.schedule->progress();
 }
 
-void obey_orders(TaskContext& context, int owner) {
+void serve_requests(TaskContext& context, int owner) {
   Bytes body;
   while (receive_frame(owner, body, {}) == IoStatus::ok) {
-    const Report report = obey(context, body);
-    if (send_frame(owner, encode(report), {}) != IoStatus::ok) return;
-    if (!report.failure.empty()) return;
+    const Expected<Progress> progress = perform_request(context, body);
+    if (send_frame(owner, encode(progress), {}) != IoStatus::ok || !progress) return;
   }
 }
 
-[[noreturn]] void run_executor(const ExecutorArgs& born) {
+[[noreturn]] void run_executor(const ExecutorArgs& args) {
   TaskContext context;
-  Report report;
-  SetupError refused = clear_desk(born);
-  const int owner = refused ? born.socket : reserved_fds::owner;
-  if (!refused) refused = set_up(born, context);
+  SetupError refused = reserve_fds(args);
+  const int owner = refused ? args.socket : reserved_fds::owner;
+  if (!refused) refused = set_up(args, context);
   context.schedule = SharedSchedule::make(0);
   if (!refused && context.schedule == nullptr) refused = trouble("mmap of shared memory");
-  if (refused) report.failure = to_string(refused);
-  if (send_frame(owner, encode(report), {}) == IoStatus::ok && report.failure.empty()) {
-    (born.life == nullptr ? obey_orders : born.life)(context, owner);
+  const Expected<Progress> ready = refused ? fail(to_string(refused)) : Expected<Progress>();
+  if (send_frame(owner, encode(ready), {}) == IoStatus::ok && ready) {
+    (args.main == nullptr ? serve_requests : args.main)(context, owner);
   }
   sys_exit(0);
 }
 
-// --- in the go-between ---------------------------------------------------------------------------
+// --- in the launcher -----------------------------------------------------------------------------
 
 struct CloneResult {
   pid_t pid;
   int error;
 };
 
-[[noreturn]] void go_between(const ExecutorArgs& born, int tell) {
+[[noreturn]] void run_launcher(const ExecutorArgs& args, int result_pipe) {
   unsigned long flags = CLONE_PARENT | CLONE_NEWPID | CLONE_NEWNS;
-  if (born.privilege == Privilege::userns) flags |= CLONE_NEWUSER;
-  CloneResult birth{sys_fork(flags), 0};
-  if (birth.pid == 0) run_executor(born);
-  if (birth.pid < 0) birth.error = errno;
-  const bool told = ::write(tell, &birth, sizeof(birth)) == sizeof(birth);
-  sys_exit(told ? 0 : 1);
+  if (args.privilege == Privilege::userns) flags |= CLONE_NEWUSER;
+  CloneResult cloned{sys_fork(flags), 0};
+  if (cloned.pid == 0) run_executor(args);
+  if (cloned.pid < 0) cloned.error = errno;
+  const bool sent = ::write(result_pipe, &cloned, sizeof(cloned)) == sizeof(cloned);
+  sys_exit(sent ? 0 : 1);
 }
 
 // --- in the owner --------------------------------------------------------------------------------
@@ -194,7 +184,7 @@ std::unexpected<Failure> no_namespaces(Privilege privilege, int error) {
 
 SetupError end_world(TaskContext& context, std::size_t steps) {
   const SharedSchedule& schedule = *context.schedule;
-  for (int number = 0; number < SharedSchedule::no_part; ++number) {
+  for (int number = 0; number < SharedSchedule::no_task; ++number) {
     const pid_t pid = schedule.pid(number);
     if (pid > 1) ::kill(pid, SIGKILL);  // 1 is the executor; all are its children, unreaped
   }
@@ -209,15 +199,15 @@ SetupError end_world(TaskContext& context, std::size_t steps) {
   return no_setup_error;
 }
 
-void run_in_fresh_namespace(TaskContext& context, const Script& script) {
+void run_in_fresh_namespace(TaskContext& context, const Batch& batch) {
   SharedSchedule& schedule = *context.schedule;
-  context.script = &script;
+  context.batch = &batch;
   context.handles.clear();
-  context.number = script.cast.first_is_forked ? SharedSchedule::no_part : 0;
-  schedule.open(script, context.number);
-  if (script.cast.first_is_forked) {
+  context.number = batch.plan.first_is_forked ? SharedSchedule::no_task : 0;
+  schedule.open(batch, context.number);
+  if (batch.plan.first_is_forked) {
     // The executor itself stays in the template: its root and current directory would keep mounts
-    // of the world busy, as if there were one task more.
+    // of the world busy, like those of one more task.
     if (const SetupError refused = fork_task(context, 0, true)) schedule.give_up(refused);
   } else if (const SetupError refused = enter_fresh_world()) {
     schedule.give_up(refused);
@@ -225,14 +215,13 @@ void run_in_fresh_namespace(TaskContext& context, const Script& script) {
     schedule.enter(0, ::getpid(), outer_pid());
   }
   task_loop(context);
-  // Killed from outside, behind its last turn perhaps: then nothing later is known to be as it
-  // seems.
-  if (script.cast.names.size() > 1 && SharedSchedule::some_child_is_dead()) {
+  // A task was killed from outside, perhaps after its last turn: nothing later can be relied on.
+  if (batch.plan.own_memory.size() > 1 && SharedSchedule::some_child_is_dead()) {
     schedule.give_up({"a task died of itself", 0});
   }
 }
 
-Expected<Executor> launch_executor(Privilege privilege, ExecutorMain life) {
+Expected<Executor> launch_executor(Privilege privilege, ExecutorMain main) {
   if (privilege == Privilege::root) {
     if (::geteuid() != 0) return cannot_run("privilege root takes uid 0; run as root");
     const std::string missing = missing_capabilities();
@@ -247,23 +236,23 @@ Expected<Executor> launch_executor(Privilege privilege, ExecutorMain life) {
   UniqueFd theirs(ends[1]);
   std::array<int, 2> pipe_ends{};
   if (::pipe2(pipe_ends.data(), O_CLOEXEC) != 0) return fail("pipe2: " + errno_name(errno));
-  const UniqueFd listen(pipe_ends[0]);
-  UniqueFd tell(pipe_ends[1]);
+  const UniqueFd result_from(pipe_ends[0]);
+  UniqueFd result_to(pipe_ends[1]);
 
-  const pid_t between = ::fork();
-  if (between < 0) return fail("fork: " + errno_name(errno));
-  if (between == 0) {
+  const pid_t launcher = ::fork();
+  if (launcher < 0) return fail("fork: " + errno_name(errno));
+  if (launcher == 0) {
     ours.reset();  // or the executor would never see the owner's end closed
-    go_between({privilege, life, theirs.get(), has_stderr}, tell.get());
+    run_launcher({privilege, main, theirs.get(), has_stderr}, result_to.get());
   }
   theirs.reset();
-  tell.reset();
-  CloneResult birth{-1, EIO};
-  const bool heard = ::read(listen.get(), &birth, sizeof(birth)) == sizeof(birth);
-  ::waitpid(between, nullptr, 0);
-  if (!heard) return fail("the process that starts the executor died");
-  if (birth.pid < 0) return no_namespaces(privilege, birth.error);
-  Executor executor{birth.pid, UniqueFd(sys_pidfd_open(birth.pid)), std::move(ours)};
+  result_to.reset();
+  CloneResult cloned{-1, EIO};
+  const bool received = ::read(result_from.get(), &cloned, sizeof(cloned)) == sizeof(cloned);
+  ::waitpid(launcher, nullptr, 0);
+  if (!received) return fail("the process that starts the executor died");
+  if (cloned.pid < 0) return no_namespaces(privilege, cloned.error);
+  Executor executor{cloned.pid, UniqueFd(sys_pidfd_open(cloned.pid)), std::move(ours)};
   if (!executor.pidfd) return fail("pidfd_open: " + errno_name(errno));
   return executor;
 }

@@ -15,20 +15,20 @@ namespace pivotcheck::kernel {
 struct Executor {
   pid_t pid = -1;   // a child of the caller
   UniqueFd pidfd;
-  UniqueFd socket;  // frames (frame.h); its first Report says whether it could set itself up
+  UniqueFd socket;  // frames (frame.h); the first Progress says whether it could set itself up
 };
 
-// What an executor does when it is set up, and has said so. It ends when this returns.
+// What an executor does once it is set up, and has said so. It ends when this returns.
 using ExecutorMain = void (*)(TaskContext& context, int owner_socket);
 
-// Forks the calling process twice: the executor is a child of it, in new namespaces. Its life is to
-// obey orders (wire.h), unless another one is given: a benchmark lives without a protocol.
-Expected<Executor> launch_executor(Privilege privilege, ExecutorMain life = nullptr);
+// Forks the calling process twice: the executor is a child of it, in new namespaces. It serves
+// requests (wire.h), unless another `main` is given: a benchmark works without a protocol.
+Expected<Executor> launch_executor(Privilege privilege, ExecutorMain main = nullptr);
 
-// What a life consists of. Ends what is left of the last world: tasks, descriptors, and the world
-// itself with them; makes room for so many steps.
+// For an ExecutorMain. Ends what is left of the last world: tasks, descriptors, and the world with
+// them; makes room for so many steps.
 SetupError end_world(TaskContext& context, std::size_t steps);
-// Plays the steps in a fresh world; how it went is on the stage.
-void run_in_fresh_namespace(TaskContext& context, const Script& script);
+// Performs the steps in a fresh world; what came of them is in the schedule.
+void run_in_fresh_namespace(TaskContext& context, const Batch& batch);
 
 }  // namespace pivotcheck::kernel

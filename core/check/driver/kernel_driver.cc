@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// kernel_driver.cc: the owner's side of a KernelDriver: starting the executor, sending it orders, the
-// deadline, and ending it whatever state it is in.
+// kernel_driver.cc: the owner's side of a KernelDriver: starting the executor, sending it requests,
+// the deadline, and ending it whatever state it is in.
 #include "check/driver/kernel_driver.h"
 
 #include <poll.h>
@@ -10,29 +10,29 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <map>
 #include <utility>
 
 #include "base/check.h"
-#include "check/driver/cast.h"
 #include "check/driver/executor.h"
 #include "check/driver/frame.h"
+#include "check/driver/task_plan.h"
 #include "syscalls/syscalls.h"
 
 namespace pivotcheck {
 namespace {
 
-using kernel::Cast;
 using kernel::Deadline;
 using kernel::IoStatus;
 using kernel::receive_frame;
-using kernel::Report;
+using kernel::Progress;
 using kernel::send_frame;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 // Setting an executor up takes about a millisecond; copying a large mount table, some more.
 constexpr milliseconds start_limit{20'000};
-// A killed executor takes its whole PID namespace along; the kernel reaps that first.
+// With an executor its whole PID namespace is killed, and the kernel reaps that first.
 constexpr int end_limit_ms = 20'000;
 
 std::string how_it_ended(const siginfo_t& info) {
@@ -43,38 +43,50 @@ std::string how_it_ended(const siginfo_t& info) {
   return "its status is not known";
 }
 
-// Which tasks are alive, and with which handles, follows from the steps and their outcomes.
-std::vector<LiveTask> live_tasks(std::span<const Step> steps, const Cast& cast,
-                                 const Report& report) {
-  std::vector<LiveTask> all(cast.names.size());
-  std::vector<bool> alive(cast.names.size(), false);
-  alive[0] = true;
-  for (std::size_t i = 0; i < report.outcomes.size(); ++i) {
-    if (!report.outcomes[i].ok()) continue;
-    const auto performer = static_cast<std::size_t>(cast.performer[i]);
-    auto& handles = all[performer].handles;
-    if (const HandleName* opened = opened_handle(steps[i].op)) {
-      std::erase_if(handles, [&](const auto& each) { return each.first == opened->text; });
-      handles.emplace_back(opened->text, report.details[i]);
-    } else if (const auto* close = std::get_if<Close>(&steps[i].op)) {
-      std::erase_if(handles, [&](const auto& each) { return each.first == close->handle.text; });
-    } else if (std::holds_alternative<Spawn>(steps[i].op)) {
-      const auto spawned = static_cast<std::size_t>(cast.subject[i]);
-      all[spawned].handles = handles;
-      alive[spawned] = true;
-    } else if (std::holds_alternative<Exit>(steps[i].op)) {
-      alive[performer] = false;
+// Which tasks are alive, and with which handles: follows from the steps and their outcomes.
+class TaskTable {
+ public:
+  explicit TaskTable(const Program& program) : program_(program), tasks_(program.tasks.size()) {
+    tasks_[0].alive = true;
+  }
+
+  void add(std::size_t index, Outcome outcome, int descriptor) {
+    if (!outcome.ok()) return;
+    const ProgramStep& step = program_.steps[index];
+    Entry& performer = tasks_[static_cast<std::size_t>(step.task)];
+    if (const HandleName* opened = opened_handle(step.op)) {
+      performer.handles[opened->slot] = descriptor;
+    } else if (const auto* close = std::get_if<Close>(&step.op)) {
+      performer.handles.erase(close->handle.slot);
+    } else if (std::holds_alternative<Spawn>(step.op)) {
+      tasks_[static_cast<std::size_t>(step.subject)] = performer;
+    } else if (std::holds_alternative<Exit>(step.op)) {
+      performer.alive = false;
     }
   }
-  std::vector<LiveTask> living;
-  for (std::size_t number = 0; number < all.size(); ++number) {
-    if (!alive[number]) continue;
-    all[number].name = cast.names[number];
-    all[number].pid = report.pids[number];
-    living.push_back(std::move(all[number]));
+
+  [[nodiscard]] std::vector<LiveTask> alive(const std::vector<pid_t>& pids) const {
+    std::vector<LiveTask> result;
+    for (std::size_t number = 0; number < tasks_.size(); ++number) {
+      if (!tasks_[number].alive) continue;
+      LiveTask& task = result.emplace_back();
+      task.name = program_.tasks[number];
+      task.pid = pids[number];
+      for (const auto& [slot, descriptor] : tasks_[number].handles) {
+        task.handles.emplace_back(program_.handles[static_cast<std::size_t>(slot)], descriptor);
+      }
+    }
+    return result;
   }
-  return living;
-}
+
+ private:
+  struct Entry {
+    bool alive = false;
+    std::map<int, int> handles;  // descriptors by slot
+  };
+  const Program& program_;
+  std::vector<Entry> tasks_;
+};
 
 }  // namespace
 
@@ -85,10 +97,14 @@ struct KernelDriver::Impl {
   ~Impl() { end(); }
 
   Expected<void> start();
-  Expected<Report> exchange(const kernel::Bytes& order, milliseconds limit);
-  // Kills the executor and reaps it. How it ended, in words; "" if there was none.
+  Expected<ExecutionResult> perform(const Program& program, std::span<const Outcome> predicted,
+                                    milliseconds limit, const AtPause* at_pause);
+  // Sends a frame and receives the executor's Progress. After a Failure the executor has ended.
+  Expected<Progress> exchange(const kernel::Bytes& body, milliseconds limit);
+  Expected<Progress> receive(Deadline deadline, milliseconds limit);
+  // Kills the executor and reaps it. How it ended, as a text; "" if there was none.
   std::string end();
-  std::unexpected<Failure> give_up(IoStatus passage, milliseconds limit);
+  std::unexpected<Failure> give_up(IoStatus status, milliseconds limit);
 
   [[nodiscard]] bool is_running() const { return executor.pid > 0; }
 
@@ -101,35 +117,64 @@ Expected<void> KernelDriver::Impl::start() {
   Expected<kernel::Executor> launched = kernel::launch_executor(privilege);
   if (!launched) return std::unexpected(std::move(launched.error()));
   executor = std::move(*launched);
-  kernel::Bytes body;
-  const IoStatus passage =
-      receive_frame(executor.socket.get(), body, steady_clock::now() + start_limit);
-  if (passage != IoStatus::ok) return give_up(passage, start_limit);
-  Report report;
-  if (!decode(body, report)) report.failure = "a report that can't be read";
-  if (report.failure.empty()) return {};
+  const Expected<Progress> ready = receive(steady_clock::now() + start_limit, start_limit);
+  if (ready) return {};
+  if (!is_running()) return std::unexpected(ready.error());
   end();
-  return fail("the executor can't set up its world: " + report.failure,
+  return fail("the executor can't set up its world: " + ready.error().what,
               Failure::Kind::cannot_run);
 }
 
-Expected<Report> KernelDriver::Impl::exchange(const kernel::Bytes& order, milliseconds limit) {
-  const Deadline deadline = steady_clock::now() + limit;
-  const int socket = executor.socket.get();
+Expected<Progress> KernelDriver::Impl::receive(Deadline deadline, milliseconds limit) {
   kernel::Bytes body;
-  IoStatus passage = send_frame(socket, order, deadline);
-  if (passage == IoStatus::ok) passage = receive_frame(socket, body, deadline);
-  if (passage != IoStatus::ok) return give_up(passage, limit);
-  Report report;
-  if (!decode(body, report)) report.failure = "a report that can't be read";
-  if (report.failure.empty()) return report;
-  end();
-  return fail("the executor gave up: " + report.failure);
+  const IoStatus status = receive_frame(executor.socket.get(), body, deadline);
+  if (status != IoStatus::ok) return give_up(status, limit);
+  return kernel::decode_progress(body);
 }
 
-std::unexpected<Failure> KernelDriver::Impl::give_up(IoStatus passage, milliseconds limit) {
+Expected<Progress> KernelDriver::Impl::exchange(const kernel::Bytes& body, milliseconds limit) {
+  const Deadline deadline = steady_clock::now() + limit;
+  const IoStatus status = send_frame(executor.socket.get(), body, deadline);
+  if (status != IoStatus::ok) return give_up(status, limit);
+  Expected<Progress> progress = receive(deadline, limit);
+  if (progress || !is_running()) return progress;
+  end();
+  return fail("the executor gave up: " + progress.error().what);
+}
+
+Expected<ExecutionResult> KernelDriver::Impl::perform(const Program& program,
+                                                      std::span<const Outcome> predicted,
+                                                      milliseconds limit,
+                                                      const AtPause* at_pause) {
+  PIVOTCHECK_CHECK(predicted.empty() || predicted.size() == program.steps.size());
+  if (::getpid() != owner) return fail("the KernelDriver belongs to another process");
+  if (program.tasks.size() > kernel::tasks_max) {
+    return fail("more than " + std::to_string(kernel::tasks_max) + " tasks");
+  }
+  if (!is_running()) {
+    if (Expected<void> started = start(); !started) {
+      return std::unexpected(std::move(started.error()));
+    }
+  }
+  TaskTable tasks(program);
+  ExecutionResult result;
+  kernel::Bytes body = kernel::encode(program.steps, predicted, at_pause != nullptr);
+  for (;;) {
+    const Expected<Progress> progress = exchange(body, limit);
+    if (!progress) return std::unexpected(progress.error());
+    for (std::size_t i = 0; i < progress->outcomes.size(); ++i) {
+      tasks.add(result.outcomes.size(), progress->outcomes[i], progress->descriptors[i]);
+      result.outcomes.push_back(progress->outcomes[i]);
+    }
+    result.tasks = tasks.alive(progress->pids);
+    if (!progress->paused) return result;
+    body = (*at_pause)(result) ? kernel::continue_word : "";
+  }
+}
+
+std::unexpected<Failure> KernelDriver::Impl::give_up(IoStatus status, milliseconds limit) {
   const std::string how = end();
-  if (passage == IoStatus::closed) return fail("the executor died: " + how);
+  if (status == IoStatus::closed) return fail("the executor died: " + how);
   return fail("the executor did not answer within " + std::to_string(limit.count()) + " ms",
               Failure::Kind::deadline);
 }
@@ -165,21 +210,17 @@ Expected<KernelDriver> KernelDriver::start(Privilege privilege) {
   return KernelDriver(std::move(impl));
 }
 
-Expected<ExecutionResult> KernelDriver::perform(std::span<const Step> steps,
-                                          std::span<const Outcome> predicted,
-                                          std::chrono::milliseconds limit) {
-  PIVOTCHECK_CHECK(predicted.empty() || predicted.size() == steps.size());
-  if (::getpid() != impl_->owner) return fail("the Laboratory belongs to another process");
-  const Expected<Cast> cast = kernel::make_cast(steps);
-  if (!cast) return std::unexpected(cast.error());
-  if (!impl_->is_running()) {
-    if (Expected<void> started = impl_->start(); !started) {
-      return std::unexpected(std::move(started.error()));
-    }
-  }
-  Expected<Report> report = impl_->exchange(kernel::encode(steps, predicted), limit);
-  if (!report) return std::unexpected(std::move(report.error()));
-  return ExecutionResult{.outcomes = report->outcomes, .tasks = live_tasks(steps, *cast, *report)};
+Expected<ExecutionResult> KernelDriver::perform(const Program& program,
+                                                std::span<const Outcome> predicted,
+                                                std::chrono::milliseconds limit) {
+  return impl_->perform(program, predicted, limit, nullptr);
+}
+
+Expected<ExecutionResult> KernelDriver::perform_with_pauses(const Program& program,
+                                                            std::span<const Outcome> predicted,
+                                                            std::chrono::milliseconds limit,
+                                                            const AtPause& at_pause) {
+  return impl_->perform(program, predicted, limit, &at_pause);
 }
 
 }  // namespace pivotcheck

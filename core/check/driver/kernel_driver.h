@@ -1,38 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
-// kernel_driver.h: the only code of pivotcheck that changes anything. A KernelDriver owns one persistent
-// executor process, in which (and in children of which) every operation of a scenario is performed,
-// each scenario in a fresh world: a mount namespace of its own whose only visible mount is an empty
-// tmpfs. The process that owns the KernelDriver never enters a world.
+// kernel_driver.h: performs scenarios on the running kernel; with the library (core/switch) the only
+// code that changes anything. A KernelDriver owns one persistent executor process, in which (and in
+// children of which) every operation of a scenario is performed, each scenario in a fresh world: a
+// mount namespace of its own whose only visible mount is an empty tmpfs. The process that owns the
+// KernelDriver never enters a world.
 //
 //     owner (fuzzer, test, command)        executor, pid 1 of its own PID namespace
-//       KernelDriver::start(privilege)  -->    [user namespace,] mount namespace, template world
-//       perform(steps, predicted)     -->    setns(template), unshare(mnt), clean; plays task A,
+//       KernelDriver::start(privilege) -->   [user namespace,] mount namespace, template world
+//       perform(program, predicted)    -->   setns(template), unshare(mnt), clean; is task A,
 //                                            forks B, C...; they take turns on shared memory
-//                                     <--    one outcome per step performed; all tasks stand still
+//                                      <--   one outcome per step performed; all tasks stand still
 //       observe/ reads /proc/PID of the tasks (LiveTask), from outside
-//       perform(...) again            -->    the tasks end, the namespaces go, and so on
+//       perform(...) again             -->   the tasks end, the namespaces go, and so on
 //
-// When the owner dies, however it dies, the executor dies (PDEATHSIG), and with it, as the init of
-// its PID namespace, every task, and with them every namespace and mount. Nothing has a name in any
-// filesystem of the machine.
+// When the owner ends, for whatever reason, the executor is killed (PDEATHSIG); it is the init of
+// its PID namespace, so every task is killed with it, and namespaces and mounts go with them.
+// Nothing has a name in any filesystem of the machine.
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "base/failure.h"
 #include "base/live_task.h"
-#include "op/op.h"
+#include "op/outcome.h"
 #include "op/privilege.h"
+#include "scenario/program.h"
 
 namespace pivotcheck {
 
-// What the executor did with a list of steps.
+// What the executor did with a program.
 struct ExecutionResult {
   std::vector<Outcome> outcomes;  // of the steps performed, in order; shorter than the list when it
-                                  // stopped at the first step that did not answer as predicted
+                                  // stopped at the first step whose outcome was not as predicted
   std::vector<LiveTask> tasks;    // those alive at the end, in the order of their making. They
                                   // stand still until the next call on this KernelDriver
 };
@@ -50,12 +53,21 @@ class KernelDriver {
   ~KernelDriver();  // ends the executor and everything in it, and reaps it
 
   // Performs the steps in a fresh world. `predicted`, where not empty, holds an outcome per step:
-  // the executor stops behind the first step whose answer is another, so that nothing is done in a
+  // the executor stops after the first step whose outcome is another, so that nothing is done in a
   // world that is not as it was thought to be. Failure::Kind::deadline when `limit` passes, broke
   // when the executor died; it has been ended and reaped then, and a later call starts a new one by
   // itself.
-  Expected<ExecutionResult> perform(std::span<const Step> steps, std::span<const Outcome> predicted,
-                                std::chrono::milliseconds limit);
+  Expected<ExecutionResult> perform(const Program& program, std::span<const Outcome> predicted,
+                                    std::chrono::milliseconds limit);
+
+  // The same with pauses: while all tasks stand still, before the first step and after each but the
+  // last, `at_pause` is called with what was done so far. It ends the run by returning false.
+  // `limit` is for each step.
+  using AtPause = std::function<bool(const ExecutionResult& so_far)>;
+  Expected<ExecutionResult> perform_with_pauses(const Program& program,
+                                                std::span<const Outcome> predicted,
+                                                std::chrono::milliseconds limit,
+                                                const AtPause& at_pause);
 
  private:
   struct Impl;

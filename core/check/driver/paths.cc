@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// paths.cc: what paths.h says.
+// paths.cc: arguments of system calls, and the helper that stands in /proc.
 #include "check/driver/paths.h"
 
 #include <sched.h>
@@ -18,9 +18,9 @@
 namespace pivotcheck::kernel {
 namespace {
 
-// The status of a helper that did not get where it should stand. Every other is an errno: they are
+// The status of a helper that could not go to its directory. Every other is an errno: they are
 // below 255 on all architectures.
-constexpr int lost = 255;
+constexpr int helper_not_placed = 255;
 
 struct HelperCall {
   int directory;
@@ -28,38 +28,37 @@ struct HelperCall {
   void* argument;
 };
 
-// Ends by returning, not by an exit: so every frame on the helper's stack is left in order, which
-// AddressSanitizer, for which that stack is just memory, would otherwise hold against the next
-// helper.
-int run_errand(void* raw) {
-  const auto* errand = static_cast<const HelperCall*>(raw);
-  return ::fchdir(errand->directory) == 0 ? errand->call(errand->argument) : lost;
+// Ends by returning, not by an exit, so that every frame on the helper's stack is left in order:
+// AddressSanitizer takes that stack for plain memory, and would blame the next helper otherwise.
+int run_helper_call(void* raw) {
+  const auto* helper_call = static_cast<const HelperCall*>(raw);
+  return ::fchdir(helper_call->directory) == 0 ? helper_call->call(helper_call->argument) : helper_not_placed;
 }
 
-// With the memory shared a helper costs about as much as three system calls, without it about as
-// much as a task; but ThreadSanitizer takes every clone for a fork.
+// With shared memory a helper costs about as much as three system calls, without it about as much
+// as a task. ThreadSanitizer takes every clone for a fork.
 #ifdef PIVOTCHECK_THREAD_SANITIZER
-pid_t start_helper(HelperCall& errand) {
+pid_t start_helper(HelperCall& helper_call) {
   const pid_t helper = sys_fork(CLONE_FILES | SIGCHLD);
-  if (helper == 0) sys_exit(run_errand(&errand));
+  if (helper == 0) sys_exit(run_helper_call(&helper_call));
   return helper;
 }
 #else
-pid_t start_helper(HelperCall& errand) {
+pid_t start_helper(HelperCall& helper_call) {
   alignas(std::max_align_t) static std::array<std::byte, 64 * 1024> stack;
-  return ::clone(run_errand, stack.data() + stack.size(),
-                 CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &errand);
+  return ::clone(run_helper_call, stack.data() + stack.size(),
+                 CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &helper_call);
 }
 #endif
 
 }  // namespace
 
 AtPath at_path(const TaskContext& context, const Path& path) {
-  return {path.handle.empty() ? AT_FDCWD : context.find(path.handle), text_for_at(path)};
+  return {path.handle.empty() ? AT_FDCWD : context.find(path.slot), text_for_at(path)};
 }
 
 std::string proc_path(const TaskContext& context, const Path& path) {
-  if (!path.handle.empty()) return "fd/" + std::to_string(context.find(path.handle)) + path.text;
+  if (!path.handle.empty()) return "fd/" + std::to_string(context.find(path.slot)) + path.text;
   if (path.text.empty() || path.text.front() == '/') return path.text;
   return "cwd/" + path.text;
 }
@@ -68,17 +67,26 @@ int open_proc_directory() {
   return ::openat(reserved_fds::proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-Answer run_helper(int (*call)(void*), void* argument) {
+UniqueFd open_path(const TaskContext& context, const Path& path) {
+  if (path.handle.empty() || !path.text.empty()) {
+    const AtPath at = at_path(context, path);
+    return UniqueFd(::openat(at.directory, at.text, O_PATH | O_CLOEXEC));
+  }
+  const UniqueFd directory(open_proc_directory());
+  return UniqueFd(::openat(directory.get(), proc_path(context, path).c_str(), O_PATH | O_CLOEXEC));
+}
+
+StepResult run_helper(int (*call)(void*), void* argument) {
   const UniqueFd directory(open_proc_directory());
   if (!directory) return broken(trouble("opening /proc/self"));
-  HelperCall errand{directory.get(), call, argument};
-  const pid_t helper = start_helper(errand);
+  HelperCall helper_call{directory.get(), call, argument};
+  const pid_t helper = start_helper(helper_call);
   if (helper < 0) return broken(trouble("clone of a helper"));
   int status = 0;
   if (::waitpid(helper, &status, __WALL) != helper) return broken(trouble("waitpid for a helper"));
   if (!WIFEXITED(status)) return broken({"a helper died", 0});
-  if (WEXITSTATUS(status) == lost) return broken({"fchdir to /proc/self", 0});
-  return refused(WEXITSTATUS(status));
+  if (WEXITSTATUS(status) == helper_not_placed) return broken({"fchdir to /proc/self", 0});
+  return answered(WEXITSTATUS(status));
 }
 
 }  // namespace pivotcheck::kernel

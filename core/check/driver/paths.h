@@ -34,6 +34,7 @@
 #include <cerrno>
 #include <string>
 
+#include "base/unique_fd.h"
 #include "check/driver/task_context.h"
 
 namespace pivotcheck::kernel {
@@ -47,7 +48,7 @@ AtPath at_path(const TaskContext& context, const Path& path);
 
 // Every handle in these paths is open.
 inline bool handles_are_open(const TaskContext& context, const Path& path) {
-  return path.handle.empty() || context.find(path.handle) >= 0;
+  return path.handle.empty() || context.find(path.slot) >= 0;
 }
 
 // The path as seen from the task's directory in /proc.
@@ -55,29 +56,32 @@ std::string proc_path(const TaskContext& context, const Path& path);
 // That directory, O_PATH; -1 and errno.
 int open_proc_directory();
 
+// What a handle's path leads to, as an O_PATH descriptor of its own; empty and errno if refused.
+UniqueFd open_path(const TaskContext& context, const Path& path);
+
 // Runs `call(argument)` in a helper that stands in the task's directory of /proc, and waits for it.
 // It must only make system calls: it shares the memory of the task. What it returns is 0 or an
 // errno.
-Answer run_helper(int (*call)(void*), void* argument);
+StepResult run_helper(int (*call)(void*), void* argument);
 
 // 0 or an errno, from what a system call returned.
-inline Answer answer_of(long result) { return {.outcome = {result < 0 ? errno : 0}}; }
-inline Answer refused(int error) { return {.outcome = {error}}; }
-inline Answer broken(SetupError what) { return {.outcome = {}, .detail = 0, .trouble = what}; }
+inline StepResult result_of(long result) { return {.outcome = {result < 0 ? errno : 0}}; }
+inline StepResult answered(int error) { return {.outcome = {error}}; }
+inline StepResult broken(SetupError what) { return {.outcome = {}, .descriptor = 0, .broken = what}; }
 
 // `call(directory, text)`.
 template <class Call>
-Answer call_at(const TaskContext& context, const Path& path, Call call) {
-  if (!handles_are_open(context, path)) return refused(EBADF);
+StepResult call_at(const TaskContext& context, const Path& path, Call call) {
+  if (!handles_are_open(context, path)) return answered(EBADF);
   const AtPath at = at_path(context, path);
-  return answer_of(call(at.directory, at.text));
+  return result_of(call(at.directory, at.text));
 }
 
 // `call(path)`.
 template <class Call>
-Answer call_path(const TaskContext& context, const Path& path, Call call) {
-  if (!handles_are_open(context, path)) return refused(EBADF);
-  if (path.handle.empty()) return answer_of(call(path.text.c_str()));
+StepResult call_path(const TaskContext& context, const Path& path, Call call) {
+  if (!handles_are_open(context, path)) return answered(EBADF);
+  if (path.handle.empty()) return result_of(call(path.text.c_str()));
   struct Argument {
     std::string text;
     Call call;
@@ -92,10 +96,10 @@ Answer call_path(const TaskContext& context, const Path& path, Call call) {
 
 // `call(path, path)`.
 template <class Call>
-Answer call_paths(const TaskContext& context, const Path& one, const Path& two, Call call) {
-  if (!handles_are_open(context, one) || !handles_are_open(context, two)) return refused(EBADF);
+StepResult call_paths(const TaskContext& context, const Path& one, const Path& two, Call call) {
+  if (!handles_are_open(context, one) || !handles_are_open(context, two)) return answered(EBADF);
   if (one.handle.empty() && two.handle.empty()) {
-    return answer_of(call(one.text.c_str(), two.text.c_str()));
+    return result_of(call(one.text.c_str(), two.text.c_str()));
   }
   struct Argument {
     std::string one;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// stage.cc: what stage.h says.
+// shared_schedule.cc: turns, and what came of each step.
 #include "check/driver/shared_schedule.h"
 
 #include <sys/mman.h>
@@ -13,7 +13,7 @@
 namespace pivotcheck::kernel {
 
 SharedSchedule* SharedSchedule::make(std::size_t steps) {
-  // Room for every list of ordinary length, so that few executors ever need a second stage.
+  // Room for every list of ordinary length, so that few executors ever need a larger one.
   constexpr std::size_t steps_at_least = 1024;
   const std::size_t capacity = std::max(steps, steps_at_least);
   const std::size_t size = sizeof(SharedSchedule) + capacity * sizeof(Result);
@@ -23,40 +23,51 @@ SharedSchedule* SharedSchedule::make(std::size_t steps) {
 }
 
 void SharedSchedule::unmake(SharedSchedule* schedule) {
-  if (schedule != nullptr) ::munmap(schedule, sizeof(SharedSchedule) + schedule->capacity_ * sizeof(Result));
+  if (schedule == nullptr) return;
+  ::munmap(schedule, sizeof(SharedSchedule) + schedule->capacity_ * sizeof(Result));
 }
 
-void SharedSchedule::open(const Script& script, int executor) {
-  PIVOTCHECK_CHECK(script.order.steps.size() <= capacity_);
-  tasks_ = static_cast<std::uint32_t>(script.cast.names.size());
+void SharedSchedule::open(const Batch& batch, int executor) {
+  PIVOTCHECK_CHECK(batch.request.steps.size() <= capacity_);
+  tasks_ = static_cast<std::uint32_t>(batch.plan.own_memory.size());
+  reported_ = 0;
   executor_ = executor;
-  trouble_ = no_setup_error;
+  broken_ = no_setup_error;
   step_ = 0;
-  over_ = script.order.steps.empty() ? 1 : 0;
+  over_ = batch.request.steps.empty() ? 1 : 0;
+  paused_ = batch.request.pauses && !is_over() ? 1 : 0;
   leaving_ = -1;
-  for (Slot& each : slots_) {
+  for (TaskEntry& each : entries_) {
     each.pid = 0;
     each.outer_pid = 0;
   }
 }
 
 void SharedSchedule::enter(int number, pid_t pid, pid_t outer_pid) {
-  slot(number).pid = pid;
-  slot(number).outer_pid = outer_pid;
+  entry(number).pid = pid;
+  entry(number).outer_pid = outer_pid;
 }
 
-void SharedSchedule::finish(const Script& script, std::uint32_t index, const Answer& answer) {
-  if (answer.trouble) return give_up(answer.trouble);
-  const Order& order = script.order;
-  results()[index] = {answer.outcome.error, answer.detail};
+void SharedSchedule::finish(const Batch& batch, std::uint32_t index, const StepResult& result) {
+  if (result.broken) return give_up(result.broken);
+  const Request& request = batch.request;
+  results()[index] = {result.outcome.error, result.descriptor};
   const std::uint32_t next = index + 1;
-  const bool as_predicted = order.predicted.empty() || order.predicted[index] == answer.outcome;
-  const bool over = next == order.steps.size() || !as_predicted;
+  const bool as_predicted =
+      request.predicted.empty() || request.predicted[index] == result.outcome;
+  const bool over = next == request.steps.size() || !as_predicted;
   if (over) over_ = 1;
+  if (request.pauses && !over) paused_ = 1;  // before step_: it is nobody's turn yet
   step_ = next;
-  const int performer = script.cast.performer[index];
-  const int after = over ? executor_ : script.cast.performer[next];
+  const int performer = request.steps[index].task;
+  const int after = over || request.pauses ? executor_ : request.steps[next].task;
   if (after != performer) wake(after);
+}
+
+void SharedSchedule::resume(const Batch& batch) {
+  paused_ = 0;
+  const int next = batch.request.steps[step_].task;
+  if (next != executor_) wake(next);
 }
 
 void SharedSchedule::leave(int number) {
@@ -65,33 +76,30 @@ void SharedSchedule::leave(int number) {
 }
 
 void SharedSchedule::has_left(int number) {
-  slot(number).pid = 0;
+  entry(number).pid = 0;
   leaving_ = -1;
 }
 
 void SharedSchedule::give_up(SetupError why) {
-  trouble_ = why;
+  broken_ = why;
   over_ = 1;
   wake(executor_);
 }
 
-Report SharedSchedule::report() const {
-  Report report;
-  if (trouble_) {
-    report.failure = "step " + std::to_string(step_ + 1) + ": " + to_string(trouble_);
-    return report;
+Expected<Progress> SharedSchedule::progress() {
+  if (broken_) return fail("step " + std::to_string(step_ + 1) + ": " + to_string(broken_));
+  Progress progress{.paused = is_paused() && !is_over(), .outcomes = {}, .descriptors = {}, .pids = {}};
+  for (; reported_ < step_; ++reported_) {
+    progress.outcomes.push_back({results()[reported_].error});
+    progress.descriptors.push_back(results()[reported_].descriptor);
   }
-  for (std::uint32_t i = 0; i < step_; ++i) {
-    report.outcomes.push_back({results()[i].error});
-    report.details.push_back(results()[i].detail);
-  }
-  for (std::uint32_t i = 0; i < tasks_; ++i) report.pids.push_back(slots_[i].outer_pid);
-  return report;
+  for (std::uint32_t i = 0; i < tasks_; ++i) progress.pids.push_back(entries_[i].outer_pid);
+  return progress;
 }
 
 void SharedSchedule::wake(int number) {
-  slot(number).futex.fetch_add(1);
-  sys_futex_wake_all(slot(number).futex);
+  entry(number).futex.fetch_add(1);
+  sys_futex_wake_all(entry(number).futex);
 }
 
 bool SharedSchedule::some_child_is_dead() {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// play.cc: how a task takes its turns (stage.h has the picture), and how it comes to be.
+// task_loop.cc: how a task takes its turns (shared_schedule.h has the picture), and how it is made.
 //
 // A task is a process of its own: it has a root, namespaces, credentials and descriptors of its
-// own. Its memory it shares with the executor where it can (as after vfork, but that nobody waits):
-// to copy and to destroy an address space costs more than all its steps do. That is possible
-// because tasks take turns: only one of them, or the executor, does anything but wait. Whoever
-// waits touches nothing but its own stack and the SharedSchedule: no allocation, no errno (sys_futex_wait).
+// own. It shares its memory with the executor where it can (as after vfork, without the waiting):
+// copying and destroying an address space costs more than all its steps do. That is possible
+// because tasks take turns: only one of them, or the executor, does anything but wait. A process
+// that waits touches only its own stack and the SharedSchedule: no allocation, no errno
+// (sys_futex_wait).
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -18,9 +19,11 @@
 #include <cstdlib>
 #include <optional>
 
-#include "check/driver/task_context.h"
-#include "check/driver/reserved_fds.h"
+#include "check/driver/frame.h"
 #include "check/driver/fresh_world.h"
+#include "check/driver/perform/perform.h"
+#include "check/driver/reserved_fds.h"
+#include "check/driver/task_context.h"
 
 namespace pivotcheck::kernel {
 namespace {
@@ -30,20 +33,20 @@ namespace {
   for (;;) sys_futex_wait(word, 0, nullptr);  // until the executor kills it
 }
 
-// What a new task begins with. Those that share the executor's memory leave theirs behind when they
-// are killed; it is freed when the next task of that number begins.
+// What a new task begins with. A task that shares the executor's memory leaves its own behind when
+// it is killed; it is freed when the next task of that number begins.
 struct TaskArgs {
   TaskContext context;
   bool fresh_world;
   int maker;
 };
-std::optional<TaskArgs>& newborn_of(int number) {
+std::optional<TaskArgs>& args_of(int number) {
   static std::array<std::optional<TaskArgs>, tasks_max> all;
   return all[static_cast<std::size_t>(number)];
 }
 
-// Used from one world to the next, so that their pages are there already. Nothing that a task calls
-// goes deep.
+// Used from one world to the next, so that their pages are there already. No call of a task's goes
+// deep.
 constexpr std::size_t stack_bytes = 256 * 1024;
 std::byte* end_of_stack(int number) {
   static std::byte* const all = [] {
@@ -54,7 +57,7 @@ std::byte* end_of_stack(int number) {
   return all == nullptr ? nullptr : all + (static_cast<std::size_t>(number) + 1) * stack_bytes;
 }
 
-[[noreturn]] void play_new_task(TaskContext& context, bool fresh_world, int maker) {
+[[noreturn]] void run_new_task(TaskContext& context, bool fresh_world, int maker) {
   SharedSchedule& schedule = *context.schedule;
   if (fresh_world) {
     if (const SetupError refused = enter_fresh_world()) {
@@ -74,31 +77,44 @@ std::byte* end_of_stack(int number) {
 }
 
 int begin(void* raw) {
-  auto* newborn = static_cast<TaskArgs*>(raw);
-  play_new_task(newborn->context, newborn->fresh_world, newborn->maker);
+  auto* args = static_cast<TaskArgs*>(raw);
+  run_new_task(args->context, args->fresh_world, args->maker);
 }
 
 // A process for it, or -1 and errno.
-pid_t make_process(TaskArgs& newborn, unsigned long flags) {
-  const int number = newborn.context.number;
-  const auto& own_memory = newborn.context.script->cast.own_memory;
+pid_t make_process(TaskArgs& args, unsigned long flags) {
+  const int number = args.context.number;
+  const auto& own_memory = args.context.batch->plan.own_memory;
   const bool shares = tasks_may_share_memory && !own_memory[static_cast<std::size_t>(number)];
   std::byte* stack = shares ? end_of_stack(number) : nullptr;
-  if (stack != nullptr) return ::clone(begin, stack, static_cast<int>(flags) | CLONE_VM, &newborn);
+  if (stack != nullptr) return ::clone(begin, stack, static_cast<int>(flags) | CLONE_VM, &args);
   const pid_t child = sys_fork(flags);
-  if (child == 0) begin(&newborn);
+  if (child == 0) begin(&args);
   return child;
 }
 
-// A task has said it ends: wait until it has, and then go on in its stead.
-void see_off(TaskContext& context) {
+// A task has said that it ends: waits until it has, and finishes its step.
+void reap_leaving_task(TaskContext& context) {
   SharedSchedule& schedule = *context.schedule;
   const int number = schedule.leaving();
   const std::uint32_t index = schedule.step();
-  if (::waitpid(schedule.pid(number), nullptr, __WALL) < 0) return schedule.give_up(trouble("waitpid"));
+  if (::waitpid(schedule.pid(number), nullptr, __WALL) < 0) {
+    return schedule.give_up(trouble("waitpid"));
+  }
   schedule.has_left(number);
-  schedule.finish(*context.script, index, {});
-  // finish() rings nobody if the next step is by the same task: there is none, it has ended.
+  schedule.finish(*context.batch, index, {});
+  // finish() wakes no task if the next step is by the same one; that can't be, it has ended.
+}
+
+// Shows the owner what was done, and waits for its word whether to go on. Ends with the owner.
+void pause(TaskContext& context) {
+  Bytes go_on;
+  if (send_frame(reserved_fds::owner, encode(context.schedule->progress()), {}) != IoStatus::ok ||
+      receive_frame(reserved_fds::owner, go_on, {}) != IoStatus::ok) {
+    sys_exit(0);
+  }
+  if (go_on == continue_word) return context.schedule->resume(*context.batch);
+  context.schedule->end();
 }
 
 }  // namespace
@@ -111,15 +127,13 @@ pid_t outer_pid() {
 
 void task_loop(TaskContext& context) {
   SharedSchedule& schedule = *context.schedule;
-  const Script& script = *context.script;
-  const auto my_turn = [&] {
-    const std::uint32_t index = schedule.step();  // past the end where the list became over just now
-    return index < script.cast.performer.size() && script.cast.performer[index] == context.number;
-  };
+  const std::vector<ProgramStep>& steps = context.batch->request.steps;
   const auto wanted = [&] {
     if (schedule.is_over()) return true;
     if (schedule.leaving() >= 0) return context.is_executor;
-    return my_turn();
+    const std::uint32_t index = schedule.step();  // past the end where it became over just now
+    const bool my_turn = index < steps.size() && steps[index].task == context.number;
+    return schedule.is_paused() ? context.is_executor : my_turn;
   };
   for (;;) {
     if (!schedule.await(context.number, context.is_executor, wanted)) {
@@ -127,22 +141,23 @@ void task_loop(TaskContext& context) {
     }
     if (schedule.is_over()) return;
     if (schedule.leaving() >= 0) {
-      see_off(context);
-      continue;
+      reap_leaving_task(context);
+    } else if (schedule.is_paused()) {
+      pause(context);
+    } else {
+      const std::uint32_t index = schedule.step();
+      schedule.finish(*context.batch, index, perform(context, steps[index]));
     }
-    const std::uint32_t index = schedule.step();
-    const Answer answer = perform(context, script.order.steps[index].op, script.cast.subject[index]);
-    schedule.finish(script, index, answer);
   }
 }
 
 SetupError fork_task(TaskContext& context, int number, bool fresh_world) {
   const int maker = context.number;
-  TaskArgs& newborn = newborn_of(number).emplace(context, fresh_world, maker);
-  newborn.context.number = number;
-  newborn.context.is_executor = false;
+  TaskArgs& args = args_of(number).emplace(context, fresh_world, maker);
+  args.context.number = number;
+  args.context.is_executor = false;
   // Pid 1 of a PID namespace may not use CLONE_PARENT, and need not: it is the parent already.
-  const pid_t child = make_process(newborn, context.is_executor ? SIGCHLD : CLONE_PARENT);
+  const pid_t child = make_process(args, context.is_executor ? SIGCHLD : CLONE_PARENT);
   if (child < 0) return trouble("fork of a task");
   const auto entered = [&] {
     return context.schedule->has_entered(number) || context.schedule->is_over();

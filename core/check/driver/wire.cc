@@ -27,10 +27,11 @@ class Writer {
   }
   void operator()(const Path& path) {
     (*this)(path.handle);
+    (*this)(path.slot);
     (*this)(path.text);
   }
   void operator()(const TaskName& name) { (*this)(name.text); }
-  void operator()(const HandleName& name) { (*this)(name.text); }
+  void operator()(const HandleName& name) { (*this)(name.slot); }
   void operator()(const LinkTarget& target) { (*this)(target.text); }
   void operator()(Mode mode) { (*this)(mode.bits); }
   template <class Enum>
@@ -51,7 +52,7 @@ class Writer {
     (*this)(static_cast<std::uint32_t>(items.size()));
     for (const Item& item : items) (*this)(item);
   }
-  void operator()(const Step& step);
+  void operator()(const ProgramStep& step);
 
   Bytes take() { return std::move(bytes_); }
 
@@ -74,10 +75,11 @@ class Reader {
   }
   void operator()(Path& path) {
     (*this)(path.handle);
+    (*this)(path.slot);
     (*this)(path.text);
   }
   void operator()(TaskName& name) { (*this)(name.text); }
-  void operator()(HandleName& name) { (*this)(name.text); }
+  void operator()(HandleName& name) { (*this)(name.slot); }
   void operator()(LinkTarget& target) { (*this)(target.text); }
   void operator()(Mode& mode) { (*this)(mode.bits); }
   template <class Enum>
@@ -104,7 +106,7 @@ class Reader {
     items.resize(static_cast<std::size_t>(end_ - at_) < size ? 0 : size);  // an item has a byte
     for (Item& item : items) (*this)(item);
   }
-  void operator()(Step& step);
+  void operator()(ProgramStep& step);
 
   // Everything was there, and nothing is left.
   [[nodiscard]] bool complete() const { return good_ && at_ == end_; }
@@ -137,14 +139,16 @@ std::uint8_t verb_index(const Op& op) {
   return 0;
 }
 
-void Writer::operator()(const Step& step) {
+void Writer::operator()(const ProgramStep& step) {
   (*this)(step.task);
+  (*this)(step.subject);
   (*this)(verb_index(step.op));
   std::visit([this](const auto& op) { op.fields(op, *this); }, step.op);
 }
 
-void Reader::operator()(Step& step) {
+void Reader::operator()(ProgramStep& step) {
   (*this)(step.task);
+  (*this)(step.subject);
   std::uint8_t index = 0;
   (*this)(index);
   good_ = good_ && index < prototypes().size();
@@ -161,36 +165,55 @@ void write_all(Writer& write, std::span<const Item> items) {
 
 }  // namespace
 
-Bytes encode(std::span<const Step> steps, std::span<const Outcome> predicted) {
+Bytes encode(std::span<const ProgramStep> steps, std::span<const Outcome> predicted, bool pauses) {
   Writer write;
   write_all(write, steps);
   write_all(write, predicted);
+  write(pauses);
   return write.take();
 }
 
-Bytes encode(const Report& report) {
+Bytes encode(const Expected<Progress>& progress) {
   Writer write;
-  write(report.failure);
-  write(report.outcomes);
-  write(report.details);
-  write(report.pids);
+  write(progress.has_value());
+  if (!progress) {
+    write(progress.error().what);
+    return write.take();
+  }
+  write(progress->paused);
+  write(progress->outcomes);
+  write(progress->descriptors);
+  write(progress->pids);
   return write.take();
 }
 
-bool decode(const Bytes& body, Order& order) {
+Expected<Request> decode_request(const Bytes& body) {
   Reader read(body);
-  read(order.steps);
-  read(order.predicted);
-  return read.complete();
+  Request request;
+  read(request.steps);
+  read(request.predicted);
+  read(request.pauses);
+  if (!read.complete()) return fail("a request that can't be read");
+  return request;
 }
 
-bool decode(const Bytes& body, Report& report) {
+Expected<Progress> decode_progress(const Bytes& body) {
   Reader read(body);
-  read(report.failure);
-  read(report.outcomes);
-  read(report.details);
-  read(report.pids);
-  return read.complete();
+  bool good = false;
+  read(good);
+  Progress progress;
+  std::string what;
+  if (good) {
+    read(progress.paused);
+    read(progress.outcomes);
+    read(progress.descriptors);
+    read(progress.pids);
+  } else {
+    read(what);
+  }
+  if (!read.complete()) return fail("an answer that can't be read");
+  if (!good) return fail(std::move(what));
+  return progress;
 }
 
 }  // namespace pivotcheck::kernel

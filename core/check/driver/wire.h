@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// wire.h: what the owner of a KernelDriver and its executor say to each other, as bytes. Both are the
+// wire.h: what the owner of a KernelDriver and its executor send each other, as bytes. Both are the
 // same program, one a fork of the other, so numbers go as they lie in memory and nothing has a
 // version.
 //
-//     owner -> executor    Order: the steps, and the outcome predicted for each (or none)
-//     executor -> owner    Report: an outcome per step performed, or why it could not
+//     executor -> owner    Progress     set up (nothing performed yet), or why it could not
+//     owner -> executor    Request      steps, and the outcome predicted for each (or none)
+//     executor -> owner    Progress     paused, where the request wants pauses: before the first
+//     owner -> executor    a word       step and after each; whether to go on
+//     executor -> owner    Progress     at the end
 //
 //     on the socket        u32 length of the body, body
 //     string               u32 length, bytes
-//     step                 string task, u8 index of its verb among prototypes(), its fields()
+//     step                 task, subject, u8 index of its verb among prototypes(), its fields()
 //
 // What a verb itself says (recursive, which propagation) is in the prototype of that verb; so
 // neither a new operation nor a new field needs code here, unless it brings a new type of field.
@@ -18,31 +21,38 @@
 
 #include <sys/types.h>
 
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "op/op.h"
+#include "base/failure.h"
+#include "scenario/program.h"
 
 namespace pivotcheck::kernel {
 
 using Bytes = std::string;
 
-struct Order {
-  std::vector<Step> steps;
+struct Request {
+  std::vector<ProgramStep> steps;
   std::vector<Outcome> predicted;  // empty, or one for each step
+  bool pauses = false;
 };
 
-struct Report {
-  std::string failure;            // why the executor could not do its work; "" if it could
-  std::vector<Outcome> outcomes;  // of the steps performed
-  std::vector<int> details;       // one for each outcome: of an `open`, the descriptor it got
-  std::vector<pid_t> pids;        // of each task of the Cast (cast.h) that was made, as in /proc
+struct Progress {
+  bool paused = false;             // the executor waits for a word whether to go on
+  std::vector<Outcome> outcomes;   // of the steps performed since the Progress before
+  std::vector<int> descriptors;    // one for each outcome: of a step that opens a handle
+  std::vector<pid_t> pids;         // by task, of those made so far, as the machine's /proc has them
 };
 
-Bytes encode(std::span<const Step> steps, std::span<const Outcome> predicted);
-Bytes encode(const Report& report);
-// False if the bytes are not what encode() makes.
-bool decode(const Bytes& body, Order& order);
-bool decode(const Bytes& body, Report& report);
+// The owner's word in a pause; any other ends the run.
+inline constexpr std::string_view continue_word = "+";
+
+Bytes encode(std::span<const ProgramStep> steps, std::span<const Outcome> predicted, bool pauses);
+Bytes encode(const Expected<Progress>& progress);
+// A Failure if the bytes are not what encode() makes; of a Progress also the one that was sent.
+Expected<Request> decode_request(const Bytes& body);
+Expected<Progress> decode_progress(const Bytes& body);
 
 }  // namespace pivotcheck::kernel

@@ -68,26 +68,23 @@ class Attachments {
 
 }  // namespace
 
-void CoverageStats::add(const Generated& generated) {
-  add(generated.steps, generated.verdicts, generated.world, generated.namespaces_max);
-}
-
-void CoverageStats::add(std::span<const Step> steps_of_it, std::span<const Verdict> verdicts,
-                const model::World& world, int namespaces_max) {
+void CoverageStats::add(const Prediction& scenario) {
+  const std::vector<ProgramStep>& scenario_steps = scenario.program.steps;
   ++scenarios;
-  steps += steps_of_it.size();
+  steps += scenario_steps.size();
   bool pivoted = false;
   bool attached = false;
   bool attached_pivot = false;
   Attachments attachments;
-  for (std::size_t i = 0; i < steps_of_it.size(); ++i) {
-    const Op& op = steps_of_it[i].op;
-    const bool ok = verdicts[i].outcome.ok();
+  for (std::size_t i = 0; i < scenario_steps.size(); ++i) {
+    const Op& op = scenario_steps[i].op;
+    const Verdict& verdict = scenario.verdicts[i];
+    const bool ok = verdict.outcome.ok();
     const std::size_t verb = verb_index(op);
     ++attempted[verb];
     if (ok) ++steps_ok;
     if (ok) ++succeeded[verb];
-    ++rules[static_cast<std::size_t>(verdicts[i].rule)];
+    ++rules[static_cast<std::size_t>(verdict.rule)];
     if (!ok) continue;
     const bool is_pivot = std::holds_alternative<PivotRoot>(op);
     pivoted = pivoted || is_pivot;
@@ -96,9 +93,9 @@ void CoverageStats::add(std::span<const Step> steps_of_it, std::span<const Verdi
   }
   if (pivoted) ++with_pivot;
   if (attached_pivot) ++with_attached_pivot;
-  if (world.tasks.size() > 1) ++with_two_tasks;
-  if (namespaces_max > 1) ++with_two_namespaces;
-  if (world.user_namespaces.size() > 1) ++with_user_namespace;
+  if (scenario.world.tasks.size() > 1) ++with_two_tasks;
+  if (scenario.namespaces_max > 1) ++with_two_namespaces;
+  if (scenario.world.user_namespaces.size() > 1) ++with_user_namespace;
 }
 
 void CoverageStats::add(const CoverageStats& other) {

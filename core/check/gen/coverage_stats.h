@@ -5,11 +5,10 @@
 
 #include <array>
 #include <cstdint>
-#include <span>
 #include <string>
 
 #include "check/gen/random_step.h"
-#include "check/gen/scenario_generator.h"
+#include "model/predict.h"
 #include "model/rules.h"
 #include "op/op.h"
 
@@ -28,10 +27,7 @@ struct CoverageStats {
   std::array<std::uint64_t, verbs_count> succeeded{};
   std::array<std::uint64_t, rules_count + 1> rules{};  // by Rule; [0] is none
 
-  void add(const Generated& generated);
-  // One scenario, by what the model said of it. `namespaces_max`: mount namespaces at one time.
-  void add(std::span<const Step> steps_of_it, std::span<const Verdict> verdicts,
-           const model::World& world, int namespaces_max);
+  void add(const Prediction& scenario);
   void add(const CoverageStats& other);
 
   [[nodiscard]] double percent_of_scenarios(std::uint64_t count) const;

@@ -142,9 +142,9 @@ std::optional<std::string> Places::relative(const Site& site) const {
 std::optional<Path> Places::through_handle(const Site& site) const {
   if (task_.handles.empty()) return std::nullopt;
   const auto& handle = task_.handles[choices_.below(count(task_.handles.size()))];
-  if (auto down = way_down(handle.at, site.at)) return Path(handle.name, std::move(*down));
+  if (auto down = way_down(handle.at, site.at)) return handle.path(std::move(*down));
   // Elsewhere, detached, or in another namespace: a bare handle reaches what no path does.
-  return Path(handle.name, "");
+  return handle.path();
 }
 
 std::string Places::noisy_spelling(const Site& site) const {
@@ -194,13 +194,13 @@ std::optional<Path> Places::detached_tree() const {
     if (world_.is_detached_tree(world_[handle.at.mount].mount_ns)) handles.push_back(&handle);
   }
   if (handles.empty()) return std::nullopt;
-  return Path(handles[choices_.below(count(handles.size()))]->name, "");
+  return handles[choices_.below(count(handles.size()))]->path();
 }
 
 std::optional<Path> Places::in_detached_tree() const {
   std::optional<Path> path = detached_tree();
   if (!path) return path;
-  model::Location at = model::find_handle(task_, path->handle)->at;
+  model::Location at = model::find_handle(task_, path->slot)->at;
   while (choices_.chance(40) && world_[at.dentry].kind == Kind::directory) {
     const DentryId child = some_child(at.dentry, Want::directory);
     if (!child.exists()) break;

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "check/gen/choices.h"
-#include "model/apply.h"
+#include "model/predict.h"
 
 namespace pivotcheck::gen {
 
@@ -31,25 +31,22 @@ struct Features {
 
 class ScenarioBuilder {
  public:
-  ScenarioBuilder(Choices& choices, model::World& world, std::vector<Step>& steps,
-        std::vector<Verdict>& verdicts, std::size_t steps_max, Features features)
-      : choices_(choices), world_(world), steps_(steps), verdicts_(verdicts),
-        steps_max_(steps_max), features_(features) {}
+  // Goes on after what the predictor has, up to `steps_max` steps.
+  ScenarioBuilder(Choices& choices, Predictor& predictor, std::size_t steps_max, Features features)
+      : choices_(choices), predictor_(predictor), steps_max_(steps_max), features_(features) {}
 
   // Adds a step of that task and applies it. False if it was refused, or if nothing was added
   // because the story has ended.
   bool perform(model::TaskIndex who, Op op);
 
-  [[nodiscard]] bool ended() const { return stopped_ || steps_.size() >= steps_max_; }
-  // A step would have left the world, or made it too large. It is not part of the story, and the
-  // world is not to be used any more.
-  [[nodiscard]] bool stopped() const { return stopped_; }
-
-  // The most mount namespaces that there were at one time.
-  [[nodiscard]] int namespaces_max() const { return namespaces_max_; }
+  // It is long enough, or the step that was to be added would have ended the run.
+  [[nodiscard]] bool ended() const {
+    const Prediction& so_far = predictor_.so_far();
+    return so_far.stop != Verdict::Stop::no || so_far.verdicts.size() >= steps_max_;
+  }
 
   [[nodiscard]] Choices& choices() const { return choices_; }
-  [[nodiscard]] const model::World& world() const { return world_; }
+  [[nodiscard]] const model::World& world() const { return predictor_.so_far().world; }
   [[nodiscard]] const Features& features() const { return features_; }
 
   [[nodiscard]] model::TaskIndex some_task() const;  // alive; the earliest for the simplest choice
@@ -58,16 +55,10 @@ class ScenarioBuilder {
   [[nodiscard]] std::string_view next_name() const;  // of the next of them
 
  private:
-  [[nodiscard]] int namespaces_alive() const;
-
   Choices& choices_;
-  model::World& world_;
-  std::vector<Step>& steps_;
-  std::vector<Verdict>& verdicts_;
+  Predictor& predictor_;
   std::size_t steps_max_;
   Features features_;
-  int namespaces_max_ = 1;
-  bool stopped_ = false;
 };
 
 }  // namespace pivotcheck::gen

@@ -18,7 +18,6 @@ using gen::Recipe;
 using gen::ScenarioBuilder;
 using gen::VerbWeights;
 using model::TaskIndex;
-using model::World;
 
 struct Percent {
   static constexpr std::uint32_t opening = 62;
@@ -75,42 +74,21 @@ void write(ScenarioBuilder& story, const VerbWeights& weights, bool recipes) {
 
 }  // namespace
 
-Scenario Generated::scenario() const {
-  Scenario scenario;
-  scenario.privilege = privilege;
-  scenario.steps.reserve(steps.size());
-  for (const Step& step : steps) scenario.steps.push_back({.step = step, .stated = {}});
-  return scenario;
-}
-
 ScenarioGenerator::ScenarioGenerator(GeneratorOptions options) : options_(options) {
   PIVOTCHECK_CHECK(options.steps_min >= 1 && options.steps_min <= options.steps_max);
 }
 
-Generated ScenarioGenerator::generate(Choices& choices) const {
-  Generated result{.privilege = options_.privilege,
-                   .steps = {},
-                   .verdicts = {},
-                   .world = World(options_.privilege, options_.traits),
-                   .namespaces_max = 1};
+Prediction ScenarioGenerator::generate(Choices& choices) const {
   const std::uint32_t swarm = choices.below(UINT32_MAX);
   Features features;
   features.expire = choices.chance(Percent::expire);
   features.links = !features.expire;
   const std::uint32_t length =
       options_.steps_min + choices.below(options_.steps_max - options_.steps_min + 1);
-  result.steps.reserve(length);
-  result.verdicts.reserve(length);
-
-  ScenarioBuilder story(choices, result.world, result.steps, result.verdicts, length, features);
+  Predictor predictor(options_.privilege, options_.traits);
+  ScenarioBuilder story(choices, predictor, length, features);
   write(story, VerbWeights(swarm, features), options_.recipes);
-  result.namespaces_max = story.namespaces_max();
-  if (story.stopped()) {
-    // The step that stopped it is not part of it, and spoilt the world: made again without it.
-    result.world = World(options_.privilege, options_.traits);
-    for (const Step& step : result.steps) apply(result.world, step);
-  }
-  return result;
+  return predictor.take();
 }
 
 }  // namespace pivotcheck

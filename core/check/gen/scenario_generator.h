@@ -5,7 +5,7 @@
 //
 //     ScenarioGenerator generator({.privilege = Privilege::userns, .traits = traits});
 //     SeededChoices choices(seed, case_number);
-//     Generated generated = generator.generate(choices);
+//     Prediction generated = generator.generate(choices);
 //
 // The same choices give the same scenario. All choices zero (or none left) give the empty one, and
 // fewer choices a shorter one.
@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "check/gen/choices.h"
-#include "model/apply.h"
+#include "model/predict.h"
 #include "op/privilege.h"
 #include "scenario/scenario.h"
 
@@ -34,20 +34,10 @@ struct GeneratorOptions {
   bool recipes = true;  // false: random steps only
 };
 
-struct Generated {
-  Privilege privilege;
-  std::vector<Step> steps;
-  std::vector<Verdict> verdicts;  // one for each step
-  model::World world;             // behind the last step
-  int namespaces_max = 1;         // mount namespaces that there were at the same time
-
-  [[nodiscard]] Scenario scenario() const;
-};
-
 class ScenarioGenerator {
  public:
   explicit ScenarioGenerator(GeneratorOptions options);
-  [[nodiscard]] Generated generate(Choices& choices) const;
+  [[nodiscard]] Prediction generate(Choices& choices) const;
 
  private:
   GeneratorOptions options_;

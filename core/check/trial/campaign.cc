@@ -56,9 +56,8 @@ FindingReporter::FindingReporter(HuntingProcess process, Trial trial)
   release_ = name.release;
 }
 
-TrialResult::Kind FindingReporter::perform(const CaseRef& one, Privilege privilege, const gen::CoverageStats& stats,
-                                  Prediction predicted) {
-  const TrialResult result = trial_->run_predicted(privilege, std::move(predicted));
+TrialResult::Kind FindingReporter::perform(const CaseRef& one, const gen::CoverageStats& stats, const Prediction& predicted) {
+  const TrialResult result = trial_->run_predicted(predicted);
   Counts& counts = process_.counts;
   counts.cross_checked += result.cross_checked ? 1 : 0;
   counts.mountinfo_incomplete += result.mountinfo_incomplete ? 1 : 0;
@@ -83,8 +82,8 @@ TrialResult::Kind FindingReporter::perform(const CaseRef& one, Privilege privile
 
 void FindingReporter::disagreement(const CaseRef& one, const TrialResult& first) {
   const Scenario whole = one.scenario();
-  // The kind is taken from a closer look; from the first one if that finds nothing.
-  TrialResult result = trial_->run(whole);
+  // The bucket is that of a closer look; of the first one if that finds nothing.
+  TrialResult result = trial_->trace_back(whole, first);
   const bool again = result.kind == TrialResult::Kind::disagree;
   if (!again) result = first;
   const std::string kind = signature(whole, result);

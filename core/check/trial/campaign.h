@@ -89,8 +89,7 @@ class FindingReporter {
   FindingReporter(HuntingProcess process, Trial trial);
 
   // Performs what was predicted, counts it, and tells of it where that is needed.
-  TrialResult::Kind perform(const CaseRef& one, Privilege privilege, const gen::CoverageStats& stats,
-                            Prediction predicted);
+  TrialResult::Kind perform(const CaseRef& one, const gen::CoverageStats& stats, const Prediction& predicted);
 
   // Ends the worlds, and waits for that.
   void end() { trial_.reset(); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// trial.cc: see trial.h. Trial::run is the story, what stands above it are its sentences.
+// trial.cc: start reading at Trial::run, at the end; its helpers come first.
 #include "check/trial/trial.h"
 
 #include <unistd.h>
@@ -33,7 +33,7 @@ TrialResult without_a_world(TrialResult::Kind kind, std::string reason) {
   return result;
 }
 
-TrialResult no_laboratory(const Failure& failure) {
+TrialResult no_driver(const Failure& failure) {
   const bool cannot_run = failure.kind == Failure::Kind::cannot_run;
   TrialResult result = without_a_world(
       cannot_run ? TrialResult::Kind::skipped : TrialResult::Kind::failed, failure.what);
@@ -72,16 +72,21 @@ bool mountinfo_sees_all(const Snapshot& listmount) {
 // /proc/PID/root of a task that stands there. Nothing but another try tells whether it did; a
 // kernel that refuses each time is reported.
 constexpr int chance_refusals_max = 50;
-bool refused_by_chance(const ExecutionResult& performance, std::span<const Step> steps,
-                       std::span<const Verdict> verdicts) {
-  if (performance.outcomes.empty()) return false;
-  const std::size_t last = performance.outcomes.size() - 1;
-  const int error = performance.outcomes[last].error;
-  const auto* umount = std::get_if<Umount>(&steps[last].op);
-  const bool was_marked = umount != nullptr && umount->flags.has(UmountFlag::expire) &&
-                          verdicts[last].outcome.ok();
-  return (error == ELOOP && verdicts[last].eloop_possible) ||
-         (error == EAGAIN && was_marked);
+bool refused_by_chance(const ExecutionResult& performed, const Prediction& predicted) {
+  if (performed.outcomes.empty()) return false;
+  const std::size_t last = performed.outcomes.size() - 1;
+  const int error = performed.outcomes[last].error;
+  const Verdict& verdict = predicted.verdicts[last];
+  const auto* umount = std::get_if<Umount>(&predicted.program.steps[last].op);
+  const bool was_marked =
+      umount != nullptr && umount->flags.has(UmountFlag::expire) && verdict.outcome.ok();
+  return (error == ELOOP && verdict.eloop_possible) || (error == EAGAIN && was_marked);
+}
+
+// Reading the state clears MNT_EXPIRE marks (observe/observe.h), so it must wait while one stands.
+bool has_expiry_mark(const model::World& world) {
+  return std::ranges::any_of(
+      world.mounts, [](const model::Mount& mount) { return mount.exists && mount.expiry_mark; });
 }
 
 // What is stated behind `=>` holds for kernel and model, and for the rule.
@@ -99,7 +104,7 @@ void set_step(TrialResult& result, std::size_t step, Outcome kernel, const Verdi
 }
 
 // Kernel and model agree with each other; do they with what the scenario states?
-void judge_stated(const Scenario& scenario, TrialResult& result) {
+void compare_with_statements(const Scenario& scenario, TrialResult& result) {
   for (std::size_t i = 0; i < result.verdicts.size(); ++i) {
     const auto& stated = scenario.steps[i].stated;
     const Verdict& verdict = result.verdicts[i];
@@ -114,6 +119,18 @@ void judge_stated(const Scenario& scenario, TrialResult& result) {
   }
 }
 
+// The result for a scenario that was performed as far as the prediction goes.
+TrialResult with_statements(const Scenario& scenario, const Prediction& predicted,
+                            TrialResult result) {
+  if (result.kind != TrialResult::Kind::agree) return result;
+  compare_with_statements(scenario, result);
+  if (result.kind == TrialResult::Kind::agree && predicted.stop != Verdict::Stop::no) {
+    result.kind = TrialResult::Kind::skipped;
+    result.reason = reason(predicted.stop);
+  }
+  return result;
+}
+
 }  // namespace
 
 std::string_view name(TrialResult::Kind kind) {
@@ -126,44 +143,6 @@ std::string_view name(TrialResult::Kind kind) {
   }
   return "";
 }
-
-std::string_view reason(Verdict::Stop stop) {
-  switch (stop) {
-    case Verdict::Stop::no: return "";
-    case Verdict::Stop::leaves_the_world: return "leaves-the-world";
-    case Verdict::Stop::too_large: return "too-large";
-  }
-  return "";
-}
-
-Prediction predict(const Scenario& scenario, const KernelTraits& traits, std::size_t count) {
-  Prediction prediction{.steps = {},
-                        .verdicts = {},
-                        .outcomes = {},
-                        .stop = Verdict::Stop::no,
-                        .world = model::World(scenario.effective_privilege(), traits)};
-  for (std::size_t i = 0; i < count; ++i) {
-    const Step& step = scenario.steps[i].step;
-    const Verdict verdict = apply(prediction.world, step);
-    if (verdict.stop != Verdict::Stop::no) {
-      // The world is of no use behind a stop: make it anew without that step.
-      Prediction before = predict(scenario, traits, i);
-      before.stop = verdict.stop;
-      return before;
-    }
-    prediction.steps.push_back(step);
-    prediction.verdicts.push_back(verdict);
-    prediction.outcomes.push_back(verdict.outcome);
-  }
-  return prediction;
-}
-
-// One scenario on its way through run().
-struct Trial::Case {
-  const Scenario& scenario;
-  const TrialOptions& options;
-  KernelDriver& driver;
-};
 
 Trial::Trial(TrialSettings settings, Observer observer)
     : running_(running_release()),
@@ -186,7 +165,7 @@ Expected<void> Trial::start(Privilege privilege) {
       refusals_[index] = {Failure::Kind::cannot_run, "privilege: root needs root"};
     } else if (auto started = KernelDriver::start(privilege); started) {
       drivers_[index].emplace(std::move(*started));
-      spdlog::debug("a laboratory runs, its root mount is {}",
+      spdlog::debug("a KernelDriver runs, the root mount of its worlds is {}",
                     index == 0 ? "locked" : "not locked");
       return {};
     } else {
@@ -236,47 +215,13 @@ Expected<Observation> Trial::observe(std::span<const LiveTask> tasks, TrialResul
       "is mountinfo)");
 }
 
-// Performs what was predicted in a fresh world, compares each outcome, and the state at the end.
-TrialResult Trial::compare(KernelDriver& driver, Prediction predicted,
-                           const TrialOptions& options) {
-  TrialResult result;
-  result.verdicts = std::move(predicted.verdicts);
-  const std::string broken = broken_invariant(predicted.world);
-  if (!broken.empty()) {
-    fail_with(result, {Failure::Kind::broke, "the model's own world is broken: " + broken});
-    return result;
-  }
-  auto performance = driver.perform(predicted.steps, predicted.outcomes, options.limit);
-  while (performance && refused_by_chance(*performance, predicted.steps, result.verdicts) &&
-         result.chance_refusals < chance_refusals_max) {
-    ++result.chance_refusals;
-    performance = driver.perform(predicted.steps, predicted.outcomes, options.limit);
-  }
-  if (!performance) {
-    fail_with(result, performance.error());
-    return result;
-  }
-  const std::vector<Outcome>& outcomes = performance->outcomes;
-  result.steps = outcomes.size();
-  const auto [kernel, model] = std::ranges::mismatch(outcomes, predicted.outcomes);
-  if (kernel != outcomes.end()) {
-    const auto at = static_cast<std::size_t>(kernel - outcomes.begin());
-    result.kind = TrialResult::Kind::disagree;
-    set_step(result, at + 1, *kernel, result.verdicts[at]);
-    result.verdicts.resize(at + 1);
-    return result;
-  }
-  if (outcomes.size() != predicted.steps.size()) {
-    fail_with(result, {Failure::Kind::broke, "the laboratory stopped without a reason"});
-    return result;
-  }
-  auto seen = observe(performance->tasks, result);
-  if (!seen) {
-    fail_with(result, seen.error());
-    return result;
-  }
+// Holds the state of the tasks, which stand still after `result.steps` steps, against the model's.
+void Trial::compare_state(std::span<const LiveTask> tasks, const model::World& world,
+                          const Prediction& predicted, TrialResult& result) {
+  auto seen = observe(tasks, result);
+  if (!seen) return fail_with(result, seen.error());
   result.kernel_view = std::move(seen->snapshot);
-  result.model_view = canonical(snapshot(predicted.world));
+  result.model_view = canonical(snapshot(world));
   // Older kernels don't say whether mountinfo hides something. Where the model says that no task
   // stands at the root of the lowest mount, it does.
   if (!observer_.has(Source::listmount) && !mountinfo_sees_all(result.model_view)) {
@@ -285,84 +230,161 @@ TrialResult Trial::compare(KernelDriver& driver, Prediction predicted,
   // What the view may lack is nothing if it has all that the model has.
   if (result.kernel_view == result.model_view) {
     result.state_unseen = false;
-    return result;
+    return;
   }
-  if (result.state_unseen) return result;
+  if (result.state_unseen) return;
   result.differences = differences(result.kernel_view, result.model_view);
-  if (outcomes.empty()) {
-    fail_with(result, {Failure::Kind::broke, "the fresh world is not as the format describes it"});
-    return result;
+  if (result.steps == 0) {
+    return fail_with(result,
+                     {Failure::Kind::broke, "the fresh world is not as the format describes it"});
   }
+  const Verdict& verdict = predicted.verdicts[result.steps - 1];
   result.kind = TrialResult::Kind::disagree;
-  set_step(result, outcomes.size(), outcomes.back(), result.verdicts.back());
+  set_step(result, result.steps, verdict.outcome, verdict);
+}
+
+// Holds what was performed against the prediction: each outcome, and the state at the end.
+void Trial::compare_all(const Expected<ExecutionResult>& performed, const Prediction& predicted,
+                        TrialResult& result) {
+  if (!performed) return fail_with(result, performed.error());
+  const std::vector<Outcome>& outcomes = performed->outcomes;
+  result.steps = outcomes.size();
+  result.verdicts.assign(predicted.verdicts.begin(),
+                         predicted.verdicts.begin() + static_cast<std::ptrdiff_t>(result.steps));
+  if (result.steps > 0 && outcomes.back() != result.verdicts.back().outcome) {
+    result.kind = TrialResult::Kind::disagree;
+    return set_step(result, result.steps, outcomes.back(), result.verdicts.back());
+  }
+  if (result.steps != predicted.program.steps.size()) {
+    return fail_with(result, {Failure::Kind::broke, "the executor stopped without a reason"});
+  }
+  compare_state(performed->tasks, predicted.world, predicted, result);
+}
+
+// Once, and again as long as the last step was refused by chance.
+template <class Perform>
+Expected<ExecutionResult> Trial::perform(const Prediction& predicted, TrialResult& result,
+                                         const Perform& perform_once) {
+  const std::string broken = broken_invariant(predicted.world);
+  if (!broken.empty()) return fail("the model's own world is broken: " + broken);
+  const std::vector<Outcome> outcomes = predicted.outcomes();
+  KernelDriver& driver = *drivers_[static_cast<std::size_t>(predicted.program.privilege)];
+  for (;;) {
+    Expected<ExecutionResult> performed = perform_once(driver, outcomes);
+    if (!performed || !refused_by_chance(*performed, predicted) ||
+        result.chance_refusals == chance_refusals_max) {
+      return performed;
+    }
+    ++result.chance_refusals;
+  }
+}
+
+TrialResult Trial::compare(const Prediction& predicted, const TrialOptions& options) {
+  TrialResult result;
+  const auto once = [&](KernelDriver& driver, std::span<const Outcome> outcomes) {
+    return driver.perform(predicted.program, outcomes, options.limit);
+  };
+  const Expected<ExecutionResult> performed = perform(predicted, result, once);
+  compare_all(performed, predicted, result);
   return result;
 }
 
-// The shortest prefix of at most `count` steps that does not agree; the agreement if all do.
-TrialResult Trial::first_difference(const Case& one, std::size_t count) {
-  for (std::size_t length = 0; length < count; ++length) {
-    TrialResult result =
-        compare(one.driver, predict(one.scenario, traits_, length), one.options);
-    if (result.kind != TrialResult::Kind::agree) return result;
+// One world, in which the state is read after each step, except while a mark of MNT_EXPIRE stands:
+// the prefixes that end there are performed in worlds of their own.
+TrialResult Trial::compare_every_step(const Prediction& predicted, const TrialOptions& options) {
+  const Program& program = predicted.program;
+  std::vector<std::size_t> unread;  // the lengths of those prefixes
+  TrialResult last;                 // of the last state that was read
+  const auto once = [&](KernelDriver& driver, std::span<const Outcome> outcomes) {
+    model::World world(program.privilege, traits_);
+    unread.clear();
+    const auto at_pause = [&](const ExecutionResult& so_far) {
+      const std::size_t done = so_far.outcomes.size();
+      if (done > 0) apply(world, program.steps[done - 1]);
+      if (has_expiry_mark(world)) {
+        unread.push_back(done);
+        return true;
+      }
+      last = TrialResult();
+      last.steps = done;
+      compare_state(so_far.tasks, world, predicted, last);
+      return last.kind == TrialResult::Kind::agree;
+    };
+    return driver.perform_with_pauses(program, outcomes, options.limit, at_pause);
+  };
+  TrialResult result;
+  const Expected<ExecutionResult> performed = perform(predicted, result, once);
+  if (last.kind == TrialResult::Kind::agree) {
+    compare_all(performed, predicted, result);
+  } else {
+    last.verdicts.assign(predicted.verdicts.begin(),
+                         predicted.verdicts.begin() + static_cast<std::ptrdiff_t>(last.steps));
+    last.chance_refusals = result.chance_refusals;
+    result = std::move(last);
   }
-  return compare(one.driver, predict(one.scenario, traits_, count), one.options);
+  return compare_unread(predicted, unread, std::move(last), std::move(result), options);
 }
 
-// Something differed. Where did it begin? States may have differed long before an outcome did.
-TrialResult Trial::trace_back(const Case& one, TrialResult late) {
-  const bool by_outcome = late.differences.empty();
-  TrialResult early = first_difference(one, by_outcome ? late.step - 1 : late.step);
-  switch (early.kind) {
-    case TrialResult::Kind::disagree:
-      if (by_outcome) {
-        early.reason = fmt::format("later, at step {}, the kernel answers {} and the model {}",
-                                   late.step, to_string(*late.kernel), to_string(*late.model));
-      }
-      early.steps = late.steps;
-      return early;
-    case TrialResult::Kind::agree:
-      if (by_outcome) {  // for the drawing: what both have before that step
-        late.kernel_view = std::move(early.kernel_view);
-        late.model_view = std::move(early.model_view);
-      } else {
-        late.reason = "the states differed once, and not when the same was done again";
-      }
-      return late;
-    default:
-      late.reason = "looking for the first step that differs failed: " + early.reason;
-      return late;
+// The rest of compare_every_step(): the prefixes that were not read, before the step at which
+// `result` differs. `last` is the last state that was read and agreed.
+TrialResult Trial::compare_unread(const Prediction& predicted,
+                                  const std::vector<std::size_t>& unread, TrialResult last,
+                                  TrialResult result, const TrialOptions& options) {
+  const bool agrees = result.kind == TrialResult::Kind::agree;
+  for (const std::size_t length : unread) {
+    if (!agrees && length >= result.step) break;
+    TrialResult prefix = compare(predict(predicted.program, traits_, length), options);
+    if (prefix.kind != TrialResult::Kind::agree) return prefix;
+    if (length > last.steps) last = std::move(prefix);
   }
+  // Once more without looking, in case a mark stood that the model does not know of.
+  if (agrees && !unread.empty()) return compare(predicted, options);
+  if (result.kind == TrialResult::Kind::disagree && result.differences.empty()) {
+    result.kernel_view = std::move(last.kernel_view);
+    result.model_view = std::move(last.model_view);
+  }
+  return result;
 }
 
-TrialResult Trial::run_predicted(Privilege privilege, Prediction predicted,
-                                 const TrialOptions& options) {
-  if (const auto started = start(privilege); !started) return no_laboratory(started.error());
-  return compare(*drivers_[static_cast<std::size_t>(privilege)], std::move(predicted),
-                 options);
+TrialResult Trial::trace_back(const Scenario& scenario, const TrialResult& late) {
+  TrialResult early = compare_every_step(predict(scenario, traits_, late.step), {});
+  if (early.kind == TrialResult::Kind::failed) {
+    early.reason = "looking for the first step that differs failed: " + early.reason;
+  }
+  if (early.kind != TrialResult::Kind::disagree) return early;
+  if (late.differences.empty() && early.step < late.step) {
+    early.reason = fmt::format("later, at step {}, the kernel answers {} and the model {}",
+                               late.step, to_string(*late.kernel), to_string(*late.model));
+  }
+  early.steps = late.steps;
+  return early;
+}
+
+TrialResult Trial::run_predicted(const Prediction& predicted, const TrialOptions& options) {
+  if (const auto started = start(predicted.program.privilege); !started) {
+    return no_driver(started.error());
+  }
+  return compare(predicted, options);
 }
 
 TrialResult Trial::run(const Scenario& scenario, const TrialOptions& options) {
   if (std::string unmet = condition_not_met(scenario); !unmet.empty()) {
     return without_a_world(TrialResult::Kind::skipped, std::move(unmet));
   }
-  const Privilege privilege = scenario.effective_privilege();
-  if (const auto started = start(privilege); !started) return no_laboratory(started.error());
-  const Case one{scenario, options, *drivers_[static_cast<std::size_t>(privilege)]};
+  const auto started = start(scenario.effective_privilege());
+  if (!started) return no_driver(started.error());
 
-  Prediction whole = predict(scenario, traits_, scenario.steps.size());
-  const Verdict::Stop stop = whole.stop;
-  TrialResult result = options.every_step ? first_difference(one, whole.steps.size())
-                                          : compare(one.driver, std::move(whole), options);
-  if (result.kind == TrialResult::Kind::disagree && !options.every_step) {
-    result = trace_back(one, std::move(result));
+  const Prediction whole = predict(scenario, traits_);
+  if (options.every_step) return with_statements(scenario, whole, compare_every_step(whole, options));
+  TrialResult result = compare(whole, options);
+  if (result.kind != TrialResult::Kind::disagree) {
+    return with_statements(scenario, whole, std::move(result));
   }
-  if (result.kind != TrialResult::Kind::agree) return result;
-
-  judge_stated(scenario, result);
-  if (result.kind == TrialResult::Kind::agree && stop != Verdict::Stop::no) {
-    result.kind = TrialResult::Kind::skipped;
-    result.reason = reason(stop);
-  }
+  TrialResult traced = trace_back(scenario, result);
+  if (traced.kind == TrialResult::Kind::disagree) return traced;
+  result.reason = traced.kind == TrialResult::Kind::agree
+                      ? "this differed once, and not when the same was done again"
+                      : traced.reason;
   return result;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// trial.h: the story, read it first. A trial takes one scenario, asks the model and the running
-// kernel what happens, and says whether they agree.
+// trial.h: read it first. A trial takes one scenario, asks the model and the running kernel what
+// happens, and says whether they agree.
 //
 //     scenario --+--> predict: model::apply, step by step ----> verdicts (outcome, rule), a World
 //                |                                                  |                       |
@@ -18,11 +18,12 @@
 //        ^  compared here
 //     kernel             outcome of each step; state as seen by listmount and statmount
 //        ^  compared here, on every cross_check_every-th trial and wherever mountinfo sees all
-//     mountinfo          the same state by another road: guards against an observer that is wrong
+//     mountinfo          the same state from another source: guards against a wrong observer
 //
-// A world is observed once, behind its last step, because looking disturbs (observe/observe.h). So
-// where something differs, each prefix of the scenario is performed anew in a world of its own, and
-// the shortest one that differs is what the result tells about.
+// Where something differs, the scenario is performed once more, in a world that stands still after
+// each step and is observed there; the first step that differs is what the result is about.
+// Observing clears marks of MNT_EXPIRE (observe/observe.h): a prefix that ends while one stands is
+// performed in a world of its own, and observed at its end only.
 //
 // Not compared: see view/snapshot.h. Where mountinfo can't see all and the kernel has no listmount,
 // the state is not compared either; those trials say so (`state_unseen`) and are counted.
@@ -40,7 +41,7 @@
 #include "base/failure.h"
 #include "base/release.h"
 #include "check/driver/kernel_driver.h"
-#include "model/apply.h"
+#include "model/predict.h"
 #include "model/traits.h"
 #include "observe/observe.h"
 #include "scenario/scenario.h"
@@ -50,12 +51,13 @@ namespace pivotcheck {
 
 struct TrialSettings {
   std::optional<KernelTraits> traits;  // not given: those of the running kernel
-  int cross_check_every = 1;           // every how many-th observation takes both roads
+  int cross_check_every = 1;           // every how many-th observation reads both sources
 };
 
 struct TrialOptions {
-  bool every_step = false;  // compare the state after each step, not only behind the last one
-  std::chrono::milliseconds limit = std::chrono::seconds(10);  // for each world
+  bool every_step = false;  // compare the state after each step, not only after the last one
+  std::chrono::milliseconds limit = std::chrono::seconds(10);  // for each world; with every_step, for
+                                                               // each step
 };
 
 struct TrialResult {
@@ -73,59 +75,53 @@ struct TrialResult {
 
   bool cannot_run = false;            // skipped because this machine can't run any such scenario
   bool state_unseen = false;          // mountinfo did not see all and there is no listmount
-  bool mountinfo_incomplete = false;  // both roads were wanted, but mountinfo can't see all:
+  bool mountinfo_incomplete = false;  // both sources were wanted, but mountinfo can't see all:
                                       // listmount decided
-  int chance_refusals = 0;  // worlds made anew since a step was refused by chance: a lookup
-                            // (FINDINGS.md), or an expiry mark that somebody else had cleared
-  bool cross_checked = false;  // both roads were read and gave the same
+  int chance_refusals = 0;  // worlds made anew because a step was refused by chance: a lookup
+                            // (FINDINGS.md), or an expiry mark that another process had cleared
+  bool cross_checked = false;  // both sources were read and gave the same
 
   std::vector<Verdict> verdicts;  // the model's, of the steps performed
-  Snapshot kernel_view;           // canonical. At the end; where states differ, after `step`; where
+  Snapshot kernel_view;           // canonical: at the end; where states differ, after `step`; where
   Snapshot model_view;            // outcomes do, before it
 };
 
 std::string_view name(TrialResult::Kind kind);
-
-// What the model says about the first `count` steps of a scenario.
-struct Prediction {
-  std::vector<Step> steps;        // those that may be performed: all before a stop
-  std::vector<Verdict> verdicts;  // one for each of them
-  std::vector<Outcome> outcomes;  // the same, as KernelDriver wants them
-  Verdict::Stop stop = Verdict::Stop::no;
-  model::World world;  // behind the last of them
-};
-Prediction predict(const Scenario& scenario, const KernelTraits& traits, std::size_t count);
-
-// "leaves-the-world", "too-large"; "" for no stop.
-std::string_view reason(Verdict::Stop stop);
 
 class Trial {
  public:
   // cannot_run where this machine offers no way to read a world's state.
   static Expected<Trial> make(TrialSettings settings = {});
 
-  // Starts the KernelDriver for this privilege, unless it runs already. run() does it by itself; a
-  // caller who wants to know beforehand whether the machine can asks here.
+  // Starts the KernelDriver for this privilege, unless it runs already. run() does it by itself;
+  // call it to know beforehand whether the machine can.
   Expected<void> start(Privilege privilege);
 
   TrialResult run(const Scenario& scenario, const TrialOptions& options = {});
-  // For whoever has predicted the whole scenario already, with the same traits: one world, one
-  // comparison of the outcomes and of the state behind the last step. It does not look for the step
-  // at which a difference began: that is what run() is for.
-  TrialResult run_predicted(Privilege privilege, Prediction predicted,
-                            const TrialOptions& options = {});
+  // For a whole scenario that was predicted already, with the same traits: one world, one
+  // comparison of the outcomes and of the state after the last step.
+  TrialResult run_predicted(const Prediction& predicted, const TrialOptions& options = {});
+  // Performs a scenario that disagreed once more, with the state read after each step: at which
+  // step does the difference begin? Agrees where nothing differs this time.
+  TrialResult trace_back(const Scenario& scenario, const TrialResult& late);
 
   [[nodiscard]] const KernelTraits& traits() const { return traits_; }
   [[nodiscard]] const Release& running() const { return running_; }
   [[nodiscard]] const Observer& observer() const { return observer_; }
 
  private:
-  struct Case;  // one scenario on its way through run()
-
   Trial(TrialSettings settings, Observer observer);
-  TrialResult compare(KernelDriver& driver, Prediction predicted, const TrialOptions& options);
-  TrialResult first_difference(const Case& one, std::size_t count);
-  TrialResult trace_back(const Case& one, TrialResult late);
+  TrialResult compare(const Prediction& predicted, const TrialOptions& options);
+  TrialResult compare_every_step(const Prediction& predicted, const TrialOptions& options);
+  TrialResult compare_unread(const Prediction& predicted, const std::vector<std::size_t>& unread,
+                             TrialResult last, TrialResult result, const TrialOptions& options);
+  template <class Perform>
+  Expected<ExecutionResult> perform(const Prediction& predicted, TrialResult& result,
+                                    const Perform& perform_once);
+  void compare_all(const Expected<ExecutionResult>& performed, const Prediction& predicted,
+                   TrialResult& result);
+  void compare_state(std::span<const LiveTask> tasks, const model::World& world,
+                     const Prediction& predicted, TrialResult& result);
   Expected<Observation> observe(std::span<const LiveTask> tasks, TrialResult& result);
   [[nodiscard]] std::string condition_not_met(const Scenario& scenario) const;
 

@@ -13,6 +13,7 @@ namespace pivotcheck::model {
 struct Call {
   World& world;
   TaskIndex caller;
+  TaskIndex subject;  // the task that is entered (setns)
   Verdict::Stop stop = Verdict::Stop::no;
 
   [[nodiscard]] Task& task() const { return world[caller]; }

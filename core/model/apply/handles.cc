@@ -8,11 +8,11 @@ namespace pivotcheck::model {
 
 Refusal store_handle(Call& call, const HandleName& name, Location at, NamespaceId detached_tree) {
   std::vector<Handle>& handles = call.task().handles;
-  const auto open = std::ranges::find(handles, name.text, &Handle::name);
+  const auto open = std::ranges::find(handles, name.slot, &Handle::slot);
   if (open == handles.end()) {
-    handles.push_back({name.text, at, detached_tree});
+    handles.push_back({name.text, name.slot, at, detached_tree});
   } else {
-    *open = {name.text, at, detached_tree};
+    *open = {name.text, name.slot, at, detached_tree};
   }
   return {};
 }
@@ -24,7 +24,7 @@ Refusal apply(Call& call, const Open& op) {
 }
 
 Refusal apply(Call& call, const Fchdir& op) {
-  const Handle* handle = find_handle(call.task(), op.handle.text);
+  const Handle* handle = find_handle(call.task(), op.handle.slot);
   if (handle == nullptr) return Rule::handle_closed;
   if (call.world[handle->at.dentry].kind != Kind::directory) return Rule::fchdir_not_directory;
   if (!may_search(call.world, call.task(), handle->at.dentry)) return Rule::search_denied;
@@ -34,7 +34,7 @@ Refusal apply(Call& call, const Fchdir& op) {
 
 Refusal apply(Call& call, const Close& op) {
   const std::size_t closed = std::erase_if(
-      call.task().handles, [&](const Handle& handle) { return handle.name == op.handle.text; });
+      call.task().handles, [&](const Handle& handle) { return handle.slot == op.handle.slot; });
   return closed > 0 ? Refusal{} : Rule::handle_closed;
 }
 

@@ -92,8 +92,7 @@ Refusal apply(Call& call, const Unshare& op) {
 Refusal apply(Call& call, const Setns& op) {
   World& world = call.world;
   Task& task = call.task();
-  const TaskIndex other = world.find_task(op.task.text);
-  PIVOTCHECK_CHECK(other.exists());
+  const TaskIndex other = call.subject;
   const UserNamespaceId user_ns = world[other].user_ns;
   const NamespaceId mount_ns = world[other].mount_ns;
   const bool enters_user_ns = op.kinds.has(NamespaceKind::user);
