@@ -11,6 +11,7 @@
 #include <string>
 
 #include "model/apply.h"
+#include "scenario/program.h"
 #include "scenario/scenario.h"
 
 namespace {
@@ -22,12 +23,6 @@ std::string text_or_exit() {
   std::string text(std::istreambuf_iterator<char>(file), {});
   if (!parse(text) || parse(text)->steps.empty()) std::abort();
   return text;
-}
-
-Program program_or_exit() {
-  auto program = resolve(scenario_or_exit());
-  if (!program) std::abort();
-  return *program;
 }
 
 void model_steps(benchmark::State& state) {

@@ -85,6 +85,13 @@ bool starts_at_handle(const PivotRoot& pivot) {
   return !pivot.new_root.handle.empty() || !pivot.put_old.handle.empty();
 }
 
+Program program_of(Privilege privilege, const PivotQuery& query, std::size_t count) {
+  Scenario scenario;
+  scenario.privilege = privilege;
+  for (std::size_t i = 0; i < count; ++i) scenario.steps.push_back({.step = query[i], .stated = {}});
+  return resolve(scenario).value();
+}
+
 class ExplainOracle {
  public:
   explicit ExplainOracle(std::array<std::optional<KernelDriver>, 2> drivers)
@@ -98,8 +105,7 @@ class ExplainOracle {
 
   Result ask(Privilege privilege, const PivotQuery& query) {
     KernelDriver& driver = *drivers_[static_cast<std::size_t>(privilege)];
-    const std::vector<Step> before(query.begin(), query.end() - 1);
-    const auto world = driver.perform(before, {}, limit);
+    const auto world = driver.perform(program_of(privilege, query, query.size() - 1), {}, limit);
     if (!world) return broke(world.error());
     const auto task = std::ranges::find(world->tasks, query.back().task.text, &LiveTask::name);
     if (task == world->tasks.end()) return {};
@@ -119,7 +125,7 @@ class ExplainOracle {
       if (!outcome) return broke(outcome.error());
       dry_run = *outcome;
     }
-    const auto truth = driver.perform(query, {}, limit);
+    const auto truth = driver.perform(program_of(privilege, query, query.size()), {}, limit);
     if (!truth) return broke(truth.error());
     return compared(std::move(result), dry_run, truth->outcomes.back());
   }
@@ -194,17 +200,21 @@ Site random_site(Choices& choices, const model::World& world, const model::Task&
 }
 
 // The generated scenario up to its last pivot_root, or with one at the end.
-std::optional<PivotQuery> make_query(Choices& choices, const Generated& generated) {
+std::optional<PivotQuery> make_query(Choices& choices, const Prediction& generated) {
   // Two worlds are made from it; in only one of them such a step may be refused, by chance
   // (FINDINGS.md, "A lookup that starts again counts its links twice").
   const auto by_chance = [](const auto& verdict) { return verdict.eloop_possible; };
   if (std::ranges::any_of(generated.verdicts, by_chance)) return std::nullopt;
   const bool own = choices.chance(50);
-  for (std::size_t i = generated.steps.size(); own && i-- > 0;) {
-    const auto* pivot = std::get_if<PivotRoot>(&generated.steps[i].op);
+  PivotQuery query;
+  for (std::size_t i = 0; i < generated.verdicts.size(); ++i) {
+    query.push_back(step_of(generated.program, i));
+  }
+  for (std::size_t i = query.size(); own && i-- > 0;) {
+    const auto* pivot = std::get_if<PivotRoot>(&query[i].op);
     if (pivot == nullptr || starts_at_handle(*pivot)) continue;
-    return PivotQuery(generated.steps.begin(),
-                    generated.steps.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    query.resize(i + 1);
+    return query;
   }
   std::vector<const model::Task*> tasks;
   for (const model::Task& task : generated.world.tasks) {
@@ -216,7 +226,6 @@ std::optional<PivotQuery> make_query(Choices& choices, const Generated& generate
   const std::string put_old =
       choices.chance(70) ? new_root.path + down(choices, generated.world, new_root.dentry, 2)
                        : random_site(choices, generated.world, task).path;
-  PivotQuery query = generated.steps;
   query.push_back({{task.name}, PivotRoot{new_root.path, put_old}});
   return query;
 }
@@ -358,7 +367,7 @@ int run(const Options& options) {
     const Privilege privilege = i % 2 == 0 ? Privilege::root : Privilege::userns;
     if (!oracle->has(privilege)) continue;
     const ScenarioGenerator generator({.privilege = privilege, .traits = oracle->traits()});
-    const Generated generated = generator.generate(choices);
+    const Prediction generated = generator.generate(choices);
     const auto query = make_query(choices, generated);
     if (!query) continue;
     const Result result = oracle->ask(privilege, *query);

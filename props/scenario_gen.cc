@@ -121,7 +121,7 @@ Scenario random_scenario(const ScenarioOptions& options, const rc::Random& rando
   generator.traits = options.traits;
   generator.steps_min = steps_min;
   generator.steps_max = steps_max_at_first + grown / rc::kNominalSize;
-  Scenario scenario = ScenarioGenerator(generator).generate(choices).scenario();
+  Scenario scenario = scenario_of(ScenarioGenerator(generator).generate(choices).program);
   if (options.weird_text) decorate(scenario, choices);
   return scenario;
 }

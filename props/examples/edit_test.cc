@@ -30,7 +30,7 @@ constexpr std::string_view two_tasks =
 
 Scenario generated(std::uint64_t number) {
   SeededChoices choices(4, number);
-  return ScenarioGenerator({}).generate(choices).scenario();
+  return scenario_of(ScenarioGenerator({}).generate(choices).program);
 }
 
 void check_valid(const Scenario& scenario) {

@@ -131,10 +131,12 @@ class Matrix {
     Scenario prefix = scenario_of(setting, privilege_);
     const Prediction before = predict(prefix, trial_.traits());
     for (const Verdict& verdict : before.verdicts) REQUIRE(verdict.outcome.ok());
+    Resolver resolver;
+    for (const ScenarioStep& each : prefix.steps) REQUIRE(resolver.add(each.step));
     Scenario refused = prefix;
     for (const ScenarioStep& pair : pairs()) {
       model::World world = before.world;
-      const Verdict verdict = apply(world, {.task = 1, .op = pair.step.op});  // by B
+      const Verdict verdict = apply(world, resolver.add(pair.step).value());
       ++cases;
       ++rules[verdict.rule];
       if (!verdict.outcome.ok()) {
