@@ -90,7 +90,7 @@ struct TaskLeft {
 };
 
 struct Recording {
-  kernel::Script script;
+  kernel::Batch batch;
   std::vector<TaskLeft> left;
 };
 
@@ -193,29 +193,24 @@ void serve_recordings(kernel::TaskContext& context, int owner) {
   unsigned cases = 0;
   serve(owner, [&](std::uint64_t number) {
     const Recording& one = recordings[number];
-    if (kernel::end_world(context, one.script.order.steps.size())) return false;
-    kernel::run_in_fresh_namespace(context, one.script);
+    if (kernel::end_world(context, one.batch.request.steps.size())) return false;
+    kernel::run_in_fresh_namespace(context, one.batch);
     reads.of_case(*context.schedule, one, cases++ % cross_check_every == 0);
     return true;
   });
 }
 
-Expected<Recording> record_one(KernelDriver& driver, const Generated& generated) {
+Expected<Recording> record_one(KernelDriver& driver, const Prediction& generated) {
+  const Program& program = generated.program;
   Recording recording;
-  recording.script.order.steps = generated.steps;
-  for (const Verdict& verdict : generated.verdicts) {
-    recording.script.order.predicted.push_back(verdict.outcome);
-  }
-  auto cast = kernel::make_cast(generated.steps);
-  if (!cast) return std::unexpected(cast.error());
-  recording.script.cast = std::move(*cast);
-  const auto performed = driver.perform(generated.steps, recording.script.order.predicted,
-                                        std::chrono::seconds(10));
+  recording.batch.request = {.steps = program.steps, .predicted = generated.outcomes()};
+  recording.batch.plan = kernel::plan_tasks(program.steps);
+  const auto performed =
+      driver.perform(program, recording.batch.request.predicted, std::chrono::seconds(10));
   if (!performed) return std::unexpected(performed.error());
-  if (performed->outcomes != recording.script.order.predicted) return fail("they disagree");
-  const std::vector<std::string>& names = recording.script.cast.names;
+  if (performed->outcomes != recording.batch.request.predicted) return fail("they disagree");
   for (const LiveTask& task : performed->tasks) {
-    const auto number = std::ranges::find(names, task.name) - names.begin();
+    const auto number = std::ranges::find(program.tasks, task.name) - program.tasks.begin();
     TaskLeft& left = recording.left.emplace_back(static_cast<int>(number), std::vector<int>());
     for (const auto& handle : task.handles) left.descriptors.push_back(handle.second);
   }
@@ -240,10 +235,11 @@ Expected<kernel::Executor> launch_bare() {
   auto executor = kernel::launch_executor(Privilege::userns, serve_recordings);
   if (!executor) return executor;
   kernel::Bytes body;  // that it is set up
-  kernel::Report report;
-  if (kernel::receive_frame(executor->socket.get(), body, {}) != kernel::IoStatus::ok ||
-      !decode(body, report) || !report.failure.empty()) {
-    return fail("the bare executor can't set up its world: " + report.failure);
+  if (kernel::receive_frame(executor->socket.get(), body, {}) != kernel::IoStatus::ok) {
+    return fail("the bare executor died");
+  }
+  if (const auto ready = kernel::decode_progress(body); !ready) {
+    return fail("the bare executor can't set up its world: " + ready.error().what);
   }
   return executor;
 }
