@@ -305,11 +305,17 @@ void StepExecutor::bind_namespace(std::string_view task, int fd) {
   *bound = {task, fd};
 }
 
+template <class T>
+concept StaysInUserNamespace =
+    OneOf<T, Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, Mount, Bind, Move,
+          ChangePropagation, Remount, Umount, PivotRoot, Chroot, Chdir, Open, Fchdir, Close, Spawn,
+          Exit, DropCapabilities, OpenTree, MoveMount, MountSetattr, Fsmount>;
+
 bool enters_user_namespace(const Op& op) {
-  const auto* unshare = std::get_if<Unshare>(&op);
-  const auto* setns = std::get_if<Setns>(&op);
-  return (unshare != nullptr && unshare->kinds.has(NamespaceKind::user)) ||
-         (setns != nullptr && setns->kinds.has(NamespaceKind::user));
+  const auto other = []<OneOf<Unshare, Setns> T>(const T& one) {
+    return one.kinds.has(NamespaceKind::user);
+  };
+  return std::visit(Overloaded{other, [](const StaysInUserNamespace auto&) { return false; }}, op);
 }
 
 bool needs_launcher(const strategy::SwitchStep& step) {
