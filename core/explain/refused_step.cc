@@ -2,12 +2,10 @@
 // refused_step.cc: performs the step in each possible World, and keeps the rules with its errno.
 #include "explain/refused_step.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <vector>
 
-#include "base/unique_fd.h"
 #include "explain/evaluate.h"
 #include "explain/process_view.h"
 #include "model/apply.h"
@@ -17,15 +15,15 @@ namespace pivotcheck::explain {
 namespace {
 
 // What decides the outcome: mounts, roots and credentials alone, or also files and modes, which are
-// not in a ProcessView. Of an open, only the lookup is explained. `trees`: a bare handle may be that
-// of a detached tree, which the process has made. Every operation is in one of the lists.
+// not in a ProcessView. Of an open, only the lookup is explained. `trees`: a bare handle may be
+// that of a detached tree, which the process has made. Every operation is in one of the lists.
 enum class DecidedBy : unsigned char { more, mounts, trees };
 template <class T>
 concept ByMore = OneOf<T, Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, Chdir, Fchdir, Close,
                        Spawn, Exit, Setns, DropCapabilities>;
 template <class T>
-concept ByMounts = OneOf<T, Mount, Bind, Move, ChangePropagation, Remount, Umount, PivotRoot, Chroot,
-                         Open, Unshare, OpenTree, Fsmount>;
+concept ByMounts = OneOf<T, Mount, Bind, Move, ChangePropagation, Remount, Umount, PivotRoot,
+                         Chroot, Open, Unshare, OpenTree, Fsmount>;
 template <class T>
 concept ByTrees = OneOf<T, MoveMount, MountSetattr>;
 
@@ -66,8 +64,8 @@ Possibility outcome_in(Hypothesis hypothesis, Op op, const std::vector<Path*>& p
 
 Expected<Reason> why_refused(pid_t pid, const RefusedStep& step) {
   if (decided_by(step.op) == DecidedBy::more) return fail("not only mounts and roots decide it");
-  const UniqueFd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (pid != 0 && (!proc || own_number(proc.get()) != ::getpid())) {
+  const auto proc = open_proc();
+  if (pid != 0 && (!proc || own_number(proc->get()) != ::getpid())) {
     return fail("/proc is not that of this PID namespace");
   }
   Op op = step.op;

@@ -3,10 +3,10 @@
 // The same that `explain` does for a pivot_root that might be called, for any call about mounts and
 // roots that was called and whose errno is known.
 //
-//     ProcessView ---> a World for each hypothesis ---> apply(op) in each ---> those with that errno:
-//                                                                          all by the same rule?
+//     ProcessView ---> a World for each assumption ---> apply(op) in each ---> those with that
+//                                                               errno: all by the same rule?
 //
-// Hypotheses with another errno are excluded. If both locked and unlocked mounts remain possible,
+// Worlds with another errno are excluded. If both locked and unlocked mounts remain possible,
 // they are taken for unlocked: a program that switches root usually made the mounts itself.
 #pragma once
 
@@ -27,8 +27,8 @@ struct RefusedStep {
   std::array<int, 2> descriptors{-1, -1};
 };
 
-// nullptr: no rule has that errno, or several have. A failure: the process can't be inspected, or not
-// only mounts and roots decide the operation. `pid` 0: the calling process.
+// nullptr: no rule has that errno, or several have. A failure: the process can't be inspected, or
+// not only mounts and roots decide the operation. `pid` 0: the calling process.
 Expected<Reason> why_refused(pid_t pid, const RefusedStep& step);
 
 }  // namespace pivotcheck::explain
