@@ -2,7 +2,7 @@
 // world_builder.h: internal to hypothesis.cc and assumptions.cc. Builds the mounts of one World
 // from a ProcessView and an Assumption, in this order:
 //
-//     user namespaces     as many as it takes to say who owns the mount namespace
+//     user namespaces     as many as the ownership of the mount namespace needs
 //     seen mounts         with the directories that they show and are mounted on
 //     the process's root  a seen mount, or a made-up one
 //     other mounts        made up when locate() first needs them
