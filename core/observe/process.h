@@ -50,9 +50,9 @@ Expected<ProcessFacts> read_process(pid_t pid);
 
 // Whether that mount of the process may have come from a mount namespace of an owner other than the
 // machine's first user namespace: such a namespace has an older mount like it, and the namespace of
-// the process with the lowest number has none. A copy keeps the locks of the original, even if it has
-// another owner. (An original in a namespace that has ended is never found; a mount that the lowest
-// process has is assumed to have come from there.)
+// the process with the lowest number has none. A copy keeps the locks of the original, even if it
+// has another owner. (An original in a namespace that has ended is never found; a mount that the
+// lowest process has is assumed to have come from there.)
 bool may_come_from_another_owner(pid_t pid, const MountView& mount);
 
 bool process_exists(pid_t pid);
