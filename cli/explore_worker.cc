@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // explore_worker.cc: one worker of `pivotcheck explore`. The loop that matters is case_by_case():
 //
-//     generate, which predicts --> perform, compare, count, tell (FindingReporter in check/trial/campaign.h)
+//     generate, which predicts --> perform, compare, count, report (check/trial/campaign.h)
 #include <utility>
 
 #include <fmt/format.h>
@@ -18,8 +18,13 @@ constexpr int cross_check_every = 16;
 
 class Worker {
  public:
-  Worker(const ExploreJob& job, Shared& shared, const Findings& findings, Slot& slot, FindingReporter hunter)
-      : job_(job), shared_(shared), findings_(findings), slot_(slot), hunter_(std::move(hunter)) {}
+  Worker(const ExploreJob& job, Shared& shared, const Findings& findings, Slot& slot,
+         FindingReporter reporter)
+      : job_(job),
+        shared_(shared),
+        findings_(findings),
+        slot_(slot),
+        reporter_(std::move(reporter)) {}
 
   void case_by_case() {
     while (!findings_.stop) {
@@ -43,14 +48,14 @@ class Worker {
     const CaseRef here{.name = fmt::format("case-{}", number),
                        .origin = fmt::format("seed {} case {}", job_.source.seed, number),
                        .scenario = [&] { return scenario_of(generated.program); }};
-    hunter_.perform(here, once, generated);
+    reporter_.perform(here, once, generated);
   }
 
   const ExploreJob& job_;
   Shared& shared_;
   const Findings& findings_;
   Slot& slot_;
-  FindingReporter hunter_;
+  FindingReporter reporter_;
 };
 
 }  // namespace
@@ -67,9 +72,9 @@ void work(const ExploreJob& job, Shared& shared, Findings& findings, Slot& slot,
   auto trial = Trial::make({.traits = job.source.traits, .cross_check_every = cross_check_every});
   if (!trial) {
     ++slot.counts.not_run;
-    return tell(pipe, Message::Kind::failure, trial.error().what);
+    return send_message(pipe, Message::Kind::failure, trial.error().what);
   }
-  const HuntingProcess process{findings, slot.counts, slot.alive_ms, pipe, job.artifacts};
+  const CampaignProcess process{findings, slot.counts, slot.alive_ms, pipe, job.artifacts};
   Worker(job, shared, findings, slot, FindingReporter(process, std::move(*trial))).case_by_case();
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// campaign_link.cc: see campaign_link.h.
+// campaign_link.cc: maps the shared memory, and reports cases.
 #include "campaign_link.h"
 
 #include <sys/mman.h>
@@ -39,10 +39,10 @@ std::size_t hash_of(std::string_view text) { return std::hash<std::string_view>{
 
 }  // namespace
 
-std::unique_ptr<HuntLink> HuntLink::find() {
+std::unique_ptr<CampaignLink> CampaignLink::find() {
   const char* text = std::getenv(FuzzerLink::variable);
   if (text == nullptr) return nullptr;
-  std::unique_ptr<HuntLink> link(new HuntLink);
+  std::unique_ptr<CampaignLink> link(new CampaignLink);
   if (std::string_view(text) == "predict") {
     link->only_predicts_ = true;
     return link;
@@ -63,25 +63,25 @@ std::unique_ptr<HuntLink> HuntLink::find() {
   return link;
 }
 
-void HuntLink::begin(Trial trial) {
-  hunter_.emplace(
-      HuntingProcess{*findings_, slot_->counts, slot_->alive_ms, FuzzerLink::pipe, artifacts_},
+void CampaignLink::begin(Trial trial) {
+  reporter_.emplace(
+      CampaignProcess{*findings_, slot_->counts, slot_->alive_ms, FuzzerLink::pipe, artifacts_},
       std::move(trial));
 }
 
-void HuntLink::next() {
+void CampaignLink::next() {
   if (only_predicts_) return;
   slot_->alive_ms = now_ms();
   if (!findings_->stop) return;
-  hunter_->end();
+  reporter_->end();
   std::_Exit(0);
 }
 
-bool HuntLink::is_mine(const Scenario& scenario) const {
+bool CampaignLink::is_mine(const Scenario& scenario) const {
   return !only_predicts_ && hash_of(print(scenario)) % shares_ == share_;
 }
 
-TrialResult::Kind HuntLink::perform(const Scenario& scenario, const gen::CoverageStats& stats,
+TrialResult::Kind CampaignLink::perform(const Scenario& scenario, const gen::CoverageStats& stats,
                                     const Prediction& predicted) {
   const std::uint64_t number = slot_->begun;
   FuzzerRecent& recent = slot_->recent[number % fuzzer_recent];
@@ -95,7 +95,7 @@ TrialResult::Kind HuntLink::perform(const Scenario& scenario, const gen::Coverag
                      .origin = fmt::format("by libFuzzer, input {} of its process", number),
                      .scenario = [&] { return scenario; }};
   const TrialResult::Kind kind =
-      hunter_->perform(one, stats, predicted);
+      reporter_->perform(one, stats, predicted);
   recent.finished_ms = now_ms();
   return kind;
 }

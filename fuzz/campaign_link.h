@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// campaign_link.h: a target's side of FuzzerLink (check/trial/campaign.h): where it was started by
-// `pivotcheck explore`, what it counts and finds goes there.
+// campaign_link.h: a target's side of FuzzerLink (check/trial/campaign.h): a target that
+// `pivotcheck explore` has started counts and reports there.
 #pragma once
 
 #include <memory>
@@ -11,10 +11,10 @@
 
 namespace pivotcheck::fuzz {
 
-class HuntLink {
+class CampaignLink {
  public:
-  // nullptr if nobody asks for it. Ends the process where what it finds is not as it should be.
-  static std::unique_ptr<HuntLink> find();
+  // nullptr if the target was started by hand. Ends the process if the link is not as it must be.
+  static std::unique_ptr<CampaignLink> find();
 
   // Only the features of the inputs are wanted.
   [[nodiscard]] bool only_predicts() const { return only_predicts_; }
@@ -22,19 +22,18 @@ class HuntLink {
   [[nodiscard]] const std::string& privilege() const { return privilege_; }
   [[nodiscard]] bool recipes() const { return recipes_; }  // for the mutator
 
-  // The trial is started, and the hunt begins.
+  // From now on next() and perform() may be called.
   void begin(Trial trial);
-  // Before each input: ends the process when no further case is wanted.
+  // Before each input: ends the process if the campaign ends.
   void next();
-  // Whether this process is the one to perform an input that it has not made itself: each input of
-  // the corpus is performed once, not once by each process.
+  // True if this process performs this input, which is from the corpus: one of the processes does.
   [[nodiscard]] bool is_mine(const Scenario& scenario) const;
 
   TrialResult::Kind perform(const Scenario& scenario, const gen::CoverageStats& stats,
                             const Prediction& predicted);
 
  private:
-  HuntLink() = default;
+  CampaignLink() = default;
 
   bool only_predicts_ = false;
   unsigned share_ = 0;
@@ -44,7 +43,7 @@ class HuntLink {
   std::string artifacts_;
   Findings* findings_ = nullptr;
   FuzzerSlot* slot_ = nullptr;
-  std::optional<FindingReporter> hunter_;
+  std::optional<FindingReporter> reporter_;
 };
 
 }  // namespace pivotcheck::fuzz

@@ -8,11 +8,6 @@
 
 using namespace pivotcheck;
 
-extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  fuzz::begin();
-  return 0;
-}
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   auto input = fuzz::read_and_predict(data, size);
   if (!input) return fuzz::not_of_use;

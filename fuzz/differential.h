@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // differential.h: a trial (check/trial/trial.h) of one input, for the targets that ask the kernel.
 //
-//     bytes --> read_and_predict --> (the canary's fault) --> perform --> what libFuzzer is told
+//     bytes --> read_and_predict --> (the canary's fault) --> perform --> the target's return value
 //
-// By hand, a target aborts at a disagreement, and libFuzzer keeps the input. Started by `pivotcheck
-// explore` (check/trial/campaign.h), it counts, minimizes and tells as the workers there do, and
-// goes on.
+// A target that was started by hand aborts at a disagreement, and libFuzzer keeps the input. One
+// that `pivotcheck explore` has started counts, minimizes and reports like the workers there, and
+// continues (check/trial/campaign.h). differential.cc has their LLVMFuzzerInitialize: it starts
+// what a trial needs, and ends the process with status 4 if nothing can run.
 #pragma once
 
 #include <optional>
@@ -19,21 +20,16 @@ namespace pivotcheck::fuzz {
 struct Input {
   Scenario scenario;
   Prediction predicted;
-  gen::CoverageStats stats;             // of this one scenario
-  bool to_be_performed = true;  // not if another process does it, or if nobody is to
+  gen::CoverageStats stats;     // of this scenario
+  bool to_be_performed = true;  // false: another process does it, or no process
 };
 
-// Starts what a trial needs, once, and early: the executor is a fork, and has the memory that this
-// process has by then. Where nothing can run it says so and ends the process with status 4.
-void begin();
-
-// The scenario and what the model says of it, whose features are noted. Nothing for bytes that are
-// not of use (scenario_input.h).
+// The scenario and its prediction; counts its features. nullopt for bytes that are not of use
+// (scenario_input.h).
 std::optional<Input> read_and_predict(const std::uint8_t* data, std::size_t size);
 
-// Performs it in a fresh world and aborts, with a report that is a scenario, where the kernel does
-// not answer as predicted. `look_again`: a closer look tells at which step it began. Returns what
-// the target is to return.
+// Performs it in a fresh world; by hand, aborts with a report at a disagreement. `look_again`:
+// performs it once more, to find the first step that differs. Returns what the target must return.
 int perform(Input input, bool look_again);
 
 }  // namespace pivotcheck::fuzz

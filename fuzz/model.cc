@@ -6,8 +6,8 @@
 #include "view/snapshot.h"
 using namespace pivotcheck;
 
-static std::string broken(const model::World& before, const ProgramStep& step, const Verdict& verdict,
-                          const model::World& world) {
+static std::string broken(const model::World& before, const ProgramStep& step,
+                          const Verdict& verdict, const model::World& world) {
   const bool ok = verdict.outcome.ok();
   const Snapshot now = canonical(snapshot(world));
   model::World twin = before;

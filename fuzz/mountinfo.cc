@@ -9,7 +9,8 @@ using fuzz::written;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto mounts = parse_mountinfo({reinterpret_cast<const char*>(data), size});
-  if (!mounts && (mounts.error().line < 1 || mounts.error().reason.empty())) fuzz::found("no place");
+  if (!mounts && (mounts.error().line < 1 || mounts.error().reason.empty()))
+    fuzz::found("no place");
   for (const MountView& mount : mounts.value_or(std::vector<MountView>{})) {
     const auto again = parse_mountinfo(written(mount));
     if (!again || again->size() != 1) fuzz::found("not read again: " + written(mount));

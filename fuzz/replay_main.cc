@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// replay_main.cc: a main for the targets where the compiler has no libFuzzer, so that they are
-// built and run in every ordinary build, and don't rot.
+// replay_main.cc: a main for the targets if the build is not with libFuzzer, so that every ordinary
+// build has them and runs them as tests.
 //
 //     fuzz_trial -runs=0 corpus              each file below the folder, once, in byte order
 //     fuzz_trial -runs=1000 -seed=1 corpus   then mutations of these, without any coverage to guide
 //
-// It understands the same arguments as libFuzzer as far as these go; other flags are passed
-// over. An input that fails is printed, and the process aborts as it does under libFuzzer.
+// It understands these arguments of libFuzzer and ignores its other flags. An input that fails is
+// printed, and the process aborts as it does with libFuzzer.
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,12 +15,11 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/file.h"
 #include "check/gen/seeded.h"
 
 extern "C" {
@@ -62,11 +61,6 @@ std::string mutated(const std::string& bytes, unsigned seed) {
   return result;
 }
 
-std::string contents(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 // The files of a folder, or the file itself.
 std::vector<std::string> files_at(const std::string& path) {
   if (!std::filesystem::is_directory(path)) return {path};
@@ -103,13 +97,13 @@ int main(int argc, char** argv) {
       return 2;
     }
     for (const std::string& path : files_at(argv[i])) {
-      corpus.push_back(contents(path));
+      corpus.push_back(pivotcheck::read_file(path));
       run({path, corpus.back()});
     }
   }
   const std::size_t files = corpus.size();
-  // A mutation of a file, or of an earlier mutation that was of use: what coverage would tell about
-  // is not known here, so the oldest give way.
+  // A mutation of a file, or of an earlier mutation that was of use. Nothing is known of coverage
+  // here, so new ones replace the oldest.
   constexpr std::size_t kept_max = 4096;
   pivotcheck::SeededChoices choices(seed, 1);
   if (corpus.empty()) corpus.emplace_back();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// scenario_input.cc: see scenario_input.h.
+// scenario_input.cc: reads inputs, and counts features for libFuzzer.
 #include "scenario_input.h"
 
 #include <unistd.h>
@@ -15,8 +15,8 @@
 namespace pivotcheck::fuzz {
 namespace {
 
-// Rows: refused by that rule, or that verb succeeded. Columns: the verb that had succeeded before,
-// of whichever task. libFuzzer takes a counter that is not 0 for a feature, and its power of two.
+// Rows: refused by that rule, or that verb succeeded. Columns: the last verb that succeeded before,
+// of any task. For libFuzzer a counter that is not 0 is a feature, together with its power of two.
 constexpr std::size_t rows = rules_count + 1 + gen::verbs_count;
 constexpr std::size_t columns = gen::verbs_count + 1;  // the last: none yet
 __attribute__((section("__libfuzzer_extra_counters"), used))

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // scenario_input.h: what the targets that take scenarios have in common. An input is the text of a
-// scenario, so that one which fails is a scenario that `pivotcheck run` replays, as it lies there.
+// scenario, so `pivotcheck run` replays an input that fails.
 //
 //     bytes --> read_scenario --> predict (the model) --> note_features --> the target
 //                  |                                         |
 //                  '-- nothing: not of use                   '-- false: not of use
 //
-// A target answers `not_of_use` for those: libFuzzer then keeps no such input in its corpus.
+// A target returns `not_of_use` for those, so that libFuzzer does not keep them in its corpus.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ namespace pivotcheck::fuzz {
 
 inline constexpr int not_of_use = -1;
 
-// More steps than this say nothing that fewer don't, and take longer.
+// More steps show nothing more, and take longer.
 inline constexpr std::size_t steps_max = 48;
 // Likewise mounts: recursive binds of shared trees double at every step.
 inline constexpr int mounts_max = 96;
@@ -37,12 +37,12 @@ std::optional<Scenario> read_scenario(const std::uint8_t* data, std::size_t size
 // `pivot_root behind move`. False if the world is larger than is of use.
 bool note_features(const Prediction& predicted);
 
-// The mutator tells here that the next input is its work: one that comes otherwise was read from a
-// corpus. take_made_here() asks, and forgets it.
+// The mutator calls note_made_here(): the next input is new. All other inputs are read from a
+// corpus. take_made_here(): whether it was called since the last time.
 void note_made_here();
 bool take_made_here();
 
-// A target has found something: prints it, and aborts, upon which libFuzzer keeps the input.
+// Prints what a target has found, and aborts; libFuzzer then keeps the input.
 [[noreturn]] void found(std::string_view text);
 
 }  // namespace pivotcheck::fuzz

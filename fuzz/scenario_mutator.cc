@@ -112,7 +112,8 @@ void write_at(Draft& draft, std::size_t position, std::size_t more, auto write) 
   ScenarioBuilder builder(draft.choices, predictor, position + more, features);
   write(builder, VerbWeights(draft.choices.below(UINT32_MAX), features));
   const Scenario written = scenario_of(predictor.take().program);
-  draft.steps.insert(draft.at(position), written.steps.begin() + static_cast<std::ptrdiff_t>(position),
+  draft.steps.insert(draft.at(position),
+                     written.steps.begin() + static_cast<std::ptrdiff_t>(position),
                      written.steps.end());
 }
 

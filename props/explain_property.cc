@@ -88,7 +88,8 @@ bool starts_at_handle(const PivotRoot& pivot) {
 Program program_of(Privilege privilege, const PivotQuery& query, std::size_t count) {
   Scenario scenario;
   scenario.privilege = privilege;
-  for (std::size_t i = 0; i < count; ++i) scenario.steps.push_back({.step = query[i], .stated = {}});
+  for (std::size_t i = 0; i < count; ++i)
+    scenario.steps.push_back({.step = query[i], .stated = {}});
   return resolve(scenario).value();
 }
 

@@ -156,7 +156,8 @@ void pivot_and_back(Case& one) {
         apply_at(one, world, transition.step.task.text, {there->old_root, there->new_roots_place},
                  PivotRoot{at_place(0), at_place(1)});
     one.require(back.outcome.ok(), "the pivot back was refused");
-    for (std::size_t i = 0; i < world.tasks.size(); ++i) {  // a task at the new root would move as well
+    // A task at the new root would move as well.
+    for (std::size_t i = 0; i < world.tasks.size(); ++i) {
       const Task& before = transition.before.tasks[i];
       if (stands_at(before, there->new_root)) world.tasks[i] = before;
     }

@@ -23,7 +23,8 @@ void attached_copy_is_a_bind(Case& one) {
     World world = transition.before;
     const int caller = static_cast<int>(world.find_task(transition.step.task.text).value);
     const model::Handle handle{.name = "copy", .slot = 1000, .at = {}, .keeps = {}};
-    OpenTree copy{.handle = {handle.name, handle.slot}, .path = bind.source, .flags = {OpenTreeFlag::clone}};
+    OpenTree copy{
+        .handle = {handle.name, handle.slot}, .path = bind.source, .flags = {OpenTreeFlag::clone}};
     if (bind.recursive) copy.flags.set(OpenTreeFlag::recursive);
     const Verdict copied = apply(world, {.task = caller, .op = copy});
     if (copied.stop != Verdict::Stop::no) return;

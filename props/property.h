@@ -44,7 +44,7 @@ struct Subjects {
   void (*seen_by_mountinfo)(Snapshot&) = [](Snapshot&) {};
 };
 
-// The running kernel, for the properties that need it. The drivers of both privileges are started once.
+// The running kernel, for the properties that need it. Each driver is started once.
 class Kernel {
  public:
   // Failure::Kind::cannot_run where this machine can't.

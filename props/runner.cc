@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
-#include <sstream>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "base/file.h"
 #include "scenario_gen.h"
 
 namespace pivotcheck::props {
@@ -79,9 +79,7 @@ class Run {
   }
 
   bool still_fails(const fs::path& file) {
-    std::ostringstream text;
-    text << std::ifstream(file).rdbuf();
-    const auto scenario = parse(text.str());
+    const auto scenario = parse(read_file(file));
     if (!scenario) {
       fmt::print(stderr, "properties: {}: not a scenario any more: {}\n", file.string(),
                  scenario.error().what);

@@ -11,8 +11,8 @@
 //   - peer groups are numbered by their first member in that order, then those without a member in
 //     any namespace by first use (mounts in order: shared, master, propagate_from);
 //   - filesystems by first use: mounts in order, then detached locations in order;
-//   - detached mounts, and the directories and files that are a root, current directory or handle, by
-//     first use: tasks in order, each its root, its current directory, its handles by name.
+//   - detached mounts, and the directories and files that are a root, current directory or handle,
+//     by first use: tasks in order, each its root, its current directory, its handles by name.
 //
 // Not in it: contents of directories, the other mounts of a detached tree, rootfs, sizes, times;
 // and a mount on a directory that was renamed out of what the lowest mount of its namespace shows,

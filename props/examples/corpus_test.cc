@@ -7,24 +7,21 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "model/apply.h"
 #include "model/rules.h"
 #include "scenario/scenario.h"
-
-#ifndef PIVOTCHECK_CORPUS_DIR
-#define PIVOTCHECK_CORPUS_DIR PIVOTCHECK_SOURCE_DIR "/corpus"
-#endif
 
 namespace pivotcheck {
 namespace {
 
 namespace fs = std::filesystem;
+
+const fs::path corpus = PIVOTCHECK_SOURCE_DIR "/corpus";
 
 struct CorpusFile {
   std::string name;  // relative to the corpus
@@ -33,7 +30,6 @@ struct CorpusFile {
 
 // All scenarios in a folder of the corpus, by name.
 std::vector<CorpusFile> corpus_files(const fs::path& folder) {
-  const fs::path corpus = PIVOTCHECK_CORPUS_DIR;
   std::vector<fs::path> paths;
   for (const auto& entry : fs::recursive_directory_iterator(corpus / folder)) {
     if (entry.path().extension() == ".scn") paths.push_back(entry.path());
@@ -41,9 +37,7 @@ std::vector<CorpusFile> corpus_files(const fs::path& folder) {
   std::ranges::sort(paths);
   std::vector<CorpusFile> files;
   for (const fs::path& path : paths) {
-    std::ifstream stream(path, std::ios::binary);
-    const std::string text(std::istreambuf_iterator<char>(stream), {});
-    const auto scenario = parse(text);
+    const auto scenario = parse(read_file(path));
     if (!scenario) {
       FAIL_CHECK(path.string(), ":", scenario.error().line, ":", scenario.error().column, ": ",
                  scenario.error().what);
@@ -102,7 +96,7 @@ TEST_CASE("corpus/rules has one scenario for each rule, and nothing else") {
   std::set<std::string> expected;
   for (const RuleInfo& row : rule_table()) expected.insert(std::string(row.name) + ".scn");
   std::set<std::string> found;
-  for (const auto& entry : fs::directory_iterator(fs::path(PIVOTCHECK_CORPUS_DIR) / "rules")) {
+  for (const auto& entry : fs::directory_iterator(corpus / "rules")) {
     found.insert(entry.path().filename().string());
   }
   for (const std::string& name : expected) CHECK_MESSAGE(found.contains(name), name, " is missing");

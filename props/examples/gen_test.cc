@@ -132,8 +132,8 @@ TEST_CASE("a recipe in a fresh world has the outcomes that it states") {
     for (std::size_t i = 0; i < verdicts.size(); ++i) {
       const auto& stated = performed[i]->step.stated;
       const Rule rule = stated ? find_rule(stated->rule) : Rule::none;
-      CHECK_MESSAGE(verdicts[i].rule == rule, recipe.name, ": ", print(step_of(written.program, i)), ": ",
-                    verdicts[i].rule == Rule::none ? "ok" : info(verdicts[i].rule).name);
+      CHECK_MESSAGE(verdicts[i].rule == rule, recipe.name, ": ", print(step_of(written.program, i)),
+                    ": ", verdicts[i].rule == Rule::none ? "ok" : info(verdicts[i].rule).name);
     }
   }
 }

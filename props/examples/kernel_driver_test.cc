@@ -19,10 +19,9 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
 #include <thread>
 
+#include "base/file.h"
 #include "check/driver/kernel_driver.h"
 #include "scenario/program.h"
 #include "not_run.h"
@@ -78,12 +77,6 @@ void check_everywhere(const std::string& text) {
     KernelDriver driver = start(privilege);
     check(driver, text);
   }
-}
-
-std::string contents(const std::string& path) {
-  std::stringstream all;
-  all << std::ifstream(path).rdbuf();
-  return all.str();
 }
 
 std::size_t open_descriptors() {
@@ -371,7 +364,7 @@ TEST_CASE("nothing leaks from a case into the next") {
         mount tmpfs /a)");
       REQUIRE(fresh.tasks.size() == 1);
       const std::string mounts =
-          contents("/proc/" + std::to_string(fresh.tasks[0].pid) + "/mountinfo");
+          read_file("/proc/" + std::to_string(fresh.tasks[0].pid) + "/mountinfo");
       CHECK(std::ranges::count(mounts, '\n') == 2);
       CHECK(mounts.find(" / / rw,relatime - tmpfs none rw") != std::string::npos);
       CHECK(mounts.find(" / /a rw,relatime - tmpfs none rw") != std::string::npos);
@@ -428,7 +421,7 @@ TEST_CASE("an executor or a task that is killed is a failure, and the next call 
 }
 
 TEST_CASE("the machine is as before: its mounts, its processes, this process's descriptors") {
-  const std::string mounts_before = contents("/proc/self/mountinfo");
+  const std::string mounts_before = read_file("/proc/self/mountinfo");
   const std::size_t descriptors_before = open_descriptors();
   std::vector<pid_t> pids;
   for (const Privilege privilege : privileges()) {
@@ -438,13 +431,13 @@ TEST_CASE("the machine is as before: its mounts, its processes, this process's d
     const ExecutionResult standing = check(other, "spawn B\nB: spawn C\nmkdir /m\nmount tmpfs /m");
     for (const LiveTask& task : standing.tasks) pids.push_back(task.pid);
     one = std::move(other);
-    CHECK(contents("/proc/self/mountinfo") == mounts_before);
+    CHECK(read_file("/proc/self/mountinfo") == mounts_before);
   }
   CHECK(::waitpid(-1, nullptr, 0) == -1);
   CHECK(errno == ECHILD);
   for (const pid_t pid : pids) CHECK_FALSE(exists(pid));
   CHECK(open_descriptors() == descriptors_before);
-  CHECK(contents("/proc/self/mountinfo") == mounts_before);
+  CHECK(read_file("/proc/self/mountinfo") == mounts_before);
 }
 
 TEST_CASE("an owner that is killed leaves no process behind") {

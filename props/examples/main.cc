@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // main.cc: the main of the examples: doctest's, and what could not run (not_run.h).
 //
-// Exit status: doctest's; 77 where nothing failed but a test case could not run, in whole or in part.
+// Exit status: doctest's; 77 where nothing failed but a test case could not run, in whole or in
+// part.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 

@@ -9,7 +9,8 @@
 
 namespace pivotcheck {
 
-inline MountView mount(MountId id, MountId parent, std::string mount_point, std::uint64_t filesystem) {
+inline MountView mount(MountId id, MountId parent, std::string mount_point,
+                       std::uint64_t filesystem) {
   MountView view;
   view.id = id;
   view.parent = parent;

@@ -6,8 +6,8 @@
 
 namespace pivotcheck {
 
-// Says so, with the reason, on stderr, and counts the test case as not run. pivotcheck_examples then
-// ends with status 77 unless a check fails, and ctest says "Skipped".
+// Says so, with the reason, on stderr, and counts the test case as not run. pivotcheck_examples
+// then ends with status 77 unless a check fails, and ctest says "Skipped".
 void not_run(std::string_view reason);
 
 }  // namespace pivotcheck

@@ -6,19 +6,14 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "model/predict.h"
 #include "scenario/scenario.h"
 #include "switch/strategy/step.h"
-
-#ifndef PIVOTCHECK_CORPUS_DIR
-#define PIVOTCHECK_CORPUS_DIR PIVOTCHECK_SOURCE_DIR "/corpus"
-#endif
 
 namespace pivotcheck {
 namespace {
@@ -124,19 +119,14 @@ std::string expected(const Case& one) {
   return text + "spawn B\n" + lines("B", steps);
 }
 
-std::string contents(const fs::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
 }  // namespace
 
 TEST_CASE("each scenario in corpus/strategies is what its strategy does") {
-  const fs::path folder = fs::path(PIVOTCHECK_CORPUS_DIR) / "strategies";
+  const fs::path folder = fs::path(PIVOTCHECK_SOURCE_DIR "/corpus/strategies");
   std::set<std::string> known;
   for (const Case& one : cases()) {
     known.insert(one.file + ".scn");
-    CHECK_MESSAGE(contents(folder / (one.file + ".scn")) == expected(one), one.file,
+    CHECK_MESSAGE(read_file(folder / (one.file + ".scn")) == expected(one), one.file,
                   ".scn should be:\n", expected(one));
   }
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -145,7 +135,8 @@ TEST_CASE("each scenario in corpus/strategies is what its strategy does") {
   }
 }
 
-TEST_CASE("in the model every step of every strategy succeeds, and the command ends up at the root") {
+TEST_CASE(
+    "in the model every step of every strategy succeeds, and the command ends up at the root") {
   for (const Case& one : cases()) {
     CAPTURE(one.file);
     const auto scenario = parse(expected(one));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// trial_test.cc: the results of a trial, by example. Disagreements are made by giving the model wrong
-// traits, because a trial that can't find one proves nothing.
+// trial_test.cc: the results of a trial, by example. Disagreements are made by giving the model
+// wrong traits, because a trial that can't find one proves nothing.
 #include "check/trial/trial.h"
 
 #include <doctest/doctest.h>
@@ -17,8 +17,8 @@
 namespace pivotcheck {
 namespace {
 
-// False, and the test case counts as not run, on a machine that can't run any scenario: that is what
-// command/forbidden_test.sh tests.
+// False, and the test case counts as not run, on a machine that can't run any scenario: that is
+// what command/forbidden_test.sh tests.
 bool runs_here(Trial& trial) {
   const auto started = trial.start(Privilege::userns);
   if (!started) not_run(started.error().what);
@@ -133,7 +133,8 @@ TEST_CASE("a report is a scenario that can be replayed") {
   CHECK(scenario_of(text) == scenario);
 }
 
-TEST_CASE("the kernel's own warnings are recognized, and harmless lines and those of programs are not") {
+TEST_CASE(
+    "the kernel's own warnings are recognized, and harmless lines and those of programs are not") {
   CHECK(warning_in("4,1043,812104216,-;WARNING: CPU: 0 PID: 7 at fs/namespace.c:1\n K=V\n") ==
         "[  812.104216] WARNING: CPU: 0 PID: 7 at fs/namespace.c:1");
   CHECK(warning_in("3,1,2000001,-;rcu: INFO: rcu_sched self-detected stall on CPU") ==

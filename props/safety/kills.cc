@@ -2,8 +2,8 @@
 // kills.cc: kills processes of the command at random moments. A round is one run of it:
 //
 //     start; several times: wait, kill a process that is not the parent (a worker, an executor, a
-//     task); the run must go on. Then the parent gets SIGKILL, or sometimes SIGINT or SIGTERM. All its
-//     processes must end, and nothing may be left behind (traces.h).
+//     task); the run must go on. Then the parent gets SIGKILL, or sometimes SIGINT or SIGTERM. All
+//     its processes must end, and nothing may be left behind (traces.h).
 //
 // The same seed makes the same choices, at slightly different moments.
 

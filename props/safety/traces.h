@@ -2,9 +2,9 @@
 // traces.h: looks for all that a command could leave behind on a machine:
 //
 //     processes     everything below this process (processes.h)
-//     namespaces    those in which its processes were seen, by their file handles: a handle opens the
-//                   namespace as long as anything holds it (Linux 6.18). Older kernels: by their
-//                   numbers, among the links and descriptors of all processes
+//     namespaces    those in which its processes were seen, by their file handles: a handle opens
+//                   the namespace as long as anything holds it (Linux 6.18). Older kernels: by
+//                   their numbers, among the links and descriptors of all processes
 //     mounts        mountinfo of this process, byte for byte, and that of the machine's init
 //     files         its folder for temporary files, /dev/shm, and its folder for findings, in which
 //                   only whole scenarios are allowed

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tally.cc: see tally.h.
+// coverage_stats.cc: counts by verb and rule.
 #include "check/gen/coverage_stats.h"
 
 #include <algorithm>
@@ -22,7 +22,7 @@ double percent(std::uint64_t part, std::uint64_t whole) {
 
 }  // namespace
 
-// What the verb says beside the kind of operation is its offset within that kind.
+// Several verbs can be of one kind of operation: the offset is that of the verb within the kind.
 std::size_t verb_index(const Op& op) {
   static const auto first_of_kind = [] {
     std::array<std::size_t, std::variant_size_v<Op>> first{};
@@ -44,7 +44,7 @@ std::size_t rules_shown_by(const Release& release) {
 
 namespace {
 
-// Which of these steps attached a detached tree: the handle that it moved was that of one.
+// Finds the steps that attach a detached tree: they move a handle that shows one.
 class Attachments {
  public:
   bool attaches(const Op& op) {
@@ -112,7 +112,9 @@ void CoverageStats::add(const CoverageStats& other) {
   add_each(rules, other.rules);
 }
 
-double CoverageStats::percent_of_scenarios(std::uint64_t count) const { return percent(count, scenarios); }
+double CoverageStats::percent_of_scenarios(std::uint64_t count) const {
+  return percent(count, scenarios);
+}
 double CoverageStats::percent_of_steps(std::uint64_t count) const { return percent(count, steps); }
 
 std::size_t CoverageStats::rules_reached() const {
@@ -122,14 +124,15 @@ std::size_t CoverageStats::rules_reached() const {
 
 std::string CoverageStats::summary() const {
   return fmt::format(
-      "{} scenarios, {:.1f} steps each, {:.1f} % ok; pivot {:.1f} %, behind a detached tree that "
-      "was attached {:.1f} %, two tasks {:.1f} %, two namespaces {:.1f} %, user namespace {:.1f} %; "
+      "{} scenarios, {:.1f} steps each, {:.1f} % ok; pivot {:.1f} %, after a detached tree "
+      "was attached {:.1f} %, two tasks {:.1f} %, two namespaces {:.1f} %, user namespace {:.1f} "
+      "%; "
       "rules {}/{}",
       scenarios, scenarios == 0 ? 0.0 : static_cast<double>(steps) / static_cast<double>(scenarios),
       percent_of_steps(steps_ok), percent_of_scenarios(with_pivot),
-      percent_of_scenarios(with_attached_pivot),
-      percent_of_scenarios(with_two_tasks), percent_of_scenarios(with_two_namespaces),
-      percent_of_scenarios(with_user_namespace), rules_reached(), rules_count);
+      percent_of_scenarios(with_attached_pivot), percent_of_scenarios(with_two_tasks),
+      percent_of_scenarios(with_two_namespaces), percent_of_scenarios(with_user_namespace),
+      rules_reached(), rules_count);
 }
 
 }  // namespace pivotcheck::gen

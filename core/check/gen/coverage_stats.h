@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// tally.h: what was in a number of scenarios: shares, verbs, rules. Plain numbers without
-// pointers, so that one can live in memory that processes share.
+// coverage_stats.h: what many scenarios had in them: shares, verbs, rules. Plain numbers without
+// pointers, so that processes can share one.
 #pragma once
 
 #include <array>
@@ -19,11 +19,11 @@ struct CoverageStats {
   std::uint64_t steps = 0;
   std::uint64_t steps_ok = 0;
   std::uint64_t with_pivot = 0;           // in which a pivot_root succeeded
-  std::uint64_t with_attached_pivot = 0;  // the same, behind a move_mount that attached a detached tree
+  std::uint64_t with_attached_pivot = 0;  // the same, after move_mount attached a detached tree
   std::uint64_t with_two_tasks = 0;       // two or more
   std::uint64_t with_two_namespaces = 0;  // mount namespaces, two or more at the same time
   std::uint64_t with_user_namespace = 0;  // one below the first
-  std::array<std::uint64_t, verbs_count> attempted{};  // as prototypes() has them
+  std::array<std::uint64_t, verbs_count> attempted{};  // in the order of prototypes()
   std::array<std::uint64_t, verbs_count> succeeded{};
   std::array<std::uint64_t, rules_count + 1> rules{};  // by Rule; [0] is none
 
@@ -36,10 +36,10 @@ struct CoverageStats {
   [[nodiscard]] std::string summary() const;  // one line
 };
 
-// How many rules a kernel of that release can show at all.
+// The number of rules that a kernel of that release has.
 std::size_t rules_shown_by(const Release& release);
 
-// Which of prototypes() has the verb of this operation.
+// The index in prototypes() of this operation's verb.
 std::size_t verb_index(const Op& op);
 
 }  // namespace pivotcheck::gen

@@ -154,7 +154,8 @@ class ArgumentFiller {
     if (&world_[other] == &task_) other = builder_.some_task();
     op.task.text = world_[other].name;
     op.kinds = {NamespaceKind::mnt};
-    if (world_[other].user_ns != task_.user_ns && choices_.chance(70)) op.kinds.set(NamespaceKind::user);
+    if (world_[other].user_ns != task_.user_ns && choices_.chance(70))
+      op.kinds.set(NamespaceKind::user);
     if (choices_.chance(10)) op.kinds = {NamespaceKind::user};
   }
   void operator()(DropCapabilities& op) {

@@ -17,8 +17,8 @@
 //   ? line       all of it is performed, or nothing
 //   ~ step       its options are drawn anew half the time
 //   | line       one of all lines that begin with | is performed
-//   => OUTCOME   what the step answers in a fresh world if all lines are performed as they are, except
-//                the optional ones; `ok` where nothing is stated. A test tries them all.
+//   => OUTCOME   what the step answers in a fresh world if all lines except the optional ones are
+//                performed as they are; `ok` where nothing is stated. A test tries them all.
 //
 // A scenario that uses a recipe may leave steps out and insert others, so the stated outcomes are
 // not part of it.

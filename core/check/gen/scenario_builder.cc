@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// story.cc: see story.h.
+// scenario_builder.cc: adds steps, and picks tasks.
 #include "check/gen/scenario_builder.h"
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 
 namespace pivotcheck::gen {
 
-bool ScenarioBuilder::perform(model::TaskIndex who, Op op) {
-  if (ended() || !predictor_.add(static_cast<int>(who.value), std::move(op))) return false;
+bool ScenarioBuilder::perform(model::TaskIndex performer, Op op) {
+  if (ended() || !predictor_.add(static_cast<int>(performer.value), std::move(op))) return false;
   return predictor_.last().outcome.ok();
 }
 
@@ -24,12 +24,14 @@ model::TaskIndex ScenarioBuilder::some_task() const {
   for (std::uint32_t i = 0; i < world().tasks.size(); ++i) {
     if (world().tasks[i].alive && skipped-- == 0) return {i};
   }
-  PIVOTCHECK_CHECK(false);  // the last task never exits in a story
+  PIVOTCHECK_CHECK(false);  // the last task never exits in a generated scenario
   return {};
 }
 
 // Tasks are named in order, and the world keeps those that have ended.
-std::size_t ScenarioBuilder::names_left() const { return std::size(task_names) - world().tasks.size(); }
+std::size_t ScenarioBuilder::names_left() const {
+  return std::size(task_names) - world().tasks.size();
+}
 std::string_view ScenarioBuilder::next_name() const { return task_names[world().tasks.size()]; }
 
 }  // namespace pivotcheck::gen

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// story.h: a scenario that is being written. Whoever adds a step sees at once what the model
-// answers to it and what the world is like afterwards, which is how generators know what would
-// be interesting next.
+// scenario_builder.h: a scenario that is being written. The model answers each step as it is added,
+// so that a generator knows the world for which it chooses the next one.
 #pragma once
 
 #include <cstddef>
@@ -14,16 +13,15 @@
 
 namespace pivotcheck::gen {
 
-// Four tasks are enough for every pair of relations that two others can have; names are never used
-// again, so a story has no more than these.
+// Four tasks are enough for every pair of relations between two others. A name is used once, so a
+// scenario has at most these tasks.
 inline constexpr std::string_view task_names[] = {"A", "B", "C", "D"};
 inline constexpr std::string_view handle_names[] = {"h", "k", "m"};
 
-// Two features that exclude each other in one story. A symbolic link that is followed has its
-// access time updated, or not, by a rule that depends on the clock; the update takes a
-// reference to the mount and gives it back, and that clears an MNT_EXPIRE mark. Nobody can
-// predict that, so where there are marks there are no links. This is the only place where it is
-// decided: recipes and free steps that use either feature ask here.
+// Two features that exclude each other in one scenario. Following a symbolic link may update its
+// access time, by a rule that depends on the clock; the update takes a reference to the mount and
+// drops it, and that clears an MNT_EXPIRE mark. That can't be predicted, so a scenario has links or
+// marks. Recipes and random steps ask here before they use either.
 struct Features {
   bool links = true;
   bool expire = false;
@@ -31,15 +29,15 @@ struct Features {
 
 class ScenarioBuilder {
  public:
-  // Goes on after what the predictor has, up to `steps_max` steps.
+  // Adds to the steps that the predictor has, up to `steps_max` of them.
   ScenarioBuilder(Choices& choices, Predictor& predictor, std::size_t steps_max, Features features)
       : choices_(choices), predictor_(predictor), steps_max_(steps_max), features_(features) {}
 
-  // Adds a step of that task and applies it. False if it was refused, or if nothing was added
-  // because the story has ended.
-  bool perform(model::TaskIndex who, Op op);
+  // Adds a step of that task. False if it is refused, or if nothing was added because ended() is
+  // true.
+  bool perform(model::TaskIndex performer, Op op);
 
-  // It is long enough, or the step that was to be added would have ended the run.
+  // It is long enough, or the last step given to perform() would have ended the run.
   [[nodiscard]] bool ended() const {
     const Prediction& so_far = predictor_.so_far();
     return so_far.stop != Verdict::Stop::no || so_far.verdicts.size() >= steps_max_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// scenario_generator.cc: see scenario_generator.h.
+// scenario_generator.cc: openings, recipes and random steps, in turns.
 #include "check/gen/scenario_generator.h"
 
 #include <iterator>
@@ -21,12 +21,12 @@ using model::TaskIndex;
 
 struct Percent {
   static constexpr std::uint32_t opening = 62;
-  static constexpr std::uint32_t same_task = 60;  // stays at it for another turn
+  static constexpr std::uint32_t same_task = 60;  // takes the next turn as well
   static constexpr std::uint32_t expire = 14;     // scenarios with expire marks, without links
-  static constexpr std::uint32_t goes_on = 99;    // dry choices end a scenario here
+  static constexpr std::uint32_t goes_on = 99;    // choices that have ended end a scenario here
 };
 
-// How many turns in a hundred are recipes, which are several steps: one of these in each scenario.
+// Of a hundred turns so many are recipes, which have several steps: one of these in each scenario.
 constexpr std::uint32_t recipe_percents[] = {12, 4, 30};
 
 std::uint32_t total_weight(bool opening) {
@@ -38,36 +38,36 @@ std::uint32_t total_weight(bool opening) {
 }
 
 // nullptr if the one that was drawn does not fit.
-const Recipe* some_recipe(const ScenarioBuilder& story, bool opening) {
+const Recipe* some_recipe(const ScenarioBuilder& builder, bool opening) {
   static const std::uint32_t totals[] = {total_weight(false), total_weight(true)};
-  std::uint32_t drawn = story.choices().below(totals[opening ? 1 : 0]);
+  std::uint32_t drawn = builder.choices().below(totals[opening ? 1 : 0]);
   for (const Recipe& recipe : gen::recipes()) {
     if (recipe.opening != opening) continue;
-    if (drawn < recipe.weight) return fits(recipe, story) ? &recipe : nullptr;
+    if (drawn < recipe.weight) return fits(recipe, builder) ? &recipe : nullptr;
     drawn -= recipe.weight;
   }
   return nullptr;
 }
 
-void write(ScenarioBuilder& story, const VerbWeights& weights, bool recipes) {
-  Choices& choices = story.choices();
+void write(ScenarioBuilder& builder, const VerbWeights& weights, bool recipes) {
+  Choices& choices = builder.choices();
   const std::uint32_t recipe_percent =
       recipe_percents[choices.below(std::size(recipe_percents))];
-  TaskIndex actor = story.some_task();
+  TaskIndex actor = builder.some_task();
   if (recipes && choices.chance(Percent::opening)) {
-    const Recipe* opening = some_recipe(story, true);
-    if (opening != nullptr) perform(story, actor, *opening, weights);
+    const Recipe* opening = some_recipe(builder, true);
+    if (opening != nullptr) perform(builder, actor, *opening, weights);
   }
-  while (!story.ended() && choices.chance(Percent::goes_on)) {
-    if (!story.world()[actor].alive || !choices.chance(Percent::same_task)) {
-      actor = story.some_task();
+  while (!builder.ended() && choices.chance(Percent::goes_on)) {
+    if (!builder.world()[actor].alive || !choices.chance(Percent::same_task)) {
+      actor = builder.some_task();
     }
     const Recipe* recipe =
-        recipes && choices.chance(recipe_percent) ? some_recipe(story, false) : nullptr;
+        recipes && choices.chance(recipe_percent) ? some_recipe(builder, false) : nullptr;
     if (recipe != nullptr) {
-      perform(story, actor, *recipe, weights);
+      perform(builder, actor, *recipe, weights);
     } else {
-      random_step(story, actor, weights);
+      random_step(builder, actor, weights);
     }
   }
 }
@@ -86,8 +86,8 @@ Prediction ScenarioGenerator::generate(Choices& choices) const {
   const std::uint32_t length =
       options_.steps_min + choices.below(options_.steps_max - options_.steps_min + 1);
   Predictor predictor(options_.privilege, options_.traits);
-  ScenarioBuilder story(choices, predictor, length, features);
-  write(story, VerbWeights(swarm, features), options_.recipes);
+  ScenarioBuilder builder(choices, predictor, length, features);
+  write(builder, VerbWeights(swarm, features), options_.recipes);
   return predictor.take();
 }
 

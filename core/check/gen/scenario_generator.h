@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// scenario_generator.h: random scenarios, from any source of choices. The model runs along
-// while a scenario is written, so a generated one comes with the model's verdict on each of its
-// steps and with the world behind the last: a trial need not predict them again.
+// scenario_generator.h: random scenarios, from any source of choices. The model answers each step
+// as it is generated, so a generated scenario has the model's verdicts and the world after its last
+// step: a trial need not predict them again.
 //
 //     ScenarioGenerator generator({.privilege = Privilege::userns, .traits = traits});
 //     SeededChoices choices(seed, case_number);
 //     Prediction generated = generator.generate(choices);
 //
-// The same choices give the same scenario. All choices zero (or none left) give the empty one, and
-// fewer choices a shorter one.
+// The same choices give the same scenario. If all choices are zero (or none are left) it is empty;
+// fewer choices give a shorter one.
 //
-// How a scenario comes about: sometimes an opening (who is there), then turns, each a recipe or
-// a free step of some task, until it is as long as was drawn. One number decides which verbs
-// the scenario is fond of (swarm testing), and whether it has symbolic links or expire marks
-// (Features in story.h).
+// A scenario has a random length. It begins, sometimes, with an opening recipe (which tasks and
+// namespaces there are); then comes a recipe or a random step of some task, again and again. One
+// number decides which verbs are frequent (swarm testing), one whether it has symbolic links or
+// expire marks (Features in scenario_builder.h).
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ namespace pivotcheck {
 struct GeneratorOptions {
   Privilege privilege = Privilege::userns;
   KernelTraits traits = {};
-  std::uint32_t steps_min = 4;   // what is drawn; a scenario ends early when its choices run dry
+  std::uint32_t steps_min = 4;   // of the length that is drawn; a scenario may end before it
   std::uint32_t steps_max = 22;
   bool recipes = true;  // false: random steps only
 };

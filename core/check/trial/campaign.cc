@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// campaign.cc: see campaign.h.
+// campaign.cc: counting, and what is done about disagreements and failures.
 #include "check/trial/campaign.h"
 
 #include <sys/utsname.h>
@@ -19,11 +19,11 @@
 namespace pivotcheck {
 namespace {
 
-constexpr std::int64_t minimize_ms = 30'000;  // well below what the parent takes for a hang
-constexpr std::int64_t shutdown_ms = 5'000;   // and below its patience with who is to end
+constexpr std::int64_t minimize_ms = 30'000;  // the parent kills a process that hangs for longer
+constexpr std::int64_t shutdown_ms = 5'000;   // and one that takes longer to end
 
-std::string file_name(const std::string& kind, const std::string& case_name) {
-  std::string name = kind;
+std::string file_name(const std::string& about, const std::string& case_name) {
+  std::string name = about;
   std::ranges::replace(name, ' ', '-');
   return name + "-" + case_name;
 }
@@ -40,23 +40,24 @@ void Counts::add(const Counts& other) {
   disagreements += other.disagreements;
 }
 
-void tell(int pipe, Message::Kind kind, std::string text) {
+void send_message(int pipe, Message::Kind kind, std::string text) {
   text.insert(0, 1, static_cast<char>(kind));
   std::ranges::replace(text, '\n', ' ');
   text.resize(std::min(text.size(), message_bytes - 1));
   text += '\n';
-  // A parent that does not read any more has ended, and this process with it.
+  // Errors are ignored: this process is killed together with its parent.
   (void)!::write(pipe, text.data(), text.size());
 }
 
-FindingReporter::FindingReporter(HuntingProcess process, Trial trial)
+FindingReporter::FindingReporter(CampaignProcess process, Trial trial)
     : process_(std::move(process)), trial_(std::move(trial)) {
   utsname name{};
   ::uname(&name);
   release_ = name.release;
 }
 
-TrialResult::Kind FindingReporter::perform(const CaseRef& one, const gen::CoverageStats& stats, const Prediction& predicted) {
+TrialResult::Kind FindingReporter::perform(const CaseRef& ref, const gen::CoverageStats& stats,
+                                           const Prediction& predicted) {
   const TrialResult result = trial_->run_predicted(predicted);
   Counts& counts = process_.counts;
   counts.cross_checked += result.cross_checked ? 1 : 0;
@@ -68,28 +69,28 @@ TrialResult::Kind FindingReporter::perform(const CaseRef& one, const gen::Covera
     case TrialResult::Kind::disagree:
       counts.stats.add(stats);
       ++counts.disagreements;
-      disagreement(one, result);
+      disagreement(ref, result);
       break;
     case TrialResult::Kind::unmet:  // what is predicted states nothing
     case TrialResult::Kind::skipped:
     case TrialResult::Kind::failed:
       ++counts.not_run;
-      failure(one, result);
+      failure(ref, result);
       break;
   }
   return result.kind;
 }
 
-void FindingReporter::disagreement(const CaseRef& one, const TrialResult& first) {
-  const Scenario whole = one.scenario();
+void FindingReporter::disagreement(const CaseRef& ref, const TrialResult& first) {
+  const Scenario whole = ref.scenario();
   // The bucket is that of a closer look; of the first one if that finds nothing.
   TrialResult result = trial_->trace_back(whole, first);
   const bool again = result.kind == TrialResult::Kind::disagree;
   if (!again) result = first;
-  const std::string kind = signature(whole, result);
-  if (!is_new(kind)) return;
-  const std::string path = process_.artifacts + "/" + file_name(kind, one.name);
-  keep_whole(one, path + ".unminimized.scn", whole);
+  const std::string about = signature(whole, result);
+  if (!is_new(about)) return;
+  const std::string path = process_.artifacts + "/" + file_name(about, ref.name);
+  keep_whole(ref, path + ".unminimized.scn", whole);
   Scenario small = whole;
   if (again) {
     Minimized minimized = minimize(*trial_, whole, result, {.stop = time_budget()});
@@ -97,65 +98,67 @@ void FindingReporter::disagreement(const CaseRef& one, const TrialResult& first)
     result = std::move(minimized.result);
   }
   process_.alive_ms = now_ms();
-  small.title = "disagreement: " + kind;
+  small.title = "disagreement: " + about;
   small.about = {
       fmt::format("kernel {}", release_),
-      fmt::format("{}, {} of {} steps", one.origin, small.steps.size(), whole.steps.size())};
+      fmt::format("{}, {} of {} steps", ref.origin, small.steps.size(), whole.steps.size())};
   if (!again) small.about.push_back("seen once, and not when it was run again");
   for (const std::string& difference : result.differences) small.about.push_back(difference);
   const std::string text = report(path + ".scn", small, result);
   if (write_file(path + ".scn", text))
-    return tell(process_.pipe, Message::Kind::finding, path + ".scn");
+    return send_message(process_.pipe, Message::Kind::finding, path + ".scn");
   const std::string why = errno_name(errno);
-  // No place for it: then it is shown here, and not lost.
+  // Shown here instead, so that it is not lost.
   (void)!::write(STDOUT_FILENO, text.data(), text.size());
-  tell(
-      process_.pipe, Message::Kind::failure,
-      fmt::format("{} disagrees ({}), but {}.scn can't be written: {}", one.name, kind, path, why));
+  send_message(process_.pipe, Message::Kind::failure,
+               fmt::format("{} disagrees ({}), but {}.scn can't be written: {}", ref.name, about,
+                           path, why));
 }
 
-// Before it is minimized: who is killed meanwhile has not found it in vain.
-void FindingReporter::keep_whole(const CaseRef& one, const std::string& path, const Scenario& whole) {
+// The full scenario is saved first, so that a kill during minimizing loses nothing.
+void FindingReporter::keep_whole(const CaseRef& ref, const std::string& path,
+                                 const Scenario& whole) {
   Scenario kept = whole;
   kept.title = "not minimized";
-  kept.about = {fmt::format("kernel {}", release_), one.origin};
+  kept.about = {fmt::format("kernel {}", release_), ref.origin};
   if (write_file(path, print(kept))) return;
-  tell(process_.pipe, Message::Kind::failure,
-       fmt::format("{}: {} can't be written: {}", one.name, path, errno_name(errno)));
+  send_message(process_.pipe, Message::Kind::failure,
+       fmt::format("{}: {} can't be written: {}", ref.name, path, errno_name(errno)));
 }
 
-// What takes too long is shown as small as it got; so is what is found as the run ends.
+// Minimizing is cut off after a time budget, which is shorter when the run ends; the best result so
+// far is reported.
 std::function<bool()> FindingReporter::time_budget() const {
   return [this, start_ms = now_ms()] {
     return now_ms() > start_ms + (process_.findings.stop ? shutdown_ms : minimize_ms);
   };
 }
 
-// What the harness could not do; kept like a disagreement, to be tried again.
-void FindingReporter::failure(const CaseRef& one, const TrialResult& result) {
-  std::string words = fmt::format("{}: {}", one.name, result.reason);
+// A failure of the harness; its scenario is kept like a disagreement, to be tried again.
+void FindingReporter::failure(const CaseRef& ref, const TrialResult& result) {
+  std::string text = fmt::format("{}: {}", ref.name, result.reason);
   if (is_new(result.reason)) {
-    Scenario scenario = one.scenario();
+    Scenario scenario = ref.scenario();
     scenario.title = "a harness failure";
-    scenario.about = {fmt::format("kernel {}", release_), one.origin};
-    const std::string path = fmt::format("{}/failed-{}.scn", process_.artifacts, one.name);
+    scenario.about = {fmt::format("kernel {}", release_), ref.origin};
+    const std::string path = fmt::format("{}/failed-{}.scn", process_.artifacts, ref.name);
     const bool written = write_file(path, report(path, scenario, result));
-    words += written ? " (" + path + ")"
+    text += written ? " (" + path + ")"
                      : fmt::format(" ({} can't be written: {})", path, errno_name(errno));
   }
-  tell(process_.pipe, Message::Kind::failure, std::move(words));
+  send_message(process_.pipe, Message::Kind::failure, std::move(text));
 }
 
-// True for the first of its kind, as long as there are not too many kinds.
-bool FindingReporter::is_new(const std::string& kind) const {
+// Counts it in its bucket. True for the first in a bucket, as long as there are free ones.
+bool FindingReporter::is_new(const std::string& about) const {
   // FNV-1a: std::hash may differ between the compilers that built the processes.
   std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : kind) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  for (const char c : about) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
   hash |= 1U;
-  for (Bucket& distinct : process_.findings.distinct) {
+  for (Bucket& bucket : process_.findings.buckets) {
     std::uint64_t expected = 0;
-    if (distinct.hash.compare_exchange_strong(expected, hash) || expected == hash) {
-      return distinct.count++ == 0;
+    if (bucket.hash.compare_exchange_strong(expected, hash) || expected == hash) {
+      return bucket.count++ == 0;
     }
   }
   return false;

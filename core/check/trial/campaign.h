@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// campaign.h: what the processes of a search have in common, whoever makes their scenarios up:
-// numbers in memory that they share with the one who started them, and what is done about a
-// disagreement.
+// campaign.h: what all processes of `pivotcheck explore` have in common: counts in memory that they
+// share with their parent, and what is done about a disagreement.
 //
 //     parent (cli/explore.cc)
-//        |--- worker: seeded scenarios (cli/explore_worker.cc) ---.   each has a FindingReporter, which
-//        |--- worker                                              |   performs and counts; where it
-//        |--- fuzz_trial: libFuzzer's scenarios (fuzz/)        ---'   differs: once more, slowly;
-//        '--- fuzz_trial                                              minimize; write; tell
+//        |--- worker: seeded scenarios (cli/explore_worker.cc) ---.   a FindingReporter in each
+//        |--- worker                                              |   performs and counts; at a
+//        |--- fuzz_trial: libFuzzer's scenarios (fuzz/)        ---'   difference it minimizes,
+//        '--- fuzz_trial                                              writes a file, sends a Message
 //
-// A kind of disagreement is minimized and shown once, by whichever process meets it first.
+// Disagreements with the same signature (minimize.h) are one bucket: the process that finds the
+// first minimizes it and sends a message, the others only count.
 //
-// A fuzz_trial is another program, so what it shares with its parent it finds at descriptors whose
-// numbers stand here. It is never another build: the sizes of the memory are compared.
+// fuzz_trial is a program of its own. What it shares with its parent it finds at fixed descriptors
+// (FuzzerLink); it compares the sizes of the memory, so that both are of the same build.
 #pragma once
 
 #include <array>
@@ -30,23 +30,23 @@
 
 namespace pivotcheck {
 
-inline constexpr std::size_t distinct_max = 20;    // disagreements that are minimized and shown
+inline constexpr std::size_t buckets_max = 20;     // disagreements that are minimized and shown
 inline constexpr std::size_t message_bytes = 512;  // below PIPE_BUF: written whole or not at all
 
-// What a process has done. Written by it alone; who reads it bears that it is a moment old.
+// What a process has done. Written by that process; the parent may read slightly stale values.
 struct Counts {
   gen::CoverageStats stats;  // of the cases that were performed and compared
   std::uint64_t not_run = 0;
   std::uint64_t cross_checked = 0;
   std::uint64_t mountinfo_incomplete = 0;
   std::uint64_t state_unseen = 0;
-  std::uint64_t chance_refusals = 0;  // FINDINGS.md
+  std::uint64_t chance_refusals = 0;  // see FINDINGS.md
   std::uint64_t disagreements = 0;
 
   void add(const Counts& other);
 };
 
-// A kind of disagreement, by what it is about.
+// All disagreements with one signature.
 struct Bucket {
   std::atomic<std::uint64_t> hash{0};  // 0: free
   std::atomic<std::uint64_t> count{0};
@@ -55,10 +55,10 @@ struct Bucket {
 // One for all processes.
 struct Findings {
   std::atomic<bool> stop{false};  // no further case
-  std::array<Bucket, distinct_max> distinct{};
+  std::array<Bucket, buckets_max> buckets{};
 };
 
-// One message to the parent. The first byte says which: a path of a new finding, or words of a
+// One message to the parent: a byte for its kind, then the path of a new finding, or the text of a
 // failure.
 struct Message {
   enum class Kind : char { finding = 'D', failure = 'F' };
@@ -66,47 +66,48 @@ struct Message {
   std::string text;
 };
 
-void tell(int pipe, Message::Kind kind, std::string text);
+void send_message(int pipe, Message::Kind kind, std::string text);
 
-// The process that hunts, as its FindingReporter needs to know it.
-struct HuntingProcess {
+// What a FindingReporter needs to know of its process.
+struct CampaignProcess {
   Findings& findings;
   Counts& counts;
-  std::atomic<std::int64_t>& alive_ms;  // when it last got on with anything
+  std::atomic<std::int64_t>& alive_ms;  // when it last made progress
   int pipe;                             // to the parent
-  std::string artifacts;                // the folder for what was found
+  std::string artifacts;                // the folder for findings
 };
 
-// A case, as far as it must be found again.
+// A case, so that it can be named and made again.
 struct CaseRef {
   std::string name;                    // "case-12": a part of file names
   std::string origin;                  // "seed 3 case 12"
-  std::function<Scenario()> scenario;  // asked only where there is something to tell
+  std::function<Scenario()> scenario;  // called only if there is something to report
 };
 
 class FindingReporter {
  public:
-  FindingReporter(HuntingProcess process, Trial trial);
+  FindingReporter(CampaignProcess process, Trial trial);
 
-  // Performs what was predicted, counts it, and tells of it where that is needed.
-  TrialResult::Kind perform(const CaseRef& one, const gen::CoverageStats& stats, const Prediction& predicted);
+  // Performs the predicted scenario, counts it, and reports a disagreement or a failure.
+  TrialResult::Kind perform(const CaseRef& ref, const gen::CoverageStats& stats,
+                            const Prediction& predicted);
 
-  // Ends the worlds, and waits for that.
+  // Ends the kernel drivers, and waits for them.
   void end() { trial_.reset(); }
 
  private:
-  void disagreement(const CaseRef& one, const TrialResult& first);
-  void failure(const CaseRef& one, const TrialResult& result);
-  void keep_whole(const CaseRef& one, const std::string& path, const Scenario& whole);
+  void disagreement(const CaseRef& ref, const TrialResult& first);
+  void failure(const CaseRef& ref, const TrialResult& result);
+  void keep_whole(const CaseRef& ref, const std::string& path, const Scenario& whole);
   [[nodiscard]] std::function<bool()> time_budget() const;
-  [[nodiscard]] bool is_new(const std::string& kind) const;
+  [[nodiscard]] bool is_new(const std::string& about) const;
 
-  HuntingProcess process_;
+  CampaignProcess process_;
   std::optional<Trial> trial_;
   std::string release_;  // of the kernel, as uname has it
 };
 
-// --- what a libFuzzer target that was started by `pivotcheck explore` finds where
+// --- what a libFuzzer target gets from `pivotcheck explore`
 
 struct FuzzerLink {
   static constexpr int findings = 100;  // a file that is memory: Findings
@@ -115,17 +116,18 @@ struct FuzzerLink {
   // "SHARE/SHARES PRIVILEGE RECIPES ARTIFACTS": which part of the corpus this process performs,
   // what can be run here (userns, root, both), `recipes` or `no-recipes` for the mutator, the
   // folder for findings. Or `predict`: no kernel is asked, the features are all that is wanted.
-  static constexpr const char* variable = "PIVOTCHECK_HUNT";
+  static constexpr const char* variable = "PIVOTCHECK_CAMPAIGN";
 };
 
 inline constexpr std::size_t fuzzer_recent = 1024;      // more than it does in a second
 inline constexpr std::size_t fuzzer_input_max = 16384;  // bytes of one input (-max_len)
 
-// A text that was tried, so that it is not lost when the process is, or the kernel's log alarms.
+// A text that was tried. The parent keeps it if the process is lost, or if the kernel's log has a
+// warning.
 struct FuzzerRecent {
   std::atomic<std::int64_t> finished_ms{0};  // 0: not yet
   std::atomic<std::uint32_t> size{0};
-  std::array<char, fuzzer_input_max> text;  // as the memory was: not written before it is used
+  std::array<char, fuzzer_input_max> text;  // not initialized
 };
 
 struct FuzzerSlot {
