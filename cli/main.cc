@@ -4,6 +4,7 @@
 #include <exception>
 #include <string_view>
 
+#include "base/log.h"
 #include "commands.h"
 #include "output.h"
 
@@ -14,14 +15,13 @@ int main(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == "switch") return cli::run_switch(argc - 1, argv + 1);
 
   try {
-    bool verbose = false;
     const cli::CommandSpec program{
         .name = "pivotcheck",
         .summary =
             "pivotcheck: an executable model of mounts, namespaces and pivot_root, compared with "
             "the running kernel",
         .options = {{.names = "-v,--verbose",
-                     .target = &verbose,
+                     .target = &pivotcheck::log_is_verbose,
                      .help = "say more on standard error about what is done"}},
         .version = cli::version_text(),
         .subcommands = {
@@ -38,7 +38,6 @@ int main(int argc, char** argv) {
         }};
     const cli::Parsed parsed = cli::parse_command_line(program, argc, argv);
     if (parsed.chosen == nullptr) return static_cast<int>(parsed.status);
-    cli::set_up_log(verbose);
     return static_cast<int>(cli::finish_output(parsed.chosen->run()));
   } catch (const std::exception& error) {  // no memory, as a rule
     std::fprintf(stderr, "pivotcheck: %s\n", error.what());

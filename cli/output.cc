@@ -2,8 +2,6 @@
 // output.cc: see output.h.
 #include "output.h"
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -20,12 +18,6 @@ constexpr auto progress_interval = std::chrono::milliseconds(200);
 int output_error = 0;  // the first errno of a write to standard output
 
 }  // namespace
-
-void set_up_log(bool verbose) {
-  spdlog::set_default_logger(spdlog::stderr_logger_st("pivotcheck"));
-  spdlog::set_pattern("%n: %l: %v");
-  spdlog::set_level(verbose ? spdlog::level::debug : spdlog::level::warn);
-}
 
 void print(std::string_view text) {
   if (output_error != 0) return;

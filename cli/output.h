@@ -11,9 +11,6 @@
 
 namespace pivotcheck::cli {
 
-// The log goes to standard error: warnings, and with `verbose` what is done.
-void set_up_log(bool verbose);
-
 // To standard output. An error is remembered until finish_output().
 void print(std::string_view text);
 // What was printed is out, or the error is remembered. Before a fork, so that it is not out twice.

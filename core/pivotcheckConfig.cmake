@@ -2,5 +2,4 @@
 # For find_package(pivotcheck): the target pivotcheck::pivotcheck, and what it is linked with.
 include(CMakeFindDependencyMacro)
 find_dependency(fmt)
-find_dependency(spdlog)
 include(${CMAKE_CURRENT_LIST_DIR}/pivotcheckTargets.cmake)

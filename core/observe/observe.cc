@@ -15,8 +15,7 @@
 #include <charconv>
 #include <optional>
 
-#include <spdlog/spdlog.h>
-
+#include "base/log.h"
 #include "observe/locations.h"
 #include "observe/mountinfo.h"
 #include "observe/proc.h"
@@ -326,7 +325,7 @@ Expected<Observation> Observer::observe(std::span<const LiveTask> tasks, Source 
     Expected<std::optional<Observation>> observation = observe_by_listmount(std::move(*world));
     if (!observation) return std::unexpected(std::move(observation.error()));
     if (*observation) return std::move(**observation);
-    spdlog::debug(
+    log_debug(
         "listmount does not list all mounts of a namespace (FINDINGS.md): mountinfo is read");
   }
   Expected<LiveWorld> world = read_tasks(proc_.get(), tasks, Source::mountinfo, listmount_);

@@ -9,9 +9,9 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "check/compare/compare.h"
 
 namespace pivotcheck {
@@ -165,8 +165,8 @@ Expected<void> Trial::start(Privilege privilege) {
       refusals_[index] = {Failure::Kind::cannot_run, "privilege: root needs root"};
     } else if (auto started = KernelDriver::start(privilege); started) {
       drivers_[index].emplace(std::move(*started));
-      spdlog::debug("a KernelDriver runs, the root mount of its worlds is {}",
-                    index == 0 ? "locked" : "not locked");
+      log_debug(index == 0 ? "a world can be made; its root mount is locked"
+                           : "a world can be made; its root mount is not locked");
       return {};
     } else {
       refusals_[index] = started.error();

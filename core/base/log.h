@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// log.h: what a user who asked for it (--verbose) is told about the work itself.
+#pragma once
+
+#include <string_view>
+
+namespace pivotcheck {
+
+// False in every program that does not set it, and in those that link the library.
+inline bool log_is_verbose = false;
+
+// "pivotcheck: debug: TEXT" and a line break, to standard error, if log_is_verbose.
+void log_debug(std::string_view text);
+
+}  // namespace pivotcheck
