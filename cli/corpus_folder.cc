@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// corpus_folder.cc: see corpus_folder.h.
+// corpus_folder.cc: reads the files, and lets libFuzzer say which of them are needed.
 #include "corpus_folder.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -25,6 +22,7 @@
 #include "op/outcome.h"
 #include "scenario/scenario.h"
 #include "check/trial/campaign.h"
+#include "supervisor.h"
 
 namespace pivotcheck::cli {
 namespace {
@@ -42,7 +40,7 @@ bool is_hash(const std::string& name) {
 }
 
 // "" for a scenario; otherwise what is wrong with the file.
-std::string trouble_with(const CorpusFile& file) {
+std::string error_in(const CorpusFile& file) {
   if (file.bytes == 0) return "is empty";
   if (file.bytes > fuzzer_input_max) return fmt::format("has more than {} bytes", fuzzer_input_max);
   std::ifstream stream(file.path, std::ios::binary);
@@ -69,9 +67,9 @@ struct Control {
 
 Control make_control(const ReduceJob& job) {
   Control control{UniqueFd(::memfd_create("merge", MFD_CLOEXEC)), {}, 0};
-  if (!job.seeds.empty()) control.files = look_at_corpus(job.seeds).good;
+  if (!job.seeds.empty()) control.files = read_corpus(job.seeds).good;
   control.seeds = control.files.size();
-  for (CorpusFile& file : look_at_corpus(job.corpus).good) control.files.push_back(std::move(file));
+  for (CorpusFile& file : read_corpus(job.corpus).good) control.files.push_back(std::move(file));
   std::string text = fmt::format("{}\n0\n", control.files.size());
   for (const CorpusFile& file : control.files) text += file.path + "\n";
   if (::write(control.file.get(), text.data(), text.size()) != std::ssize(text)) {
@@ -82,32 +80,20 @@ Control make_control(const ReduceJob& job) {
 
 // Its exit status, or -1 if it was killed, because of the deadline or otherwise.
 int run_inner_step(const ReduceJob& job, const Control& control) {
-  const pid_t parent = ::getpid();
-  const pid_t pid = ::fork();
-  if (pid < 0) return -1;
-  if (pid == 0) {
-    ::signal(SIGINT, SIG_IGN);
-    ::signal(SIGTERM, SIG_DFL);
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  auto process = ChildProcess::start([&] {
     const UniqueFd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    ::dup2(nothing.get(), STDOUT_FILENO);
-    ::dup2(nothing.get(), STDERR_FILENO);
-    ::dup2(control.file.get(), control_fd);
+    redirect(nothing.get(), STDOUT_FILENO);
+    redirect(nothing.get(), STDERR_FILENO);
+    redirect(control.file.get(), control_fd);
     ::setenv(FuzzerLink::variable, "predict", 1);
     const std::string file = fmt::format("-merge_control_file=/proc/self/fd/{}", control_fd);
     const std::string length = fmt::format("-max_len={}", fuzzer_input_max);
-    if (::getppid() == parent) {
-      ::execl(job.target.c_str(), job.target.c_str(), "-merge_inner=1", file.c_str(),
-              length.c_str(), "-handle_int=0", "-exact_artifact_path=/dev/null", nullptr);
-    }
+    ::execl(job.target.c_str(), job.target.c_str(), "-merge_inner=1", file.c_str(), length.c_str(),
+            "-handle_int=0", "-exact_artifact_path=/dev/null", nullptr);
     ::_exit(127);
-  }
-  int status = 0;
-  while (::waitpid(pid, &status, WNOHANG) == 0) {
-    if (now_ms() > job.deadline_ms) ::kill(pid, SIGKILL);
-    constexpr timespec pause{.tv_sec = 0, .tv_nsec = 5'000'000};
-    ::nanosleep(&pause, nullptr);
-  }
+  });
+  if (!process) return -1;
+  const int status = process->wait_until(job.deadline_ms).wait_status;
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -123,7 +109,7 @@ std::string contents(int fd) {
 }
 
 // What the control file says of each: how many features came with it, -1 if it was not of use.
-std::vector<long> features_of(const Control& control, std::size_t& looked_at) {
+std::vector<long> features_of(const Control& control, std::size_t& read_count) {
   std::vector<long> features(control.files.size(), -1);
   std::istringstream text(contents(control.file.get()));
   for (std::string line; std::getline(text, line);) {
@@ -131,7 +117,7 @@ std::vector<long> features_of(const Control& control, std::size_t& looked_at) {
     std::string word;
     std::size_t file = 0;
     if (!(words >> word >> file) || file >= features.size()) continue;
-    if (word == "STARTED") looked_at = std::max(looked_at, file + 1);
+    if (word == "STARTED") read_count = std::max(read_count, file + 1);
     if (word != "FT") continue;
     features[file] = 0;
     while (words >> word) ++features[file];
@@ -141,7 +127,7 @@ std::vector<long> features_of(const Control& control, std::size_t& looked_at) {
 
 }  // namespace
 
-CorpusFolder look_at_corpus(const std::string& folder) {
+CorpusFolder read_corpus(const std::string& folder) {
   CorpusFolder result;
   std::error_code error;
   constexpr auto options = fs::directory_options::skip_permission_denied;
@@ -152,11 +138,11 @@ CorpusFolder look_at_corpus(const std::string& folder) {
     CorpusFile file{it->path().string(), static_cast<std::size_t>(it->file_size(gone)),
                     is_hash(it->path().filename().string())};
     if (gone || file.path.find('\n') != std::string::npos) continue;
-    const std::string trouble = trouble_with(file);
-    if (!trouble.empty() && result.first_trouble.empty()) {
-      result.first_trouble = one_line(file.path + ": " + trouble);
+    const std::string wrong = error_in(file);
+    if (!wrong.empty() && result.first_error.empty()) {
+      result.first_error = one_line(file.path + ": " + wrong);
     }
-    (trouble.empty() ? result.good : result.bad).push_back(std::move(file));
+    (wrong.empty() ? result.good : result.bad).push_back(std::move(file));
   }
   std::ranges::sort(result.good, [](const CorpusFile& a, const CorpusFile& b) {
     return a.bytes != b.bytes ? a.bytes < b.bytes : a.path < b.path;
@@ -181,24 +167,24 @@ Reduced reduce_corpus(const ReduceJob& job) {
   Reduced result;
   const Control control = make_control(job);
   if (!control.file) {
-    result.trouble = "no memory for its names";
+    result.error = "no memory for its names";
     return result;
   }
   int status = -1;
   for (int i = 0; i < attempts_max && status != 0 && now_ms() < job.deadline_ms; ++i) {
     status = run_inner_step(job, control);
   }
-  std::size_t looked_at = 0;
-  const std::vector<long> features = features_of(control, looked_at);
-  for (std::size_t i = 0; i < looked_at; ++i) {
+  std::size_t read_count = 0;
+  const std::vector<long> features = features_of(control, read_count);
+  for (std::size_t i = 0; i < read_count; ++i) {
     if (features[i] > 0) result.features += static_cast<std::uint64_t>(features[i]);
     const CorpusFile& file = control.files[i];
-    const bool last_and_unknown = i + 1 == looked_at && status != 0;
+    const bool last_and_unknown = i + 1 == read_count && status != 0;
     if (features[i] > 0 || i < control.seeds || !file.by_libfuzzer || last_and_unknown) continue;
     if (::unlink(file.path.c_str()) == 0) ++result.removed;
   }
-  if (looked_at < control.files.size() || status != 0) {
-    result.trouble = fmt::format("{} of {} files were looked at", looked_at, control.files.size());
+  if (read_count < control.files.size() || status != 0) {
+    result.error = fmt::format("only {} of {} files were read", read_count, control.files.size());
   }
   return result;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // corpus_folder.h: the folder in which libFuzzer keeps what reached something new: one scenario in
 // each file, named by its hash. It is kept between runs, may be cached, and may be in any state: a
-// damaged file is passed over and told of, and only files that libFuzzer named are ever removed.
+// damaged file is passed over and reported, and only files that libFuzzer named are ever removed.
 #pragma once
 
 #include <cstddef>
@@ -20,11 +20,11 @@ struct CorpusFile {
 struct CorpusFolder {
   std::vector<CorpusFile> good;  // scenarios; the shortest first
   std::vector<CorpusFile> bad;   // anything else
-  std::string first_trouble;     // "FILE: what is wrong with it", of the first that is bad
+  std::string first_error;     // "FILE: what is wrong with it", of the first that is bad
 };
 
 // Reads every file below the folder. One that is not there is an empty one.
-CorpusFolder look_at_corpus(const std::string& folder);
+CorpusFolder read_corpus(const std::string& folder);
 
 // "" if a new file can be written there; otherwise the call that says no, and its errno.
 std::string why_not_writable(const std::string& folder);
@@ -43,7 +43,7 @@ std::string why_not_writable(const std::string& folder);
 struct Reduced {
   std::uint64_t features = 0;  // of all files together
   std::size_t removed = 0;
-  std::string trouble;  // "" if all files were looked at
+  std::string error;  // "" if all files were looked at
 };
 struct ReduceJob {
   std::string target;  // the program

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // explore.h: what the parent and the workers of `pivotcheck explore` share.
 //
-//     parent (explore.cc)                      workers (explore_worker.cc), forked
+//     parent (explore_parent.cc)               workers (explore_worker.cc), forked
 //       starts and replaces workers              take the next case number: from shared memory
-//       progress, the kernel's log      <----    numbers for the summary: in shared memory
-//       prints what was found           <----    one short message for each thing found: a pipe
+//       progress, the kernel's log      <----    figures for the summary: in shared memory
+//       prints what was found           <----    one short message for each finding: a pipe
 //       summary, exit status                     the finding itself: a file in the artifacts folder
 //        |
-//        '-- Fuzzers (explore_fuzzers.h)         the other road: fuzz_trial under libFuzzer
+//        '-- Fuzzers (explore_fuzzers.h)         the other engine: fuzz_trial under libFuzzer
 //
 // Case N of seed S is the same scenario whichever worker runs it, and whatever ran before it.
 #pragma once
@@ -27,7 +27,7 @@
 namespace pivotcheck::cli {
 
 inline constexpr std::uint64_t no_case = UINT64_MAX;
-inline constexpr std::size_t recent_cases = 4096;   // per worker: more than it can do in a second
+inline constexpr std::size_t recent_cases = 4096;  // per worker: more than it can do in a second
 
 // What the cases of a run are made from.
 struct CaseSource {
@@ -44,10 +44,10 @@ struct RecentCase {
   std::atomic<std::int64_t> finished_ms{0};
 };
 
-// Written by one worker only, and read by the parent, which bears that a sum is a moment old.
+// Written by one worker; the parent may see slightly stale values.
 struct Slot {
   std::atomic<std::uint64_t> current{no_case};
-  std::atomic<std::int64_t> alive_ms{0};  // when it last got on with anything
+  std::atomic<std::int64_t> alive_ms{0};  // when it last made progress
   Counts counts;
   std::array<RecentCase, recent_cases> recent{};
   std::atomic<std::uint64_t> finished{0};  // how many entries of `recent` were ever written

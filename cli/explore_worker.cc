@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// explore_worker.cc: one worker of `pivotcheck explore`. The loop that matters is case_by_case():
+// explore_worker.cc: one worker of `pivotcheck explore`. Its loop is run_cases():
 //
 //     generate, which predicts --> perform, compare, count, report (check/trial/campaign.h)
 #include <utility>
@@ -13,7 +13,7 @@
 namespace pivotcheck::cli {
 namespace {
 
-// Reading both roads costs as much as all the rest of a case, so it is not done every time.
+// Reading the state by listmount and mountinfo costs as much as the rest of a case.
 constexpr int cross_check_every = 16;
 
 class Worker {
@@ -26,13 +26,13 @@ class Worker {
         slot_(slot),
         reporter_(std::move(reporter)) {}
 
-  void case_by_case() {
+  void run_cases() {
     while (!findings_.stop) {
       const std::uint64_t number = shared_.next_case++;
       if (number >= job_.cases_max) return;
       slot_.alive_ms = now_ms();
       slot_.current = number;
-      one(number);
+      run_case(number);
       RecentCase& recent = slot_.recent[slot_.finished++ % recent_cases];
       recent.number = number;
       recent.finished_ms = now_ms();
@@ -41,7 +41,7 @@ class Worker {
   }
 
  private:
-  void one(std::uint64_t number) {
+  void run_case(std::uint64_t number) {
     const Prediction generated = job_.source.make(number);
     gen::CoverageStats once;
     once.add(generated);
@@ -75,7 +75,7 @@ void work(const ExploreJob& job, Shared& shared, Findings& findings, Slot& slot,
     return send_message(pipe, Message::Kind::failure, trial.error().what);
   }
   const CampaignProcess process{findings, slot.counts, slot.alive_ms, pipe, job.artifacts};
-  Worker(job, shared, findings, slot, FindingReporter(process, std::move(*trial))).case_by_case();
+  Worker(job, shared, findings, slot, FindingReporter(process, std::move(*trial))).run_cases();
 }
 
 }  // namespace pivotcheck::cli

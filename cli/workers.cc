@@ -1,35 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// workers.cc: see workers.h.
+// workers.cc: the pipes of the workers, and what goes through them.
 #include "workers.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <csignal>
 #include <cstdint>
 #include <cstring>
-#include <new>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "base/unique_fd.h"
 #include "op/outcome.h"
-#include "output.h"
+#include "shared_memory.h"
+#include "supervisor.h"
 
 namespace pivotcheck::cli {
 namespace {
 
 constexpr int idle_interval_ms = 200;
 
-// What goes before the two texts of one Finished in a pipe.
+// In a pipe, this comes before the two texts of one Finished.
 struct Frame {
   std::uint64_t item;
   std::uint64_t text_bytes;
@@ -40,8 +37,8 @@ struct Frame {
 };
 
 struct Worker {
-  pid_t pid = -1;
-  UniqueFd pipe;
+  ChildProcess process;
+  UniqueFd pipe;  // its read end; closed once the worker has ended
   std::string received;
 };
 
@@ -96,16 +93,13 @@ Expected<Worker> start(const Workers& workers, Counter& next) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail("pipe2: " + errno_name(errno));
   UniqueFd read_end(ends[0]);
-  UniqueFd write_end(ends[1]);
-  flush();
-  const pid_t parent = ::getpid();
-  const pid_t pid = ::fork();
-  if (pid < 0) return fail("fork: " + errno_name(errno));
-  if (pid > 0) return Worker{pid, std::move(read_end), {}};
-  read_end.reset();
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() == parent) work(workers, next, write_end.get());
-  ::_exit(0);
+  const UniqueFd write_end(ends[1]);
+  auto process = ChildProcess::start([&] {
+    read_end.reset();
+    work(workers, next, write_end.get());
+  });
+  if (!process) return std::unexpected(process.error());
+  return Worker{std::move(*process), std::move(read_end), {}};
 }
 
 // Reads what there is; closes the pipe at its end.
@@ -120,17 +114,12 @@ void receive(Worker& worker, const Workers& workers) {
 
 void receive_all(std::vector<Worker>& running, const Workers& workers) {
   for (;;) {
-    std::vector<pollfd> waiting;
-    std::vector<Worker*> who;
-    for (Worker& worker : running) {
-      if (!worker.pipe) continue;
-      waiting.push_back({worker.pipe.get(), POLLIN, 0});
-      who.push_back(&worker);
-    }
-    if (waiting.empty()) return;
+    std::vector<pollfd> waiting;  // of each worker; one whose pipe is closed has the number -1
+    for (const Worker& worker : running) waiting.push_back({worker.pipe.get(), POLLIN, 0});
+    if (std::ranges::none_of(running, [](const Worker& one) { return bool(one.pipe); })) return;
     if (::poll(waiting.data(), waiting.size(), idle_interval_ms) > 0) {
       for (std::size_t i = 0; i < waiting.size(); ++i) {
-        if (waiting[i].revents != 0) receive(*who[i], workers);
+        if (waiting[i].revents != 0) receive(running[i], workers);
       }
     }
     workers.idle();
@@ -140,25 +129,17 @@ void receive_all(std::vector<Worker>& running, const Workers& workers) {
 }  // namespace
 
 Expected<void> run_in_workers(const Workers& workers) {
-  void* memory =
-      ::mmap(nullptr, sizeof(Counter), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return fail("mmap: " + errno_name(errno));
-  Counter& next = *new (memory) Counter(0);
+  const SharedMemory<Counter> next;
   std::vector<Worker> running;
-  Expected<void> result;
   for (std::size_t i = 0; i < workers.jobs; ++i) {
-    auto worker = start(workers, next);
-    if (worker) {
-      running.push_back(std::move(*worker));
-    } else if (running.empty()) {  // with fewer workers than wanted it goes on
-      result = std::unexpected(worker.error());
-      break;
-    }
+    auto worker = start(workers, *next);
+    // With fewer workers than wanted it goes on, but not with none.
+    if (!worker && running.empty()) return std::unexpected(worker.error());
+    if (worker) running.push_back(std::move(*worker));
   }
   receive_all(running, workers);
-  for (const Worker& worker : running) ::waitpid(worker.pid, nullptr, 0);
-  ::munmap(memory, sizeof(Counter));
-  return result;
+  for (Worker& worker : running) worker.process.wait();
+  return {};
 }
 
 }  // namespace pivotcheck::cli

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // workers.h: `run --jobs N`: N forked processes, each with a Trial of its own, share the files.
 //
-//     parent  <-- pipe -- worker 0: file 0, file 2, file 3 ...   who is free takes the next number,
-//             <-- pipe -- worker 1: file 1, file 4 ...           from a counter in shared memory
+//     parent  <-- pipe -- worker 0: file 0, file 2, file 3 ...   a worker that is free takes the
+//             <-- pipe -- worker 1: file 1, file 4 ...           next number from shared memory
 //
 // A worker that dies loses the file it was at; the others go on.
 #pragma once

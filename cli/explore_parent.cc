@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+// explore_parent.cc: start at Explore::run; helpers come first.
+#include "explore_parent.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <fstream>
+#include <memory>
+#include <set>
+#include <sstream>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/unique_fd.h"
+#include "check/trial/kernel_log.h"
+#include "explore_summary.h"
+#include "op/outcome.h"
+#include "output.h"
+#include "shared_memory.h"
+#include "supervisor.h"
+
+namespace pivotcheck::cli {
+namespace {
+
+constexpr std::int64_t shutdown_ms = 15'000;  // for a case under way when it is time to stop
+constexpr int poll_ms = 100;
+constexpr std::size_t failures_shown_max = 10;
+constexpr std::uint64_t warning_cases_max = 20'000;
+constexpr std::int64_t reduce_ms = 10'000;  // for the corpus, which usually takes a second
+
+volatile std::sig_atomic_t interrupted = 0;
+void interrupt(int) { interrupted = 1; }
+
+struct Pipe {
+  UniqueFd read_end;
+  UniqueFd write_end;
+};
+
+Pipe make_pipe() {
+  std::array<int, 2> ends{-1, -1};
+  (void)::pipe2(ends.data(), O_CLOEXEC);
+  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+class Explore {
+ public:
+  Explore(const ExploreLimits& limits, ExploreJob job, std::size_t jobs, FuzzerOptions fuzzers);
+
+  ExitStatus run();
+
+ private:
+  Supervisor::Callbacks worker_callbacks();
+  void start();
+  void watch();
+  void stop();
+  [[nodiscard]] std::int64_t end_ms() const;
+  void receive();
+  void print_finding(const std::string& path);
+  void report_failure(const std::string& what);
+  void report_lost_worker(std::size_t i, const std::string& how);
+  void watch_kernel_log();
+  std::uint64_t keep_recent_cases(const std::string& folder, std::int64_t since_ms) const;
+  void show_progress();
+  [[nodiscard]] Counts random_counts() const;
+  [[nodiscard]] Counts total() const;
+  [[nodiscard]] ExploreResult result(const Reduced& reduced) const;
+  [[nodiscard]] ExitStatus status() const;
+
+  const ExploreLimits limits_;
+  const ExploreJob job_;
+  Pipe pipe_ = make_pipe();
+  SharedMemory<Shared> shared_;
+  SharedMemory<Findings> findings_;
+  std::vector<std::unique_ptr<SharedMemory<Slot>>> slots_;  // of each worker
+  Supervisor workers_;
+  const std::string corpus_;
+  Fuzzers fuzzers_;
+  std::string received_;
+  KernelLog log_ = KernelLog::open();
+  const Release release_ = running_release();
+  Progress progress_;
+  const std::int64_t started_ms_ = now_ms();
+  std::int64_t ended_ms_ = 0;
+  std::int64_t next_progress_ms_ = 0;
+  std::set<std::string> failures_;  // that were shown
+  std::uint64_t failure_count_ = 0;
+  std::uint64_t warnings_ = 0;  // times that the kernel's log had some
+  bool any_found_ = false;
+};
+
+Explore::Explore(const ExploreLimits& limits, ExploreJob job, std::size_t jobs,
+                 FuzzerOptions fuzzers)
+    : limits_(limits),
+      job_(std::move(job)),
+      workers_(jobs, findings_->stop, worker_callbacks()),
+      corpus_(fuzzers.corpus),
+      fuzzers_(std::move(fuzzers), findings_, pipe_.write_end.get(),
+               [this](const std::string& what) { report_failure(what); }) {
+  for (std::size_t i = 0; i < jobs; ++i) slots_.push_back(std::make_unique<SharedMemory<Slot>>());
+}
+
+Supervisor::Callbacks Explore::worker_callbacks() {
+  return {.run = [this](std::size_t i) {
+            work(job_, *shared_, *findings_, **slots_[i], pipe_.write_end.get());
+          },
+          .alive_ms = [this](std::size_t i) -> auto& { return (*slots_[i])->alive_ms; },
+          .lost = [this](std::size_t i, const std::string& how) { report_lost_worker(i, how); },
+          .failed = [this](const std::string& what) { report_failure(what); },
+          .may_finish = true};
+}
+
+void Explore::start() {
+  if (!pipe_.write_end) return report_failure("pipe2: " + errno_name(errno));
+  gen::CoverageStats().add(job_.source.make(0));  // what is made once is made before the forks
+  workers_.start_all();
+  fuzzers_.start();
+}
+
+// --- what the processes say
+
+void Explore::receive() {
+  pollfd waiting{pipe_.read_end.get(), POLLIN, 0};
+  int timeout_ms = poll_ms;
+  while (::poll(&waiting, 1, timeout_ms) > 0 && (waiting.revents & POLLIN) != 0) {
+    timeout_ms = 0;
+    std::array<char, 1 << 16> buffer;
+    const ssize_t count = ::read(pipe_.read_end.get(), buffer.data(), buffer.size());
+    if (count <= 0) break;
+    received_.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  for (std::size_t end; (end = received_.find('\n')) != std::string::npos;) {
+    const std::string text = received_.substr(1, end - 1);
+    const auto kind = static_cast<Message::Kind>(received_.front());
+    received_.erase(0, end + 1);
+    if (kind == Message::Kind::finding) print_finding(text);
+    if (kind == Message::Kind::failure) report_failure(text);
+  }
+}
+
+void Explore::print_finding(const std::string& path) {
+  any_found_ = true;
+  progress_.clear();
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  print(text.str() + "\n");
+  flush();
+}
+
+void Explore::report_failure(const std::string& what) {
+  ++failure_count_;
+  // The same failure of many cases ("case 12: ...") is shown once.
+  const std::size_t after_number = what.find(": ");
+  const std::string failure = after_number == std::string::npos ? what : what.substr(after_number);
+  if (failures_.size() >= failures_shown_max || !failures_.insert(failure).second) return;
+  progress_.clear();
+  complain(what);
+}
+
+void Explore::report_lost_worker(std::size_t i, const std::string& how) {
+  Slot& slot = **slots_[i];
+  const std::uint64_t number = slot.current.exchange(no_case);
+  if (number == no_case) return report_failure("a worker " + how + " between two cases");
+  ++slot.counts.not_run;
+  Scenario scenario = scenario_of(job_.source.make(number).program);
+  scenario.title = "a worker " + how;
+  scenario.about = {fmt::format("kernel {}", job_.release),
+                    fmt::format("seed {} case {}", job_.source.seed, number)};
+  const std::string path = fmt::format("{}/lost-case-{}.scn", job_.artifacts, number);
+  const bool written = write_file(path, pivotcheck::print(scenario));
+  report_failure(fmt::format("case {}: a worker {}: {}{}", number, how, path,
+                             written ? "" : ", which can't be written: " + errno_name(errno)));
+}
+
+// --- the kernel's log
+
+// A warning names no case: every case that any process was at in the last second is kept.
+void Explore::watch_kernel_log() {
+  const auto lines = log_.kernel_warnings();
+  if (lines.empty()) return;
+  progress_.clear();
+  for (const std::string& line : lines) complain("the kernel's log: " + line);
+  const std::string folder = fmt::format("{}/alarm-{}", job_.artifacts, ++warnings_);
+  ::mkdir(folder.c_str(), 0755);
+  const std::int64_t since_ms = now_ms() - 1000 - poll_ms;
+  const std::uint64_t kept =
+      keep_recent_cases(folder, since_ms) + fuzzers_.keep_recent(folder, since_ms);
+  complain(fmt::format("  the {} cases of that second: {}", kept, folder));
+}
+
+std::uint64_t Explore::keep_recent_cases(const std::string& folder, std::int64_t since_ms) const {
+  std::uint64_t kept = 0;
+  const auto keep = [&](std::uint64_t number) {
+    if (number == no_case || kept >= warning_cases_max) return;
+    const std::string path = fmt::format("{}/case-{}.scn", folder, number);
+    if (write_file(path, pivotcheck::print(scenario_of(job_.source.make(number).program)))) ++kept;
+  };
+  for (const auto& slot : slots_) {
+    keep((*slot)->current);
+    for (const RecentCase& recent : (*slot)->recent) {
+      if (recent.finished_ms >= since_ms) keep(recent.number);
+    }
+  }
+  return kept;
+}
+
+// --- figures
+
+Counts Explore::random_counts() const {
+  Counts counts;
+  for (const auto& slot : slots_) counts.add((*slot)->counts);
+  return counts;
+}
+
+Counts Explore::total() const {
+  Counts counts = random_counts();
+  counts.add(fuzzers_.counts());
+  if (!fuzzers_.missing().empty()) ++counts.not_run;
+  return counts;
+}
+
+// On a terminal one line that is written over; elsewhere lines, rarer the longer it takes.
+void Explore::show_progress() {
+  if (now_ms() < next_progress_ms_) return;
+  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  const double seconds = static_cast<double>(now_ms() - started_ms_) / 1000.0;
+  const std::string line = progress_line(seconds, total(), release_);
+  if (terminal) {
+    progress_.show(line);
+  } else {
+    complain(line);
+  }
+  next_progress_ms_ = now_ms() + 2000 + (terminal ? 0 : static_cast<std::int64_t>(seconds * 30));
+}
+
+ExploreResult Explore::result(const Reduced& reduced) const {
+  const auto seconds_since = [&](std::int64_t begin_ms) {
+    return static_cast<double>(ended_ms_ - begin_ms) / 1000.0;
+  };
+  ExploreResult result{.release = release_,
+                       .seconds = seconds_since(started_ms_),
+                       .total = total(),
+                       .random = {.counts = random_counts(),
+                                  .jobs = workers_.count(),
+                                  .seconds = seconds_since(started_ms_),
+                                  .cpu_seconds = workers_.cpu_seconds()},
+                       .libfuzzer = {},
+                       .libfuzzer_missing = fuzzers_.missing(),
+                       .kernel_warnings = log_.readable()
+                                              ? std::to_string(warnings_)
+                                              : "not watched, " + log_.unreadable_because(),
+                       .seed = job_.source.seed,
+                       .artifacts = job_.artifacts,
+                       .corpus = corpus_,
+                       .features = reduced.features};
+  if (fuzzers_.jobs() > 0 && fuzzers_.missing().empty()) {
+    result.libfuzzer = {.counts = fuzzers_.counts(),
+                        .jobs = fuzzers_.jobs(),
+                        .seconds = seconds_since(std::max(started_ms_, fuzzers_.started_ms())),
+                        .cpu_seconds = fuzzers_.cpu_seconds()};
+  }
+  return result;
+}
+
+ExitStatus Explore::status() const {
+  const Counts counts = total();
+  if (counts.disagreements > 0) return ExitStatus::disagreed;
+  if (failure_count_ > 0 || warnings_ > 0 || counts.not_run > 0) return ExitStatus::harness;
+  return counts.stats.scenarios > 0 ? ExitStatus::agreed : ExitStatus::nothing_ran;
+}
+
+// --- from the start to the end
+
+std::int64_t Explore::end_ms() const {
+  if (!limits_.seconds || fuzzers_.is_building()) return INT64_MAX;
+  return std::max(started_ms_, fuzzers_.started_ms()) +
+         static_cast<std::int64_t>(*limits_.seconds) * 1000;
+}
+
+// Until the time is up, the cases are used up, or a signal ends it.
+void Explore::watch() {
+  bool working = true;
+  while (working && interrupted == 0 && now_ms() < end_ms() &&
+         !(limits_.until_found && any_found_)) {
+    receive();
+    watch_kernel_log();
+    working = workers_.poll();
+    const bool fuzzing = fuzzers_.poll();
+    // A number of cases is a number of random ones; without it libFuzzer may go on alone.
+    if (!limits_.has_cases) working = working || fuzzing;
+    show_progress();
+  }
+}
+
+void Explore::stop() {
+  findings_->stop = true;
+  fuzzers_.stop_building();
+  const std::int64_t deadline_ms = now_ms() + shutdown_ms;
+  bool working = true;
+  while (working && now_ms() < deadline_ms) {
+    receive();
+    working = workers_.poll();
+    working = fuzzers_.poll() || working;
+  }
+  fuzzers_.kill_rest();
+  workers_.kill_rest(fmt::format("did not end within {} s", shutdown_ms / 1000));
+  receive();
+  watch_kernel_log();
+  ended_ms_ = now_ms();
+}
+
+ExitStatus Explore::run() {
+  if (::mkdir(job_.artifacts.c_str(), 0755) != 0 && errno != EEXIST) {
+    complain(fmt::format("mkdir {}: {}", job_.artifacts, errno_name(errno)));
+    return ExitStatus::harness;
+  }
+  struct sigaction action {};
+  action.sa_handler = interrupt;
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  start();
+  watch();
+  stop();
+  const Reduced reduced = fuzzers_.reduce(now_ms() + reduce_ms);
+  progress_.clear();
+  print(summary(result(reduced)));
+  ::rmdir(job_.artifacts.c_str());  // succeeds if nothing is in it
+  return status();
+}
+
+}  // namespace
+
+ExitStatus run_explore(const ExploreLimits& limits, ExploreJob job, std::size_t jobs,
+                       FuzzerOptions fuzzers) {
+  return Explore(limits, std::move(job), jobs, std::move(fuzzers)).run();
+}
+
+}  // namespace pivotcheck::cli
