@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bare_switch.c: the system calls of `pivotcheck switch` with dot-dot, as short as a program can have
- * them: a child by vfork, the switch, exec, and the parent waits. What the command costs above that
+ * bare_switch.c: the system calls of `pivotcheck switch` with dot-dot, as few as they can be:
+ * a child by vfork, the switch, exec, and the parent waits. What the command costs above that
  * is its own; what this costs is the kernel's.
  *
  *     bare_switch ROOT PARENT COMMAND      PARENT: the mount that ROOT is on

@@ -142,8 +142,8 @@ def show(comparisons, pace, missing, everything):
     counts = [f"{sum(one.verdict == verdict for one in deciding)} {verdict}"
               for verdict in ("faster", "slower", "same", "too noisy")]
     print(f"pace: B needs {math.exp(pace):.2f} times A's time in the median of all")
-    print(f"{len(deciding)} compared: {', '.join(counts)}; {len(others)} more wait for RCU and have "
-          f"no verdict{'' if everything else ' (--verbose shows all)'}")
+    print(f"{len(deciding)} compared: {', '.join(counts)}; {len(others)} more wait for RCU and "
+          f"have no verdict{'' if everything else ' (--verbose shows all)'}")
 
 
 def main():

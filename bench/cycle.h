@@ -1,17 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 // cycle.h: cycles of one setting, performed by the calling process, which they change for good.
+//
+// A setting is a strategy and the world that it works in (old_tree.h). One cycle of it:
+//
+//     the old tree -- fork -- namespaces -- propagation -- bind -- pivot -- detach -- teardown
+//     (not timed)     |<-------------------- setup ----------------------->|        |
+//                     |<----------------------------- cycle ----------------------->|
+//
+// Cycles are timed in turn phase by phase and as a whole, so that reading the clocks in between
+// adds nothing to `setup` and `cycle`.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 
 #include "base/failure.h"
 #include "old_tree.h"
 #include "raw_syscalls.h"
-#include "settings.h"
 #include "switch/step_executor.h"
 
 namespace pivotcheck::bench {
+
+struct Cost {
+  double wall_us = 0;
+  double cpu_us = 0;  // of the thread, or of the child
+};
+// Of one cycle, by part; `prepare` is what template makes once for many switches.
+using Sample = std::map<std::string, Cost, std::less<>>;
 
 // Real work that is added to one phase, in percent of what it takes: a comparison must notice it.
 struct Planted {
@@ -33,8 +50,8 @@ class Cycles {
   // The process is in the old tree afterwards.
   static Expected<Cycles> make(const Setting& setting, const Planted& planted);
 
-  // One cycle; `phases`: part by part, else `setup` and `cycle` as a whole. A failure names the step
-  // and its errno.
+  // One cycle; `phases`: part by part, else `setup` and `cycle` as a whole. A failure names the
+  // step and its errno.
   Expected<Sample> run(bool phases);
   // The steps alone, in this process, which stays where they lead.
   Expected<void> perform_steps();

@@ -4,22 +4,22 @@
 //     harness    whole cases as `pivotcheck explore` does them: generate (which predicts), perform,
 //                read, compare
 //     bare       the system calls and reads of the very same cases, and nothing else: no model, no
-//                generator, no comparison, no protocol, and nothing is parsed or kept. Recorded once
-//                are the steps, and the tasks left at the end with their descriptors. For each case:
-//                a fresh world; the steps; the same links, listmount, statmount; each 16th time
-//                mountinfo
+//                generator, no comparison, no protocol; nothing is parsed or kept. Recorded once
+//                are the steps, and the tasks left at the end with their descriptors. For each
+//                case: a fresh world; the steps; the same links, listmount, statmount; each 16th
+//                time mountinfo
 //
 // for 1 to 16 workers, each a process of its own on either side. Ends with a line for each number
 // of workers: the medians of the rates, their ratio, which should stay below 1.5, and the ratio of
 // the processor time that both took.
 //
 // On the bare side the executor's own code makes the calls (check/driver/executor.h), so that both
-// sides have the same reset, tasks and turns. Its reads are a second road to those of observe/, on
+// sides have the same reset, tasks and turns. Its reads are those of observe/ written once more, on
 // purpose: without what is made of them.
 //
-// Cases wait for RCU, so the best rate takes several workers for each core. On a machine that others
-// use as well, a process that sleeps waits for them before it goes on, and the harness sleeps more
-// often (its two processes take turns): there the ratio of processor time is the one that counts.
+// Cases wait for RCU, so the best rate takes several workers for each core. On a machine that
+// others use as well, a process that sleeps waits for them before it goes on, and the harness sleeps
+// more often (its two processes take turns): there the ratio of processor time counts.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>

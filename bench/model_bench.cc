@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // model_bench.cc: how many steps a second the model predicts, on one core.
 //
-// Each iteration makes a world and performs ten_mounts.scn in it. The counter is steps, and the time
-// to make the world is in it. The snapshot of the world and the parser are measured apart.
+// Each iteration makes a world and performs ten_mounts.scn in it. The counter is steps; the time to
+// make the world is in it. The snapshot of the world and the parser are measured apart.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// old_tree.h: the world that a switch of root starts in: a mount namespace with as many mounts as
-// the setting says, of the propagation that it says, and a directory to be the new root.
+// old_tree.h: what is measured: a strategy in a world. The world that it starts in is a mount
+// namespace with so many mounts, of one propagation, and a directory to be the new root.
 //
 //     /          a tmpfs that no other namespace has
 //     |-- new    the new root, a directory: bin/, proc/
@@ -14,10 +14,28 @@
 
 #include "base/failure.h"
 #include "base/unique_fd.h"
-#include "settings.h"
 #include "switch/strategy/step.h"
 
 namespace pivotcheck::bench {
+
+// What performs the steps: a thread, which goes back with setns and so destroys the namespace that
+// it leaves; or a forked child, which exits afterwards.
+enum class ExecMode : unsigned char { thread, exits };
+enum class Tree : unsigned char { private_, slave, shared };
+enum class UserNamespace : unsigned char { none, unmapped, mapped };
+// How a step is performed: by the library, or by raw system calls prepared before (raw_syscalls.h).
+enum class Impl : unsigned char { library, raw_syscalls };
+
+struct Setting {
+  Strategy strategy = Strategy::dot_dot;
+  bool own_mounts = false;  // chroot in a mount namespace of its own, which it can do without
+  Impl impl = Impl::library;
+  ExecMode mode = ExecMode::thread;
+  unsigned mounts = 30;  // in the old tree
+  Tree tree = Tree::private_;
+  unsigned peers = 0;  // other namespaces with a peer of each mount; Tree::shared only
+  UserNamespace user = UserNamespace::none;
+};
 
 struct OldTree {
   UniqueFd here;                // its mount namespace

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <concepts>
 
 namespace pivotcheck::bench {
 namespace {
@@ -173,13 +172,12 @@ struct RawSyscalls::Translator {
     };
   }
   // About processes: the caller's part.
-  template <class Step>
-    requires(std::same_as<Step, strategy::NewPidNamespace> || std::same_as<Step, strategy::MapIds> ||
-             std::same_as<Step, strategy::KeepNamespace> || std::same_as<Step, strategy::DropPrivileges> ||
-             std::same_as<Step, strategy::Execute>)
-  Call operator()(const Step&) {
-    return [] { return 0L; };
-  }
+  static long nothing() { return 0; }
+  Call operator()(const strategy::NewPidNamespace&) { return nothing; }
+  Call operator()(const strategy::MapIds&) { return nothing; }
+  Call operator()(const strategy::KeepNamespace&) { return nothing; }
+  Call operator()(const strategy::DropPrivileges&) { return nothing; }
+  Call operator()(const strategy::Execute&) { return nothing; }
   Call operator()(const Op& op) { return std::visit(*this, op); }
   Call operator()(const auto&) { return nullptr; }
 };

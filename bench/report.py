@@ -153,7 +153,7 @@ def rival_bars(rivals):
 def switch_plots(figures):
     """(title, what to see, figure)"""
     yield ("Phases, strategy by strategy",
-           "First, where the processor works: to copy the mount tree (namespaces) and to destroy it "
+           "First, where the processor works: to copy the mount tree (namespaces), to destroy it "
            "(teardown). Then, how long it takes: detach and teardown wait for RCU. Each cycle in a "
            "child that exits, 30 mounts, medians.", phases(figures))
     yield ("Cost against the mounts of the old tree",
@@ -173,8 +173,8 @@ def switch_plots(figures):
            against(figures, "tree", "propagation, and how many peers each mount has",
                    (("cpu_us", "cycle", "processor time of a cycle"),)))
     yield ("Detach and teardown, and how they vary",
-           "What waits for RCU: the medians over the rounds of the tenth percentile, the median and "
-           "the ninetieth. A long line is a wait that depends on the rest of the machine.",
+           "What waits for RCU: the medians over the rounds of the tenth percentile, the median "
+           "and the ninetieth. A long line is a wait that depends on the rest of the machine.",
            waits(figures))
 
 
@@ -251,6 +251,6 @@ def comparison_page(run_a, run_b, comparisons):
     context = [(name, f"{run_a['context'].get(name)} → {run_b['context'].get(name)}")
                for name in runs.CONTEXT if name in run_a["context"]]
     return document("Two runs compared", [
-        rows(context), "<h2>Ratios of processor time, B to A</h2><p>Red took longer in B, blue less. "
-        "A cell has a verdict only where the difference is more than the noise of both runs.</p>"
+        rows(context), "<h2>Ratios of processor time, B to A</h2><p>Red took longer in B, blue "
+        "less. A cell has a verdict only where the difference is more than the noise of both runs.</p>"
         "<div class=\"wide\"><table>", *comparison_rows(comparisons), "</table></div>"])

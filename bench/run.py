@@ -249,7 +249,8 @@ def measure_switching(arguments):
 def measure_rivals(arguments):
     import rivals
     result = rivals.measure(arguments)
-    runs.write_whole(os.path.join(arguments.out, "rivals.json"), json.dumps(result, indent=1) + "\n")
+    text = json.dumps(result, indent=1) + "\n"
+    runs.write_whole(os.path.join(arguments.out, "rivals.json"), text)
     rivals.show(result)
     write_report(arguments.out, runs.read_json(os.path.join(arguments.out, "bench.json")), result)
     return 0

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// switch_bench.cc: what switching root costs with one setting (settings.h): a batch of cycles, in a
+// switch_bench.cc: what switching root costs with one setting (cycle.h): a batch of cycles, in a
 // process that ends then. bench/run.py starts it for each setting in each round.
 //
 // The setting is a benchmark of Google Benchmark with manual time. One iteration is two cycles: one
@@ -10,7 +10,7 @@
 //
 //     switch_bench --strategy NAME [--mode thread|exits] [--mounts N] ...
 //     switch_bench --draw ...          the world after the last step of that setting, as text
-//     switch_bench --check             do the raw system calls lead to the same world as the library?
+//     switch_bench --check             do library and raw system calls lead to the same world?
 //     switch_bench --strategies        the names of all, a line each
 //
 // A setting that fails is an error of its benchmark. Exit status: 0, 1 if --check finds a
@@ -97,7 +97,8 @@ int draw_world_at_the_end(const Setting& setting) {
   const std::vector<LiveTask> tasks{{.name = "A", .pid = ::getpid(), .handles = {}}};
   const auto seen = observer->observe(tasks, Source::mountinfo);
   if (!seen) return refuse(seen.error().what);
-  for (const std::string& line : pivotcheck::draw(canonical(seen->snapshot))) std::puts(line.c_str());
+  const Snapshot world = canonical(seen->snapshot);
+  for (const std::string& line : draw(world)) std::puts(line.c_str());
   return 0;
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// switch_overhead.cc: what the library costs on top of the system calls it makes. Each strategy with
-// a namespace of its own, in a mount namespace; with a user namespace and one id, too; and with a
-// PID namespace as well. Each twice: as raw system calls (raw_syscalls.h) between the cheapest clone
-// that does and an execve, and by RootSwitch. Both start a static true in the new root and wait.
+// switch_overhead.cc: what the library costs on top of the system calls it makes. Each strategy in
+// a mount namespace; with a user namespace and one id, too; and with a PID namespace as well. Each
+// twice: as raw system calls (raw_syscalls.h) between the cheapest clone that does and an execve,
+// and by RootSwitch. Both start a static true in the new root and wait.
 //
-// By hand there are the calls of every step, and a pipe that is closed on exec, which tells that the
-// command was started, where it is a fork. There is nothing of what makes a library: no report of
+// By hand there are the calls of every step, and, where it is a fork, a pipe that is closed on exec,
+// which tells that the command was started. There is nothing of what makes a library: no report of
 // what was refused, no pidfd, no signals blocked and no handlers reset, an init that only waits. So
 // the ratio says what all of that costs.
 //
