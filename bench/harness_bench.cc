@@ -18,8 +18,8 @@
 // purpose: without what is made of them.
 //
 // Cases wait for RCU, so the best rate takes several workers for each core. On a machine that
-// others use as well, a process that sleeps waits for them before it goes on, and the harness sleeps
-// more often (its two processes take turns): there the ratio of processor time counts.
+// others use as well, a process that sleeps waits for them before it goes on, and the harness
+// sleeps more often (its two processes take turns): there the ratio of processor time counts.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>

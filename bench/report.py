@@ -252,5 +252,5 @@ def comparison_page(run_a, run_b, comparisons):
                for name in runs.CONTEXT if name in run_a["context"]]
     return document("Two runs compared", [
         rows(context), "<h2>Ratios of processor time, B to A</h2><p>Red took longer in B, blue "
-        "less. A cell has a verdict only where the difference is more than the noise of both runs.</p>"
-        "<div class=\"wide\"><table>", *comparison_rows(comparisons), "</table></div>"])
+        "less. A cell has a verdict where the difference is more than the noise of both runs."
+        "</p><div class=\"wide\"><table>", *comparison_rows(comparisons), "</table></div>"])

@@ -4,8 +4,8 @@
 // twice: as raw system calls (raw_syscalls.h) between the cheapest clone that does and an execve,
 // and by RootSwitch. Both start a static true in the new root and wait.
 //
-// By hand there are the calls of every step, and, where it is a fork, a pipe that is closed on exec,
-// which tells that the command was started. There is nothing of what makes a library: no report of
+// By hand there are the calls of every step, and, after a fork, a pipe that is closed on exec, which
+// tells that the command was started. There is nothing of what makes a library: no report of
 // what was refused, no pidfd, no signals blocked and no handlers reset, an init that only waits. So
 // the ratio says what all of that costs.
 //
