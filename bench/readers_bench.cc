@@ -18,6 +18,7 @@
 #include "check/driver/kernel_driver.h"
 #include "observe/mountinfo.h"
 #include "observe/observe.h"
+#include "scenario/program.h"
 #include "scenario/scenario.h"
 
 namespace {
@@ -27,23 +28,21 @@ using namespace pivotcheck;
 bool failed = false;
 
 // The root mount, and binds of one directory of it.
-std::vector<Step> world_of(std::int64_t mounts) {
+Expected<Program> world_of(std::int64_t mounts) {
   std::string text = "mkdir /s\n";
   for (std::int64_t i = 1; i < mounts; ++i) {
     const std::string place = "/m" + std::to_string(i);
     text += "mkdir " + place + "\nbind /s " + place + "\n";
   }
-  std::vector<Step> steps;
-  const auto scenario = parse(text);
-  for (const ScenarioStep& step : scenario->steps) steps.push_back(step.step);
-  return steps;
+  return resolve(*parse(text));
 }
 
 void read(benchmark::State& state, KernelDriver& driver, const Observer& observer, Source source) {
   if (!observer.has(source)) return state.SkipWithError("NOT RUN: this kernel has no listmount");
-  const std::vector<Step> steps = world_of(state.range(0));
-  const std::vector<Outcome> all_ok(steps.size());
-  const auto performed = driver.perform(steps, all_ok, std::chrono::seconds(10));
+  const auto program = world_of(state.range(0));
+  if (!program) return state.SkipWithError("its world has no program");
+  const std::vector<Outcome> all_ok(program->steps.size());
+  const auto performed = driver.perform(*program, all_ok, std::chrono::seconds(10));
   failed = failed || !performed || performed->outcomes != all_ok;
   if (failed) return state.SkipWithError("its world can't be made");
   for (auto _ : state) {
