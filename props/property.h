@@ -2,10 +2,10 @@
 // property.h: what a property is. Its name is a sentence, its check is a few lines, and all of them
 // together are the specification (`properties --list`).
 //
-//     scenario --> check(Case&) --+--> case.met()       the situation it is about came up
-//                                 '--> case.require()   throws Broken where the sentence is untrue
+//     scenario --> check(Case&) --+--> case.note_relevant()   the situation it is about came up
+//                                 '--> case.require()         throws Broken if the sentence is untrue
 //
-// A check that never met what it is about has proved nothing. Such a case is discarded, and a
+// A case in which that situation does not come up proves nothing. It is discarded, and a
 // property that finds too few others fails: none of them can be true because nothing happened.
 #pragma once
 

@@ -130,7 +130,7 @@ Scenario random_scenario(const ScenarioOptions& options, const rc::Random& rando
 
 rc::Gen<Scenario> scenarios(ScenarioOptions options) {
   return [options = std::move(options)](const rc::Random& random, int size) {
-    return rc::shrinkable::shrinkRecur(random_scenario(options, random, size), shrunk);
+    return rc::shrinkable::shrinkRecur(random_scenario(options, random, size), &shrunk);
   };
 }
 

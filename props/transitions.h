@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // transitions.h: what the properties of the model check: a step, the world before and after it.
 //
-//     for_each<PivotRoot>(one, [&](const Transition& moment, const PivotRoot& op) { ... });
+//     for_each<PivotRoot>(one, [&](const Transition& transition, const PivotRoot& op) { ... });
 //
 // The helpers here work out "peer", "shows" and "leads to" from World's plain data, as the
 // documentation defines them. They do not call the model's propagation: that is what they check.

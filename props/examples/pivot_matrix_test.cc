@@ -195,7 +195,7 @@ TEST_CASE("each pair of places for pivot_root is answered as the model says, in 
       stats.append(std::to_string(count));
     }
     MESSAGE(matrix.cases, " pairs", stats);
-    // Every reason for which pivot_root refuses is met, but the capability, which all have here.
+    // Every reason for which pivot_root refuses comes up, except the capability: all have it here.
     for (const RuleInfo& rule : rule_table()) {
       if (rule.calls != Calls{Call::pivot_root} || rule.rule == Rule::pivot_no_capability) continue;
       CHECK_MESSAGE(matrix.rules[rule.rule] > 0, rule.name);
