@@ -283,7 +283,7 @@ Complaint read_option(int which, std::string_view value, Wanted& wanted) {
 // The words before "--": options and ROOT.
 Complaint read_options(int count, char** words, Wanted& wanted) {
   ::opterr = 0;
-  ::optind = 0;  // GNU: start anew, whoever has used it before
+  ::optind = 0;  // GNU: start anew, even if it was used before
   for (;;) {
     const int which = ::getopt_long(count, words, ":h", option_table, nullptr);
     if (which < 0) break;

@@ -8,7 +8,7 @@
  * is one inside to work with. It prints "OUT" if the file could be opened, "in" if not, and ends with
  * 0; anything else is a broken attack, status 2. A way that the kernel refuses is "in".
  *
- * It is C, and small, so that whoever doubts the table can read it all. */
+ * It is C, and small, so that a reader who doubts the table can check all of it. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# How `pivotcheck switch` ends: exit statuses, signals, and that nothing stays behind however it
+# How `pivotcheck switch` ends: exit statuses, signals, and that nothing is left however it
 # ends.
 source "$(dirname "$0")/common.sh"
 source "$(dirname "$0")/roots.sh"
@@ -34,15 +34,15 @@ for pid in '' ,pid; do
   expect 126 switch root -- /data/plain
 done
 
-# one_line STATUS ARGUMENT...: refused, with one line; nothing stays behind, nothing was started.
+# one_line STATUS ARGUMENT...: refused, with one line; nothing is left, nothing was started.
 one_line() {
   local wanted=$1
   shift
   expect "$wanted" as_user "$PIVOTCHECK" switch "$@"
   [[ $(wc -l <err) -eq 1 && $(cat err) == 'pivotcheck switch: '* ]] || die "not one clear line: $*"
   [[ ! -s out ]] || die "it ran: $*"
-  mounts | cmp - before || die "a mount stayed behind: $*"
-  ls -A root | cmp - names_before || die "a name stayed behind: $*"
+  mounts | cmp - before || die "a mount is left: $*"
+  ls -A root | cmp - names_before || die "a name is left: $*"
 }
 user=(--unshare user --map root)
 run=(-- echo ran)
@@ -92,7 +92,7 @@ as_user "$PIVOTCHECK" switch "${user[@]}" root "${run[@]}" </ 2>err >out && die 
 has err 'descriptor 0 is a directory'
 
 # --- signals -------------------------------------------------------------------------------------
-# A number that no other process has among its arguments; whoever is left is found by it.
+# A number that no other process has among its arguments; it finds what is left.
 mark=$((RANDOM + 100000))
 is_there() { grep -qsz "^$mark\$" /proc/[0-9]*/cmdline; }
 gone() { ! is_there; }
@@ -104,7 +104,7 @@ await() {
   done
   die "waited in vain: $*"
 }
-# start ARGUMENT...: in the background; it is $!. Such ignore SIGINT, but for env.
+# start ARGUMENT...: in the background, as $!. The shell makes such processes ignore SIGINT; env undoes it.
 start() {
   "${as_user[@]}" env --default-signal=INT \
     "$PIVOTCHECK" switch --unshare "user$pid" --map root "$@" </dev/null >out 2>err &

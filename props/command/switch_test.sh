@@ -7,7 +7,7 @@ needs_user_namespaces
 open_up
 make_root root
 [[ $EUID -ne 0 ]] || chown -R 65534:65534 root
-exec 9</  # what the caller has open must not get in
+exec 9</  # a descriptor of the caller's: it must not be open inside
 
 cat >root/look <<'END'
 #!/bin/sh

@@ -169,8 +169,8 @@ struct Plan {
 
 Steps steps(Strategy strategy, const Plan& plan);
 
-// Each in its own file, whose opening comment says where it comes from, why each step stands where
-// it stands, and what it guarantees.
+// Each in its own file; its header says where the sequence comes from, why each step comes where
+// it does, and what it guarantees.
 Steps put_old(const Plan& plan);
 Steps dot_dot(const Plan& plan);
 Steps manual(const Plan& plan);
