@@ -45,23 +45,17 @@ std::string_view name(Phase phase);
 
 // The first process of a new PID namespace does the rest. It becomes init: it reaps, and passes
 // signals on.
-struct NewPidNamespace {
-  bool operator==(const NewPidNamespace&) const = default;
-};
+struct NewPidNamespace {};
 // The process waits until its parent has written the id maps of its new user namespace, then takes
 // its ids there. To the model: part of `unshare user`.
-struct MapIds {
-  bool operator==(const MapIds&) const = default;
-};
+struct MapIds {};
 // IPC, UTS, network and control group namespaces, as CLONE_... bits.
 struct UnshareOthers {
   unsigned long kinds = 0;
-  bool operator==(const UnshareOthers&) const = default;
 };
 // A directory that nobody else can enter, not even for a moment: mkdir with mode 0700.
 struct MakePrivateDirectory {
   Path path;
-  bool operator==(const MakePrivateDirectory&) const = default;
 };
 // Opens `path` with `root` as the root directory: no link and no '..' leads out of it (openat2,
 // RESOLVE_IN_ROOT). To the model, where no such link exists: open.
@@ -69,34 +63,26 @@ struct OpenInRoot {
   HandleName handle;
   HandleName root;
   std::string path;  // begins with '/'
-  bool operator==(const OpenInRoot&) const = default;
 };
 // A new proc filesystem of the process's PID namespace, as a detached mount; and its attachment,
 // which closes the handle.
 struct NewProc {
   HandleName handle;
-  bool operator==(const NewProc&) const = default;
 };
 struct AttachProc {
   HandleName proc;
   HandleName target;
-  bool operator==(const AttachProc&) const = default;
 };
 // The parent opens the process's mount namespace (and its user namespace, if it is new) and keeps
 // it under this task's name, for `setns` in later switches. To the model: a task that stays there
 // (spawn).
 struct KeepNamespace {
   TaskName name;
-  bool operator==(const KeepNamespace&) const = default;
 };
 // Capabilities, no_new_privs, seccomp, descriptors: what the command must not have.
-struct DropPrivileges {
-  bool operator==(const DropPrivileges&) const = default;
-};
+struct DropPrivileges {};
 // The command.
-struct Execute {
-  bool operator==(const Execute&) const = default;
-};
+struct Execute {};
 
 using Action = std::variant<Op, NewPidNamespace, MapIds, UnshareOthers, MakePrivateDirectory,
                             OpenInRoot, NewProc, AttachProc, KeepNamespace, DropPrivileges,
@@ -106,7 +92,6 @@ struct SwitchStep {
   Phase phase = Phase::start;
   Action action;
   std::string about = {};  // for messages: "the mount at /proc"; "" if the action says it all
-  bool operator==(const SwitchStep&) const = default;
 };
 using Steps = std::vector<SwitchStep>;
 
@@ -124,20 +109,16 @@ struct BindMount {
   bool recursive = true;
   bool read_only = false;  // all the way down
   bool of_file = false;    // the source is no directory
-  bool operator==(const BindMount&) const = default;
 };
 struct TmpfsMount {
   std::string target;
-  bool operator==(const TmpfsMount&) const = default;
 };
 struct ProcMount {
   std::string target;
-  bool operator==(const ProcMount&) const = default;
 };
 // A small tmpfs with null, zero, full, random, urandom and tty of the caller's /dev.
 struct DevMount {
   std::string target;
-  bool operator==(const DevMount&) const = default;
 };
 using MountRequest = std::variant<BindMount, TmpfsMount, ProcMount, DevMount>;
 
@@ -147,7 +128,6 @@ struct Entry {
   std::string name;
   Kind kind = Kind::directory;
   std::string link_target;  // of a symlink
-  bool operator==(const Entry&) const = default;
 };
 
 // Paths are absolute paths of the caller's, without links; targets of mounts are paths in the new
