@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// failure.h: a harness failure, the second of the three kinds of answer (outcome, failure,
-// assertion). The harness could not do its work: no user namespaces, a worker died, a file can't be
-// read. It is reported with exit status 3 or 4, and never counts as a result of the kernel.
+// failure.h: the harness could not do its work: no user namespaces, a worker died, a file can't be
+// read. Reported with exit status 3 or 4; never a result of the kernel. What else can go wrong, and
+// which type says so: CONTRIBUTING.md, "When something goes wrong".
 #pragma once
 
 #include <expected>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// live_task.h: a task of a world that stands still, as the driver leaves it and the observers find
-// it. It is what kernel/ and observe/ share, and all they share.
+// live_task.h: a task of a world that stands still, as the driver leaves it and the observers read
+// it. The driver and observe/ share nothing else.
 #pragma once
 
 #include <sys/types.h>

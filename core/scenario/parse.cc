@@ -17,6 +17,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/check.h"
+#include "scenario/program.h"
 #include "scenario/scenario.h"
 #include "scenario/syntax.h"
 #include "scenario/words.h"
@@ -71,28 +73,13 @@ constexpr bool may_be_left_out<OpenTreeFlag> = true;
 template <>
 constexpr bool may_be_left_out<MoveMountFlag> = true;
 
-// Which tasks there are, and were: a name is given once.
-class Tasks {
- public:
-  [[nodiscard]] bool alive(std::string_view name) const {
-    const auto found = alive_.find(name);
-    return found != alive_.end() && found->second;
-  }
-  [[nodiscard]] bool used(std::string_view name) const { return alive_.contains(name); }
-  void begin(std::string name) { alive_.emplace(std::move(name), true); }
-  void end(const std::string& name) { alive_[name] = false; }
-
- private:
-  std::map<std::string, bool, std::less<>> alive_{{std::string(syntax::default_task), true}};
-};
-
 // Reads the arguments of one step and its outcome. Every function that returns bool has set the
 // complaint where it returns false.
 class StepReader {
  public:
-  // The words of `line` from byte `start` on, which is behind the task's name.
-  StepReader(std::string_view line, std::size_t start, Tasks& tasks)
-      : end_column_(column_at(line.size())), words_(line, start), tasks_(tasks) {}
+  // The words of `line` from byte `start` on, which is after the task's name.
+  StepReader(std::string_view line, std::size_t start, Resolver& resolver)
+      : end_column_(column_at(line.size())), words_(line, start), resolver_(resolver) {}
 
   // `step.step.task` is set already, and alive.
   bool read_step(ScenarioStep& step);
@@ -132,7 +119,7 @@ class StepReader {
 
   int end_column_;
   Words words_;
-  Tasks& tasks_;
+  Resolver& resolver_;
   Word word_;
   std::string_view verb_;
   Complaint complaint_;
@@ -176,7 +163,7 @@ bool StepReader::read_step(ScenarioStep& step) {
     return fail(word_.column, shown(verb_) + " takes no further argument; remove " +
                                   shown(word_.text) + ", or begin a comment with '#'");
   }
-  if (std::holds_alternative<Exit>(step.step.op)) tasks_.end(step.step.task.text);
+  PIVOTCHECK_CHECK(resolver_.add(step.step));
   return word_.kind == Word::Kind::end || stated_outcome(step.stated);
 }
 
@@ -197,11 +184,11 @@ bool StepReader::arguments(Op& op) {
       op);
 }
 
-// Behind `=>`, which word_ is.
+// After `=>`, which word_ is.
 bool StepReader::stated_outcome(std::optional<StatedOutcome>& stated) {
   if (!advance()) return false;
   if (word_.kind == Word::Kind::end) {
-    return fail(end_column_, "an outcome is missing behind '=>': ok, or an errno such as EINVAL");
+    return fail(end_column_, "an outcome is missing after '=>': ok, or an errno such as EINVAL");
   }
   StatedOutcome& result = stated.emplace();
   const bool plain = word_.kind == Word::Kind::plain;
@@ -216,7 +203,7 @@ bool StepReader::stated_outcome(std::optional<StatedOutcome>& stated) {
   if (!advance()) return false;
   if (word_.kind == Word::Kind::end) return true;
   if (result.outcome.ok()) {
-    return fail(word_.column, "nothing may follow 'ok': a rule stands only behind an errno");
+    return fail(word_.column, "nothing may follow 'ok': a rule stands only after an errno");
   }
   if (word_.kind != Word::Kind::plain || !syntax::is_rule_name(word_.text)) {
     return fail(word_.column, shown(word_.text) +
@@ -295,16 +282,15 @@ bool StepReader::read_task(TaskName& task, bool is_new) {
                                   " can't name a task; its name is a capital letter, then capital "
                                   "letters and digits");
   }
-  if (is_new && tasks_.used(word_.text)) {
+  if (is_new && resolver_.was_made(word_.text)) {
     return fail(word_.column,
                 "task " + shown(word_.text) + " was made before; a name is given only once");
   }
-  if (!is_new && !tasks_.alive(word_.text)) {
+  if (!is_new && !resolver_.is_alive(word_.text)) {
     return fail(word_.column, "no task " + shown(word_.text) +
                                   " here; spawn it first, and name it before its exit");
   }
   task.text = word_.text;
-  if (is_new) tasks_.begin(task.text);
   return advance();
 }
 
@@ -412,7 +398,7 @@ class ScenarioReader {
   bool read_line(std::string_view line);
   // `task` is what stands before a colon, "" where nothing does; `start` is where the rest begins.
   bool read_step(std::string_view line, std::string_view task, int task_column, std::size_t start);
-  // `start` is where the value begins, behind the colon.
+  // `start` is where the value begins, after the colon.
   bool header(std::string_view line, std::string_view key, int key_column, std::size_t start);
   bool privilege(std::string_view value, int column);
   bool kernel(std::string_view value, int column);
@@ -422,7 +408,7 @@ class ScenarioReader {
   }
 
   Scenario scenario_;
-  Tasks tasks_;
+  Resolver resolver_;
   Complaint complaint_;
 };
 
@@ -452,7 +438,7 @@ bool ScenarioReader::read_line(std::string_view line) {
   while (start < line.size() && is_blank(line[start])) ++start;
   if (start == line.size() || line[start] == '#') return true;
 
-  // A name with a colon behind it is a header's key or a task.
+  // A name with a colon after it is a header's key or a task.
   std::size_t colon = start;
   while (colon < line.size() &&
          (syntax::is_lower(line[colon]) || syntax::is_upper(line[colon]) ||
@@ -463,19 +449,19 @@ bool ScenarioReader::read_line(std::string_view line) {
     return read_step(line, {}, column_at(start), start);
   }
   const std::string_view name = line.substr(start, colon - start);
-  const std::size_t behind = colon + 1;
-  if (behind < line.size() && !is_blank(line[behind])) {
-    return fail(column_at(behind),
-                "write a blank behind " + shown(line.substr(start, behind - start)));
+  const std::size_t after_colon = colon + 1;
+  if (after_colon < line.size() && !is_blank(line[after_colon])) {
+    return fail(column_at(after_colon),
+                "write a blank after " + shown(line.substr(start, after_colon - start)));
   }
-  if (syntax::is_task_name(name)) return read_step(line, name, column_at(start), behind);
-  return header(line, name, column_at(start), behind);
+  if (syntax::is_task_name(name)) return read_step(line, name, column_at(start), after_colon);
+  return header(line, name, column_at(start), after_colon);
 }
 
 bool ScenarioReader::read_step(std::string_view line, std::string_view task, int task_column,
                                std::size_t start) {
   const std::string_view performer = task.empty() ? syntax::default_task : task;
-  if (!tasks_.alive(performer)) {
+  if (!resolver_.is_alive(performer)) {
     if (task.empty()) {
       return fail(task_column, "task 'A' has ended; say which task does this step, as in 'B: ...'");
     }
@@ -484,7 +470,7 @@ bool ScenarioReader::read_step(std::string_view line, std::string_view task, int
   }
   ScenarioStep& step = scenario_.steps.emplace_back();
   if (!task.empty()) step.step.task.text = task;
-  StepReader reader(line, start, tasks_);
+  StepReader reader(line, start, resolver_);
   if (reader.read_step(step)) return true;
   complaint_ = reader.complaint();
   return false;
@@ -501,7 +487,7 @@ bool ScenarioReader::header(std::string_view line, std::string_view key, int key
                                 "in capitals, and a verb has no colon)");
   }
   if (!scenario_.steps.empty()) {
-    return fail(key_column, "a header behind a step; move it before the first step");
+    return fail(key_column, "a header after a step; move it before the first step");
   }
   if ((key == "title" && scenario_.title) || (key == "privilege" && scenario_.privilege)) {
     return fail(key_column, "a second " + shown(key) + "; only about: and kernel: may repeat");

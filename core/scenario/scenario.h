@@ -35,7 +35,7 @@ struct KernelCondition {
 };
 bool holds(const KernelCondition& condition, const Release& running);
 
-// What a step states behind `=>`.
+// What a step states after `=>`.
 struct StatedOutcome {
   Outcome outcome;
   std::string rule;  // "" where none is stated; only with an errno
@@ -52,7 +52,7 @@ struct ScenarioStep {
 // exit; no task name is made twice; header values have no LF, no zero byte and no blanks at their
 // ends; a plain path does not begin with '@', what follows a handle is empty or begins with '/'; no
 // string has a zero byte; the lists of unshare, setns and dropcap are not empty; a mode is at most
-// 07777; an errno that is stated has a name, and a rule stands only behind an errno; the part of a
+// 07777; an errno that is stated has a name, and a rule stands only after an errno; the part of a
 // kernel condition that was not written is 0. parse() gives such scenarios only.
 struct Scenario {
   std::optional<std::string> title;

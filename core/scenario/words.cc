@@ -20,8 +20,8 @@ int hex_value(char c) {
 std::optional<Word> Words::next() {
   while (position_ < line_.size() && is_blank(line_[position_])) ++position_;
   const std::size_t start = position_;
-  const bool behind_blank = start == 0 || is_blank(line_[start - 1]);
-  if (start == line_.size() || (behind_blank && line_[start] == '#')) {
+  const bool after_blank = start == 0 || is_blank(line_[start - 1]);
+  if (start == line_.size() || (after_blank && line_[start] == '#')) {
     position_ = line_.size();
     return Word{Word::Kind::end, {}, column_at(line_.size())};
   }
@@ -61,7 +61,7 @@ std::optional<Word> Words::quoted() {
   ++position_;  // the closing quote
   if (position_ < line_.size() && !is_blank(line_[position_]) && !mark_at(position_)) {
     return complain(position_,
-                    "write a blank behind the closing quote, or \\\" for a quote inside");
+                    "write a blank after the closing quote, or \\\" for a quote inside");
   }
   return Word{Word::Kind::quoted, text, column_at(start)};
 }

@@ -6,7 +6,7 @@
 //     plain quoted   mark
 //
 // A word ends at a blank, at the end of the line, or where an unquoted `=>` begins. '#' begins a
-// comment at the start of the line or behind a blank; inside a word it is a character.
+// comment at the start of the line or after a blank; inside a word it is a character.
 #pragma once
 
 #include <cstddef>

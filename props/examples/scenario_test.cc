@@ -16,6 +16,7 @@
 #include "base/release.h"
 #include "op/op.h"
 #include "op/outcome.h"
+#include "scenario/program.h"
 
 namespace pivotcheck {
 namespace {
@@ -595,6 +596,30 @@ TEST_CASE("a release is its leading numbers, and a missing one is 0") {
     CAPTURE(other);
     CHECK_FALSE(parse_release(other).has_value());
   }
+}
+
+TEST_CASE("names are resolved to numbers: tasks by their making, handles by first mention") {
+  const auto scenario = parse("open h /a\nspawn B\nB: open k @h/b\nspawn C\nsetns B mnt\n");
+  REQUIRE(scenario);
+  const auto program = resolve(*scenario);
+  REQUIRE(program);
+  CHECK(program->tasks == std::vector<std::string>{"A", "B", "C"});
+  CHECK(program->handles == std::vector<std::string>{"h", "k"});
+  CHECK(program->steps[2].task == 1);
+  const Open& open = std::get<Open>(program->steps[2].op);
+  CHECK(open.handle.slot == 1);
+  CHECK(open.path.slot == 0);
+  CHECK(program->steps[3].subject == 2);
+  CHECK(program->steps[4].subject == 1);
+  for (std::size_t i = 0; i < program->steps.size(); ++i) {
+    CHECK(step_of(*program, i) == scenario->steps[i].step);
+  }
+  Scenario nobody;
+  nobody.steps.push_back({{TaskName{"B"}, Mkdir{"/a"}}, {}});
+  CHECK(resolve(nobody).error().what == "step 1: no task B");
+  Scenario twice;
+  twice.steps.push_back({{TaskName{"A"}, Spawn{TaskName{"A"}}}, {}});
+  CHECK(resolve(twice).error().what == "step 1: a second task A");
 }
 
 TEST_CASE("an errno goes by its name, both ways") {

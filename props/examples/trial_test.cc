@@ -123,6 +123,39 @@ TEST_CASE("a wrong model is caught, at the first step after which states differ"
   CHECK(result.reason.starts_with("later, at step 7, the kernel answers "));
 }
 
+TEST_CASE("with every step, what a prefix shows by itself is found at the same step") {
+  NEEDS_WORLDS();
+  // An expiry mark stands twice; reading the state meanwhile would clear it.
+  const std::string text =
+      "mkdir /m\nmount tmpfs /m\numount /m expire => EAGAIN\nmkdir /a\numount /m expire\n"
+      "spawn B\nopen h /a\nmount tmpfs /m\numount /m expire => EAGAIN\nB: unshare mnt\n" +
+      std::string(where_traits_matter);
+  CHECK(run(text, {.every_step = true}).kind == Kind::agree);
+  const TrialResult found = run(text, {.every_step = true}, wrong_traits());
+  CHECK(found.kind == Kind::disagree);
+  const Scenario whole = scenario_of(text);
+  for (std::size_t length = 1; length <= found.step; ++length) {
+    Scenario prefix = whole;
+    prefix.steps.resize(length);
+    auto trial = Trial::make(wrong_traits());
+    REQUIRE(trial);
+    const TrialResult one = trial->run_predicted(predict(prefix, trial->traits()));
+    CHECK(one.kind == (length < found.step ? Kind::agree : Kind::disagree));
+    if (length == found.step) CHECK(one.differences == found.differences);
+  }
+}
+
+TEST_CASE("4,000 steps agree, with the state read after each") {
+  NEEDS_WORLDS();
+  std::string text = "spawn B\nmkdir /a\nmount tmpfs /a\nopen h /a\n";
+  for (int i = 0; i < 999; ++i) {
+    text += "mkdir @h/d\nB: bind /a/d /a/d\numount /a/d\nrmdir @h/d\n";
+  }
+  const TrialResult result = run(text, {.every_step = true});
+  CHECK(result.kind == Kind::agree);
+  CHECK(result.steps == 4000);
+}
+
 TEST_CASE("a report is a scenario that can be replayed") {
   NEEDS_WORLDS();
   const Scenario scenario = scenario_of(where_traits_matter);

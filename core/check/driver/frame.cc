@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// frame.cc: what frame.h says.
+// frame.cc: sends and receives whole frames.
 #include "check/driver/frame.h"
 
 #include <poll.h>
@@ -49,8 +49,8 @@ IoStatus transfer_all(int socket, short events, Deadline deadline, char* at, std
     if (done == 0) return IoStatus::closed;
     if (errno == EINTR) continue;
     if (errno != EAGAIN) return IoStatus::closed;
-    const IoStatus passage = wait_for(socket, events, deadline);
-    if (passage != IoStatus::ok) return passage;
+    const IoStatus status = wait_for(socket, events, deadline);
+    if (status != IoStatus::ok) return status;
   }
   return IoStatus::ok;
 }
@@ -73,15 +73,15 @@ IoStatus send_frame(int socket, const Bytes& body, Deadline deadline) {
                       });
 }
 
-// In one call as a rule: as much as there is, which is never more than one frame, because the two
-// sides take turns. With a deadline after a poll, for the other side has hardly begun.
+// Usually one call: it takes all there is, which is never more than one frame, because the two sides
+// take turns. With a deadline a poll comes first: the other side has hardly begun then.
 IoStatus receive_frame(int socket, Bytes& body, Deadline deadline) {
   std::uint32_t length = 0;
   std::array<char, 4096> first;
   std::size_t size = 0;
   if (deadline) {
-    if (const IoStatus passage = wait_for(socket, POLLIN, deadline); passage != IoStatus::ok) {
-      return passage;
+    if (const IoStatus status = wait_for(socket, POLLIN, deadline); status != IoStatus::ok) {
+      return status;
     }
   }
   while (size < sizeof(length)) {
@@ -90,8 +90,8 @@ IoStatus receive_frame(int socket, Bytes& body, Deadline deadline) {
     if (done > 0) {
       size += static_cast<std::size_t>(done);
     } else if (done < 0 && errno == EAGAIN) {
-      const IoStatus passage = wait_for(socket, POLLIN, deadline);
-      if (passage != IoStatus::ok) return passage;
+      const IoStatus status = wait_for(socket, POLLIN, deadline);
+      if (status != IoStatus::ok) return status;
     } else if (done == 0 || errno != EINTR) {
       return IoStatus::closed;
     }

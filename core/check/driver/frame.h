@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// frame.h: whole messages over a stream socket: four bytes of length, then the body. The owner
-// gives a point in time by which it must be through; the executor has all the time of the world,
-// and ends when the other side is gone.
+// frame.h: whole messages over a stream socket: four bytes of length, then the body. The owner passes
+// a deadline; the executor waits without one, and ends when the owner has ended.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// world.cc: what world.h says. Whatever it does to a tmpfs it does as uid 0 with every capability.
+// fresh_world.cc: the template, and worlds made from it. Whatever it does to a tmpfs it does as uid 0 with every capability.
 #include "check/driver/fresh_world.h"
 
 #include <dirent.h>
@@ -36,7 +36,7 @@ SetupError go_to_namespace_root() {
   return no_setup_error;
 }
 
-// A descriptor to its place on the desk.
+// A descriptor to its number among reserved_fds.
 SetupError put(int fd, int place) {
   if (fd < 0) return trouble("opening what the executor keeps");
   if (fd == place) return no_setup_error;
@@ -99,7 +99,7 @@ bool remove_one(int directory, const Entry& entry, int depth) {
 bool remove_all(int directory, int depth) {
   alignas(Entry) std::array<char, 2048> buffer;
   for (;;) {
-    // From the start each time: what is removed meanwhile may shift what comes behind it.
+    // From the start each time: what is removed meanwhile may shift what comes after it.
     ::lseek(directory, 0, SEEK_SET);
     bool found = false;
     const long size = ::syscall(SYS_getdents64, directory, buffer.data(), buffer.size());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// world.h: the world a scenario starts in, and how the executor comes by a fresh one.
+// fresh_world.h: the world a scenario starts in, and how the executor comes by a fresh one.
 //
 //     rootfs (the kernel's own, in a copy)           template: a mount namespace with two mounts,
 //       `-- tmpfs, private, empty, mode 1777         in which the executor stands between cases
@@ -26,7 +26,7 @@
 namespace pivotcheck::kernel {
 
 // Once, in a fresh mount namespace with uid 0 mapped: makes the template, moves the caller into it
-// and puts template_ns and template_root on the desk. Wherever the caller's root is (a container's,
+// and puts template_ns and template_root among reserved_fds. Wherever the caller's root is (a container's,
 // a chroot's, the initramfs), it ends up on the namespace's own lowest mount.
 // With `locked`, as in a new user namespace, the root mount of the worlds is locked; else not.
 SetupError make_template(bool locked);

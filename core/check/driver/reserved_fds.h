@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// desk.h: the descriptors that the executor keeps on its desk, always under the same numbers. Tasks
-// are forks of the executor and have them as well.
+// reserved_fds.h: the descriptors that the executor keeps, always under the same numbers. Tasks are
+// forks of the executor and have them as well.
 //
 //     0 owner          the socket to the process that owns the KernelDriver
 //     1 proc           /proc of the machine (O_PATH): the world has none
-//     2 stderr         as inherited, for the words of a failed assertion
+//     2 stderr         as inherited, for the text of a failed assertion
 //     3 template_ns    the mount namespace of which every world is a copy
 //     4 template_root  the root directory of the template's tmpfs, for reading
 //     5...             handles of the scenario
@@ -22,4 +22,4 @@ inline constexpr int template_ns = 3;
 inline constexpr int template_root = 4;
 inline constexpr unsigned first_free = 5;
 
-}  // namespace pivotcheck::kernel::desk
+}  // namespace pivotcheck::kernel::reserved_fds

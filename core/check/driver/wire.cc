@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// wire.cc: the codec that wire.h describes. Writer and Reader have one function per type of field,
+// wire.cc: to bytes and back. Writer and Reader have one function per type of field,
 // in the same order.
 #include "check/driver/wire.h"
 

@@ -89,7 +89,7 @@ bool has_expiry_mark(const model::World& world) {
       world.mounts, [](const model::Mount& mount) { return mount.exists && mount.expiry_mark; });
 }
 
-// What is stated behind `=>` holds for kernel and model, and for the rule.
+// What is stated after `=>` holds for kernel and model, and for the rule.
 bool holds_as_stated(const StatedOutcome& stated, const Verdict& verdict) {
   if (stated.outcome != verdict.outcome) return false;
   if (stated.rule.empty()) return true;
