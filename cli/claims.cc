@@ -203,8 +203,8 @@ CommandSpec claims_command() {
                    .target = &options->paths,
                    .help = "other claims than the ones this command has"}},
       .footer =
-          "Exit status: 0 all that ran were shown, 1 one is not so here, 2 a file that is no claim, 3\n"
-          "the harness could not do its work, 4 nothing ran.",
+          "Exit status: 0 all that ran were shown, 1 one is not so here, 2 a file that is no claim,\n"
+          "3 the harness could not do its work, 4 nothing ran.",
       .run = [options] { return claims(*options); }};
 }
 

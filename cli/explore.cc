@@ -217,7 +217,7 @@ CommandSpec explore_command() {
       .footer =
           "Every disagreement is minimized, printed and kept in the folder; run replays it.\n"
           "The last lines are 'key: value'. Exit status: 0 all agreed, 1 a disagreement, 3 the\n"
-          "harness could not do its work, or the kernel's log has warnings, 4 nothing can run here.",
+          "harness could not do its work, or the kernel's log has warnings, 4 nothing can run.",
       .run = [options] { return explore(*options); }};
   std::ranges::move(libfuzzer_options(*options), std::back_inserter(command.options));
   return command;

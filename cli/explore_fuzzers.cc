@@ -145,11 +145,14 @@ void Fuzzers::start_processes() {
   processes_.emplace(
       options_.jobs, findings_->stop,
       Supervisor::Callbacks{
-          .run = [this](std::size_t i) { exec_target(i); },
-          .alive_ms = [this](std::size_t i) -> auto& { return slots_[i]->slot->alive_ms; },
-          .lost = [this](std::size_t i, const std::string& how) { report_lost(i, how); },
-          .failed = failed_});
-  processes_->start_all();
+          .run = [this](std::size_t i) {
+    exec_target(i); },
+          .alive_ms = [this](std::size_t i) -> auto& { return slots_[i]->slot->alive_ms;
+}
+, .lost = [this](std::size_t i, const std::string& how) { report_lost(i, how); }, .failed = failed_
+}  // namespace pivotcheck::cli
+);
+processes_->start_all();
 }
 
 void Fuzzers::exec_target(std::size_t i) const {
@@ -229,7 +232,9 @@ Reduced Fuzzers::reduce(std::int64_t deadline_ms) {
     complain(fmt::format("corpus {}: {} damaged files removed", options_.corpus, damaged));
   }
   Reduced reduced = reduce_corpus({options_.target, options_.corpus, options_.seeds, deadline_ms});
-  if (!reduced.error.empty()) complain(fmt::format("corpus {}: {}", options_.corpus, reduced.error));
+  if (!reduced.error.empty()) {
+    complain(fmt::format("corpus {}: {}", options_.corpus, reduced.error));
+  }
   return reduced;
 }
 

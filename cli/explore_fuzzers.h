@@ -41,8 +41,8 @@ struct FuzzerOptions {
   std::string artifacts;
   std::string privilege;  // userns, root, both: what may be run here
   std::uint64_t seed = 0;
-  std::size_t jobs = 0;   // 0: this engine is not wanted
-  bool recipes = true;    // false: its mutator inserts none
+  std::size_t jobs = 0;  // 0: this engine is not wanted
+  bool recipes = true;   // false: its mutator inserts none
 };
 
 class Fuzzers {

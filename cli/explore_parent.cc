@@ -109,14 +109,16 @@ Explore::Explore(const ExploreLimits& limits, ExploreJob job, std::size_t jobs,
 }
 
 Supervisor::Callbacks Explore::worker_callbacks() {
-  return {.run = [this](std::size_t i) {
-            work(job_, *shared_, *findings_, **slots_[i], pipe_.write_end.get());
-          },
-          .alive_ms = [this](std::size_t i) -> auto& { return (*slots_[i])->alive_ms; },
-          .lost = [this](std::size_t i, const std::string& how) { report_lost_worker(i, how); },
-          .failed = [this](const std::string& what) { report_failure(what); },
-          .may_finish = true};
+  return {.run =
+              [this](std::size_t i) {
+                work(job_, *shared_, *findings_, **slots_[i], pipe_.write_end.get());
+              },
+          .alive_ms = [this](std::size_t i) -> auto& {return (*slots_[i])->alive_ms;
 }
+, .lost = [this](std::size_t i, const std::string& how) { report_lost_worker(i, how); },
+  .failed = [this](const std::string& what) { report_failure(what); }, .may_finish = true
+};  // namespace
+}  // namespace pivotcheck::cli
 
 void Explore::start() {
   if (!pipe_.write_end) return report_failure("pipe2: " + errno_name(errno));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // explore_parent.h: the parent of `pivotcheck explore`: it starts the processes of both engines,
-// watches them and the kernel's log until the time is up, and prints what they find and the summary.
+// watches them and the kernel's log until the time is up, and prints their findings and the
+// summary.
 #pragma once
 
 #include <cstddef>

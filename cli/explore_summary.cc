@@ -39,7 +39,8 @@ std::string success_of_verbs(const gen::CoverageStats& stats) {
 std::string engine_line(std::string_view key, const EngineResult& engine) {
   const gen::CoverageStats& stats = engine.counts.stats;
   return fmt::format(
-      "{}: {} cases, {} steps, {} rules, {} disagreements in {:.1f} s on {} jobs, {:.1f} s of CPU\n",
+      "{}: {} cases, {} steps, {} rules, {} disagreements in {:.1f} s on {} jobs, "
+      "{:.1f} s of CPU\n",
       key, stats.scenarios, stats.steps, stats.rules_reached(), engine.counts.disagreements,
       engine.seconds, engine.jobs, engine.cpu_seconds);
 }

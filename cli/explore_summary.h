@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// explore_summary.h: the texts of `pivotcheck explore`: one line of progress, and the summary, which
-// has a line "key: value" for each figure.
+// explore_summary.h: the texts of `pivotcheck explore`: one line of progress, and the summary, with
+// a line "key: value" for each figure.
 #pragma once
 
 #include <cstdint>

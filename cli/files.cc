@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// files.cc: see files.h.
+// files.cc: opens, reads and parses; walks folders.
 #include "files.h"
 
 #include <fcntl.h>
@@ -70,11 +70,11 @@ void add_folder(Files& files, const std::string& name) {
     files.bad.push_back({.name = name,
                          .line = 0,
                          .column = 0,
-                         .what = "can't be walked: " + errno_name(error.value())});
+                         .what = "can't be read: " + errno_name(error.value())});
     return;
   }
   if (found.empty()) {
-    files.bad.push_back({.name = name, .line = 0, .column = 0, .what = "no *.scn file is in it"});
+    files.bad.push_back({.name = name, .line = 0, .column = 0, .what = "it has no *.scn file"});
     return;
   }
   std::ranges::sort(found);

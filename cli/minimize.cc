@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // minimize.cc: `pivotcheck minimize`: the smallest scenario that still shows what a scenario shows
-// (check/trial/minimize.h says what that is). It is printed with what the trial says of it, as `run`
-// would, so the output is a scenario again.
+// (check/trial/minimize.h says what that is). It is printed as `run` prints it, with the outcomes
+// in comments, so the output is a scenario again.
 #include <cerrno>
 #include <memory>
 #include <string>
@@ -42,7 +42,7 @@ ExitStatus nothing_to_minimize(const ScenarioFile& file, const TrialResult& resu
   return status_of(result);
 }
 
-Minimized small(Trial& trial, const ScenarioFile& file, const TrialResult& whole) {
+Minimized minimize_with_progress(Trial& trial, const ScenarioFile& file, const TrialResult& whole) {
   Progress progress;
   int trials = 0;
   return minimize(trial, file.scenario, whole, {.stop = [&] {
@@ -68,7 +68,7 @@ ExitStatus minimize_file(const MinimizeCommand& command) {
   }
   const TrialResult whole = trial->run(file.scenario);
   if (!can_minimize(file.scenario, whole)) return nothing_to_minimize(file, whole);
-  const Minimized minimized = small(*trial, file, whole);
+  const Minimized minimized = minimize_with_progress(*trial, file, whole);
   const std::string removed = what_was_removed(file.scenario, minimized);
   const std::string text = report(file.name, minimized.scenario, minimized.result);
   if (command.output.empty()) {
@@ -95,10 +95,10 @@ CommandSpec minimize_command() {
                    .required = true},
                   {.names = "-o",
                    .target = &options->output,
-                   .help = "where to write it; standard output if not given"}},
+                   .help = "file to write; standard output if not given"}},
       .footer =
-          "What is kept is the verb, both answers and the rule of the disagreement; where all agree,\n"
-          "the last outcome that is stated. The last line says what was removed.\n"
+          "It keeps the verb, both answers and the rule of the disagreement; where all agree, the\n"
+          "last outcome that is stated. The last line says what was removed.\n"
           "Exit status: as pivotcheck run FILE, so 1 for a disagreement that was minimized.",
       .run = [options] { return minimize_file(*options); }};
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// output.cc: see output.h.
+// output.cc: standard output and standard error.
 #include "output.h"
 
 #include <unistd.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// output.h: how the command talks. Results go to standard output, everything about the work itself
-// to standard error: messages, the log (--verbose), and progress where that is a terminal.
+// output.h: what the command prints. Results go to standard output; messages about the work itself,
+// and progress where that is a terminal, go to standard error.
 #pragma once
 
 #include <chrono>
@@ -13,16 +13,17 @@ namespace pivotcheck::cli {
 
 // To standard output. An error is remembered until finish_output().
 void print(std::string_view text);
-// What was printed is out, or the error is remembered. Before a fork, so that it is not out twice.
+// Writes out what was printed; an error is remembered. Called before a fork, so that the child does
+// not write it again.
 void flush();
 // "pivotcheck: TEXT" and a line break, to standard error.
 void complain(std::string_view text);
 
-// Flushes standard output. Results that could not be written are a harness failure: one clear line,
-// and an exit status that says so, unless there was a disagreement to tell of.
+// Flushes standard output. If results could not be written, one line says so, and the exit status
+// is that of a harness failure; a disagreement keeps its own.
 ExitStatus finish_output(ExitStatus status);
 
-// One line on a terminal that is written over, from two seconds after its making on.
+// One line on a terminal that is written over. It appears after two seconds.
 class Progress {
  public:
   Progress();

@@ -2,9 +2,9 @@
 // run.cc: `pivotcheck run`: replays scenarios on the running kernel and compares them with
 // the model.
 //
-//     read and parse all files        one that is malformed: exit 2, and nothing is run
-//     a Trial for each                here, or in --jobs worker processes
-//     print in the order of the files text or --json; the summary goes to standard error
+//     read and parse all files         if one is malformed: exit status 2, and nothing is run
+//     a Trial for each                 in this process, or in --jobs worker processes
+//     print in the order of the files  text or --json; the summary goes to standard error
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -45,27 +45,27 @@ std::string text_of(const ScenarioFile& file, const TrialResult& result) {
   return report(file.name, file.scenario, result);
 }
 
-// The lines of the kernel's log, each with the files that were finished in that second.
+// Complains about each warning in the kernel's log, with the files of that second.
 class LogWatch {
  public:
   void finished(const std::string& file) {
     const auto now = Clock::now();
     recent_.emplace_back(now, file);
     while (now - recent_.front().first > std::chrono::seconds(1)) recent_.pop_front();
-    look();
+    check();
   }
 
-  void look() {
+  void check() {
     for (const std::string& kernel_warning : log_.kernel_warnings()) {
-      alarmed_ = true;
+      has_warned_ = true;
       complain("the kernel's log: " + kernel_warning);
       for (const auto& [time, file] : recent_) complain("  in that second: " + file);
     }
   }
 
-  [[nodiscard]] bool alarmed() const { return alarmed_; }
-  [[nodiscard]] std::string words() const {
-    if (log_.readable() && alarmed_) return "the kernel's log has alarms";
+  [[nodiscard]] bool has_warned() const { return has_warned_; }
+  [[nodiscard]] std::string summary() const {
+    if (log_.readable() && has_warned_) return "the kernel's log has warnings";
     if (log_.readable()) return "the kernel's log is quiet";
     return "the kernel's log was not watched (" + log_.unreadable_because() + ")";
   }
@@ -74,7 +74,7 @@ class LogWatch {
   using Clock = std::chrono::steady_clock;
   KernelLog log_ = KernelLog::open();
   std::deque<std::pair<Clock::time_point, std::string>> recent_;
-  bool alarmed_ = false;
+  bool has_warned_ = false;
 };
 
 class Run {
@@ -82,15 +82,15 @@ class Run {
   Run(const RunOptions& options, std::vector<ScenarioFile> files)
       : options_(options), files_(std::move(files)), waiting_(files_.size()) {}
 
-  ExitStatus all();
+  ExitStatus run();
 
  private:
-  Perform begin() const;
+  Perform make_perform() const;
   Finished perform(Trial& trial, const ScenarioFile& file) const;
   void accept(std::size_t item, Finished finished);
   void print_in_order();
   void probe();
-  void lose_the_rest();
+  void report_lost();
   void show_progress();
   [[nodiscard]] int count(TrialResult::Kind kind) const {
     const auto found = counts_.find(kind);
@@ -100,11 +100,11 @@ class Run {
 
   const RunOptions& options_;
   const std::vector<ScenarioFile> files_;
-  std::vector<std::optional<Finished>> waiting_;  // finished, but one before it is not
+  std::vector<std::optional<Finished>> waiting_;  // finished; one before it is not
   std::size_t printed_ = 0;
   std::map<TrialResult::Kind, int> counts_;
   std::map<std::string, int> reasons_;  // of what was skipped
-  std::array<bool, 2> runs_here_{};     // by Privilege: a laboratory has started
+  std::array<bool, 2> runs_here_{};     // by Privilege: a world could be made
   int state_unseen_ = 0;
   LogWatch log_;
   Progress progress_;
@@ -119,8 +119,8 @@ Finished Run::perform(Trial& trial, const ScenarioFile& file) const {
           .reason = result.reason};
 }
 
-// What one process needs: a Trial, or the reason why it has none.
-Perform Run::begin() const {
+// Makes what one process needs: a Trial, or the reason why there is none.
+Perform Run::make_perform() const {
   auto trial = std::make_shared<Expected<Trial>>(Trial::make());
   return [this, trial](std::size_t item) {
     if (*trial) return perform(**trial, files_[item]);
@@ -137,7 +137,7 @@ Perform Run::begin() const {
   };
 }
 
-// That this machine can't run a scenario is a reason to skip it only as long as none ran.
+// A scenario is skipped because this machine can't run it only if none of its privilege has run.
 void Run::accept(std::size_t item, Finished finished) {
   const ScenarioFile& file = files_[item];
   bool& runs_here = runs_here_[static_cast<std::size_t>(file.scenario.effective_privilege())];
@@ -168,7 +168,7 @@ void Run::print_in_order() {
   }
 }
 
-// With several workers one may be refused what another got: find out beforehand what runs here.
+// Several workers at once may reach a limit of the machine; so what runs here is found out first.
 void Run::probe() {
   auto trial = Trial::make();
   if (!trial) return;
@@ -179,7 +179,7 @@ void Run::probe() {
   }
 }
 
-void Run::lose_the_rest() {
+void Run::report_lost() {
   for (std::size_t item = 0; item < files_.size(); ++item) {
     if (waiting_[item]) continue;
     TrialResult lost;
@@ -195,7 +195,7 @@ void Run::lose_the_rest() {
 }
 
 void Run::show_progress() {
-  log_.look();
+  log_.check();
   if (!progress_.is_due()) return;
   int finished = 0;
   for (const auto& [kind, number] : counts_) finished += number;
@@ -203,10 +203,10 @@ void Run::show_progress() {
                              count(TrialResult::Kind::disagree)));
 }
 
-ExitStatus Run::all() {
+ExitStatus Run::run() {
   const std::size_t jobs = std::min<std::size_t>(options_.jobs, files_.size());
   if (jobs <= 1) {
-    const Perform perform_one = begin();
+    const Perform perform_one = make_perform();
     for (std::size_t item = 0; item < files_.size(); ++item) {
       accept(item, perform_one(item));
       show_progress();
@@ -217,30 +217,30 @@ ExitStatus Run::all() {
   const auto result = run_in_workers({
       .jobs = jobs,
       .count = files_.size(),
-      .begin = [this] { return begin(); },
+      .make_perform = [this] { return make_perform(); },
       .done = [this](std::size_t item, Finished one) { accept(item, std::move(one)); },
       .idle = [this] { show_progress(); },
   });
   if (!result) complain(result.error().what);
-  lose_the_rest();
+  report_lost();
   return summary();
 }
 
 ExitStatus Run::summary() {
   using enum TrialResult::Kind;
   progress_.clear();
-  log_.look();
+  log_.check();
   std::string text = fmt::format("{} file{}:", files_.size(), files_.size() == 1 ? "" : "s");
   for (const auto& [kind, number] : counts_) text += fmt::format(" {} {},", number, name(kind));
   if (state_unseen_ > 0) {
     text += fmt::format(" mountinfo_incomplete {} (their state was not compared),", state_unseen_);
   }
-  complain(text + " " + log_.words());
+  complain(text + " " + log_.summary());
   for (const auto& [reason, number] : reasons_) {
     complain(fmt::format("skipped {}: {}", number, reason));
   }
   if (count(disagree) + count(unmet) > 0) return ExitStatus::disagreed;
-  if (count(failed) > 0 || log_.alarmed()) return ExitStatus::harness;
+  if (count(failed) > 0 || log_.has_warned()) return ExitStatus::harness;
   if (count(agree) == 0) {
     complain("nothing ran, so nothing is known (see pivotcheck doctor)");
     return ExitStatus::nothing_ran;
@@ -250,7 +250,7 @@ ExitStatus Run::summary() {
 
 ExitStatus run(const RunOptions& options) {
   Files files = read_files(options.paths);
-  if (files.bad.empty()) return Run(options, std::move(files.good)).all();
+  if (files.bad.empty()) return Run(options, std::move(files.good)).run();
   for (const BadFile& bad : files.bad) {
     if (options.json) print(json_line(bad));
     std::fprintf(stderr, "%s\n", to_string(bad).c_str());
@@ -274,18 +274,18 @@ CommandSpec run_command() {
                    .help = "print one JSON object a line for each file"},
                   {.names = "--jobs",
                    .target = &options->jobs,
-                   .help = "how many worker processes share the files",
+                   .help = "worker processes that share the files",
                    .min = 1,
                    .max = jobs_max,
                    .shows_default = true},
                   {.names = "FILE|DIR",
                    .target = &options->paths,
-                   .help = "scenarios, and folders that are walked for *.scn",
+                   .help = "scenarios, and folders that are searched for *.scn",
                    .required = true}},
       .footer =
           "Exit status: 0 all that ran agreed, 1 a disagreement or a stated outcome that did not\n"
-          "hold, 2 bad usage or a malformed file (nothing was run), 3 the harness could not do its\n"
-          "work, 4 nothing ran.",
+          "hold, 2 bad usage or a malformed file (nothing was run), 3 the harness could not do\n"
+          "its work, 4 nothing ran.",
       .run = [options] { return run(*options); }};
 }
 

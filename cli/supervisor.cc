@@ -24,7 +24,7 @@ namespace pivotcheck::cli {
 namespace {
 
 constexpr std::int64_t hang_ms = 120'000;  // longer than any deadline in a case, or minimizing
-constexpr int losses_max = 20;  // a harness that loses more processes than this is not worth running
+constexpr int losses_max = 20;  // a harness that loses more than these is not worth running
 
 double seconds_of(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;

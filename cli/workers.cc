@@ -83,7 +83,7 @@ std::optional<std::pair<std::size_t, Finished>> take(std::string& received) {
 using Counter = std::atomic<std::size_t>;
 
 void work(const Workers& workers, Counter& next, int pipe) {
-  const Perform perform = workers.begin();
+  const Perform perform = workers.make_perform();
   for (std::size_t item = next++; item < workers.count; item = next++) {
     if (!send(pipe, item, perform(item))) return;
   }

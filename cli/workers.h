@@ -32,7 +32,7 @@ using Perform = std::function<Finished(std::size_t item)>;
 struct Workers {
   std::size_t jobs = 1;
   std::size_t count = 0;           // items [0, count)
-  std::function<Perform()> begin;  // called once in each process, to make what it needs
+  std::function<Perform()> make_perform;  // called once in each process
   std::function<void(std::size_t item, Finished)> done;  // called here, in the order of finishing
   std::function<void()> idle;                            // called here, a few times a second
 };

@@ -48,18 +48,18 @@ struct CommandSpec {
   std::string name;
   std::string summary;
   std::vector<OptionSpec> options = {};
-  std::string footer = {};                 // of --help: its last lines
-  std::function<ExitStatus()> run = {};    // called by main, not by the parser
-  std::string version = {};                // the text of --version; "": there is no such option
-  std::vector<CommandSpec> subcommands = {};   // if there are any, one must be chosen
+  std::string footer = {};                    // of --help: its last lines
+  std::function<ExitStatus()> run = {};       // called by main, not by the parser
+  std::string version = {};                   // the text of --version; "": there is no such option
+  std::vector<CommandSpec> subcommands = {};  // if there are any, one must be chosen
   // Where arguments go that this command does not know; nullptr: they are bad usage. A command
   // without options leaves all its arguments there, --help too.
   std::vector<std::string>* rest = nullptr;
 };
 
 struct Parsed {
-  const CommandSpec* chosen = nullptr;  // the program or its subcommand; nullptr: nothing is to be run,
-  ExitStatus status{};              // and the program exits with this
+  const CommandSpec* chosen = nullptr;  // the program, or its subcommand; nullptr: run nothing,
+  ExitStatus status{};                  // and exit with this
 };
 
 // Stores what the command line says. --help and --version are answered on standard output; bad

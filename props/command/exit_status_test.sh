@@ -38,7 +38,7 @@ has err 'not_there.scn: can'\''t be opened: ENOENT'
 mkdir nothing
 touch nothing/scenario.txt
 expect 2 "$PIVOTCHECK" run nothing
-has err 'nothing: no *.scn file is in it'
+has err 'nothing: it has no *.scn file'
 
 # 3: results that can't be written; but a disagreement is told whatever happens
 expect 3 sh -c '"$0" run good.scn >/dev/full' "$PIVOTCHECK"
