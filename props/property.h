@@ -3,7 +3,7 @@
 // together are the specification (`properties --list`).
 //
 //     scenario --> check(Case&) --+--> case.note_relevant()   the situation it is about came up
-//                                 '--> case.require()         throws Broken if the sentence is untrue
+//                                 '--> case.require()         throws Broken if the sentence is false
 //
 // A case in which that situation does not come up proves nothing. It is discarded, and a
 // property that finds too few others fails: none of them can be true because nothing happened.
