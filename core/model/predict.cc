@@ -16,8 +16,8 @@ Prediction empty_prediction(Privilege privilege, const KernelTraits& traits) {
 }
 
 int namespaces_alive(const model::World& world) {
-  return static_cast<int>(std::ranges::count_if(
-      world.mount_namespaces, [](const model::Namespace& mount_ns) { return mount_ns.rootfs.exists(); }));
+  const auto is_alive = [](const model::Namespace& mount_ns) { return mount_ns.rootfs.exists(); };
+  return static_cast<int>(std::ranges::count_if(world.mount_namespaces, is_alive));
 }
 
 // False if the run ends before this step.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// predict.h: what the model says about a whole program: its answer to each step, and the world after
-// the last of them.
+// predict.h: what the model says about a whole program: its answer to each step, and the world
+// after the last of them.
 //
 //     Predictor predictor(Privilege::userns, traits);      step by step, for those who look at the
 //     predictor.add({TaskName{"A"}, Mkdir{"/a"}});         world before they choose the next one

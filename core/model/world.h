@@ -126,7 +126,7 @@ struct Handle {
   std::string name;
   int slot = no_slot;  // of the name in the program (scenario/program.h)
   Location at;
-  NamespaceId keeps;  // the detached tree that came with it: it lasts as long as one such handle does
+  NamespaceId keeps;  // the detached tree that came with it
 
   // A path that starts at this handle; `rest` is empty or begins with '/'.
   [[nodiscard]] Path path(std::string rest = "") const {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // program.h: a scenario whose names are resolved: which task performs a step, which task it spawns
-// or enters, and which handles it uses, as numbers. It is worked out once, here; the model, the wire
-// format, the executor, the minimizer and the mutator take the result.
+// or enters, and which handles it uses, as numbers. It is worked out once, here: the parser checks
+// names with it; the generators, the model, the wire format and the executor take the result.
 //
 //     scenario            task  subject  slots
 //     open h /a            0      -      h: 0

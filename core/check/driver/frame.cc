@@ -73,8 +73,8 @@ IoStatus send_frame(int socket, const Bytes& body, Deadline deadline) {
                       });
 }
 
-// Usually one call: it takes all there is, which is never more than one frame, because the two sides
-// take turns. With a deadline a poll comes first: the other side has hardly begun then.
+// Usually one call: it takes all there is, which is never more than one frame, because the two
+// sides take turns. With a deadline a poll comes first: the other side has hardly begun then.
 IoStatus receive_frame(int socket, Bytes& body, Deadline deadline) {
   std::uint32_t length = 0;
   std::array<char, 4096> first;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// frame.h: whole messages over a stream socket: four bytes of length, then the body. The owner passes
-// a deadline; the executor waits without one, and ends when the owner has ended.
+// frame.h: whole messages over a stream socket: four bytes of length, then the body. The owner
+// passes a deadline; the executor waits without one, and ends when the owner has ended.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// fresh_world.cc: the template, and worlds made from it. Whatever it does to a tmpfs it does as uid 0 with every capability.
+// fresh_world.cc: the template, and worlds made from it. Whatever it does to a tmpfs it does as
+// uid 0 with every capability.
 #include "check/driver/fresh_world.h"
 
 #include <dirent.h>
@@ -152,7 +153,8 @@ SetupError make_template(bool locked) {
     if (const SetupError refused = map_ids(0, 0)) return refused;
     if (const SetupError refused = replace_root(in_place)) return refused;
   }
-  return put(::openat(reserved_fds::proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC), reserved_fds::template_ns);
+  return put(::openat(reserved_fds::proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC),
+             reserved_fds::template_ns);
 }
 
 SetupError return_to_template() {

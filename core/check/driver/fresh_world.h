@@ -26,8 +26,8 @@
 namespace pivotcheck::kernel {
 
 // Once, in a fresh mount namespace with uid 0 mapped: makes the template, moves the caller into it
-// and puts template_ns and template_root among reserved_fds. Wherever the caller's root is (a container's,
-// a chroot's, the initramfs), it ends up on the namespace's own lowest mount.
+// and puts template_ns and template_root among reserved_fds. Wherever the caller's root is (a
+// container's, a chroot's, the initramfs), it ends up on the namespace's own lowest mount.
 // With `locked`, as in a new user namespace, the root mount of the worlds is locked; else not.
 SetupError make_template(bool locked);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// kernel_driver.h: performs scenarios on the running kernel; with the library (core/switch) the only
-// code that changes anything. A KernelDriver owns one persistent executor process, in which (and in
-// children of which) every operation of a scenario is performed, each scenario in a fresh world: a
-// mount namespace of its own whose only visible mount is an empty tmpfs. The process that owns the
-// KernelDriver never enters a world.
+// kernel_driver.h: performs scenarios on the running kernel; only this and the library
+// (core/switch) change anything. A KernelDriver owns one persistent executor process, in which (and
+// in children of which) every operation of a scenario is performed, each scenario in a fresh world:
+// a mount namespace of its own whose only visible mount is an empty tmpfs. The process that owns
+// the KernelDriver never enters a world.
 //
 //     owner (fuzzer, test, command)        executor, pid 1 of its own PID namespace
 //       KernelDriver::start(privilege) -->   [user namespace,] mount namespace, template world

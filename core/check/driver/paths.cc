@@ -32,7 +32,8 @@ struct HelperCall {
 // AddressSanitizer takes that stack for plain memory, and would blame the next helper otherwise.
 int run_helper_call(void* raw) {
   const auto* helper_call = static_cast<const HelperCall*>(raw);
-  return ::fchdir(helper_call->directory) == 0 ? helper_call->call(helper_call->argument) : helper_not_placed;
+  if (::fchdir(helper_call->directory) != 0) return helper_not_placed;
+  return helper_call->call(helper_call->argument);
 }
 
 // With shared memory a helper costs about as much as three system calls, without it about as much

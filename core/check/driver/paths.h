@@ -67,7 +67,9 @@ StepResult run_helper(int (*call)(void*), void* argument);
 // 0 or an errno, from what a system call returned.
 inline StepResult result_of(long result) { return {.outcome = {result < 0 ? errno : 0}}; }
 inline StepResult answered(int error) { return {.outcome = {error}}; }
-inline StepResult broken(SetupError what) { return {.outcome = {}, .descriptor = 0, .broken = what}; }
+inline StepResult broken(SetupError what) {
+  return {.outcome = {}, .descriptor = 0, .broken = what};
+}
 
 // `call(directory, text)`.
 template <class Call>

@@ -88,7 +88,8 @@ void SharedSchedule::give_up(SetupError why) {
 
 Expected<Progress> SharedSchedule::progress() {
   if (broken_) return fail("step " + std::to_string(step_ + 1) + ": " + to_string(broken_));
-  Progress progress{.paused = is_paused() && !is_over(), .outcomes = {}, .descriptors = {}, .pids = {}};
+  Progress progress;
+  progress.paused = is_paused() && !is_over();
   for (; reported_ < step_; ++reported_) {
     progress.outcomes.push_back({results()[reported_].error});
     progress.descriptors.push_back(results()[reported_].descriptor);

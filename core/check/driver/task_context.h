@@ -39,8 +39,8 @@ struct TaskContext {
 // reaps the tasks that end, and answers for pauses.
 void task_loop(TaskContext& context);
 // Forks the calling process; the new one is task `number`, and takes its turns. In any case it is a
-// child of the executor. Returns, in the maker, once the new task waits. `fresh_world`: the new task
-// first moves from the template to a fresh world.
+// child of the executor. Returns, in the maker, once the new task waits. `fresh_world`: the new
+// task first moves from the template to a fresh world.
 SetupError fork_task(TaskContext& context, int number, bool fresh_world);
 
 // The calling process' pid as the machine's /proc has it; 0 if it is not in there.

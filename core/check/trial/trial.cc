@@ -375,7 +375,9 @@ TrialResult Trial::run(const Scenario& scenario, const TrialOptions& options) {
   if (!started) return no_driver(started.error());
 
   const Prediction whole = predict(scenario, traits_);
-  if (options.every_step) return with_statements(scenario, whole, compare_every_step(whole, options));
+  if (options.every_step) {
+    return with_statements(scenario, whole, compare_every_step(whole, options));
+  }
   TrialResult result = compare(whole, options);
   if (result.kind != TrialResult::Kind::disagree) {
     return with_statements(scenario, whole, std::move(result));

@@ -56,8 +56,7 @@ struct TrialSettings {
 
 struct TrialOptions {
   bool every_step = false;  // compare the state after each step, not only after the last one
-  std::chrono::milliseconds limit = std::chrono::seconds(10);  // for each world; with every_step, for
-                                                               // each step
+  std::chrono::milliseconds limit = std::chrono::seconds(10);  // for each world, or each pause
 };
 
 struct TrialResult {

@@ -29,11 +29,14 @@ StepResult perform(TaskContext& context, const Touch& op) {
 }
 
 StepResult perform(TaskContext& context, const Unlink& op) {
-  return call_at(context, op.path, [](int at, const char* path) { return ::unlinkat(at, path, 0); });
+  return call_at(context, op.path,
+                 [](int at, const char* path) { return ::unlinkat(at, path, 0); });
 }
 
 StepResult perform(TaskContext& context, const Rename& op) {
-  if (!handles_are_open(context, op.from) || !handles_are_open(context, op.to)) return answered(EBADF);
+  if (!handles_are_open(context, op.from) || !handles_are_open(context, op.to)) {
+    return answered(EBADF);
+  }
   const AtPath from = at_path(context, op.from);
   const AtPath to = at_path(context, op.to);
   return result_of(::renameat(from.directory, from.text, to.directory, to.text));

@@ -16,9 +16,7 @@
 namespace pivotcheck::kernel {
 
 StepResult perform(TaskContext& context, const PivotRoot& op) {
-  return call_paths(context, op.new_root, op.put_old, [](const char* new_root, const char* put_old) {
-    return sys_pivot_root(new_root, put_old);
-  });
+  return call_paths(context, op.new_root, op.put_old, sys_pivot_root);
 }
 
 namespace {
