@@ -196,14 +196,11 @@ CommandSpec claims_command() {
   return {
       .name = "claims",
       .summary = "What people say about pivot_root, and what is true of it on the running kernel",
-      .options = {{.names = "--json",
-                   .target = &options->json,
-                   .help = "print one JSON object a line"},
-                  {.names = "FILE|DIR",
-                   .target = &options->paths,
-                   .help = "other claims than the ones this command has"}},
+      .options = {{"--json", &options->json, "print one JSON object a line"},
+                  {"FILE|DIR", &options->paths, "other claims than the ones this command has"}},
       .footer =
-          "Exit status: 0 all that ran were shown, 1 one is not so here, 2 a file that is no claim,\n"
+          "Exit status: 0 all that ran were shown, 1 one is not so here, 2 a file that is no "
+          "claim,\n"
           "3 the harness could not do its work, 4 nothing ran.",
       .run = [options] { return claims(*options); }};
 }

@@ -302,9 +302,7 @@ CommandSpec doctor_command() {
   auto json = std::make_shared<bool>(false);
   return {.name = "doctor",
           .summary = "Say what can run on this machine, and what to change where something can't",
-          .options = {{.names = "--json",
-                       .target = json.get(),
-                       .help = "print one JSON object a line for each check"}},
+          .options = {{"--json", json.get(), "print one JSON object a line for each check"}},
           .footer = "Exit status: 0 something can run, 4 nothing can.",
           .run = [json] { return doctor(*json); }};
 }

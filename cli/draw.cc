@@ -70,16 +70,12 @@ struct DrawOptions {
 
 CommandSpec draw_command() {
   auto options = std::make_shared<DrawOptions>();
-  return {.name = "draw",
-          .summary = "Draw the mounts and tasks that the model predicts for the end of a scenario",
-          .options = {{.names = "--every-step",
-                       .target = &options->every_step,
-                       .help = "draw them after every step"},
-                      {.names = "FILE",
-                       .target = &options->file,
-                       .help = "a scenario, or a folder of them",
-                       .required = true}},
-          .run = [options] { return draw_file(options->file, options->every_step); }};
+  return {
+      .name = "draw",
+      .summary = "Draw the mounts and tasks that the model predicts for the end of a scenario",
+      .options = {{"--every-step", &options->every_step, "draw them after every step"},
+                  {"FILE", &options->file, "a scenario, or a folder of them", {.required = true}}},
+      .run = [options] { return draw_file(options->file, options->every_step); }};
 }
 
 }  // namespace pivotcheck::cli

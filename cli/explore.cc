@@ -22,7 +22,7 @@
 
 #include "check/trial/trial.h"
 #include "commands.h"
-#include "explore_parent.h"
+#include "explore_fuzzers.h"
 #include "output.h"
 
 namespace pivotcheck::cli {
@@ -150,31 +150,21 @@ ExitStatus explore(ExploreOptions options) {
 // For ci/fuzz, which knows where all this is.
 std::vector<OptionSpec> libfuzzer_options(ExploreOptions& options) {
   FuzzerOptions& fuzzers = options.libfuzzer;
-  return {{.names = "--libfuzzer",
-           .target = &fuzzers.target,
-           .help = "run this program, a fuzz_trial of this build, too",
-           .needs = "--corpus"},
-          {.names = "--libfuzzer-build",
-           .target = &fuzzers.build,
-           .help = "shell command that builds it; random scenarios run in the meantime",
-           .needs = "--libfuzzer"},
-          {.names = "--libfuzzer-missing",
-           .target = &fuzzers.missing,
-           .help = "why there is none; the run then ends with 3, because a part of it is missing",
-           .excludes = "--libfuzzer"},
-          {.names = "--corpus",
-           .target = &fuzzers.corpus,
-           .help = "folder for the inputs that reached something new",
-           .may_repeat = true},  // ci/fuzz gives one, and its user may give another
-          {.names = "--libfuzzer-percent",
-           .target = &options.libfuzzer_percent,
-           .help = "percentage of jobs given to libFuzzer (100: only libFuzzer)",
-           .min = 1,
-           .max = 100,
-           .shows_default = true},
-          {.names = "--seeds",
-           .target = &fuzzers.seeds,
-           .help = "folder of scenarios for libFuzzer to begin with; it is only read"}};
+  return {{"--libfuzzer", &fuzzers.target,
+           "run this program, a fuzz_trial of this build, too", {.needs = "--corpus"}},
+          {"--libfuzzer-build", &fuzzers.build,
+           "shell command that builds it; random scenarios run in the meantime",
+           {.needs = "--libfuzzer"}},
+          {"--libfuzzer-missing", &fuzzers.missing,
+           "why there is none; the run then ends with 3, because a part of it is missing",
+           {.excludes = "--libfuzzer"}},
+          {"--corpus", &fuzzers.corpus, "folder for the inputs that reached something new",
+           {.may_repeat = true}},  // ci/fuzz gives one, and its user may give another
+          {"--libfuzzer-percent", &options.libfuzzer_percent,
+           "percentage of jobs given to libFuzzer (100: only libFuzzer)",
+           {.min = 1, .max = 100, .shows_default = true}},
+          {"--seeds", &fuzzers.seeds,
+           "folder of scenarios for libFuzzer to begin with; it is only read"}};
 }
 
 }  // namespace
@@ -184,36 +174,24 @@ CommandSpec explore_command() {
   CommandSpec command{
       .name = "explore",
       .summary = "Make up random scenarios and compare the running kernel with the model",
-      .options = {{.names = "--seconds",
-                   .target = &options->limits.seconds,
-                   .help = "how long, from the first case on; 60 if --cases is not given either"},
-                  {.names = "--cases",
-                   .target = &options->cases,
-                   .help = "how many random scenarios"},
-                  {.names = "--jobs",
-                   .target = &options->jobs,
-                   .help = "processes; 6 for each core if not given",
-                   .min = 1,
-                   .max = jobs_max},
-                  {.names = "--seed",
-                   .target = &options->seed,
-                   .help = "repeats a run: case N of a seed is always the same scenario, as long "
-                           "as the privileges are the same"},
-                  {.names = "--privilege",
-                   .target = &options->privilege,
-                   .help = "userns, root or both; not given: both as root, else userns",
-                   .choices = {"userns", "root", "both"}},
-                  {.names = "--artifacts",
-                   .target = &options->artifacts,
-                   .help = "folder for what was found",
-                   .shows_default = true},
-                  {.names = "--until-found",
-                   .target = &options->limits.until_found,
-                   .help = "end after the first disagreement, once it is minimized"},
-                  {.names = "--no-recipes",
-                   .target = &options->no_recipes,
-                   .help = "only single random steps: without the short written idioms, which "
-                           "spell out what triggers nearly every rule"}},
+      .options = {{"--seconds", &options->limits.seconds,
+                   "how long, from the first case on; 60 if --cases is not given either"},
+                  {"--cases", &options->cases, "how many random scenarios"},
+                  {"--jobs", &options->jobs, "processes; 6 for each core if not given",
+                   {.min = 1, .max = jobs_max}},
+                  {"--seed", &options->seed,
+                   "repeats a run: case N of a seed is always the same scenario, as long "
+                   "as the privileges are the same"},
+                  {"--privilege", &options->privilege,
+                   "userns, root or both; not given: both as root, else userns",
+                   {.choices = {"userns", "root", "both"}}},
+                  {"--artifacts", &options->artifacts, "folder for what was found",
+                   {.shows_default = true}},
+                  {"--until-found", &options->limits.until_found,
+                   "end after the first disagreement, once it is minimized"},
+                  {"--no-recipes", &options->no_recipes,
+                   "only single random steps: without the short written idioms, which "
+                   "spell out what triggers nearly every rule"}},
       .footer =
           "Every disagreement is minimized, printed and kept in the folder; run replays it.\n"
           "The last lines are 'key: value'. Exit status: 0 all agreed, 1 a disagreement, 3 the\n"

@@ -15,6 +15,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,11 @@
 #include "scenario/scenario.h"
 #include "check/trial/campaign.h"
 #include "check/trial/trial.h"
+#include "options/options.h"
 
 namespace pivotcheck::cli {
+
+struct FuzzerOptions;  // explore_fuzzers.h
 
 inline constexpr std::uint64_t no_case = UINT64_MAX;
 inline constexpr std::size_t recent_cases = 4096;  // per worker: more than it can do in a second
@@ -64,7 +68,20 @@ struct ExploreJob {
   std::string release;  // of the kernel, as uname has it
 };
 
-// Runs in the forked process; returns when there is nothing left to do.
+struct ExploreLimits {
+  // Counted from the first case of the engine that starts last, so that each engine has them.
+  std::optional<std::uint64_t> seconds;
+  bool has_cases = false;    // ends when the random scenarios are used up (ExploreJob::cases_max)
+  bool until_found = false;  // ends after the first disagreement
+};
+
+// The parent (explore_parent.cc): starts the processes of both engines, watches them and the
+// kernel's log until the time is up, and prints their findings and the summary. `jobs`: how many
+// workers run random scenarios.
+ExitStatus run_explore(const ExploreLimits& limits, ExploreJob job, std::size_t jobs,
+                       FuzzerOptions fuzzers);
+
+// A worker, in the forked process. Returns when there is nothing left to do.
 void work(const ExploreJob& job, Shared& shared, Findings& findings, Slot& slot, int pipe);
 
 }  // namespace pivotcheck::cli

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// explore_parent.cc: start at Explore::run; helpers come first.
-#include "explore_parent.h"
+// explore_parent.cc: the parent of `pivotcheck explore`. Start at Explore::run; helpers come first.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -22,6 +21,8 @@
 #include "base/file.h"
 #include "base/unique_fd.h"
 #include "check/trial/kernel_log.h"
+#include "explore.h"
+#include "explore_fuzzers.h"
 #include "explore_summary.h"
 #include "op/outcome.h"
 #include "output.h"

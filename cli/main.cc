@@ -20,9 +20,8 @@ int main(int argc, char** argv) {
         .summary =
             "pivotcheck: an executable model of mounts, namespaces and pivot_root, compared with "
             "the running kernel",
-        .options = {{.names = "-v,--verbose",
-                     .target = &pivotcheck::log_is_verbose,
-                     .help = "say more on standard error about what is done"}},
+        .options = {{"-v,--verbose", &pivotcheck::log_is_verbose,
+                     "say more on standard error about what is done"}},
         .version = cli::version_text(),
         .subcommands = {
             cli::run_command(),         // replay scenarios: kernel against model

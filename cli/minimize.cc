@@ -89,13 +89,8 @@ CommandSpec minimize_command() {
   return {
       .name = "minimize",
       .summary = "Find the smallest scenario with the same disagreement or stated outcome",
-      .options = {{.names = "FILE",
-                   .target = &options->file,
-                   .help = "a scenario",
-                   .required = true},
-                  {.names = "-o",
-                   .target = &options->output,
-                   .help = "file to write; standard output if not given"}},
+      .options = {{"FILE", &options->file, "a scenario", {.required = true}},
+                  {"-o", &options->output, "file to write; standard output if not given"}},
       .footer =
           "It keeps the verb, both answers and the rule of the disagreement; where all agree, the\n"
           "last outcome that is stated. The last line says what was removed.\n"

@@ -44,11 +44,8 @@ ExitStatus rules(bool json) {
 CommandSpec rules_command() {
   auto json = std::make_shared<bool>(false);
   return {.name = "rules",
-          .summary =
-              "List every reason for which the model refuses an operation, one line each",
-          .options = {{.names = "--json",
-                       .target = json.get(),
-                       .help = "print one JSON object a line"}},
+          .summary = "List every reason for which the model refuses an operation, one line each",
+          .options = {{"--json", json.get(), "print one JSON object a line"}},
           .run = [json] { return rules(*json); }};
 }
 

@@ -71,16 +71,12 @@ ExitStatus list(const Options& options) {
 
 CommandSpec strategies_command() {
   auto options = std::make_shared<Options>();
-  return {.name = "strategies",
-          .summary =
-              "List the strategies to switch root: what each does, and what it guarantees (=>)",
-          .options = {{.names = "--json",
-                       .target = &options->json,
-                       .help = "print one JSON object a line"},
-                      {.names = "--steps",
-                       .target = &options->steps,
-                       .help = "print the steps too, each with its phase"}},
-          .run = [options] { return list(*options); }};
+  return {
+      .name = "strategies",
+      .summary = "List the strategies to switch root: what each does, and what it guarantees (=>)",
+      .options = {{"--json", &options->json, "print one JSON object a line"},
+                  {"--steps", &options->steps, "print the steps too, each with its phase"}},
+      .run = [options] { return list(*options); }};
 }
 
 }  // namespace pivotcheck::cli

@@ -399,18 +399,11 @@ int main(int argc, char** argv) {
   const cli::CommandSpec command{
       .name = "explain_property",
       .summary = "explain_property: explain says what the kernel does, or that it cannot tell",
-      .options = {{.names = "--seed",
-                   .target = &options.seed,
-                   .help = "the same seed makes the same queries"},
-                  {.names = "--corpus",
-                   .target = &options.corpus,
-                   .help = "ask about this folder's scenarios first",
-                   .is_folder = true},
-                  {.names = "--cases",
-                   .target = &options.cases,
-                   .help = "how many queries",
-                   .min = 1,
-                   .max = 1'000'000'000}}};
+      .options = {
+          {"--seed", &options.seed, "the same seed makes the same queries"},
+          {"--corpus", &options.corpus, "ask about this folder's scenarios first",
+           {.is_folder = true}},
+          {"--cases", &options.cases, "how many queries", {.min = 1, .max = 1'000'000'000}}}};
   const cli::Parsed parsed = cli::parse_command_line(command, argc, argv);
   if (parsed.chosen == nullptr) return static_cast<int>(parsed.status);
   return run(options);

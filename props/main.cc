@@ -154,23 +154,13 @@ int main(int argc, char** argv) {
   const cli::CommandSpec command{
       .name = "properties",
       .summary = "properties: what is true of every scenario, tried on many",
-      .options = {{.names = "--list",
-                   .target = &only_list,
-                   .help = "print the properties: a specification"},
-                  {.names = "--only",
-                   .target = &options.only,
-                   .help = "those whose sentence has this in it"},
-                  {.names = "--seed",
-                   .target = &options.run.seed,
-                   .help = "the same seed tries the same scenarios"},
-                  {.names = "--cases",
-                   .target = &options.run.cases,
-                   .help = "for each property: scenarios in which what it is about comes up",
-                   .min = 1,
-                   .max = 1'000'000'000},
-                  {.names = "--failures",
-                   .target = &options.failures,
-                   .help = "folder of failures, which are tried first"}}};
+      .options = {{"--list", &only_list, "print the properties: a specification"},
+                  {"--only", &options.only, "those whose sentence has this in it"},
+                  {"--seed", &options.run.seed, "the same seed tries the same scenarios"},
+                  {"--cases", &options.run.cases,
+                   "for each property: scenarios in which what it is about comes up",
+                   {.min = 1, .max = 1'000'000'000}},
+                  {"--failures", &options.failures, "folder of failures, which are tried first"}}};
   const cli::Parsed parsed = cli::parse_command_line(command, argc, argv);
   if (parsed.chosen == nullptr) return static_cast<int>(parsed.status);
   if (only_list) {

@@ -21,28 +21,24 @@ CLI::Option* add_target(CLI::App& app, const OptionSpec& option) {
       option.target);
 }
 
-void add_checks(CLI::Option& added, const OptionSpec& option) {
-  if (option.min && option.max) added.check(CLI::Range(*option.min, *option.max));
-  if (option.min && !option.max) added.check(CLI::PositiveNumber);
-  if (!option.choices.empty()) added.check(CLI::IsMember(option.choices));
-  if (option.is_file) added.check(CLI::ExistingFile);
-  if (option.is_folder) added.check(CLI::ExistingDirectory);
+void add_rules(CLI::Option& added, const OptionRules& rules) {
+  added.required(rules.required);
+  if (rules.min && rules.max) added.check(CLI::Range(*rules.min, *rules.max));
+  if (rules.min && !rules.max) added.check(CLI::PositiveNumber);
+  if (!rules.choices.empty()) added.check(CLI::IsMember(rules.choices));
+  if (rules.is_folder) added.check(CLI::ExistingDirectory);
+  if (rules.shows_default) added.capture_default_str();
+  if (rules.may_repeat) added.take_last();
 }
 
 void describe(CLI::App& app, const CommandSpec& command) {
   if (!command.version.empty()) app.set_version_flag("--version", command.version);
   for (const OptionSpec& option : command.options) {
-    CLI::Option* added = add_target(app, option);
-    added->required(option.required);
-    add_checks(*added, option);
-    if (option.shows_default) added->capture_default_str();
-    if (option.may_repeat) added->take_last();
+    add_rules(*add_target(app, option), option.rules);
   }
-  for (const OptionSpec& option : command.options) {
-    if (!option.needs.empty()) app.get_option(option.names)->needs(app.get_option(option.needs));
-    if (!option.excludes.empty()) {
-      app.get_option(option.names)->excludes(app.get_option(option.excludes));
-    }
+  for (const auto& [names, target, help, rules] : command.options) {
+    if (!rules.needs.empty()) app.get_option(names)->needs(app.get_option(rules.needs));
+    if (!rules.excludes.empty()) app.get_option(names)->excludes(app.get_option(rules.excludes));
   }
   app.footer(command.footer);
   if (command.rest != nullptr && command.options.empty()) {

@@ -28,20 +28,23 @@ using Target = std::variant<bool*, int*, unsigned*, std::uint64_t*, double*, std
                             std::vector<std::string>*, std::optional<std::uint64_t>*,
                             std::optional<std::string>*>;
 
-struct OptionSpec {
-  std::string names;  // "--json", "-v,--verbose"; a positional argument has no dash: "FILE"
-  Target target;      // what it holds before the parsing is the default
-  std::string help;
+struct OptionRules {
   bool required = false;
   std::optional<std::uint64_t> min = {};  // of a number
   std::optional<std::uint64_t> max = {};  // none: any number from 1 on
   std::vector<std::string> choices = {};  // the only values that are allowed
-  bool is_file = false;                   // the value names a file that is there
-  bool is_folder = false;                 // ... a folder
+  bool is_folder = false;                 // the value names a folder that is there
   bool shows_default = false;             // --help says what the default is
   bool may_repeat = false;                // the last one counts; otherwise it is bad usage
   std::string needs = {};                 // the name of an option without which this one is refused
   std::string excludes = {};              // ... with which
+};
+
+struct OptionSpec {
+  std::string names;  // "--json", "-v,--verbose"; a positional argument has no dash: "FILE"
+  Target target;      // what it holds before the parsing is the default
+  std::string help;
+  OptionRules rules = {};
 };
 
 struct CommandSpec {

@@ -64,27 +64,17 @@ cli::CommandSpec command_for(const char* name, const char* summary, bool (*test)
   cli::CommandSpec command{
       .name = name,
       .summary = summary,
-      .options = {{.names = "--pivotcheck",
-                   .target = &options->pivotcheck,
-                   .help = "the command"},
-                  {.names = "--corpus",
-                   .target = &options->corpus,
-                   .help = "a folder of scenarios"},
-                  {.names = "--fuzzer",
-                   .target = &options->fuzzer,
-                   .help = "a libFuzzer target, if there is one"},
-                  {.names = "--seed",
-                   .target = &options->seed,
-                   .help = "of what is chosen at random"}},
+      .options = {{"--pivotcheck", &options->pivotcheck, "the command"},
+                  {"--corpus", &options->corpus, "a folder of scenarios"},
+                  {"--fuzzer", &options->fuzzer, "a libFuzzer target, if there is one"},
+                  {"--seed", &options->seed, "of what is chosen at random"}},
       .run = [options, test] { return run_test(*options, test); }};
   if (count > 0) {
-    command.options.push_back(
-        {.names = "--count", .target = &options->count, .help = "how many kills, or cases"});
+    command.options.push_back({"--count", &options->count, "how many kills, or cases"});
   }
   if (test == hang) {
-    command.options.push_back({.names = "--unkillable",
-                               .target = &options->unkillable,
-                               .help = "and it can't be killed either"});
+    command.options.push_back(
+        {"--unkillable", &options->unkillable, "and it can't be killed either"});
   }
   return command;
 }
