@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What ci/fuzz starts, both roads in one run: its summary; a corpus with damaged files; a full disk;
+# What ci/fuzz starts, both engines in one run: its summary; a corpus with damaged files; a full disk;
 # Ctrl-C, SIGTERM and kill -9. Each trouble is one clear line, nothing that was found is lost, the
 # rest goes on, and nothing is left.
 source "$(dirname "$0")/fuzzers.sh"
@@ -11,7 +11,7 @@ hunt() { expect "$1" "${both[@]}" --libfuzzer "$FUZZERS/fuzz_$2" --seconds "$3" 
 value() { sed -n "s/^$1: //p" out; }
 number() { [[ $(value "$1") =~ ^[1-9][0-9]*$ ]] || die "$1 is no number above 0: $(value "$1")"; }
 
-# --- the summary is one, of both roads
+# --- the summary is one, of both engines
 hunt 0 trial 4
 for key in cases steps corpus_files features; do number "$key"; done
 for key in cases_per_second steps_ok_percent scenarios_pivot_percent scenarios_two_tasks_percent \
@@ -31,6 +31,16 @@ expect 3 "$PIVOTCHECK" explore --seconds 1 --jobs 2 --libfuzzer-missing 'no comp
 has err 'libFuzzer DOES NOT RUN: no compiler'
 has out 'road_libfuzzer: not run, no compiler'
 [[ $(value not_run) -eq 1 ]] || die 'it is not counted'
+
+# --- random scenarios run while the program is built; a build that fails is shown
+expect 0 "${both[@]}" --libfuzzer new_trial --seconds 2 \
+  --libfuzzer-build "sleep 2; cp $FUZZERS/fuzz_trial new_trial"
+[[ $(value road_libfuzzer) =~ ^[1-9] ]] || die 'libFuzzer did not run after its build'
+expect 3 "${both[@]}" --libfuzzer new_trial --seconds 1 --libfuzzer-build 'echo no disk; false'
+has err 'libFuzzer DOES NOT RUN: its build ended with status 1:'
+has err 'no disk'
+has out 'road_libfuzzer: not run, its build ended with status 1'
+nothing_left 'a run with a build'
 
 # --- damaged files: one line, and they are passed over
 head -c 3000 /dev/urandom >corpus/random
