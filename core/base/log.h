@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// log.h: what a user who asked for it (--verbose) is told about the work itself.
+// log.h: messages about the work itself, for --verbose.
 #pragma once
 
 #include <string_view>
