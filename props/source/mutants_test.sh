@@ -14,8 +14,10 @@ for patch in ci/mutants.d/*.patch; do
   ! sed -n 's|^+++ b/||p' "$patch" | grep -qv '^core/model/.*\.cc$' || complain "$patch: not in core/model"
   [[ $(grep -c '^[-+][^-+]' "$patch") -le 14 ]] || complain "$patch: more than a few lines"
 done
-[[ $(find ci/mutants.d -name '*.patch' | wc -l) -ge 113 ]] || complain 'faults are missing'
+count=$(find ci/mutants.d -name '*.patch' | wc -l)
+[[ $count -ge 113 ]] || complain 'faults are missing'
 while read -r name _; do
   [[ -f ci/mutants.d/$name.patch ]] || complain "props/broken_by.txt: no fault $name"
 done < <(grep -v '^#' props/broken_by.txt)
+echo "$count patches apply"
 exit "$bad"
