@@ -179,6 +179,7 @@ struct RawSyscalls::Translator {
   Call operator()(const strategy::DropPrivileges&) { return nothing; }
   Call operator()(const strategy::Execute&) { return nothing; }
   Call operator()(const Op& op) { return std::visit(*this, op); }
+  // An operation that no strategy has: of() names it and fails.
   Call operator()(const auto&) { return nullptr; }
 };
 

@@ -141,7 +141,8 @@ Remedies make_directories(const ResolvedPath& resolved, const Path& path) {
   remedy.perform = [path](Hypothesis& h) {
     for (std::size_t end = 1; end <= path.text.size(); ++end) {
       if (end != path.text.size() && path.text[end] != '/') continue;
-      const Path part(path.handle, path.text.substr(0, end));
+      Path part = path;  // with its handle's slot
+      part.text.resize(end);
       const auto there = model::look_up(h.world, task_of(h), part);
       if (there.refused && !perform(h, Mkdir{part})) return false;
     }

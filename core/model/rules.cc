@@ -3,6 +3,7 @@
 #include "model/rules.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "base/check.h"
@@ -89,12 +90,13 @@ constexpr std::array table{
 };
 static_assert(table.size() == rules_count);
 
-constexpr std::array<std::string_view, calls_count> call_names{
+constexpr auto call_names = std::to_array<std::string_view>({
     "mkdir",  "rmdir",   "touch",   "unlink",     "rename",     "symlink",    "chmod",
     "mount",  "mount",   "mount",   "mount",      "mount",      "umount",     "umount",
     "pivot_root", "chroot", "chdir", "open",      "fchdir",     "close",      "unshare",
     "unshare", "setns",  "setns",   "open_tree",  "open_tree",  "move_mount", "move_mount",
-    "move_mount", "mount_setattr", "fsmount"};
+    "move_mount", "mount_setattr", "fsmount"});
+static_assert(call_names.size() == calls_count, "a Call without a name");
 
 // "6.5": the patch level is 0 in all rows.
 std::string short_text(const Release& release) {

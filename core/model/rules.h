@@ -67,10 +67,12 @@ class Calls {
   constexpr bool operator==(const Calls&) const = default;
 
  private:
-  static constexpr std::uint32_t bit(Call call) { return 1U << static_cast<unsigned>(call); }
-  std::uint32_t bits_ = 0;
+  static constexpr std::uint64_t bit(Call call) {
+    return std::uint64_t{1} << static_cast<unsigned>(call);
+  }
+  std::uint64_t bits_ = 0;
 };
-static_assert(calls_count <= 32);
+static_assert(calls_count < 64);
 
 // The calls that look up a path or a handle. The rules of lookup are the same in each of them.
 inline constexpr Calls any_path = Calls::all_but(
