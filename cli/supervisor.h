@@ -60,7 +60,7 @@ void redirect(int from, int to);
 
 class Supervisor {
  public:
-  // All are called in the parent, but for `run`. `i` counts the processes from 0.
+  // All are called in the parent, except `run`. `i` counts the processes from 0.
   struct Callbacks {
     std::function<void(std::size_t i)> run;  // what a child does
     // When process i last made progress (base/clock.h): it writes this, in shared memory.

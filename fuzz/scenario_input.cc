@@ -51,7 +51,7 @@ bool note_features(const Prediction& predicted) {
   std::size_t before = gen::verbs_count;
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     const bool ok = verdicts[i].outcome.ok();
-    const std::size_t verb = gen::verb_index(predicted.program.steps[i].op);
+    const std::size_t verb = verb_index(predicted.program.steps[i].op);
     const std::size_t row =
         ok ? rules_count + 1 + verb : static_cast<std::size_t>(verdicts[i].rule);
     std::uint8_t& counter = counters[row * columns + before];

@@ -107,4 +107,11 @@ std::span<const Op> prototypes() {
   return all;
 }
 
+std::size_t verb_index(const Op& op) {
+  const std::span<const Op> all = prototypes();
+  std::size_t i = 0;
+  while (i < all.size() && (all[i].index() != op.index() || verb(all[i]) != verb(op))) ++i;
+  return i;
+}
+
 }  // namespace pivotcheck

@@ -225,6 +225,8 @@ const HandleName* opened_handle(const Op& op);
 // One Op for each verb, its arguments empty, its verb-coded members set. Ordered as the format has
 // them.
 std::span<const Op> prototypes();
+// The index in prototypes() of this operation's verb; their number if none has it.
+std::size_t verb_index(const Op& op);
 
 // One of several operations: for visitors that treat some of them alike, but name each.
 template <class T, class... Types>

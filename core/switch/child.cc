@@ -92,7 +92,7 @@ int take_ids(const ChildArgs& args) {
 }
 
 // From now on the child dies with its caller. Not earlier: a switch that has begun completes, so
-// that it leaves no directory behind. If the caller is dead already, no signal comes: so look.
+// that it leaves no directory behind. If the caller is dead already, no signal comes, so the child checks.
 void tie_to_caller(const ChildArgs& args) {
   if (!args.die_with_caller) return;
   sys_prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -128,21 +128,12 @@ class Reader {
   bool good_ = true;
 };
 
-std::uint8_t verb_index(const Op& op) {
-  const std::span<const Op> all = prototypes();
-  const std::string_view name = verb(op);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (all[i].index() == op.index() && verb(all[i]) == name) return static_cast<std::uint8_t>(i);
-  }
-  constexpr bool has_a_prototype = false;
-  PIVOTCHECK_CHECK(has_a_prototype);
-  return 0;
-}
-
 void Writer::operator()(const ProgramStep& step) {
   (*this)(step.task);
   (*this)(step.subject);
-  (*this)(verb_index(step.op));
+  const std::size_t index = verb_index(step.op);
+  PIVOTCHECK_CHECK(index < prototypes().size());
+  (*this)(static_cast<std::uint8_t>(index));
   std::visit([this](const auto& op) { op.fields(op, *this); }, step.op);
 }
 

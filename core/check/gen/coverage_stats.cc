@@ -22,21 +22,6 @@ double percent(std::uint64_t part, std::uint64_t whole) {
 
 }  // namespace
 
-// Several verbs can be of one kind of operation: the offset is that of the verb within the kind.
-std::size_t verb_index(const Op& op) {
-  static const auto first_of_kind = [] {
-    std::array<std::size_t, std::variant_size_v<Op>> first{};
-    for (std::size_t i = prototypes().size(); i-- > 0;) first[prototypes()[i].index()] = i;
-    return first;
-  }();
-  std::size_t offset = 0;
-  if (const auto* bind = std::get_if<Bind>(&op)) offset = bind->recursive ? 1 : 0;
-  if (const auto* change = std::get_if<ChangePropagation>(&op)) {
-    offset = static_cast<std::size_t>(change->to) + (change->recursive ? 4 : 0);
-  }
-  return first_of_kind[op.index()] + offset;
-}
-
 std::size_t rules_shown_by(const Release& release) {
   return static_cast<std::size_t>(std::ranges::count_if(
       rule_table(), [&](const RuleInfo& rule) { return shown_by(rule, release); }));

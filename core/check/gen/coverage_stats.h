@@ -39,7 +39,4 @@ struct CoverageStats {
 // The number of rules that a kernel of that release has.
 std::size_t rules_shown_by(const Release& release);
 
-// The index in prototypes() of this operation's verb.
-std::size_t verb_index(const Op& op);
-
 }  // namespace pivotcheck::gen

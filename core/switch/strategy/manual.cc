@@ -10,7 +10,7 @@
 // namespace, a private / and a bind come first (as in put_old.cc, for the same reasons). Then:
 //
 //     chdir NEW                so that '.' is the new root before and after
-//     mkdir -m 0700 old        as on that page, but nobody else can enter it
+//     mkdir -m 0700 old        as on that page, but no other user can enter it
 //     pivot_root . old         '.' stays where it is; the page warns that the caller's root may not
 //                              follow, which no kernel known to this project does
 //     chroot .                 for a kernel that does; elsewhere it changes nothing
