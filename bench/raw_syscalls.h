@@ -2,8 +2,7 @@
 // raw_syscalls.h: the steps of a strategy as system calls whose arguments are ready: what the same
 // sequence costs at the least. Nothing is looked up, chosen or checked while it runs.
 //
-// The flags are written down here once more on purpose, and not taken from the library's
-// translation: `switch_bench --check` compares the worlds that the two lead to.
+// `switch_bench --check` compares the worlds that these calls and the library lead to.
 #pragma once
 
 #include <functional>
@@ -16,6 +15,10 @@
 #include "switch/strategy/step.h"
 
 namespace pivotcheck::bench {
+
+// The namespace that clone makes in place of this step, as the library has it (launch.cc): a
+// CLONE_NEW flag, or 0.
+unsigned long made_by_clone(const strategy::SwitchStep& step);
 
 class RawSyscalls {
  public:

@@ -47,20 +47,20 @@ int refuse(const std::string& what) {
 }
 
 // Ordinary users are root in a user namespace of their own.
-Expected<Cycles> make_cycles(const Setting& setting, const Planted& planted) {
+Expected<Cycles> make_cycles(const Setting& setting) {
   const uid_t uid = ::geteuid();
   const gid_t gid = ::getegid();
   if (uid != 0 &&
       (::unshare(CLONE_NEWUSER) != 0 || kernel::map_root({}, uid, gid) != nullptr)) {
     return fail("no privileges, and no user namespace");
   }
-  return Cycles::make(setting, planted);
+  return Cycles::make(setting);
 }
 
 // --- measuring -----------------------------------------------------------------------------------
 
-void measure(benchmark::State& state, const Setting& setting, const Planted& planted) {
-  auto cycles = make_cycles(setting, planted);
+void measure(benchmark::State& state, const Setting& setting) {
+  auto cycles = make_cycles(setting);
   if (!cycles) return state.SkipWithError(cycles.error().what.c_str());
   nlohmann::json report;
   const auto add = [&](const std::string& part, const Cost& cost) {
@@ -89,7 +89,7 @@ void measure(benchmark::State& state, const Setting& setting, const Planted& pla
 // --- checking ------------------------------------------------------------------------------------
 
 int draw_world_at_the_end(const Setting& setting) {
-  auto cycles = make_cycles(setting, {});
+  auto cycles = make_cycles(setting);
   if (!cycles) return refuse(cycles.error().what);
   const auto observer = Observer::make();
   if (!observer) return refuse(observer.error().what);
@@ -142,10 +142,11 @@ void choice(CLI::App& app, const char* option, Enum& value, std::vector<std::str
   app.add_option(option, value, what)->transform(CLI::CheckedTransformer(values));
 }
 
-Planted read_planted(const std::string& text) {
+void read_slow(const std::string& text, Setting& setting) {
   const std::size_t colon = std::min(text.find(':'), text.size());
-  const Planted planted{text.substr(0, colon), std::atof(text.substr(colon).erase(0, 1).c_str())};
-  if (text.empty() || planted.percent > 0) return planted;
+  setting.slow_phase = text.substr(0, colon);
+  setting.slow_percent = std::atof(text.substr(colon).erase(0, 1).c_str());
+  if (text.empty() || setting.slow_percent > 0) return;
   throw CLI::ValidationError("--slow", "it takes PHASE:PERCENT, not " + text);
 }
 
@@ -181,11 +182,11 @@ int main(int argc, char** argv) {
     }
     setting.own_mounts = strategy.ends_with("+mnt");
     setting.strategy = *find_strategy(strategy.substr(0, strategy.find('+')));
-    const Planted planted = read_planted(slow);
+    read_slow(slow, setting);
     ::alarm(deadline_seconds);
     if (want_draw) return draw_world_at_the_end(setting);
-    benchmark::RegisterBenchmark(
-        strategy.c_str(), [&](benchmark::State& state) { measure(state, setting, planted); })
+    benchmark::RegisterBenchmark(strategy.c_str(),
+                                 [&](benchmark::State& state) { measure(state, setting); })
         ->UseManualTime()
         ->Iterations(cycles / 2)
         ->Unit(benchmark::kMicrosecond);

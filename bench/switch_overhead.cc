@@ -74,7 +74,7 @@ class ByHand {
   ByHand(Strategy strategy, strategy::Plan plan) {
     plan.put_old = "old";
     for (strategy::SwitchStep& step : strategy::steps(strategy, plan)) {
-      const unsigned long flag = made_by_clone(step);
+      const unsigned long flag = bench::made_by_clone(step);
       flags_ |= flag;
       if (flag == 0) steps_.push_back(std::move(step));
     }
@@ -91,14 +91,6 @@ class ByHand {
   }
 
  private:
-  static unsigned long made_by_clone(const strategy::SwitchStep& step) {
-    if (std::holds_alternative<strategy::NewPidNamespace>(step.action)) return CLONE_NEWPID;
-    const auto* op = std::get_if<Op>(&step.action);
-    const auto* unshare = op == nullptr ? nullptr : std::get_if<Unshare>(op);
-    const bool user = unshare != nullptr && unshare->kinds.has(NamespaceKind::user);
-    return user ? CLONE_NEWUSER : 0;
-  }
-
   [[gnu::noinline]] pid_t vfork_child() {
     const pid_t pid = ::vfork();
     if (pid == 0) child(-1);
