@@ -160,10 +160,10 @@ class Switching:
                     spent * (self.rounds + 1) / self.rounds > self.arguments.seconds):
                 break
             for count in random.sample(list(self.settings), len(self.settings)):
-                with idle_threads(int(count)) as trouble:
+                with idle_threads(int(count)) as error:
                     for name in random.sample(self.settings[count], len(self.settings[count])):
-                        if trouble:
-                            self.not_measured[name] = trouble
+                        if error:
+                            self.not_measured[name] = error
                         elif name not in self.not_measured:
                             self.one_setting(name)
             self.rounds += 1

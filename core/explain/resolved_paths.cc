@@ -36,7 +36,7 @@ namespace {
 
 using kernel::no_setup_error;
 using kernel::SetupError;
-using kernel::trouble;
+using kernel::setup_error;
 
 constexpr std::string_view removed_suffix = " (deleted)";  // of a link in /proc
 
@@ -113,30 +113,30 @@ class Impersonator {
   SetupError take_on(bool in_a_copy) {
     TaskFiles own(files_.proc(), own_number(files_.proc()));
     const UniqueFd root = open_path(files_.proc(), files_.path("root"));
-    if (!root) return trouble("open of /proc/PID/root");
+    if (!root) return setup_error("open of /proc/PID/root");
     const UniqueFd directory = open_path(files_.proc(), files_.path("cwd"));
-    if (!directory) return trouble("open of /proc/PID/cwd");
+    if (!directory) return setup_error("open of /proc/PID/cwd");
     const auto mounts = files_.open("ns/mnt");
     const auto users = files_.open("ns/user");
     const auto own_mounts = own.open("ns/mnt");
     const auto own_users = own.open("ns/user");
-    if (!mounts || !users || !own_mounts || !own_users) return trouble("open of /proc/PID/ns");
+    if (!mounts || !users || !own_mounts || !own_users) return setup_error("open of /proc/PID/ns");
     const UniqueFd owner = owner_of(mounts->get());
     const int wanted_users = in_a_copy ? owner.get() : users->get();
-    if (wanted_users < 0) return trouble("NS_GET_USERNS of the mount namespace");
+    if (wanted_users < 0) return setup_error("NS_GET_USERNS of the mount namespace");
     const bool is_owner = owner && inode_of(owner.get()) == inode_of(users->get());
     if (inode_of(wanted_users) != inode_of(own_users->get()) &&
         ::setns(wanted_users, CLONE_NEWUSER) != 0) {
-      return trouble("setns to the user namespace");
+      return setup_error("setns to the user namespace");
     }
     if (in_a_copy && inode_of(mounts->get()) != inode_of(own_mounts->get()) &&
         ::setns(mounts->get(), CLONE_NEWNS) != 0) {
-      return trouble("setns to the mount namespace");
+      return setup_error("setns to the mount namespace");
     }
     if (const SetupError error = enter_root(root.get(), directory.get()); error) return error;
-    if (in_a_copy && ::unshare(CLONE_NEWNS) != 0) return trouble("unshare(CLONE_NEWNS)");
+    if (in_a_copy && ::unshare(CLONE_NEWNS) != 0) return setup_error("unshare(CLONE_NEWNS)");
     Credentials credentials;
-    if (!read_credentials(files_, credentials)) return trouble("reading /proc/PID/status");
+    if (!read_credentials(files_, credentials)) return setup_error("reading /proc/PID/status");
     if (in_a_copy && !is_owner) credentials.effective = ~std::uint64_t{0};
     take_on_credentials(credentials);
     return no_setup_error;
@@ -145,10 +145,10 @@ class Impersonator {
  private:
   static SetupError enter_root(int root, int directory) {
     if (file_status(root).identity != file_status(AT_FDCWD, "/").identity) {
-      if (::fchdir(root) != 0) return trouble("fchdir to /proc/PID/root");
-      if (::chroot(".") != 0) return trouble("chroot to /proc/PID/root");
+      if (::fchdir(root) != 0) return setup_error("fchdir to /proc/PID/root");
+      if (::chroot(".") != 0) return setup_error("chroot to /proc/PID/root");
     }
-    if (::fchdir(directory) != 0) return trouble("fchdir to /proc/PID/cwd");
+    if (::fchdir(directory) != 0) return setup_error("fchdir to /proc/PID/cwd");
     return no_setup_error;
   }
 

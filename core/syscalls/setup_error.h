@@ -12,7 +12,7 @@
 namespace pivotcheck::kernel {
 
 struct SetupError {
-  const char* call = nullptr;  // "mount of a tmpfs"; nullptr: no trouble
+  const char* call = nullptr;  // "mount of a tmpfs"; nullptr: no error
   int error = 0;               // an errno, or 0 where none applies
 
   explicit operator bool() const { return call != nullptr; }
@@ -20,7 +20,7 @@ struct SetupError {
 
 inline constexpr SetupError no_setup_error{};
 
-inline SetupError trouble(const char* call) { return {call, errno}; }
+inline SetupError setup_error(const char* call) { return {call, errno}; }
 
 inline std::string to_string(const SetupError& what) {
   return std::string(what.call) + (what.error == 0 ? "" : ": " + errno_name(what.error));

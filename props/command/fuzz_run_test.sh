@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What ci/fuzz starts, both engines in one run: its summary; a corpus with damaged files; a full disk;
-# Ctrl-C, SIGTERM and kill -9. Each trouble is one clear line, nothing that was found is lost, the
+# Ctrl-C, SIGTERM and kill -9. Each error is one clear line, nothing that was found is lost, the
 # rest goes on, and nothing is left.
 source "$(dirname "$0")/fuzzers.sh"
 

@@ -6,7 +6,7 @@ cd "${SOURCE:?the checkout}"
 
 old=(
   Laboratory laboratory make_cast Cast Casting Actor Birthright Newborn Errand Passage
-  play_in_fresh_world no_trouble bell desk
+  play_in_fresh_world no_trouble trouble bell desk
   Standpoint PathSeen rehearse Looker Sight guesses unmended judge
   Performer GoWord Conversation handed_on hand_on
   HuntCase Hunter look_after farewell_ms patience

@@ -59,16 +59,16 @@ SetupError reserve_fds(const ExecutorArgs& args) {
   constexpr int aside = 16;  // beyond reserved_fds: no move lands on what is still to be moved
   const int socket = ::fcntl(args.socket, F_DUPFD_CLOEXEC, aside);
   const int proc_anywhere = ::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (proc_anywhere < 0) return trouble("opening /proc");
+  if (proc_anywhere < 0) return setup_error("opening /proc");
   const int proc = ::fcntl(proc_anywhere, F_DUPFD_CLOEXEC, aside);
-  if (socket < 0 || proc < 0) return trouble("fcntl F_DUPFD_CLOEXEC");
+  if (socket < 0 || proc < 0) return setup_error("fcntl F_DUPFD_CLOEXEC");
   if (::dup3(socket, reserved_fds::owner, O_CLOEXEC) < 0 ||
       ::dup3(proc, reserved_fds::proc, O_CLOEXEC) < 0) {
-    return trouble("dup3");
+    return setup_error("dup3");
   }
   // Without a stderr, something else of ours may have its number, and no text must go there.
-  if (!args.has_stderr && ::dup3(proc, STDERR_FILENO, O_CLOEXEC) < 0) return trouble("dup3");
-  return sys_close_from(STDERR_FILENO + 1) == 0 ? no_setup_error : trouble("close_range");
+  if (!args.has_stderr && ::dup3(proc, STDERR_FILENO, O_CLOEXEC) < 0) return setup_error("dup3");
+  return sys_close_from(STDERR_FILENO + 1) == 0 ? no_setup_error : setup_error("close_range");
 }
 
 void raise_descriptor_limit() {
@@ -93,10 +93,12 @@ SetupError set_up(const ExecutorArgs& args, TaskContext& context) {
     // Before anything is done on a tmpfs: without ids it would answer EOVERFLOW.
     if (const SetupError refused = map_ids(args.uid, args.gid)) return refused;
   }
-  if (!sys_become_root()) return trouble("setresgid or setresuid");
+  if (!sys_become_root()) return setup_error("setresgid or setresuid");
   // Both after every change of ids, which undoes them (a new user namespace does not).
   ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return trouble("prctl PR_SET_PDEATHSIG");
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
+    return setup_error("prctl PR_SET_PDEATHSIG");
+  }
   if (owner_is_gone()) sys_exit(0);
   const bool locked = args.privilege == Privilege::userns;
   if (const SetupError refused = make_template(locked)) return refused;
@@ -131,7 +133,7 @@ void serve_requests(TaskContext& context, int owner) {
   const int owner = refused ? args.socket : reserved_fds::owner;
   if (!refused) refused = set_up(args, context);
   context.schedule = SharedSchedule::make(0);
-  if (!refused && context.schedule == nullptr) refused = trouble("mmap of shared memory");
+  if (!refused && context.schedule == nullptr) refused = setup_error("mmap of shared memory");
   const Expected<Progress> ready = refused ? fail(to_string(refused)) : Expected<Progress>();
   if (send_frame(owner, encode(ready), {}) == IoStatus::ok && ready) {
     (args.main == nullptr ? serve_requests : args.main)(context, owner);
@@ -190,7 +192,7 @@ SetupError end_world(TaskContext& context, std::size_t steps) {
   }
   while (::waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
   }
-  if (sys_close_from(reserved_fds::first_free) != 0) return trouble("close_range");
+  if (sys_close_from(reserved_fds::first_free) != 0) return setup_error("close_range");
   if (const SetupError refused = return_to_template()) return refused;
   if (schedule.capacity() >= steps) return no_setup_error;
   SharedSchedule::unmake(context.schedule);

@@ -32,32 +32,32 @@ constexpr mode_t root_mode = S_IFDIR | 01777;
 // the topmost mount at the lowest mount's root, wherever they were.
 SetupError go_to_namespace_root() {
   const UniqueFd own(::openat(reserved_fds::proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC));
-  if (!own) return trouble("opening /proc/self/ns/mnt (is /proc mounted?)");
-  if (::setns(own.get(), CLONE_NEWNS) != 0) return trouble("setns to the own mount namespace");
+  if (!own) return setup_error("opening /proc/self/ns/mnt (is /proc mounted?)");
+  if (::setns(own.get(), CLONE_NEWNS) != 0) return setup_error("setns to the own mount namespace");
   return no_setup_error;
 }
 
 // A descriptor to its number among reserved_fds.
 SetupError put(int fd, int place) {
-  if (fd < 0) return trouble("opening what the executor keeps");
+  if (fd < 0) return setup_error("opening what the executor keeps");
   if (fd == place) return no_setup_error;
   const bool moved = ::dup3(fd, place, O_CLOEXEC) == place;
   ::close(fd);
-  return moved ? no_setup_error : trouble("dup3");
+  return moved ? no_setup_error : setup_error("dup3");
 }
 
 // A new tmpfs becomes the lowest visible mount in place of the current root, and is locked if that
 // was. `in_place` is false if there was none to replace: the root is rootfs itself, an initramfs.
 SetupError replace_root(bool& in_place) {
-  if (::mount("none", "/", "tmpfs", 0, "mode=1777") != 0) return trouble("mount of a tmpfs");
+  if (::mount("none", "/", "tmpfs", 0, "mode=1777") != 0) return setup_error("mount of a tmpfs");
   // "/" still is the mount below; its ".." goes no further down, but up to what is mounted on it.
-  if (::chdir("/..") != 0) return trouble("chdir to the new tmpfs");
+  if (::chdir("/..") != 0) return setup_error("chdir to the new tmpfs");
   in_place = sys_pivot_root(".", ".") == 0;
   if (in_place) {
     // The old root lies on top of the new one now.
-    if (::umount2(".", MNT_DETACH) != 0) return trouble("umount of the old root");
+    if (::umount2(".", MNT_DETACH) != 0) return setup_error("umount of the old root");
   } else if (errno != EINVAL) {
-    return trouble("pivot_root");
+    return setup_error("pivot_root");
   } else if (const SetupError refused = go_to_namespace_root()) {
     // rootfs has no parent to pivot on. The tmpfs lies directly on it already, and only the root
     // directory has to follow.
@@ -142,14 +142,16 @@ int visit_rootfs(dev_t& device) {
 SetupError make_template(bool locked) {
   if (const SetupError refused = go_to_namespace_root()) return refused;
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
-    return trouble("making every mount private");
+    return setup_error("making every mount private");
   }
   bool in_place = false;
   if (const SetupError refused = replace_root(in_place)) return refused;
   if (locked && !in_place) {
     // Mounts are locked when a new user namespace gets a copy of them, and there was none to
     // inherit that from. So once more; and replaced again, for a copy's flags are locked as well.
-    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return trouble("unshare, to lock the root");
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) {
+      return setup_error("unshare, to lock the root");
+    }
     if (const SetupError refused = map_ids(0, 0)) return refused;
     if (const SetupError refused = replace_root(in_place)) return refused;
   }
@@ -158,19 +160,22 @@ SetupError make_template(bool locked) {
 }
 
 SetupError return_to_template() {
-  if (::setns(reserved_fds::template_ns, CLONE_NEWNS) != 0) return trouble("setns to the template");
+  if (::setns(reserved_fds::template_ns, CLONE_NEWNS) != 0) {
+    return setup_error("setns to the template");
+  }
   if (filesystem_is_pristine() && remove_all(reserved_fds::template_root, 0)) return no_setup_error;
   bool in_place = false;
   return replace_root(in_place);
 }
 
 SetupError enter_fresh_world() {
-  return ::unshare(CLONE_NEWNS) == 0 ? no_setup_error : trouble("unshare of the mount namespace");
+  return ::unshare(CLONE_NEWNS) == 0 ? no_setup_error
+                                     : setup_error("unshare of the mount namespace");
 }
 
 SetupError find_rootfs(dev_t& device) {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return trouble("pipe2");
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return setup_error("pipe2");
   const UniqueFd reading(ends[0]);
   UniqueFd writing(ends[1]);
   struct Found {
@@ -178,7 +183,7 @@ SetupError find_rootfs(dev_t& device) {
     dev_t device;
   } found{};
   const pid_t child = sys_fork(SIGCHLD);
-  if (child < 0) return trouble("fork");
+  if (child < 0) return setup_error("fork");
   if (child == 0) {
     found.error = visit_rootfs(found.device);
     const bool told = ::write(writing.get(), &found, sizeof(found)) == sizeof(found);
@@ -187,7 +192,7 @@ SetupError find_rootfs(dev_t& device) {
   writing.reset();
   const ssize_t size = ::read(reading.get(), &found, sizeof(found));
   ::waitpid(child, nullptr, 0);
-  if (size != sizeof(found)) return trouble("asking for rootfs");
+  if (size != sizeof(found)) return setup_error("asking for rootfs");
   if (found.error == 0) {
     device = found.device;
     return no_setup_error;
@@ -199,7 +204,7 @@ SetupError map_ids(uid_t uid, gid_t gid) {
   // A credential change may have made the process non-dumpable, and its files in /proc root's own.
   ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   const char* refused = map_root({.proc = reserved_fds::proc}, uid, gid);
-  return refused == nullptr ? no_setup_error : trouble(refused);
+  return refused == nullptr ? no_setup_error : setup_error(refused);
 }
 
 }  // namespace pivotcheck::kernel

@@ -40,7 +40,7 @@ SetupError enter_fresh_world();
 
 // For the machine's own user namespace only: the device number of rootfs, by which a task that has
 // come to stand in rootfs is known. It takes a throwaway process whose root mount is unmounted; if
-// that root is locked, no world can be as privilege `root` promises, and there is trouble.
+// that root is locked, no world can be as privilege `root` promises, which is an error.
 SetupError find_rootfs(dev_t& device);
 
 // In a new user namespace: uid 0 and gid 0 of it are these ids outside, setgroups is denied.

@@ -79,12 +79,14 @@ UniqueFd open_path(const TaskContext& context, const Path& path) {
 
 StepResult run_helper(int (*call)(void*), void* argument) {
   const UniqueFd directory(open_proc_directory());
-  if (!directory) return broken(trouble("opening /proc/self"));
+  if (!directory) return broken(setup_error("opening /proc/self"));
   HelperCall helper_call{directory.get(), call, argument};
   const pid_t helper = start_helper(helper_call);
-  if (helper < 0) return broken(trouble("clone of a helper"));
+  if (helper < 0) return broken(setup_error("clone of a helper"));
   int status = 0;
-  if (::waitpid(helper, &status, __WALL) != helper) return broken(trouble("waitpid for a helper"));
+  if (::waitpid(helper, &status, __WALL) != helper) {
+    return broken(setup_error("waitpid for a helper"));
+  }
   if (!WIFEXITED(status)) return broken({"a helper died", 0});
   if (WEXITSTATUS(status) == helper_not_placed) return broken({"fchdir to /proc/self", 0});
   return answered(WEXITSTATUS(status));

@@ -67,7 +67,7 @@ std::byte* end_of_stack(int number) {
   }
   const pid_t outer = outer_pid();
   if (outer == 0) {
-    schedule.give_up(trouble("reading /proc/self"));
+    schedule.give_up(setup_error("reading /proc/self"));
     stand_still();
   }
   schedule.enter(context.number, ::getpid(), outer);
@@ -99,7 +99,7 @@ void reap_leaving_task(TaskContext& context) {
   const int number = schedule.leaving();
   const std::uint32_t index = schedule.step();
   if (::waitpid(schedule.pid(number), nullptr, __WALL) < 0) {
-    return schedule.give_up(trouble("waitpid"));
+    return schedule.give_up(setup_error("waitpid"));
   }
   schedule.has_left(number);
   schedule.finish(*context.batch, index, {});
@@ -158,7 +158,7 @@ SetupError fork_task(TaskContext& context, int number, bool fresh_world) {
   args.context.is_executor = false;
   // Pid 1 of a PID namespace may not use CLONE_PARENT, and need not: it is the parent already.
   const pid_t child = make_process(args, context.is_executor ? SIGCHLD : CLONE_PARENT);
-  if (child < 0) return trouble("fork of a task");
+  if (child < 0) return setup_error("fork of a task");
   const auto entered = [&] {
     return context.schedule->has_entered(number) || context.schedule->is_over();
   };

@@ -31,11 +31,11 @@ SetupError go_back_to(const UniqueFd& directory) {
   const UniqueFd proc(open_proc_directory());
   if (::fstat(directory.get(), &status) != 0 ||
       ::fchmodat(proc.get(), path.data(), 0700, 0) != 0) {
-    return trouble("chmod of the current directory, to return to it after chroot @handle");
+    return setup_error("chmod of the current directory, to return to it after chroot @handle");
   }
   const bool back = ::fchdir(directory.get()) == 0;
   const bool restored = ::fchmodat(proc.get(), path.data(), status.st_mode & 07777U, 0) == 0;
-  return back && restored ? no_setup_error : trouble("returning to the current directory");
+  return back && restored ? no_setup_error : setup_error("returning to the current directory");
 }
 
 // chroot takes no descriptor, and no helper can call it in the task's stead: it is about the root
@@ -46,7 +46,7 @@ StepResult chroot_from_handle(const TaskContext& context, const Path& path) {
   if (!target) return result_of(-1);
   // By the link in /proc: looking "." up would ask for the permission to search it.
   const UniqueFd before(::openat(reserved_fds::proc, "self/cwd", O_PATH | O_CLOEXEC));
-  if (!before) return broken(trouble("opening /proc/self/cwd"));
+  if (!before) return broken(setup_error("opening /proc/self/cwd"));
   if (::fchdir(target.get()) != 0) return result_of(-1);
   const StepResult result = result_of(::chroot("."));
   const SetupError not_back = go_back_to(before);

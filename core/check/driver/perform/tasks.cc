@@ -43,7 +43,7 @@ bool stands_in_rootfs(const TaskContext& context) {
 
 StepResult perform(TaskContext& context, const Setns& op, int subject) {
   const UniqueFd task(sys_pidfd_open(context.schedule->pid(subject)));
-  if (!task) return broken(trouble("pidfd_open"));
+  if (!task) return broken(setup_error("pidfd_open"));
   const StepResult result = result_of(::setns(task.get(), flags_of(op)));
   ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // entering a user namespace may clear it
   if (result.outcome.ok() && op.kinds.has(NamespaceKind::mnt) && stands_in_rootfs(context)) {
