@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // assumptions.cc: what is not known of a process, and all combinations of answers to that.
-#include "explain/world_builder.h"
+#include "explain/hypothesis.h"
 
 namespace pivotcheck::explain {
 
@@ -11,7 +11,7 @@ std::vector<OpenQuestion> open_questions(const ProcessView& process) {
   };
   // Whether the parent of a mount is shared: the parent is not seen, nor known to be rootfs.
   const auto parent_is_open = [&](const SeenMount& seen) {
-    return !process.all_is_seen && !is_rootfs_itself(seen) && seen.mount.parent != first_rootfs &&
+    return !process.all_is_seen && !seen.is_rootfs() && seen.mount.parent != first_rootfs &&
            !process.find(seen.mount.parent);
   };
   if (!process.machine_owns) {
@@ -24,7 +24,7 @@ std::vector<OpenQuestion> open_questions(const ProcessView& process) {
          "whether new_root's mount is locked: the mount namespace may be a copy of one that "
          "belongs to another user namespace, and no file shows the locks");
   }
-  const SeenMount* line = own_root_line(process);
+  const SeenMount* line = process.own_root();
   const SeenMount* root = line != nullptr ? line : process.find(process.root.mount);
   const bool root_hidden = root == nullptr;
   if (root_hidden ? !process.all_is_seen : !process.offline && parent_is_open(*root)) {

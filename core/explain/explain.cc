@@ -2,6 +2,8 @@
 // explain.cc: see explain.h.
 #include "explain/explain.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -9,6 +11,9 @@
 #include "explain/hypothesis.h"
 #include "explain/remedy.h"
 #include "explain/shell.h"
+#include "model/apply.h"
+#include "observe/proc.h"
+#include "syscalls/op_flags.h"
 #include "view/draw.h"
 
 namespace pivotcheck::explain {
@@ -120,6 +125,52 @@ Answer conclude(const ProcessView& process, const std::vector<OpenQuestion>& que
   return answer;
 }
 
+// --- a step that was refused
+
+// What decides the outcome: mounts, roots and credentials alone, or also files and modes, which are
+// not in a ProcessView. Of an open, only the lookup is explained. Every operation is in one list.
+template <class T>
+concept DecidedByMore = OneOf<T, Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, Chdir, Fchdir,
+                              Close, Spawn, Exit, Setns, DropCapabilities>;
+template <class T>
+concept DecidedByMounts = OneOf<T, Mount, Bind, Move, ChangePropagation, Remount, Umount, PivotRoot,
+                                Chroot, Open, Unshare, OpenTree, Fsmount, MoveMount, MountSetattr>;
+
+bool mounts_decide(const Op& op) {
+  return std::visit(Overloaded{[](const DecidedByMore auto&) { return false; },
+                               [](const DecidedByMounts auto&) { return true; }},
+                    op);
+}
+
+std::vector<Path*> paths_of(Op& op) {
+  std::vector<Path*> paths;
+  const auto collect = Overloaded{[&](Path& path) { paths.push_back(&path); }, [](auto&) {}};
+  std::visit([&]<class T>(T& one) { T::fields(one, collect); }, op);
+  return paths;
+}
+
+// A bare handle may be that of a detached tree, which the process has made.
+bool may_be_tree(const Op& op) {
+  const auto* move = std::get_if<MoveMount>(&op);
+  const auto* change = std::get_if<MountSetattr>(&op);
+  return (move != nullptr && kernel::is_bare_handle(move->source)) ||
+         (change != nullptr && kernel::is_bare_handle(change->path));
+}
+
+Possibility outcome_in(Hypothesis hypothesis, Op op, const std::vector<Path*>& paths) {
+  if (std::holds_alternative<PivotRoot>(op)) return evaluate(hypothesis);
+  const std::array<const ResolvedPath*, 2> places{&hypothesis.resolved_new_root,
+                                                  &hypothesis.resolved_put_old};
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const Rule rule = rule_of_lookup(*places[i]);
+    if (rule != Rule::none) return {.outcome = {info(rule).error}, .reason = &info(rule)};
+    *paths_of(op)[i] = i == 0 ? hypothesis.new_root : hypothesis.put_old;
+  }
+  const Verdict verdict = apply(hypothesis.world, {.op = op});
+  if (verdict.rule == Rule::none) return {};
+  return {.outcome = verdict.outcome, .reason = &info(verdict.rule)};
+}
+
 }  // namespace
 
 std::string_view name(Conclusion conclusion) {
@@ -172,6 +223,39 @@ void apply_trial_result(Answer& answer, const ProcessView& process, Outcome outc
   answer.advice = answer.first.reason->advice;
   Hypothesis hypothesis = build_world(process, Assumption{});
   answer.mounts = involved_mounts(process, hypothesis, answer.first.reason);
+}
+
+Expected<Reason> why_refused(pid_t pid, Op op, int error, const std::array<int, 2>& descriptors) {
+  if (!mounts_decide(op)) return fail("not only mounts and roots decide it");
+  const auto proc = open_proc();
+  if (pid != 0 && (!proc || own_number(proc->get()) != ::getpid())) {
+    return fail("/proc is not that of this PID namespace");
+  }
+  const std::vector<Path*> paths = paths_of(op);
+  std::array<PathAsked, 2> asked{{{"."}, {"."}}};
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    asked[i] = {paths[i]->text, descriptors[i]};
+    if (!paths[i]->handle.empty() && descriptors[i] < 0) return fail("a handle is not open");
+  }
+  auto process =
+      view_process(pid, asked[0], asked[1], KernelTraits::for_release(running_release()));
+  if (!process) return std::unexpected(process.error());
+  const bool is_pivot = std::holds_alternative<PivotRoot>(op);
+  if (is_pivot && process->seccomp_answer == Outcome{error}) return &seccomp_filter;
+  process->new_root.is_detached_tree =
+      may_be_tree(op) && process->find(process->new_root.mount) == nullptr;
+  for (const bool locked : {false, true}) {
+    Reason found = nullptr;
+    for (const Assumption& assumption : assumptions(open_questions(*process))) {
+      if (assumption.locked != locked) continue;
+      const Possibility one = outcome_in(build_world(*process, assumption), op, paths);
+      if (one.reason == nullptr || one.outcome != Outcome{error}) continue;
+      if (found != nullptr && found != one.reason) return nullptr;
+      found = one.reason;
+    }
+    if (found != nullptr) return found;
+  }
+  return nullptr;
 }
 
 }  // namespace pivotcheck::explain

@@ -13,6 +13,7 @@
 // knows no seccomp filters.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -65,5 +66,17 @@ Answer explain(const ProcessView& process, bool with_remedies = true);
 void apply_trial_result(Answer& answer, const ProcessView& process, Outcome outcome);
 
 std::string_view name(Conclusion conclusion);  // "would succeed", "refused", "cannot tell"
+
+// Which rule refused an operation, for a process that has been stopped at it since:
+//
+//     ProcessView ---> a World for each assumption ---> apply(op) in each ---> those with that
+//                                                               errno: all by the same rule?
+//
+// Worlds with another errno are excluded. If both locked and unlocked mounts remain possible,
+// they are taken for unlocked: a program that switches root usually made the mounts itself.
+// `descriptors`: the process's, for those paths of the operation that begin at a handle, in order.
+// nullptr: no rule has that errno, or several have. A failure: the process can't be inspected, or
+// not only mounts and roots decide the operation. `pid` 0: the calling process.
+Expected<Reason> why_refused(pid_t pid, Op op, int error, const std::array<int, 2>& descriptors);
 
 }  // namespace pivotcheck::explain

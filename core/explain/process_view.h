@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // process_view.h: what is visible of a process and of the mounts around it, as plain data: of a
-// running process (live.cc), or in the mountinfo text of a bug report (offline.cc).
+// running process, or in the mountinfo text of a bug report.
 //
 //     mountinfo of the process      paths from its root. Not shown: what is outside of its root,
 //                                   the mount on which its root is mounted, and, in a chroot to a
@@ -31,7 +31,10 @@ namespace pivotcheck::explain {
 struct SeenMount {
   MountView mount;  // ids as printed
   std::string text;
+
+  [[nodiscard]] bool is_rootfs() const { return mount.parent == mount.id; }
 };
+inline constexpr MountId first_rootfs = 1;  // the machine's rootfs; no other mount has its number
 
 const SeenMount* find_mount(const std::vector<SeenMount>& mounts, MountId id);  // nullptr: none
 
@@ -55,6 +58,8 @@ struct ProcessView : ProcessRights {
   std::vector<std::string> notes;         // what was assumed, each a clause
 
   [[nodiscard]] const SeenMount* find(MountId id) const;  // in both lists; nullptr: not seen
+  // The mount at "/" that the process's root is, among what it sees: its parent is not seen there.
+  [[nodiscard]] const SeenMount* own_root() const;
 };
 
 // A running process, from /proc and from a child that resolves its paths. `pid` 0: the calling
@@ -72,12 +77,8 @@ struct OfflineQuestion {
   std::string new_root = "";
   std::string put_old = "";
 };
-// The error is a line for people, as for read_mounts().
+// The error is a line for people: "line 3: ...".
 std::expected<ProcessView, std::string> view_mountinfo(std::string_view mountinfo,
                                                        const OfflineQuestion& question);
-
-// Splits and parses a mountinfo text, perhaps pasted: skips empty lines, blanks before a line and a
-// carriage return after it. The error is a line for people: "line 3: ...".
-std::expected<std::vector<SeenMount>, std::string> read_mounts(std::string_view text);
 
 }  // namespace pivotcheck::explain

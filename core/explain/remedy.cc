@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// remedy.cc: which remedies there are for which refusal.
+// remedy.cc: which remedies there are for which refusal, and which of them are needed.
 #include "explain/remedy.h"
 
 #include <algorithm>
@@ -228,8 +228,7 @@ Remedies own_namespace(Hypothesis& hypothesis, const ProcessView& process) {
   return {remedy};
 }
 
-}  // namespace
-
+// The remedies of one refusal in this world, in order; empty: there is none.
 Remedies remedies_for(Reason reason, Hypothesis& hypothesis, const ProcessView& process) {
   const World& world = hypothesis.world;
   switch (reason->fix) {
@@ -261,6 +260,93 @@ Remedies remedies_for(Reason reason, Hypothesis& hypothesis, const ProcessView& 
     case Fix::other_put_old: return other_put_old(hypothesis);
   }
   return {};
+}
+
+// --- the plan
+
+constexpr int rounds_max = 16;  // more than there are rules that a remedy can lead to
+
+class Planner {
+ public:
+  Planner(const ProcessView& process, const std::vector<Assumption>& assumptions)
+      : process_(process), assumptions_(assumptions) {}
+
+  RemedyPlan make() {
+    for (const Assumption& assumption : assumptions_) {
+      if (extend(assumption)) continue;
+      plan_.remedies.clear();
+      return std::move(plan_);
+    }
+    plan_.no_fix_for = nullptr;
+    move_private_first();
+    drop_needless();
+    return std::move(plan_);
+  }
+
+ private:
+  static bool perform_all(const Remedies& remedies, Hypothesis& hypothesis) {
+    return std::ranges::all_of(remedies,
+                               [&](const Remedy& remedy) { return remedy.perform(hypothesis); });
+  }
+
+  // Adds remedies until pivot_root succeeds under this assumption; false if nothing helps.
+  bool extend(const Assumption& assumption) {
+    Hypothesis hypothesis = build_world(process_, assumption);
+    if (!perform_all(plan_.remedies, hypothesis)) return false;
+    Reason first = nullptr;
+    for (int round = 0; round < rounds_max; ++round) {
+      Hypothesis trial = hypothesis;
+      const Reason reason = evaluate(trial).reason;
+      if (reason == nullptr) return true;
+      if (first == nullptr) first = reason;
+      const bool is_new = reason != first && std::ranges::count(plan_.further, reason) == 0;
+      if (is_new && &assumption == &assumptions_.front()) plan_.further.push_back(reason);
+      plan_.no_fix_for = reason;
+      const Remedies next = remedies_for(reason, hypothesis, process_);
+      if (next.empty() || !perform_all(next, hypothesis)) return false;
+      plan_.remedies.insert(plan_.remedies.end(), next.begin(), next.end());
+    }
+    return false;
+  }
+
+  // Takes this list instead if it helps under each assumption as well.
+  bool replace(Remedies other) {
+    const bool helps = std::ranges::all_of(assumptions_, [&](const Assumption& assumption) {
+      Hypothesis hypothesis = build_world(process_, assumption);
+      return perform_all(other, hypothesis) && evaluate(hypothesis).reason == nullptr;
+    });
+    if (helps) plan_.remedies = std::move(other);
+    return helps;
+  }
+
+  void move_private_first() {
+    for (std::ptrdiff_t i = 1; i < std::ssize(plan_.remedies); ++i) {
+      if (!plan_.remedies[static_cast<std::size_t>(i)].movable) continue;
+      for (std::ptrdiff_t place = 0; place < i; ++place) {
+        Remedies other = plan_.remedies;
+        std::rotate(other.begin() + place, other.begin() + i, other.begin() + i + 1);
+        if (replace(std::move(other))) break;
+      }
+    }
+  }
+
+  void drop_needless() {
+    for (std::ptrdiff_t i = std::ssize(plan_.remedies); i-- > 0;) {
+      Remedies other = plan_.remedies;
+      other.erase(other.begin() + i);
+      replace(std::move(other));
+    }
+  }
+
+  const ProcessView& process_;
+  const std::vector<Assumption>& assumptions_;
+  RemedyPlan plan_;
+};
+
+}  // namespace
+
+RemedyPlan suggest_fixes(const ProcessView& process, const std::vector<Assumption>& assumptions) {
+  return Planner(process, assumptions).make();
 }
 
 }  // namespace pivotcheck::explain

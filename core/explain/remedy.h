@@ -34,15 +34,15 @@ struct Remedy {
   std::string new_put_old;         // not "": pivot_root is to be called with this put_old
 };
 
-// The remedies of one refusal in this world, in order; empty: there is none.
-std::vector<Remedy> remedies_for(Reason reason, Hypothesis& hypothesis, const ProcessView& process);
-
 struct RemedyPlan {
   std::vector<Remedy> remedies;  // in order; empty: nothing helps
   std::vector<Reason> further;   // under the first assumption, the refusals after the first one
   Reason no_fix_for = nullptr;   // the refusal that has no remedy
 };
-// Remedies after which pivot_root succeeds under each of the assumptions: tried in the model.
+// Adds the remedies of one refusal after another, each tried in the model; then moves what makes
+// mounts private before what makes new ones (which would otherwise appear in every peer of their
+// parent), and leaves out what is not needed. The final list was performed in the model, in its
+// order, under each assumption, and pivot_root succeeded.
 RemedyPlan suggest_fixes(const ProcessView& process, const std::vector<Assumption>& assumptions);
 
 }  // namespace pivotcheck::explain

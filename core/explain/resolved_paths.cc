@@ -2,14 +2,12 @@
 // resolved_paths.cc: see resolved_paths.h. The child writes its answer into memory shared with its
 // parent, and ends; nothing that it allocates must outlive it.
 //
-// The order in Impersonator::take_on() matters: first the descriptors from /proc, which the other
+// The order in take_on() matters: first the descriptors from /proc, which the other
 // process's credentials may not be enough to open; then the namespaces; then the root, which takes
 // CAP_SYS_CHROOT; the credentials last.
 #include "explain/resolved_paths.h"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <linux/capability.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -28,6 +26,7 @@
 #include "base/unique_fd.h"
 #include "base/wait_status.h"
 #include "observe/proc.h"
+#include "syscalls/capabilities.h"
 #include "syscalls/setup_error.h"
 #include "syscalls/syscalls.h"
 
@@ -35,8 +34,8 @@ namespace pivotcheck {
 namespace {
 
 using kernel::no_setup_error;
-using kernel::SetupError;
 using kernel::setup_error;
+using kernel::SetupError;
 
 constexpr std::string_view removed_suffix = " (deleted)";  // of a link in /proc
 
@@ -49,12 +48,11 @@ struct Shared {
   bool answered;
   SetupError setup_error;  // its text is a literal: at one address in both processes
   int error;               // of the call that was tried
+  int status;              // of the child's end; the parent writes it
   std::array<SharedPath, 4> paths;
 };
-struct Unmap {
-  void operator()(Shared* shared) const { ::munmap(shared, sizeof(Shared)); }
-};
-using SharedMemory = std::unique_ptr<Shared, Unmap>;
+using SharedMemory =
+    std::unique_ptr<Shared, decltype([](Shared* shared) { ::munmap(shared, sizeof(Shared)); })>;
 
 // --- taking on what another process has
 
@@ -89,14 +87,7 @@ void take_on_credentials(const Credentials& credentials) {
   ::syscall(SYS_setgroups, credentials.groups.size(), credentials.groups.data());
   ::syscall(SYS_setresgid, credentials.gid, credentials.gid, credentials.gid);
   ::syscall(SYS_setresuid, credentials.uid, credentials.uid, credentials.uid);
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, 2> sets{};
-  if (::syscall(SYS_capget, &header, sets.data()) != 0) return;
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    sets[i].effective =
-        static_cast<std::uint32_t>(credentials.effective >> (32 * i)) & sets[i].permitted;
-  }
-  ::syscall(SYS_capset, &header, sets.data());
+  kernel::set_effective_capabilities(credentials.effective);
 }
 
 UniqueFd open_path(int directory, const char* path, int flags = 0) {
@@ -106,54 +97,46 @@ UniqueFd open_path(int directory, const char* path, int flags = 0) {
 // The user namespace that owns a mount namespace.
 UniqueFd owner_of(int mount_namespace) { return UniqueFd(::ioctl(mount_namespace, NS_GET_USERNS)); }
 
-class Impersonator {
- public:
-  Impersonator(int proc, pid_t pid) : files_(proc, pid) {}
-
-  SetupError take_on(bool in_a_copy) {
-    TaskFiles own(files_.proc(), own_number(files_.proc()));
-    const UniqueFd root = open_path(files_.proc(), files_.path("root"));
-    if (!root) return setup_error("open of /proc/PID/root");
-    const UniqueFd directory = open_path(files_.proc(), files_.path("cwd"));
-    if (!directory) return setup_error("open of /proc/PID/cwd");
-    const auto mounts = files_.open("ns/mnt");
-    const auto users = files_.open("ns/user");
-    const auto own_mounts = own.open("ns/mnt");
-    const auto own_users = own.open("ns/user");
-    if (!mounts || !users || !own_mounts || !own_users) return setup_error("open of /proc/PID/ns");
-    const UniqueFd owner = owner_of(mounts->get());
-    const int wanted_users = in_a_copy ? owner.get() : users->get();
-    if (wanted_users < 0) return setup_error("NS_GET_USERNS of the mount namespace");
-    const bool is_owner = owner && inode_of(owner.get()) == inode_of(users->get());
-    if (inode_of(wanted_users) != inode_of(own_users->get()) &&
-        ::setns(wanted_users, CLONE_NEWUSER) != 0) {
-      return setup_error("setns to the user namespace");
-    }
-    if (in_a_copy && inode_of(mounts->get()) != inode_of(own_mounts->get()) &&
-        ::setns(mounts->get(), CLONE_NEWNS) != 0) {
-      return setup_error("setns to the mount namespace");
-    }
-    if (const SetupError error = enter_root(root.get(), directory.get()); error) return error;
-    if (in_a_copy && ::unshare(CLONE_NEWNS) != 0) return setup_error("unshare(CLONE_NEWNS)");
-    Credentials credentials;
-    if (!read_credentials(files_, credentials)) return setup_error("reading /proc/PID/status");
-    if (in_a_copy && !is_owner) credentials.effective = ~std::uint64_t{0};
-    take_on_credentials(credentials);
-    return no_setup_error;
+SetupError enter_root(int root, int directory) {
+  if (file_status(root).identity != file_status(AT_FDCWD, "/").identity) {
+    if (::fchdir(root) != 0) return setup_error("fchdir to /proc/PID/root");
+    if (::chroot(".") != 0) return setup_error("chroot to /proc/PID/root");
   }
+  return ::fchdir(directory) == 0 ? no_setup_error : setup_error("fchdir to /proc/PID/cwd");
+}
 
- private:
-  static SetupError enter_root(int root, int directory) {
-    if (file_status(root).identity != file_status(AT_FDCWD, "/").identity) {
-      if (::fchdir(root) != 0) return setup_error("fchdir to /proc/PID/root");
-      if (::chroot(".") != 0) return setup_error("chroot to /proc/PID/root");
-    }
-    if (::fchdir(directory) != 0) return setup_error("fchdir to /proc/PID/cwd");
-    return no_setup_error;
+SetupError take_on(int proc, pid_t pid, bool in_a_copy) {
+  TaskFiles files(proc, pid);
+  TaskFiles own(proc, own_number(proc));
+  const UniqueFd root = open_path(proc, files.path("root"));
+  if (!root) return setup_error("open of /proc/PID/root");
+  const UniqueFd directory = open_path(proc, files.path("cwd"));
+  if (!directory) return setup_error("open of /proc/PID/cwd");
+  const auto mounts = files.open("ns/mnt");
+  const auto users = files.open("ns/user");
+  const auto own_mounts = own.open("ns/mnt");
+  const auto own_users = own.open("ns/user");
+  if (!mounts || !users || !own_mounts || !own_users) return setup_error("open of /proc/PID/ns");
+  const UniqueFd owner = owner_of(mounts->get());
+  const int wanted_users = in_a_copy ? owner.get() : users->get();
+  if (wanted_users < 0) return setup_error("NS_GET_USERNS of the mount namespace");
+  const bool is_owner = owner && inode_of(owner.get()) == inode_of(users->get());
+  if (inode_of(wanted_users) != inode_of(own_users->get()) &&
+      ::setns(wanted_users, CLONE_NEWUSER) != 0) {
+    return setup_error("setns to the user namespace");
   }
-
-  TaskFiles files_;
-};
+  if (in_a_copy && inode_of(mounts->get()) != inode_of(own_mounts->get()) &&
+      ::setns(mounts->get(), CLONE_NEWNS) != 0) {
+    return setup_error("setns to the mount namespace");
+  }
+  if (const SetupError error = enter_root(root.get(), directory.get())) return error;
+  if (in_a_copy && ::unshare(CLONE_NEWNS) != 0) return setup_error("unshare(CLONE_NEWNS)");
+  Credentials credentials;
+  if (!read_credentials(files, credentials)) return setup_error("reading /proc/PID/status");
+  if (in_a_copy && !is_owner) credentials.effective = ~std::uint64_t{0};
+  take_on_credentials(credentials);
+  return no_setup_error;
+}
 
 // --- where paths lead, in a child that has taken on the process's root and directory
 
@@ -161,28 +144,23 @@ class PathResolver {
  public:
   explicit PathResolver(int proc) : proc_(proc), root_(file_status(AT_FDCWD, "/").identity) {}
 
-  // From what a descriptor shows; the rest may be "".
-  void resolve_from(int start, std::string_view rest, SharedPath& result) {
-    result.error = start < 0 ? EBADF : 0;
-    if (start < 0) return;
-    rest.remove_prefix(std::min(rest.find_first_not_of('/'), rest.size()));
-    if (rest.empty()) return describe(start, false, result);
-    start_ = start;
-    resolve(std::string(rest).c_str(), result);
-    start_ = AT_FDCWD;
-  }
-
-  void resolve(const char* path, SharedPath& result) {
-    result.error = 0;
-    UniqueFd found = open_path(start_, path);
+  // From the current directory, or from what the descriptor `start` shows; then the text may be "".
+  void resolve(int start, std::string path, SharedPath& result) {
+    result.error = start == -1 ? EBADF : 0;
+    if (result.error != 0) return;
+    if (start != AT_FDCWD) {
+      path.erase(0, path.find_first_not_of('/'));
+      if (path.empty()) return describe(start, false, result);
+    }
+    UniqueFd found = open_path(start, path.c_str());
     if (!found) {
       result.error = errno;
-      if (result.error != ENOENT || *path == '\0') return;
-      result.dangling = static_cast<bool>(open_path(start_, path, O_NOFOLLOW));
-      found = existing_part(path, result);
+      if (result.error != ENOENT || path.empty()) return;
+      result.dangling = static_cast<bool>(open_path(start, path.c_str(), O_NOFOLLOW));
+      found = existing_part(start, path, result);
       if (!found) return;
     }
-    describe(found.get(), *path == '/', result);
+    describe(found.get(), path.starts_with('/'), result);
   }
 
  private:
@@ -196,8 +174,7 @@ class PathResolver {
   }
 
   // The first names of the path, as far as they exist; the others become `missing`.
-  UniqueFd existing_part(const char* path, SharedPath& result) {
-    std::string there = path;
+  static UniqueFd existing_part(int start, std::string there, SharedPath& result) {
     std::string missing;
     while (true) {
       while (there.size() > 1 && there.ends_with('/')) there.pop_back();
@@ -207,12 +184,9 @@ class PathResolver {
       missing = missing.empty() ? name : name + "/" + missing;
       there = slash == std::string::npos ? "." : slash == 0 ? "/" : there.substr(0, slash);
       if (missing.size() >= result.missing.size()) return UniqueFd();
-      UniqueFd found = open_path(start_, there.c_str());
-      if (found) {
-        std::ranges::copy(missing, result.missing.begin());
-        return found;
-      }
-      if (errno != ENOENT || there == "." || there == "/") return UniqueFd();
+      UniqueFd found = open_path(start, there.c_str());
+      if (found) std::ranges::copy(missing, result.missing.begin());
+      if (found || errno != ENOENT || there == "." || there == "/") return found;
     }
   }
 
@@ -248,15 +222,13 @@ class PathResolver {
 
   int proc_;
   FileIdentity root_;
-  int start_ = AT_FDCWD;  // of paths that do not begin at the root
 };
 
 // --- the parent's side
 
-// Forks a child for `work(shared)` and waits for its end; the status of that is in `status`. The C
-// library's fork: the caller may have threads, and one of them may hold the allocator's lock.
-template <class Work>
-Expected<SharedMemory> in_a_child(int& status, Work work) {
+// Forks a child for `work(shared)` and waits for its end. The C library's fork: the caller may have
+// threads, and one of them may hold the allocator's lock.
+Expected<SharedMemory> in_a_child(auto work) {
   void* at =
       ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (at == MAP_FAILED) return fail_with_errno("mmap", "for a child");
@@ -268,32 +240,29 @@ Expected<SharedMemory> in_a_child(int& status, Work work) {
     shared->answered = true;
     kernel::sys_exit(0);
   }
-  status = 0;
-  while (::waitpid(child, &status, 0) < 0) {
+  while (::waitpid(child, &shared->status, 0) < 0) {
     if (errno == ECHILD) break;  // it has ended, and the caller ignores SIGCHLD
     if (errno != EINTR) return fail_with_errno("waitpid", "for a child");
   }
   return shared;
 }
 
-Expected<SharedMemory> answered(SharedMemory shared, int status) {
-  if (shared->setup_error) {
-    return fail("acting as the process: " + kernel::to_string(shared->setup_error),
+Expected<SharedMemory> answered(Expected<SharedMemory> shared) {
+  if (!shared) return shared;
+  const Shared& memory = **shared;
+  if (memory.setup_error) {
+    return fail("acting as the process: " + kernel::to_string(memory.setup_error),
                 Failure::Kind::cannot_run);
   }
-  if (shared->answered) return shared;
-  return fail("the child that acted as the process " + describe_wait_status(status));
+  if (memory.answered) return shared;
+  return fail("the child that acted as the process " + describe_wait_status(memory.status));
 }
 
 // The same for `work(shared, proc)`, which must have answered.
-template <class Work>
-Expected<SharedMemory> ask_child(Work work) {
+Expected<SharedMemory> ask_child(auto work) {
   const auto proc = open_proc();
   if (!proc) return std::unexpected(proc.error());
-  int status = 0;
-  auto shared = in_a_child(status, [&](Shared& memory) { work(memory, proc->get()); });
-  if (!shared) return std::unexpected(shared.error());
-  return answered(std::move(*shared), status);
+  return answered(in_a_child([&](Shared& memory) { work(memory, proc->get()); }));
 }
 
 pid_t number_in(int proc, pid_t pid) { return pid != 0 ? pid : own_number(proc); }
@@ -301,15 +270,8 @@ pid_t number_in(int proc, pid_t pid) { return pid != 0 ? pid : own_number(proc);
 // "." and the like: the lookup does not leave the current directory, so that it does not enter
 // what is mounted there meanwhile.
 bool names_current_directory(std::string_view path) {
-  bool dot = false;
-  if (path.starts_with('/')) return false;
-  while (!path.empty()) {
-    const std::string_view name = path.substr(0, path.find('/'));
-    if (!name.empty() && name != ".") return false;
-    dot = dot || name == ".";
-    path.remove_prefix(std::min(name.size() + 1, path.size()));
-  }
-  return dot;
+  return path.starts_with('.') && !path.contains("..") &&
+         path.find_first_not_of("./") == std::string_view::npos;
 }
 
 ResolvedPath resolved(const SharedPath& shared, const PathAsked& asked) {
@@ -322,7 +284,8 @@ ResolvedPath resolved(const SharedPath& shared, const PathAsked& asked) {
 
 }  // namespace
 
-Expected<ResolvedPaths> resolve_as(pid_t pid, const PathAsked& first, const PathAsked& second) {
+Expected<std::array<ResolvedPath, 4>> resolve_as(pid_t pid, const PathAsked& first,
+                                                 const PathAsked& second) {
   const std::array<PathAsked, 4> asked{{{"/"}, {"."}, first, second}};
   const auto shared = ask_child([&](Shared& memory, int proc) {
     std::array<UniqueFd, 4> starts;  // opened with this process's own credentials
@@ -331,29 +294,24 @@ Expected<ResolvedPaths> resolve_as(pid_t pid, const PathAsked& first, const Path
       if (asked[i].descriptor < 0) continue;
       starts[i] = open_path(proc, files.path("fd/" + std::to_string(asked[i].descriptor)));
     }
-    if (pid != 0) memory.setup_error = Impersonator(proc, pid).take_on(false);
+    if (pid != 0) memory.setup_error = take_on(proc, pid, false);
     if (memory.setup_error) return;
     PathResolver resolver(proc);
     for (std::size_t i = 0; i < asked.size(); ++i) {
-      if (asked[i].descriptor < 0) {
-        resolver.resolve(asked[i].text.c_str(), memory.paths[i]);
-      } else {
-        resolver.resolve_from(starts[i].get(), asked[i].text, memory.paths[i]);
-      }
+      const int start = asked[i].descriptor < 0 ? AT_FDCWD : starts[i].get();
+      resolver.resolve(start, asked[i].text, memory.paths[i]);
     }
   });
   if (!shared) return std::unexpected(shared.error());
-  const auto& paths = (*shared)->paths;
-  return ResolvedPaths{.root = resolved(paths[0], asked[0]),
-                       .current_directory = resolved(paths[1], asked[1]),
-                       .first = resolved(paths[2], asked[2]),
-                       .second = resolved(paths[3], asked[3])};
+  std::array<ResolvedPath, 4> paths;
+  std::ranges::transform((*shared)->paths, asked, paths.begin(), resolved);
+  return paths;
 }
 
 Expected<Outcome> dry_run_pivot_root(pid_t pid, const std::string& new_root,
                                      const std::string& put_old) {
   const auto shared = ask_child([&](Shared& memory, int proc) {
-    memory.setup_error = Impersonator(proc, number_in(proc, pid)).take_on(true);
+    memory.setup_error = take_on(proc, number_in(proc, pid), true);
     if (memory.setup_error) return;
     const bool done = kernel::sys_pivot_root(new_root.c_str(), put_old.c_str()) == 0;
     memory.error = done ? 0 : errno;
@@ -383,13 +341,13 @@ bool root_is_namespace_root(pid_t pid) {
 }
 
 Expected<Outcome> ask_seccomp_filter() {
-  int status = 0;
-  auto shared = in_a_child(status, [](Shared& memory) {
+  auto shared = in_a_child([](Shared& memory) {
     memory.error = kernel::sys_pivot_root(nullptr, nullptr) == 0 ? 0 : errno;
   });
-  if (!shared) return std::unexpected(shared.error());
-  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) return Outcome{ENOSYS};
-  const auto answer = answered(std::move(*shared), status);
+  if (shared && WIFSIGNALED((*shared)->status) && WTERMSIG((*shared)->status) == SIGSYS) {
+    return Outcome{ENOSYS};
+  }
+  const auto answer = answered(std::move(shared));
   if (!answer) return std::unexpected(answer.error());
   return Outcome{(*answer)->error == EFAULT ? 0 : (*answer)->error};
 }

@@ -16,6 +16,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <string>
 
 #include "base/failure.h"
@@ -42,13 +43,6 @@ struct ResolvedPath : PathFacts {
   bool is_detached_tree = false;         // a tree that the process made with open_tree or fsmount
 };
 
-struct ResolvedPaths {
-  ResolvedPath root;
-  ResolvedPath current_directory;
-  ResolvedPath first;
-  ResolvedPath second;
-};
-
 // A path that the process would give to a call: from its root or its current directory; or, with
 // a descriptor of the process, from what that shows ("" for just that).
 struct PathAsked {
@@ -56,8 +50,10 @@ struct PathAsked {
   int descriptor = -1;
 };
 
-// `pid` 0: the calling process itself, which may have other threads.
-Expected<ResolvedPaths> resolve_as(pid_t pid, const PathAsked& first, const PathAsked& second);
+// The process's root, its current directory, and the two paths. `pid` 0: the calling process itself,
+// which may have other threads.
+Expected<std::array<ResolvedPath, 4>> resolve_as(pid_t pid, const PathAsked& first,
+                                                 const PathAsked& second);
 Expected<Outcome> dry_run_pivot_root(pid_t pid, const std::string& new_root,
                                      const std::string& put_old);
 

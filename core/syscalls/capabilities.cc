@@ -50,6 +50,16 @@ int drop_capabilities(std::uint64_t bits) {
   return sets.set() == 0 ? 0 : errno;
 }
 
+void set_effective_capabilities(std::uint64_t bits) {
+  CapabilitySets sets;
+  if (sets.get() != 0) return;
+  for (unsigned i = 0; i < sets.words.size(); ++i) {
+    sets.words[i].effective =
+        static_cast<std::uint32_t>(bits >> (32 * i)) & sets.words[i].permitted;
+  }
+  sets.set();
+}
+
 std::string missing_capabilities() {
   // Those that an operation of a scenario can ask for. CAP_SETFCAP: without it the maker of a user
   // namespace may not map its uid 0 (user_namespaces(7), Linux 5.12).

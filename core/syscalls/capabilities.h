@@ -18,6 +18,9 @@ std::uint64_t capability_bits(Capabilities capabilities);
 // errno.
 int drop_capabilities(std::uint64_t bits);
 
+// Those of them that are permitted, and no others, become effective; a refusal is ignored.
+void set_effective_capabilities(std::uint64_t bits);
+
 // The names of the capabilities that task A of a root world must have and the caller lacks; "" if
 // none.
 std::string missing_capabilities();
