@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-#include "explain/refused_step.h"
+#include "explain/explain.h"
 #include "model/rules.h"
 
 namespace pivotcheck::rootswitch {
@@ -84,7 +84,7 @@ explain::Reason only_rule(Calls calls, int error) {
 explain::Reason reason_of(const Refused& refused, const strategy::SwitchStep& step, int error) {
   const std::vector<Op> ops = strategy::modelled(step);
   if (!ops.empty()) {
-    const auto why = explain::why_refused(refused.process, {ops.front(), error, refused.starts});
+    const auto why = explain::why_refused(refused.process, ops.front(), error, refused.starts);
     if (why) return *why;
   }
   return only_rule(calls_of_step(ops), error);

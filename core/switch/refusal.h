@@ -3,7 +3,7 @@
 // people.
 //
 // The refused process stays stopped at its step while `explain` inspects it and names the rule
-// (explain/refused_step.h). If that is not possible (there is no /proc, or files decide about the
+// (explain/explain.h). If that is not possible (there is no /proc, or files decide about the
 // step), the table of rules names it, if only one rule of that call has that errno (model/rules.h).
 #pragma once
 
