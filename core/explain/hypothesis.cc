@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// hypothesis.cc: build_world(). Makes one World from a ProcessView and an Assumption, in this order:
+// hypothesis.cc: build_world(). One World from a ProcessView and an Assumption, in this order:
 //
 //     user namespaces     as many as the ownership of the mount namespace needs
 //     seen mounts         with the directories that they show and are mounted on
@@ -160,8 +160,8 @@ class WorldBuilder : Hypothesis {
     const MountIndex mount = mounts.at(view.id);
     if (&seen == process_.own_root()) return attach_root(seen, mount);
     const SeenMount* above = find_mount(process_.mounts, view.parent);
-    // The process's root is a plain directory of the parent. (No kernel prints a second rootfs, but a
-    // pasted text may.)
+    // The process's root is a plain directory of the parent. (No kernel prints a second rootfs, but
+    // a pasted text may.)
     if (above == nullptr || above == &seen) {
       const Location root = hidden_root(above == nullptr ? view.parent : 0);
       return world.attach(mount, root.mount, directory_below(root.dentry, view.mount_point));
@@ -348,8 +348,8 @@ class WorldBuilder : Hypothesis {
     return {mount, directory_at(top_of(mount), rest, path)};
   }
 
-  // The model looks a path up again after each remedy, so it gets the path wherever that leads to the
-  // right place; else a handle.
+  // The model looks a path up again after each remedy, so it gets the path wherever that leads to
+  // the right place; else a handle.
   Path live_path(const ResolvedPath& path, const char* handle, bool foreign, bool detached) {
     if (path.error != 0 && path.error != ENOENT) return path.asked;  // evaluate() needs only that
     if (path.mount == 0) return path.asked;

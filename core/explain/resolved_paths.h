@@ -50,8 +50,8 @@ struct PathAsked {
   int descriptor = -1;
 };
 
-// The process's root, its current directory, and the two paths. `pid` 0: the calling process itself,
-// which may have other threads.
+// The process's root, its current directory, and the two paths. `pid` 0: the calling process
+// itself, which may have other threads.
 Expected<std::array<ResolvedPath, 4>> resolve_as(pid_t pid, const PathAsked& first,
                                                  const PathAsked& second);
 Expected<Outcome> dry_run_pivot_root(pid_t pid, const std::string& new_root,

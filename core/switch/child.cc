@@ -3,8 +3,8 @@
 #include "switch/child.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/close_range.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -41,7 +42,7 @@ constexpr int lost = 125;  // the exit status of a child whose caller is gone
 void send(const ChildArgs& args, ChildMessage::Kind kind, std::size_t step, int value) {
   ChildMessage message{kind, static_cast<std::int32_t>(step), value};
   if (kind == ChildMessage::Kind::refused) {
-    message.starts = args.prepared->executor.starts(args.prepared->steps[step]);
+    message.starts = args.prepared.executor.starts(args.prepared.steps[step]);
   }
   if (args.report != nullptr) {
     *args.report = message;
@@ -57,7 +58,7 @@ bool caller_is_gone(const ChildArgs& args) {
 
 // Exits if the caller ends first.
 void wait_release(const ChildArgs& args) {
-  while (!args.prepared->released.wait()) {
+  while (!args.prepared.released.wait()) {
     if (caller_is_gone(args)) sys_exit(lost);
   }
 }
@@ -81,12 +82,20 @@ void reset_handlers() {
   }
 }
 
+// The id that the command gets in a user namespace: 0 if it is mapped, else the first of the map.
+std::uint32_t id_inside(const std::vector<IdRange>& map) {
+  const bool has_zero = std::ranges::any_of(map, [](const IdRange& r) { return r.inside == 0; });
+  return map.empty() || has_zero ? 0 : map.front().inside;
+}
+
 // Bare calls: the C library's would wait for the caller's other threads, which are not here.
 int take_ids(const ChildArgs& args) {
   // Where setgroups is denied, EPERM: the groups stay.
   ::syscall(SYS_setgroups, 0, nullptr);
-  if (::syscall(SYS_setresgid, args.gid, args.gid, args.gid) != 0) return errno;
-  if (::syscall(SYS_setresuid, args.uid, args.uid, args.uid) != 0) return errno;
+  const gid_t gid = id_inside(args.options.gid_map);
+  if (::syscall(SYS_setresgid, gid, gid, gid) != 0) return errno;
+  const uid_t uid = id_inside(args.options.uid_map);
+  if (::syscall(SYS_setresuid, uid, uid, uid) != 0) return errno;
   // A change of ids may have made the process non-dumpable, and its files in /proc root's.
   return sys_prctl(PR_SET_DUMPABLE, 1) == 0 ? 0 : errno;
 }
@@ -94,7 +103,7 @@ int take_ids(const ChildArgs& args) {
 // From now on the child dies with its caller. Not earlier: a switch that has begun completes, so
 // that it leaves no directory behind. If the caller is dead already, no signal comes, so the child checks.
 void tie_to_caller(const ChildArgs& args) {
-  if (!args.die_with_caller) return;
+  if (!args.options.die_with_caller) return;
   sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
   const bool orphan = !args.pid_namespace && ::syscall(SYS_getppid) != args.caller;
   if (orphan || (args.pid_namespace && caller_is_gone(args))) sys_exit(lost);
@@ -104,7 +113,7 @@ void tie_to_caller(const ChildArgs& args) {
 
 void close_on_exec(const ChildArgs& args) {
   unsigned first = 3;
-  for (const int kept : args.keep_descriptors) {
+  for (const int kept : args.options.keep_descriptors) {
     const auto fd = static_cast<unsigned>(kept);
     if (fd > first) ::syscall(SYS_close_range, first, fd - 1, CLOSE_RANGE_CLOEXEC);
     const int flags = ::fcntl(kept, F_GETFD);
@@ -128,13 +137,18 @@ int drop_from_every_set(std::uint64_t dropped) {
 
 int drop_privileges(const ChildArgs& args) {
   close_on_exec(args);
-  if (const int error = drop_from_every_set(args.dropped_capabilities)) return error;
-  if (args.no_new_privileges && sys_prctl(PR_SET_NO_NEW_PRIVS, 1) != 0) return errno;
+  if (const int error = drop_from_every_set(args.options.dropped_capabilities)) return error;
+  if (args.options.no_new_privileges && sys_prctl(PR_SET_NO_NEW_PRIVS, 1) != 0) return errno;
   // Before seccomp, whose filter need not allow the call; otherwise as late as possible, because
   // signals for the command arrive from now on.
-  sys_set_signal_mask(args.mask);
-  if (args.seccomp.len == 0) return 0;
-  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &args.seccomp) == 0 ? 0 : errno;
+  sys_set_signal_mask(args.mask != nullptr ? *args.mask : args.callers_mask);
+  const std::vector<std::uint64_t>& program = args.options.seccomp_program;
+  if (program.empty()) return 0;
+  static_assert(sizeof(sock_filter) == sizeof(program.front()));
+  auto* const filter = const_cast<std::uint64_t*>(program.data());
+  const sock_fprog all{static_cast<unsigned short>(program.size()),
+                       reinterpret_cast<sock_filter*>(filter)};
+  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &all) == 0 ? 0 : errno;
 }
 
 int execute(const ChildArgs& args) {
@@ -204,7 +218,7 @@ pid_t start_command(PidNsCommand& command) {
   args.stack_size = sizeof(stack);
   const auto begin = [](void* its) { run_command(*static_cast<PidNsCommand*>(its)); };
   // A command with fewer capabilities than init shares no memory with it.
-  if (command.args.dropped_capabilities == 0) {
+  if (command.args.options.dropped_capabilities == 0) {
     const pid_t pid = kernel::sys_clone3_on_stack(args, begin, &command);
     if (pid > 0 || errno != ENOSYS) return pid;
   }
@@ -237,12 +251,13 @@ int fork_pid_ns_init(const ChildArgs& args) {
 }
 
 int enter_user_namespace(const ChildArgs& args) {
-  if (::setns(args.user_namespace, CLONE_NEWUSER) != 0) return errno;
+  if (::setns(args.entered.user.get(), CLONE_NEWUSER) != 0) return errno;
   return take_ids(args);
 }
 
 int perform(const ChildArgs& args, std::size_t index) {
-  const strategy::SwitchStep& step = args.prepared->steps[index];
+  const strategy::SwitchStep& step = args.prepared.steps[index];
+  if (enters_user_namespace(step)) return enter_user_namespace(args);
   return std::visit(
       Overloaded{
           [&](const strategy::NewPidNamespace&) { return fork_pid_ns_init(args); },
@@ -257,19 +272,15 @@ int perform(const ChildArgs& args, std::size_t index) {
           },
           [&](const strategy::DropPrivileges&) { return become_command(args, index); },
           [&](const strategy::Execute&) { return execute(args); },
-          [&](const Op& op) {
-            return enters_user_namespace(op) ? enter_user_namespace(args)
-                                             : args.prepared->executor.perform(step);
-          },
-          [&]<class Action>(const Action&) requires(!is_about_processes<Action>) {
-            return args.prepared->executor.perform(step);
+          [&]<class Action>(const Action&) requires(!AboutProcesses<Action>) {
+            return args.prepared.executor.perform(step);
           },
       },
       step.action);
 }
 
 void perform_from(const ChildArgs& args, std::size_t first) {
-  const strategy::Steps& steps = args.prepared->steps;
+  const strategy::Steps& steps = args.prepared.steps;
   for (std::size_t i = first; i < steps.size(); ++i) {
     const int error = perform(args, i);
     if (error == 0) continue;

@@ -21,7 +21,6 @@
 // suspended until exec or exit, and then reads the one report.
 #pragma once
 
-#include <linux/filter.h>
 #include <signal.h>
 #include <sys/types.h>
 
@@ -31,6 +30,8 @@
 #include <span>
 #include <string>
 
+#include "base/unique_fd.h"
+#include "switch/root_switch.h"
 #include "switch/step_executor.h"
 #include "switch/strategy/step.h"
 
@@ -78,30 +79,35 @@ struct PreparedSwitch {
   SharedFutex released{};
 };
 
+// What `template` keeps as long as its RootSwitch lives.
+struct TemplateNamespaces {
+  UniqueFd user;  // without privileges: the user namespace, and in it a copy of the caller's tree
+  UniqueFd copy;
+  UniqueFd template_;
+};
+
 // Everything the child needs, in memory that it shares with the caller until it writes.
 struct ChildArgs {
-  PreparedSwitch* prepared = nullptr;
-  std::size_t first_step = 0;  // the clone itself did those before it
-  int user_namespace = -1;     // the one that `setns user` enters
-  std::span<char* const> paths;  // where the command may be, in the order in which to try them
+  const SwitchOptions& options;  // keep_descriptors: ascending, each once, none below 3
+  PreparedSwitch& prepared;
+  const TemplateNamespaces& entered;  // for `setns`
+  bool pid_namespace = false;
+
+  // The command.
+  std::span<char* const> paths{};  // where it may be, in the order in which to try them
   char* const* arguments = nullptr;
   char* const* environment = nullptr;
-  uid_t uid = 0;  // in the new user namespace
-  gid_t gid = 0;
-  std::uint64_t dropped_capabilities = 0;
-  bool pid_namespace = false;
-  bool no_new_privileges = false;
-  bool die_with_caller = true;
+  const sigset_t* mask = nullptr;  // nullptr: the caller's
+
+  // What launch() fills in.
+  std::size_t first_step = 0;   // the clone itself did those before it
   bool reset_handlers = false;  // the clone did not reset them
-  // Not null if the child shares the caller's memory: the message goes here, not into the pipe.
-  ChildMessage* report = nullptr;
-  sock_fprog seccomp{};                   // no instructions: no filter
-  std::span<const int> keep_descriptors;  // ascending, each once
-  sigset_t mask{};                        // the command's; without has_mask, the caller's
-  bool has_mask = false;
+  sigset_t callers_mask{};
   pid_t caller = 0;
   int pipe = -1;          // to the caller
   int callers_pipe = -1;  // the caller's end: the child closes it, or it never sees the caller end
+  // Not null if the child shares the caller's memory: the message goes here, not into the pipe.
+  ChildMessage* report = nullptr;
 };
 
 // Bytes of stack for a child that shares memory, from clone to exec.

@@ -16,20 +16,27 @@
 #include <memory>
 
 #include "base/unique_fd.h"
-#include "syscalls/syscalls.h"
+#include "model/rules.h"
 #include "switch/refusal.h"
 #include "switch/strategy/parts.h"
+#include "syscalls/syscalls.h"
 
 namespace pivotcheck::rootswitch {
 namespace {
 
 std::unexpected<SwitchFailure> bad(std::string message) {
-  return std::unexpected(bad_options(std::move(message)));
+  return std::unexpected(
+      SwitchFailure{SwitchFailure::Kind::bad_options, "", 0, "", std::move(message)});
 }
+// The rule of a lookup that failed is known from its errno.
 std::unexpected<SwitchFailure> no(std::string message, int error = 0) {
-  if (error != 0) message += ": " + error_text(error);
   SwitchFailure failure = refused_before(std::move(message), error);
-  failure.rule = rule_of_name(error);
+  const Rule rule = error == ENOENT    ? Rule::name_missing
+                    : error == ENOTDIR ? Rule::not_a_directory
+                    : error == EACCES  ? Rule::search_denied
+                    : error == ELOOP   ? Rule::too_many_links
+                                       : Rule::none;
+  if (rule != Rule::none) failure.rule = info(rule).name;
   return std::unexpected(std::move(failure));
 }
 
@@ -48,12 +55,11 @@ Switched<void> check_map(const std::vector<IdRange>& map, const char* whose) {
 }
 
 bool mounts_proc(const SwitchOptions& options) {
-  return std::ranges::any_of(options.mounts, [](const MountAt& mount) {
-    return std::holds_alternative<ProcAt>(mount);
-  });
+  return std::ranges::any_of(
+      options.mounts, [](const MountAt& mount) { return std::holds_alternative<ProcAt>(mount); });
 }
 
-Switched<void> check_namespaces(const SwitchOptions& options) {
+Switched<void> check_options(const SwitchOptions& options) {
   const bool mapped = !options.uid_map.empty() || !options.gid_map.empty();
   if (mapped && !options.user_namespace) return bad("an id map without a user namespace");
   if (options.user_namespace && (options.uid_map.empty() || options.gid_map.empty())) {
@@ -65,10 +71,6 @@ Switched<void> check_namespaces(const SwitchOptions& options) {
   if (options.user_namespace && mounts_proc(options) && !own_pids) {
     return no("a new /proc in a user namespace needs a new PID namespace as well (--unshare pid)");
   }
-  return {};
-}
-
-Switched<void> check_rest(const SwitchOptions& options) {
   constexpr std::size_t instructions_max = 4096;  // BPF_MAXINSNS
   if (options.seccomp_program.size() > instructions_max) {
     return bad("the seccomp program has more than 4096 instructions");
@@ -85,10 +87,10 @@ Switched<void> check_rest(const SwitchOptions& options) {
 
 // --- the root ------------------------------------------------------------------------------------
 
+// "" and errno if nothing is there.
 std::string real_path(const std::string& path) {
-  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
-                                                         &std::free);
-  return real ? real.get() : "";
+  std::array<char, PATH_MAX> real{};
+  return ::realpath(path.c_str(), real.data()) != nullptr ? real.data() : "";
 }
 
 Switched<std::string> check_root(const std::string& asked) {
@@ -163,8 +165,10 @@ Switched<std::vector<strategy::Entry>> contents_of(const std::string& root) {
 bool climbs_past(std::string_view link, std::size_t depth) {
   if (link.starts_with('/')) return false;
   for (const std::string& name : strategy::components(link)) {
-    if (name != "..") ++depth;
-    else if (depth-- == 0) return true;
+    if (name != "..")
+      ++depth;
+    else if (depth-- == 0)
+      return true;
   }
   return false;
 }
@@ -204,38 +208,22 @@ Switched<std::string> check_target(int root, const std::string& asked) {
   return target;
 }
 
-struct Translate {
-  int root;
-  Switched<strategy::MountRequest> operator()(const BindAt& bind) const {
+Switched<strategy::MountRequest> check_mount(int root, const MountAt& asked) {
+  strategy::MountRequest request{.what = asked};
+  if (auto* bind = std::get_if<BindAt>(&request.what)) {
     struct stat status {};
-    if (::stat(bind.source.c_str(), &status) != 0) return no("bind source " + bind.source, errno);
-    const std::string source = real_path(bind.source);
-    if (source.empty()) return no("bind source " + bind.source, errno);
-    return with_target(bind.target, [&](std::string target) {
-      return strategy::BindMount{.source = source,
-                                 .target = std::move(target),
-                                 .recursive = bind.recursive,
-                                 .read_only = bind.read_only,
-                                 .of_file = !S_ISDIR(status.st_mode)};
-    });
+    const std::string source = real_path(bind->source);
+    if (source.empty() || ::stat(source.c_str(), &status) != 0) {
+      return no("bind source " + bind->source, errno);
+    }
+    bind->source = source;
+    request.of_file = !S_ISDIR(status.st_mode);
   }
-  Switched<strategy::MountRequest> operator()(const TmpfsAt& tmpfs) const {
-    return with_target(tmpfs.target, [](std::string at) { return strategy::TmpfsMount{at}; });
-  }
-  Switched<strategy::MountRequest> operator()(const ProcAt& proc) const {
-    return with_target(proc.target, [](std::string at) { return strategy::ProcMount{at}; });
-  }
-  Switched<strategy::MountRequest> operator()(const DevAt& dev) const {
-    return with_target(dev.target, [](std::string at) { return strategy::DevMount{at}; });
-  }
-
-  template <class Make>
-  Switched<strategy::MountRequest> with_target(const std::string& asked, Make make) const {
-    auto target = check_target(root, asked);
-    if (!target) return std::unexpected(target.error());
-    return strategy::MountRequest(make(*std::move(target)));
-  }
-};
+  const auto target = check_target(root, request.target());
+  if (!target) return std::unexpected(target.error());
+  std::visit([&](auto& mount) { mount.target = *target; }, request.what);
+  return request;
+}
 
 // The machine's own user namespace has a number that never changes (PROC_USER_INIT_INO).
 bool in_user_namespace() {
@@ -244,18 +232,10 @@ bool in_user_namespace() {
   return ::stat("/proc/self/ns/user", &status) != 0 || status.st_ino != machines_own;
 }
 
-unsigned long other_namespaces(const SwitchOptions& options) {
-  return (options.ipc_namespace ? CLONE_NEWIPC : 0UL) |
-         (options.uts_namespace ? CLONE_NEWUTS : 0UL) |
-         (options.net_namespace ? CLONE_NEWNET : 0UL) |
-         (options.cgroup_namespace ? CLONE_NEWCGROUP : 0UL);
-}
-
 }  // namespace
 
 Switched<strategy::Plan> inspect(const SwitchOptions& options) {
-  if (auto checked = check_namespaces(options); !checked) return std::unexpected(checked.error());
-  if (auto checked = check_rest(options); !checked) return std::unexpected(checked.error());
+  if (auto checked = check_options(options); !checked) return std::unexpected(checked.error());
   auto root = check_root(options.new_root);
   if (!root) return std::unexpected(root.error());
   strategy::Plan plan;
@@ -264,7 +244,7 @@ Switched<strategy::Plan> inspect(const SwitchOptions& options) {
     const UniqueFd directory(::open(plan.new_root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!directory) return no("new root " + options.new_root, errno);
     for (const MountAt& mount : options.mounts) {
-      auto request = std::visit(Translate{directory.get()}, mount);
+      auto request = check_mount(directory.get(), mount);
       if (!request) return std::unexpected(request.error());
       plan.mounts.push_back(*std::move(request));
     }
@@ -281,7 +261,10 @@ Switched<strategy::Plan> inspect(const SwitchOptions& options) {
   plan.in_user_namespace = mounts_proc(options) && in_user_namespace();
   plan.pid_namespace = options.pid_namespace || options.strategy == Strategy::proc_first;
   plan.mount_namespace = options.mount_namespace;
-  plan.other_namespaces = other_namespaces(options);
+  plan.other_namespaces = (options.ipc_namespace ? CLONE_NEWIPC : 0UL) |
+                          (options.uts_namespace ? CLONE_NEWUTS : 0UL) |
+                          (options.net_namespace ? CLONE_NEWNET : 0UL) |
+                          (options.cgroup_namespace ? CLONE_NEWCGROUP : 0UL);
   return plan;
 }
 

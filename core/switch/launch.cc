@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,19 +15,110 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/check.h"
-#include "syscalls/syscalls.h"
-#include "switch/id_maps.h"
 #include "switch/refusal.h"
+#include "syscalls/id_maps.h"
+#include "syscalls/syscalls.h"
+
+extern char** environ;  // NOLINT: POSIX wants it declared by whoever uses it
 
 namespace pivotcheck::rootswitch {
 namespace {
 
+using Failed = std::optional<SwitchFailure>;
+
+// 0, or the status with which the child ended.
+int reap(pid_t pid) {
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return status;
+}
+
+// --- the id maps of a child's new user namespace -------------------------------------------------
+
+// Written from outside while the child waits (user_namespaces(7)): by this process if it may, else
+// through newuidmap(1) and newgidmap(1), which ask /etc/subuid and /etc/subgid.
+struct IdMapWriter {
+  pid_t child;
+  const SwitchOptions& options;
+  const sigset_t& mask;  // that helpers are started with
+
+  // Nothing if both maps are written.
+  [[nodiscard]] Failed write() const {
+    if (Failed failure = write_map("uid_map", "newuidmap", options.uid_map)) return failure;
+    // Without CAP_SETGID the kernel takes a map of one's own group only if setgroups is denied
+    // (user_namespaces(7), CVE-2014-8989). A caller with uid 0 keeps setgroups.
+    const std::vector<IdRange>& groups = options.gid_map;
+    if (groups.size() == 1 && groups[0].count == 1 && groups[0].outside == ::getegid() &&
+        ::geteuid() != 0) {
+      if (Failed failure = write_file("setgroups", "deny")) return failure;
+    }
+    return write_map("gid_map", "newgidmap", groups);
+  }
+
+ private:
+  static Failed failed(int error, const std::string& what) {
+    return SwitchFailure{SwitchFailure::Kind::refused, "id maps", error, "", "id maps: " + what};
+  }
+
+  [[nodiscard]] Failed write_file(const char* file, const std::string& text) const {
+    const kernel::ProcEntry process{.pid = child};
+    const int error = kernel::write_proc_file(process, file, text);
+    if (error == 0) return {};
+    return failed(error, "writing " + process.path(file) + ": " + error_text(error));
+  }
+
+  [[nodiscard]] Failed write_map(const char* file, const char* helper,
+                                 const std::vector<IdRange>& map) const {
+    std::string lines;
+    std::vector<std::string> words{helper, std::to_string(child)};
+    for (const IdRange& range : map) {
+      for (const std::uint32_t number : {range.inside, range.outside, range.count}) {
+        words.push_back(std::to_string(number));
+        lines += words.back() + " ";
+      }
+      lines.back() = '\n';
+    }
+    Failed failure = write_file(file, lines);
+    return failure && failure->error == EPERM ? run_helper(words) : failure;
+  }
+
+  // Runs newuidmap or newgidmap; what it prints is left out, as what went wrong is told in one line.
+  [[nodiscard]] Failed run_helper(std::vector<std::string> words) const {
+    const std::string name = words[0];
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    ::posix_spawnattr_init(&attributes);
+    ::posix_spawnattr_setsigmask(&attributes, &mask);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    pid_t pid = 0;
+    const int error =
+        ::posix_spawnp(&pid, name.c_str(), &actions, &attributes, arguments.data(), environ);
+    ::posix_spawnattr_destroy(&attributes);
+    ::posix_spawn_file_actions_destroy(&actions);
+    if (error == ENOENT) return failed(error, name + " is not installed (package uidmap)");
+    if (error != 0) return failed(error, name + ": " + error_text(error));
+    if (reap(pid) == 0) return {};
+    const char* file = name == "newuidmap" ? "/etc/subuid" : "/etc/subgid";
+    return failed(EPERM, name + " refuses this map: are these ids in " + file + "?");
+  }
+};
+
+// --- the clone -----------------------------------------------------------------------------------
+
 // Blocks all signals around the clone, so that no handler of the caller's runs in the child.
 class BlockSignals {
  public:
-  BlockSignals() {
+  explicit BlockSignals(sigset_t& before) : before_(before) {
     sigset_t all{};
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before_);
@@ -34,28 +126,17 @@ class BlockSignals {
   ~BlockSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
   BlockSignals(const BlockSignals&) = delete;
   BlockSignals& operator=(const BlockSignals&) = delete;
-  [[nodiscard]] const sigset_t& before() const { return before_; }
 
  private:
-  sigset_t before_{};
+  sigset_t& before_;
 };
 
-// How many steps at the front the clone itself does, and its flags for them.
-unsigned long flags_of_clone(const strategy::Steps& steps, std::size_t& count) {
-  unsigned long flags = 0;
-  for (count = 0; count < steps.size(); ++count) {
-    const strategy::Action& action = steps[count].action;
-    const auto* op = std::get_if<Op>(&action);
-    const auto* unshare = op == nullptr ? nullptr : std::get_if<Unshare>(op);
-    if (std::holds_alternative<strategy::NewPidNamespace>(action)) {
-      flags |= CLONE_NEWPID;
-    } else if (unshare != nullptr && unshare->kinds.has(NamespaceKind::user)) {
-      flags |= CLONE_NEWUSER;
-    } else {
-      break;
-    }
-  }
-  return flags;
+// The flag of a clone that does this step; 0 if no clone can.
+unsigned long flag_of_clone(const strategy::Action& action) {
+  if (std::holds_alternative<strategy::NewPidNamespace>(action)) return CLONE_NEWPID;
+  const auto* op = std::get_if<Op>(&action);
+  const auto* unshare = op == nullptr ? nullptr : std::get_if<Unshare>(op);
+  return unshare != nullptr && unshare->kinds.has(NamespaceKind::user) ? CLONE_NEWUSER : 0;
 }
 
 // What both ways to clone share. -1: errno says why.
@@ -106,25 +187,19 @@ pid_t clone_in_our_memory(ChildArgs& child, UniqueFd& pidfd) {
   args.stack_size = child_stack_size;
   const auto begin = [](void* its) { run_child(*static_cast<ChildArgs*>(its)); };
   return clone_with_pidfd(
-      args, pidfd,
-      [&](clone_args& its) { return kernel::sys_clone3_on_stack(its, begin, &child); },
+      args, pidfd, [&](clone_args& its) { return kernel::sys_clone3_on_stack(its, begin, &child); },
       [&] { return vfork_child(child); });
 }
 
 // Only a child that is what the caller is until exec. If the child had fewer capabilities, or were
 // in a new user namespace, a process that may trace the child could write to the caller's memory.
-bool may_share_memory(const ChildArgs& args, const strategy::Steps& steps) {
-  return !args.pid_namespace && args.dropped_capabilities == 0 &&
-         std::ranges::none_of(steps, [](const strategy::SwitchStep& step) {
+bool may_share_memory(const ChildArgs& args) {
+  return !args.pid_namespace && args.options.dropped_capabilities == 0 &&
+         std::ranges::none_of(args.prepared.steps, [](const strategy::SwitchStep& step) {
            return needs_launcher(step) &&
                   !std::holds_alternative<strategy::DropPrivileges>(step.action) &&
                   !std::holds_alternative<strategy::Execute>(step.action);
          });
-}
-
-void reap(pid_t pid) {
-  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
 }
 
 SwitchFailure exec_refusal(int error) {
@@ -137,10 +212,12 @@ SwitchFailure exec_refusal(int error) {
   return failure;
 }
 
+// --- the parent's side ---------------------------------------------------------------------------
+
 class ParentProtocol {
  public:
-  ParentProtocol(const LaunchRequest& request, int pipe, Launched& child, const sigset_t& mask)
-      : request_(request), pipe_(pipe), child_(child), mask_(mask) {}
+  ParentProtocol(const ChildArgs& args, TemplateNamespaces* kept, int pipe, Launched& child)
+      : args_(args), kept_(kept), pipe_(pipe), child_(child) {}
 
   // Returns when the child has started its command or ended; or the first refusal.
   // `waits_for_maps`: the child does nothing before its ids are mapped.
@@ -158,7 +235,6 @@ class ParentProtocol {
 
  private:
   using Kind = ChildMessage::Kind;
-  using Failed = std::optional<SwitchFailure>;
 
   // Nothing at the end of file.
   [[nodiscard]] std::optional<ChildMessage> receive() const {
@@ -171,17 +247,17 @@ class ParentProtocol {
   }
 
   Failed release() {
-    request_.prepared.released.release();
+    args_.prepared.released.release();
     return {};  // if the child is gone, the end of file follows
   }
 
   Failed answer(const ChildMessage& message) {
-    const auto& step = request_.prepared.steps[static_cast<std::size_t>(message.step)];
+    const auto& step = args_.prepared.steps[static_cast<std::size_t>(message.step)];
     switch (message.kind) {
       case Kind::reparented: return follow(message.value);
       case Kind::keep: return keep(std::get<strategy::KeepNamespace>(step.action).name);
       case Kind::refused:
-        return refusal({child_.pid, message.starts}, step, message.value, request_.options);
+        return refusal({child_.pid, message.starts}, step, message.value, args_.options);
       case Kind::exec_refused: return exec_refusal(message.value);
       case Kind::none:
       case Kind::started:
@@ -191,7 +267,7 @@ class ParentProtocol {
   }
 
   Failed write_maps() {
-    Failed failure = write_id_maps(child_.pid, request_.options, mask_);
+    Failed failure = IdMapWriter{child_.pid, args_.options, args_.callers_mask}.write();
     return failure ? failure : release();
   }
 
@@ -205,43 +281,42 @@ class ParentProtocol {
   Failed keep(const TaskName& name) {
     const std::string folder = "/proc/" + std::to_string(child_.pid) + "/ns/";
     const bool copy = name.text == "C";
-    UniqueFd& mounts = copy ? request_.kept->copy : request_.kept->template_;
+    UniqueFd& mounts = copy ? kept_->copy : kept_->template_;
     mounts.reset(::open((folder + "mnt").c_str(), O_RDONLY | O_CLOEXEC));
-    if (copy) request_.kept->user.reset(::open((folder + "user").c_str(), O_RDONLY | O_CLOEXEC));
-    if (mounts && (!copy || request_.kept->user)) return release();
-    return refused_before("opening " + folder + ": " + error_text(errno), errno);
+    if (copy) kept_->user.reset(::open((folder + "user").c_str(), O_RDONLY | O_CLOEXEC));
+    if (mounts && (!copy || kept_->user)) return release();
+    return refused_before("opening " + folder, errno);
   }
 
-  const LaunchRequest& request_;
+  const ChildArgs& args_;
+  TemplateNamespaces* kept_;
   int pipe_;
   Launched& child_;
-  const sigset_t& mask_;
 };
 
-Switched<Launched> launch_in_its_own_memory(const LaunchRequest& request, ChildArgs& args) {
-  const strategy::Steps& steps = request.prepared.steps;
+Switched<Launched> launch_in_its_own_memory(ChildArgs& args, TemplateNamespaces* kept) {
+  const strategy::Steps& steps = args.prepared.steps;
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-    const int error = errno;
-    return std::unexpected(refused_before("pipe: " + error_text(error), error));
-  }
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return std::unexpected(refused_before("pipe", errno));
   UniqueFd ours(ends[0]);
   UniqueFd its(ends[1]);
-  const BlockSignals blocked;
-  if (!args.has_mask) args.mask = blocked.before();
-  request.prepared.released.reset();
+  args.prepared.released.reset();
   args.pipe = its.get();
   args.callers_pipe = ours.get();
-  const unsigned long flags = flags_of_clone(steps, args.first_step);
+  unsigned long flags = 0;
+  while (const unsigned long flag = flag_of_clone(steps[args.first_step].action)) {
+    flags |= flag;
+    ++args.first_step;
+  }
   const bool maps = (flags & CLONE_NEWUSER) != 0;
-  PIVOTCHECK_CHECK(!maps || std::holds_alternative<strategy::MapIds>(
-                                steps[args.first_step].action));
+  PIVOTCHECK_CHECK(!maps ||
+                   std::holds_alternative<strategy::MapIds>(steps[args.first_step].action));
   Launched child;
   child.pid = clone_child(flags, args, child.pidfd);
-  if (child.pid < 0) return std::unexpected(refusal({}, steps.front(), errno, request.options));
+  if (child.pid < 0) return std::unexpected(refusal({}, steps.front(), errno, args.options));
   its.reset();
-  auto failure = ParentProtocol(request, ours.get(), child, blocked.before()).run(maps);
-  if (!failure && request.kept == nullptr) {
+  auto failure = ParentProtocol(args, kept, ours.get(), child).run(maps);
+  if (!failure && kept == nullptr) {
     if (args.pid_namespace) child.ended = std::move(ours);
     return child;
   }
@@ -252,18 +327,15 @@ Switched<Launched> launch_in_its_own_memory(const LaunchRequest& request, ChildA
 
 // Nothing if a step was refused: the child is gone before anybody can look at it. Then the switch
 // is tried once more in a child of its own memory, which waits to be looked at.
-std::optional<Switched<Launched>> launch_in_our_memory(const LaunchRequest& request,
-                                                       ChildArgs& args) {
+std::optional<Switched<Launched>> launch_in_our_memory(ChildArgs& args) {
   ChildMessage report;
-  const BlockSignals blocked;
-  if (!args.has_mask) args.mask = blocked.before();
   args.report = &report;
   Launched child;
   child.pid = clone_in_our_memory(args, child.pidfd);
   args.report = nullptr;
-  request.prepared.executor.forget();
+  args.prepared.executor.forget();
   if (child.pid < 0) {
-    return std::unexpected(refusal({}, request.prepared.steps.front(), errno, request.options));
+    return std::unexpected(refusal({}, args.prepared.steps.front(), errno, args.options));
   }
   if (report.kind == ChildMessage::Kind::none) return child;
   reap(child.pid);
@@ -278,20 +350,17 @@ void kill_and_reap(pid_t pid, int pidfd) {
   reap(pid);
 }
 
-Switched<Launched> launch(const LaunchRequest& request, ChildArgs& args) {
-  args.prepared = &request.prepared;
+Switched<Launched> launch(ChildArgs& args, TemplateNamespaces* kept) {
   args.caller = ::getpid();
-  if (request.entered != nullptr) {
-    request.prepared.executor.bind_namespace("C", request.entered->copy.get());
-    request.prepared.executor.bind_namespace("T", request.entered->template_.get());
-    args.user_namespace = request.entered->user.get();
-  }
-  if (may_share_memory(args, request.prepared.steps)) {
-    auto launched = launch_in_our_memory(request, args);
+  args.prepared.executor.bind_namespace("C", args.entered.copy.get());
+  args.prepared.executor.bind_namespace("T", args.entered.template_.get());
+  const BlockSignals blocked(args.callers_mask);
+  if (may_share_memory(args)) {
+    auto launched = launch_in_our_memory(args);
     if (launched) return *std::move(launched);
-    ::rmdir(request.prepared.put_old.c_str());
+    ::rmdir(args.prepared.put_old.c_str());
   }
-  return launch_in_its_own_memory(request, args);
+  return launch_in_its_own_memory(args, kept);
 }
 
 }  // namespace pivotcheck::rootswitch

@@ -26,9 +26,8 @@ struct Refused {
 
 SwitchFailure refusal(const Refused& refused, const strategy::SwitchStep& step, int error,
                       const SwitchOptions& options);
-SwitchFailure bad_options(std::string message);
-SwitchFailure refused_before(std::string message, int error);  // before any step
-std::string rule_of_name(int error);  // of a lookup that failed: its rule, or ""
+// Before any step; what the errno means is added to the message, if there is one.
+SwitchFailure refused_before(std::string message, int error);
 
 // "No such file or directory (ENOENT)"
 std::string error_text(int error);

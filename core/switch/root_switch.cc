@@ -9,21 +9,19 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cctype>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <memory_resource>
 #include <mutex>
+#include <ranges>
 
-#include "base/unique_fd.h"
-#include "syscalls/syscalls.h"
-#include "switch/child.h"
 #include "switch/inspect.h"
 #include "switch/launch.h"
 #include "switch/refusal.h"
-#include "switch/strategy/step.h"
+#include "syscalls/syscalls.h"
 
 extern char** environ;  // NOLINT: POSIX wants it declared by whoever uses it
 
@@ -58,21 +56,12 @@ std::pmr::vector<std::pmr::string> candidates(const Command& command,
   } else if (const char* own = std::getenv("PATH")) {
     path = own;
   }
-  for (;;) {
-    const std::size_t colon = std::min(path.find(':'), path.size());
-    std::pmr::string& candidate = result.emplace_back(path.substr(0, colon));
+  for (const auto part : path | std::views::split(':')) {
+    std::pmr::string& candidate = result.emplace_back(part.begin(), part.end());
     if (!candidate.empty()) candidate += '/';
     candidate += name;
-    if (colon == path.size()) return result;
-    path.remove_prefix(colon + 1);
   }
-}
-
-// The id that the command gets in a user namespace: 0 if it is mapped, else the first of the map.
-std::uint32_t id_inside(const std::vector<IdRange>& map) {
-  if (map.empty()) return 0;
-  const bool has_zero = std::ranges::any_of(map, [](const IdRange& r) { return r.inside == 0; });
-  return has_zero ? 0 : map.front().inside;
+  return result;
 }
 
 // A name for the old root's directory that no other switch uses at the same time.
@@ -85,10 +74,7 @@ std::string put_old_name() {
 
 // --- the child's handle --------------------------------------------------------------------------
 
-struct SwitchedChild::State {
-  pid_t pid = -1;
-  UniqueFd pidfd;
-  UniqueFd ended;  // with a PID namespace: its init writes a ChildMessage here
+struct SwitchedChild::State : Launched {
   std::string put_old;
   bool over = false;
 
@@ -131,7 +117,7 @@ Switched<std::optional<Ended>> SwitchedChild::wait_with(int options) {
   } while (gone < 0 && errno == EINTR);
   if (gone == 0) return std::nullopt;
   state_->over = true;
-  if (gone < 0) return std::unexpected(refused_before("waiting: " + error_text(errno), errno));
+  if (gone < 0) return std::unexpected(refused_before("waiting", errno));
   ChildMessage end;
   if (state_->ended && ::read(state_->ended.get(), &end, sizeof(end)) == sizeof(end)) {
     status = end.value;  // otherwise init itself was killed, and the command with it
@@ -146,8 +132,6 @@ Switched<std::optional<Ended>> SwitchedChild::wait_with(int options) {
 struct RootSwitch::State {
   SwitchOptions options;
   strategy::Plan plan;
-  std::vector<sock_filter> seccomp;
-  std::vector<int> keep_descriptors;
   TemplateNamespaces namespaces;
   std::mutex mutex;  // of `idle`
   // Used again and again: a page that the caller writes to after it has forked must be copied.
@@ -170,25 +154,10 @@ struct RootSwitch::State {
     idle.push_back(std::move(prepared));
   }
 
-  // What does not depend on the command.
-  [[nodiscard]] ChildArgs child_args() {
-    ChildArgs args;
-    args.uid = id_inside(options.uid_map);
-    args.gid = id_inside(options.gid_map);
-    args.pid_namespace = plan.pid_namespace;
-    args.dropped_capabilities = options.dropped_capabilities;
-    args.no_new_privileges = options.no_new_privileges;
-    args.die_with_caller = options.die_with_caller;
-    args.seccomp = {static_cast<unsigned short>(seccomp.size()), seccomp.data()};
-    args.keep_descriptors = keep_descriptors;
-    return args;
-  }
-
   Switched<void> prepare_template() {
-    ChildArgs args = child_args();
-    args.pid_namespace = false;
     PreparedSwitch preparation{.put_old = {}, .steps = strategy::template_preparation(plan)};
-    auto done = launch({.options = options, .prepared = preparation, .kept = &namespaces}, args);
+    ChildArgs args{.options = options, .prepared = preparation, .entered = namespaces};
+    auto done = launch(args, &namespaces);
     if (!done) return std::unexpected(done.error());
     if (!namespaces.template_) {
       return std::unexpected(refused_before("the template was not made", 0));
@@ -207,18 +176,11 @@ Switched<RootSwitch> RootSwitch::make(SwitchOptions options) {
   if (!plan) return std::unexpected(plan.error());
   auto state = std::make_unique<State>();
   state->plan = *std::move(plan);
-  static_assert(sizeof(sock_filter) == sizeof(std::uint64_t));
-  state->seccomp.resize(options.seccomp_program.size());
-  if (!state->seccomp.empty()) {
-    std::memcpy(state->seccomp.data(), options.seccomp_program.data(),
-                state->seccomp.size() * sizeof(sock_filter));
-  }
-  std::vector<int>& keep = state->keep_descriptors;
-  keep = options.keep_descriptors;
+  std::vector<int>& keep = options.keep_descriptors;
+  std::erase_if(keep, [](int fd) { return fd < 3; });
   std::ranges::sort(keep);
   const auto doubles = std::ranges::unique(keep);
   keep.erase(doubles.begin(), doubles.end());
-  std::erase_if(keep, [](int fd) { return fd < 3; });
   state->options = std::move(options);
   if (state->options.strategy == Strategy::template_) {
     if (auto made = state->prepare_template(); !made) return std::unexpected(made.error());
@@ -227,7 +189,10 @@ Switched<RootSwitch> RootSwitch::make(SwitchOptions options) {
 }
 
 Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
-  if (command.arguments.empty()) return std::unexpected(bad_options("no command was named"));
+  if (command.arguments.empty()) {
+    return std::unexpected(
+        SwitchFailure{SwitchFailure::Kind::bad_options, "", 0, "", "no command was named"});
+  }
   // Not from the heap if it is not much: see State::idle.
   std::array<std::byte, 2048> room;
   std::pmr::monotonic_buffer_resource memory(room.data(), room.size());
@@ -237,16 +202,17 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
   std::pmr::vector<char*> environment(&memory);
   if (command.environment) environment = pointers(*command.environment, memory);
 
-  ChildArgs args = state_->child_args();
-  args.paths = std::span(path_pointers).first(paths.size());
-  args.arguments = arguments.data();
-  args.environment = command.environment ? environment.data() : environ;
-  args.has_mask = command.signal_mask.has_value();
-  if (args.has_mask) args.mask = *command.signal_mask;
   auto prepared = state_->take_prepared();
   const std::string& put_old = prepared->put_old;  // lives as long as this object
-  auto launched = launch(
-      {.options = state_->options, .prepared = *prepared, .entered = &state_->namespaces}, args);
+  ChildArgs args{.options = state_->options,
+                 .prepared = *prepared,
+                 .entered = state_->namespaces,
+                 .pid_namespace = state_->plan.pid_namespace,
+                 .paths = std::span(path_pointers).first(paths.size()),
+                 .arguments = arguments.data(),
+                 .environment = command.environment ? environment.data() : environ,
+                 .mask = command.signal_mask ? &*command.signal_mask : nullptr};
+  auto launched = launch(args);
   state_->give_back(std::move(prepared));
   if (!launched) {
     SwitchFailure failure = std::move(launched.error());
@@ -257,12 +223,8 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
     }
     return std::unexpected(std::move(failure));
   }
-  auto child = std::make_unique<SwitchedChild::State>();
-  child->pid = launched->pid;
-  child->pidfd = std::move(launched->pidfd);
-  child->ended = std::move(launched->ended);
-  child->put_old = put_old;
-  return SwitchedChild(std::move(child));
+  return SwitchedChild(
+      std::make_unique<SwitchedChild::State>(*std::move(launched), std::string(put_old)));
 }
 
 // --- capabilities by name ------------------------------------------------------------------------
@@ -278,9 +240,7 @@ std::optional<std::uint64_t> capability_bits(std::string_view name) {
       "lease", "audit_write", "audit_control", "setfcap", "mac_override", "mac_admin", "syslog",
       "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf", "checkpoint_restore"};
   std::string lower(name);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
   if (lower == "all") return ~std::uint64_t{0};
   std::string_view bare = lower;
   if (bare.starts_with("cap_")) bare.remove_prefix(4);

@@ -47,25 +47,6 @@ namespace pivotcheck {
 
 // --- options -------------------------------------------------------------------------------------
 
-// A directory or file of the caller's, with everything mounted below it.
-struct BindAt {
-  std::string source;
-  std::string target;
-  bool recursive = true;
-  bool read_only = false;  // all the way down
-};
-struct TmpfsAt {
-  std::string target;
-};
-struct ProcAt {
-  std::string target;
-};
-// A small tmpfs with null, zero, full, random, urandom and tty, bound from the caller's /dev.
-struct DevAt {
-  std::string target;
-};
-using MountAt = std::variant<BindAt, TmpfsAt, ProcAt, DevAt>;
-
 // Ids `inside` ... `inside + count - 1` of the user namespace are `outside` ... of the caller's.
 struct IdRange {
   std::uint32_t inside = 0;

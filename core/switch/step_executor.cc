@@ -26,170 +26,18 @@ namespace pivotcheck::rootswitch {
 namespace {
 
 namespace api = kernel::mount_api;
-using kernel::attributes_of;
 using kernel::flags_of;
+using kernel::text_for_at;
 using kernel::type_name;
-using strategy::AttachProc;
-using strategy::MakePrivateDirectory;
-using strategy::NewProc;
-using strategy::OpenInRoot;
-using strategy::UnshareOthers;
 
 int answer(long result) { return result < 0 ? errno : 0; }
 
 // Bare calls, here and below: each wrapper of the C library lies in another page, and each page
 // that a child runs must be mapped for it.
-long sys_mount(const char* source, const Path& target, const char* type, unsigned long flags) {
-  return ::syscall(SYS_mount, source, target.text.c_str(), type, flags, nullptr);
-}
+int call(long number, auto... arguments) { return answer(::syscall(number, arguments...)); }
 
-// A path as a call with a descriptor takes it.
-struct At {
-  int directory;
-  const char* text;
-};
-
-At at(const StepExecutor& self, const Path& path) {
-  return {path.handle.empty() ? AT_FDCWD : self.find(path.handle), kernel::text_for_at(path)};
-}
-
-// --- operations ----------------------------------------------------------------------------------
-
-int perform(StepExecutor& self, const Mkdir& op) {
-  const At place = at(self, op.path);
-  return answer(::syscall(SYS_mkdirat, place.directory, place.text, 0755));
-}
-
-int perform(StepExecutor& self, const Rmdir& op) {
-  const At place = at(self, op.path);
-  return answer(::syscall(SYS_unlinkat, place.directory, place.text, AT_REMOVEDIR));
-}
-
-int perform(StepExecutor& self, const Touch& op) {
-  const At place = at(self, op.path);
-  const UniqueFd file(
-      ::openat(place.directory, place.text, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644));
-  return answer(file.get());
-}
-
-int perform(StepExecutor& self, const Unlink& op) {
-  const At place = at(self, op.path);
-  return answer(::syscall(SYS_unlinkat, place.directory, place.text, 0));
-}
-
-int perform(StepExecutor& self, const Rename& op) {
-  const At from = at(self, op.from);
-  const At to = at(self, op.to);
-  return answer(::renameat(from.directory, from.text, to.directory, to.text));
-}
-
-int perform(StepExecutor& self, const Symlink& op) {
-  const At place = at(self, op.path);
-  return answer(::symlinkat(op.target.text.c_str(), place.directory, place.text));
-}
-
-int perform(StepExecutor& self, const Chmod& op) {
-  const At place = at(self, op.path);
-  return answer(::fchmodat(place.directory, place.text, op.mode.bits, 0));
-}
-
-int perform(StepExecutor&, const Mount& op) {
-  return answer(sys_mount("none", op.path, type_name(op.type), flags_of(op)));
-}
-
-int perform(StepExecutor&, const Bind& op) {
-  return answer(sys_mount(op.source.text.c_str(), op.target, nullptr, flags_of(op)));
-}
-
-int perform(StepExecutor&, const Move& op) {
-  return answer(sys_mount(op.source.text.c_str(), op.target, nullptr, flags_of(op)));
-}
-
-int perform(StepExecutor&, const ChangePropagation& op) {
-  return answer(sys_mount("none", op.path, nullptr, flags_of(op)));
-}
-
-int perform(StepExecutor&, const Remount& op) {
-  return answer(sys_mount("none", op.path, nullptr, flags_of(op)));
-}
-
-int perform(StepExecutor&, const Umount& op) {
-  return answer(::syscall(SYS_umount2, op.path.text.c_str(), flags_of(op)));
-}
-
-int perform(StepExecutor&, const PivotRoot& op) {
-  return answer(kernel::sys_pivot_root(op.new_root.text.c_str(), op.put_old.text.c_str()));
-}
-
-int perform(StepExecutor&, const Chroot& op) {
-  return answer(::syscall(SYS_chroot, op.path.text.c_str()));
-}
-
-int perform(StepExecutor&, const Chdir& op) {
-  return answer(::syscall(SYS_chdir, op.path.text.c_str()));
-}
-
-int perform(StepExecutor& self, const Open& op) {
-  const At place = at(self, op.path);
-  const long fd = ::syscall(SYS_openat, place.directory, place.text, O_PATH | O_CLOEXEC);
-  return self.store_handle(op.handle.text, static_cast<int>(fd));
-}
-
-int perform(StepExecutor& self, const Fchdir& op) {
-  return answer(::syscall(SYS_fchdir, self.find(op.handle.text)));
-}
-
-int perform(StepExecutor& self, const Close& op) { return self.close_handle(op.handle.text); }
-
-// Processes are the launcher's.
-int perform(StepExecutor&, const Spawn&) { return ENOTSUP; }
-int perform(StepExecutor&, const Exit&) { return ENOTSUP; }
-
-int perform(StepExecutor&, const Unshare& op) {
-  return answer(::syscall(SYS_unshare, flags_of(op)));
-}
-
-int perform(StepExecutor& self, const Setns& op) {
-  return answer(::syscall(SYS_setns, self.find_namespace(op.task.text), flags_of(op)));
-}
-
-int perform(StepExecutor&, const DropCapabilities& op) {
-  return kernel::drop_capabilities(kernel::capability_bits(op.capabilities));
-}
-
-int perform(StepExecutor& self, const OpenTree& op) {
-  const At source = at(self, op.path);
-  const int fd = api::open_tree(source.directory, source.text, flags_of(op));
-  return self.store_handle(op.handle.text, fd);
-}
-
-int perform(StepExecutor& self, const MoveMount& op) {
-  const At source = at(self, op.source);
-  const At target = at(self, op.target);
-  return answer(api::move_mount(source.directory, source.text, target.directory, target.text,
-                                flags_of(op)));
-}
-
-int perform(StepExecutor& self, const MountSetattr& op) {
-  const At place = at(self, op.path);
-  return answer(api::mount_setattr(place.directory, place.text, flags_of(op),
-                                   attributes_of(op.change)));
-}
-
-int perform(StepExecutor& self, const Fsmount& op) {
-  return self.store_handle(op.handle.text,
-                   api::new_mount(type_name(op.type), kernel::attribute_flags(op.flags)));
-}
-
-// --- steps that have no verb ---------------------------------------------------------------------
-
-int perform(StepExecutor&, const UnshareOthers& step) {
-  return answer(::syscall(SYS_unshare, step.kinds));
-}
-
-int perform(StepExecutor& self, const MakePrivateDirectory& step) {
-  const At place = at(self, step.path);
-  return answer(::syscall(SYS_mkdirat, place.directory, place.text, 0700));
+int mount(const char* source, const Path& target, const char* type, unsigned long flags) {
+  return call(SYS_mount, source, target.text.c_str(), type, flags, nullptr);
 }
 
 bool same_directory(int one, int other) {
@@ -200,45 +48,124 @@ bool same_directory(int one, int other) {
          a.stx_ino == b.stx_ino && a.stx_mnt_id == b.stx_mnt_id;
 }
 
-int perform(StepExecutor& self, const OpenInRoot& step) {
-  open_how how{};
-  how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  const int root = self.find(step.root.text);
-  const int found = kernel::sys_openat2(root, step.path.c_str(), how);
-  if (found >= 0 && same_directory(root, found)) {  // by '..', or a link to '/'
-    ::close(found);
-    return EXDEV;
+// Performs one operation, or one step that has no verb; the answer is 0 or an errno.
+struct Calls {
+  StepExecutor& self;
+
+  // The directory at which a path begins, for a call with a descriptor.
+  [[nodiscard]] int start(const Path& path) const {
+    return path.handle.empty() ? AT_FDCWD : self.find(path.handle);
   }
-  return self.store_handle(step.handle.text, found);
-}
+  int call_at(long number, const Path& path, auto... arguments) const {
+    return call(number, start(path), text_for_at(path), arguments...);
+  }
+  int store(const HandleName& handle, long opened) const {
+    return self.store_handle(handle.text, static_cast<int>(opened));
+  }
 
-int perform(StepExecutor& self, const NewProc& step) {
-  constexpr unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  return self.store_handle(step.handle.text, api::new_mount("proc", attributes));
-}
+  int operator()(const Mkdir& op) const { return call_at(SYS_mkdirat, op.path, 0755); }
+  int operator()(const Rmdir& op) const { return call_at(SYS_unlinkat, op.path, AT_REMOVEDIR); }
+  int operator()(const Touch& op) const {
+    constexpr int flags = O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC;
+    const UniqueFd file(::openat(start(op.path), text_for_at(op.path), flags, 0644));
+    return file ? 0 : errno;
+  }
+  int operator()(const Unlink& op) const { return call_at(SYS_unlinkat, op.path, 0); }
+  int operator()(const Rename& op) const {
+    return call_at(SYS_renameat2, op.from, start(op.to), text_for_at(op.to), 0);
+  }
+  int operator()(const Symlink& op) const {
+    return call(SYS_symlinkat, op.target.text.c_str(), start(op.path),
+                text_for_at(op.path));
+  }
+  int operator()(const Chmod& op) const { return call_at(SYS_fchmodat, op.path, op.mode.bits); }
 
-int perform(StepExecutor& self, const AttachProc& step) {
-  constexpr unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
-  const int proc = self.find(step.proc.text);
-  const int error =
-      answer(api::move_mount(proc, "", self.find(step.target.text), "", flags));
-  self.close_handle(step.proc.text);
-  return error;
-}
+  int operator()(const Mount& op) const {
+    return mount("none", op.path, type_name(op.type), flags_of(op));
+  }
+  int operator()(const OneOf<Bind, Move> auto& op) const {
+    return mount(op.source.text.c_str(), op.target, nullptr, flags_of(op));
+  }
+  int operator()(const OneOf<ChangePropagation, Remount> auto& op) const {
+    return mount("none", op.path, nullptr, flags_of(op));
+  }
+  int operator()(const Umount& op) const {
+    return call(SYS_umount2, op.path.text.c_str(), flags_of(op));
+  }
+
+  int operator()(const PivotRoot& op) const {
+    return answer(kernel::sys_pivot_root(op.new_root.text.c_str(), op.put_old.text.c_str()));
+  }
+  int operator()(const Chroot& op) const { return call(SYS_chroot, op.path.text.c_str()); }
+  int operator()(const Chdir& op) const { return call(SYS_chdir, op.path.text.c_str()); }
+  int operator()(const Open& op) const {
+    return store(op.handle, ::syscall(SYS_openat, start(op.path), text_for_at(op.path),
+                                      O_PATH | O_CLOEXEC));
+  }
+  int operator()(const Fchdir& op) const { return call(SYS_fchdir, self.find(op.handle.text)); }
+  int operator()(const Close& op) const { return self.close_handle(op.handle.text); }
+
+  // Processes are the launcher's.
+  int operator()(const OneOf<Spawn, Exit> auto&) const { return ENOTSUP; }
+  int operator()(const AboutProcesses auto&) const { return ENOTSUP; }
+  int operator()(const Unshare& op) const { return call(SYS_unshare, flags_of(op)); }
+  int operator()(const Setns& op) const {
+    return call(SYS_setns, self.find_namespace(op.task.text), flags_of(op));
+  }
+  int operator()(const DropCapabilities& op) const {
+    return kernel::drop_capabilities(kernel::capability_bits(op.capabilities));
+  }
+
+  int operator()(const OpenTree& op) const {
+    return store(op.handle,
+                 api::open_tree(start(op.path), text_for_at(op.path), flags_of(op)));
+  }
+  int operator()(const MoveMount& op) const {
+    return answer(api::move_mount(start(op.source), text_for_at(op.source),
+                                  start(op.target), text_for_at(op.target),
+                                  flags_of(op)));
+  }
+  int operator()(const MountSetattr& op) const {
+    return answer(api::mount_setattr(start(op.path), text_for_at(op.path), flags_of(op),
+                                     kernel::attributes_of(op.change)));
+  }
+  int operator()(const Fsmount& op) const {
+    return store(op.handle, api::new_mount(type_name(op.type), kernel::attribute_flags(op.flags)));
+  }
+
+  int operator()(const strategy::UnshareOthers& step) const {
+    return call(SYS_unshare, step.kinds);
+  }
+  int operator()(const strategy::MakePrivateDirectory& step) const {
+    return call_at(SYS_mkdirat, step.path, 0700);
+  }
+  int operator()(const strategy::OpenInRoot& step) const {
+    open_how how{};
+    how.flags = O_PATH | O_CLOEXEC;
+    how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+    const int root = self.find(step.root.text);
+    UniqueFd found(kernel::sys_openat2(root, step.path.c_str(), how));
+    if (found && same_directory(root, found.get())) return EXDEV;  // by '..', or a link to '/'
+    return store(step.handle, found.release());
+  }
+  int operator()(const strategy::NewProc& step) const {
+    constexpr unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    return store(step.handle, api::new_mount("proc", attributes));
+  }
+  int operator()(const strategy::AttachProc& step) const {
+    constexpr unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+    const int proc = self.find(step.proc.text);
+    const int error =
+        answer(api::move_mount(proc, "", self.find(step.target.text), "", flags));
+    self.close_handle(step.proc.text);
+    return error;
+  }
+};
 
 }  // namespace
 
 int StepExecutor::perform(const strategy::SwitchStep& step) {
-  const auto one = [this](const auto& action) { return rootswitch::perform(*this, action); };
-  return std::visit(Overloaded{
-                        [&](const Op& op) { return std::visit(one, op); },
-                        [&]<class Action>(const Action& action) {
-                          if constexpr (is_about_processes<Action>) return ENOTSUP;
-                          else return one(action);
-                        },
-                    },
-                    step.action);
+  return strategy::visit(Calls{*this}, step);
 }
 
 StepExecutor::StepExecutor(const strategy::Steps& steps) { handles_.reserve(steps.size()); }
@@ -280,7 +207,7 @@ int StepExecutor::close_handle(std::string_view name) {
 
 std::array<int, 2> StepExecutor::starts(const strategy::SwitchStep& step) const {
   std::array<int, 2> starts{-1, -1};
-  if (const auto* open = std::get_if<OpenInRoot>(&step.action)) starts[0] = find(open->root.text);
+  if (const auto* open = std::get_if<strategy::OpenInRoot>(&step.action)) starts[0] = find(open->root.text);
   const auto* op = std::get_if<Op>(&step.action);
   if (op == nullptr) return starts;
   std::size_t count = 0;
@@ -305,25 +232,20 @@ void StepExecutor::bind_namespace(std::string_view task, int fd) {
   *bound = {task, fd};
 }
 
-template <class T>
-concept StaysInUserNamespace =
-    OneOf<T, Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, Mount, Bind, Move,
-          ChangePropagation, Remount, Umount, PivotRoot, Chroot, Chdir, Open, Fchdir, Close, Spawn,
-          Exit, DropCapabilities, OpenTree, MoveMount, MountSetattr, Fsmount>;
-
-bool enters_user_namespace(const Op& op) {
-  const auto other = []<OneOf<Unshare, Setns> T>(const T& one) {
-    return one.kinds.has(NamespaceKind::user);
-  };
-  return std::visit(Overloaded{other, [](const StaysInUserNamespace auto&) { return false; }}, op);
+bool enters_user_namespace(const strategy::SwitchStep& step) {
+  return strategy::visit(
+      [](const auto& action) {
+        if constexpr (requires { action.kinds.has(NamespaceKind::user); }) {
+          return action.kinds.has(NamespaceKind::user);
+        }
+        return false;
+      },
+      step);
 }
 
 bool needs_launcher(const strategy::SwitchStep& step) {
-  return std::visit(Overloaded{
-                        [](const Op& op) { return enters_user_namespace(op); },
-                        []<class Action>(const Action&) { return is_about_processes<Action>; },
-                    },
-                    step.action);
+  return enters_user_namespace(step) ||
+         strategy::visit([]<class T>(const T&) { return AboutProcesses<T>; }, step);
 }
 
 }  // namespace pivotcheck::rootswitch

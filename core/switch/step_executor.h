@@ -54,12 +54,11 @@ class StepExecutor {
 
 // The launcher performs the steps that are about processes, not about this one's mounts (child.cc),
 // and those that enter a user namespace.
-template <class Action>
-inline constexpr bool is_about_processes =
-    std::is_same_v<Action, strategy::NewPidNamespace> || std::is_same_v<Action, strategy::MapIds> ||
-    std::is_same_v<Action, strategy::KeepNamespace> ||
-    std::is_same_v<Action, strategy::DropPrivileges> || std::is_same_v<Action, strategy::Execute>;
-bool enters_user_namespace(const Op& op);
+template <class T>
+concept AboutProcesses = OneOf<T, strategy::NewPidNamespace, strategy::MapIds,
+                               strategy::KeepNamespace, strategy::DropPrivileges,
+                               strategy::Execute>;
+bool enters_user_namespace(const strategy::SwitchStep& step);
 bool needs_launcher(const strategy::SwitchStep& step);
 
 }  // namespace pivotcheck::rootswitch

@@ -48,9 +48,9 @@ touch /new/init
 Plan with_mounts(bool read_only) {
   Plan plan;
   plan.read_only = read_only;
-  plan.mounts.emplace_back(strategy::BindMount{
-      .source = "/src", .target = "/mnt", .recursive = true, .read_only = true, .of_file = false});
-  plan.mounts.emplace_back(strategy::TmpfsMount{"/tmp"});
+  plan.mounts.push_back(
+      {BindAt{.source = "/src", .target = "/mnt", .recursive = true, .read_only = true}});
+  plan.mounts.push_back({TmpfsAt{"/tmp"}});
   return plan;
 }
 
@@ -179,7 +179,7 @@ TEST_CASE("in a user namespace /proc is made before the old root goes") {
     CAPTURE(row.name);
     Plan plan = in_a_user_namespace({});
     plan.pid_namespace = true;
-    plan.mounts.emplace_back(strategy::ProcMount{"/proc"});
+    plan.mounts.push_back({ProcAt{"/proc"}});
     bool made = false;
     for (const strategy::SwitchStep& step : strategy::steps(row.strategy, plan)) {
       made = made || std::holds_alternative<strategy::NewProc>(step.action);

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // catalogue.h: the ways to switch root: the name of each, what it does and what it guarantees. This
 // is what `pivotcheck strategies` prints. The steps are in one file for each strategy (step.h).
+// And what each of them can mount in the new root.
 // This header is installed with root_switch.h; it needs only the standard library.
 #pragma once
 
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <variant>
 
 namespace pivotcheck {
 
@@ -32,5 +35,26 @@ struct StrategyInfo {
 std::span<const StrategyInfo> strategies();
 const StrategyInfo& info(Strategy strategy);
 std::optional<Strategy> find_strategy(std::string_view name);
+
+// --- mounts; each target is a path in the new root -----------------------------------------------
+
+// A directory or file of the caller's, with everything mounted below it.
+struct BindAt {
+  std::string source;
+  std::string target;
+  bool recursive = true;
+  bool read_only = false;  // all the way down
+};
+struct TmpfsAt {
+  std::string target;
+};
+struct ProcAt {
+  std::string target;
+};
+// A small tmpfs with null, zero, full, random, urandom and tty, bound from the caller's /dev.
+struct DevAt {
+  std::string target;
+};
+using MountAt = std::variant<BindAt, TmpfsAt, ProcAt, DevAt>;
 
 }  // namespace pivotcheck

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
 namespace pivotcheck::strategy {
 namespace {
@@ -29,7 +30,7 @@ void attach(const HandleName& tree, const std::string& path, Steps& steps) {
 
 // --- gather: what comes from the old root, or needs to see it ------------------------------------
 
-void gather(const BindMount& bind, std::size_t number, Steps& steps) {
+void gather(const BindAt& bind, std::size_t number, Steps& steps) {
   const HandleName tree = numbered("tree", number);
   OpenTreeFlags flags{OpenTreeFlag::clone};
   flags.set(OpenTreeFlag::recursive, bind.recursive);
@@ -41,9 +42,9 @@ void gather(const BindMount& bind, std::size_t number, Steps& steps) {
   steps.push_back({Phase::bind, Op{MountSetattr{at(tree), change, {bind.recursive}}}});
 }
 
-void gather(const TmpfsMount&, std::size_t, Steps&) {}
+void gather(const TmpfsAt&, std::size_t, Steps&) {}
 
-void gather(const ProcMount&, std::size_t number, Steps& steps) {
+void gather(const ProcAt&, std::size_t number, Steps& steps) {
   steps.push_back({Phase::bind, NewProc{numbered("proc", number)}});
 }
 
@@ -54,7 +55,7 @@ HandleName node(std::size_t number, const std::string& name) {
   return {"node" + std::to_string(number) + name};
 }
 
-void gather(const DevMount&, std::size_t number, Steps& steps) {
+void gather(const DevAt&, std::size_t number, Steps& steps) {
   for (const std::string name : device_nodes) {
     const HandleName handle = node(number, name);
     const AttributeChange change{
@@ -66,12 +67,12 @@ void gather(const DevMount&, std::size_t number, Steps& steps) {
 
 // --- place: what is done in the new root ---------------------------------------------------------
 
-void place(const BindMount& bind, std::size_t number, Steps& steps) {
+void place(const BindAt& bind, std::size_t number, Steps& steps) {
   attach(numbered("tree", number), bind.target, steps);
   steps.push_back({Phase::bind, Op{Close{numbered("tree", number)}}});
 }
 
-void place(const TmpfsMount& tmpfs, std::size_t number, Steps& steps) {
+void place(const TmpfsAt& tmpfs, std::size_t number, Steps& steps) {
   const HandleName tree = numbered("tree", number);
   const MountFlags flags{MountFlag::nosuid, MountFlag::nodev};
   steps.push_back({Phase::bind, Op{Fsmount{tree, FilesystemType::tmpfs, flags}}});
@@ -79,14 +80,14 @@ void place(const TmpfsMount& tmpfs, std::size_t number, Steps& steps) {
   steps.push_back({Phase::bind, Op{Close{tree}}});
 }
 
-void place(const ProcMount& proc, std::size_t number, Steps& steps) {
+void place(const ProcAt& proc, std::size_t number, Steps& steps) {
   const HandleName handle = numbered("proc", number);
   steps.push_back({Phase::bind, OpenInRoot{target(), new_root(), proc.target}});
   steps.push_back({Phase::bind, AttachProc{handle, target()}});
   steps.push_back({Phase::bind, Op{Close{target()}}});
 }
 
-void place(const DevMount& dev, std::size_t number, Steps& steps) {
+void place(const DevAt& dev, std::size_t number, Steps& steps) {
   const HandleName tree = numbered("tree", number);
   const MountFlags flags{MountFlag::nosuid, MountFlag::noexec};
   steps.push_back({Phase::bind, Op{Fsmount{tree, FilesystemType::tmpfs, flags}}});
@@ -103,17 +104,12 @@ void place(const DevMount& dev, std::size_t number, Steps& steps) {
 }
 
 void name_target(const MountRequest& request, std::size_t first, Steps& steps) {
-  const std::string place = std::visit([](const auto& one) { return one.target; }, request);
-  for (std::size_t i = first; i < steps.size(); ++i) steps[i].about = "the mount at " + place;
+  for (std::size_t i = first; i < steps.size(); ++i) {
+    steps[i].about = "the mount at " + request.target();
+  }
 }
 
-std::vector<MountRequest> those(const std::vector<MountRequest>& requests, bool proc) {
-  std::vector<MountRequest> result;
-  std::ranges::copy_if(requests, std::back_inserter(result), [proc](const MountRequest& each) {
-    return std::holds_alternative<ProcMount>(each) == proc;
-  });
-  return result;
-}
+bool is_proc(const MountRequest& request) { return std::holds_alternative<ProcAt>(request.what); }
 
 }  // namespace
 
@@ -172,7 +168,7 @@ void remove_put_old(const Path& put_old, Steps& steps) {
 void gather_mounts(const std::vector<MountRequest>& requests, Steps& steps) {
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const std::size_t first = steps.size();
-    std::visit([&](const auto& one) { gather(one, i, steps); }, requests[i]);
+    std::visit([&](const auto& one) { gather(one, i, steps); }, requests[i].what);
     name_target(requests[i], first, steps);
   }
 }
@@ -182,7 +178,7 @@ void place_mounts(const std::vector<MountRequest>& requests, const Path& root, S
   steps.push_back({Phase::bind, Op{Open{new_root(), root}}});
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const std::size_t first = steps.size();
-    std::visit([&](const auto& one) { place(one, i, steps); }, requests[i]);
+    std::visit([&](const auto& one) { place(one, i, steps); }, requests[i].what);
     name_target(requests[i], first, steps);
   }
   steps.push_back({Phase::bind, Op{Close{new_root()}}});
@@ -193,12 +189,14 @@ void mount_requests(const std::vector<MountRequest>& requests, const Path& root,
   place_mounts(requests, root, steps);
 }
 
-std::vector<MountRequest> without_proc(const std::vector<MountRequest>& requests) {
-  return those(requests, false);
+std::vector<MountRequest> without_proc(std::vector<MountRequest> requests) {
+  std::erase_if(requests, is_proc);
+  return requests;
 }
 
-std::vector<MountRequest> only_proc(const std::vector<MountRequest>& requests) {
-  return those(requests, true);
+std::vector<MountRequest> only_proc(std::vector<MountRequest> requests) {
+  std::erase_if(requests, std::not_fn(is_proc));
+  return requests;
 }
 
 std::vector<std::string> components(std::string_view path) {

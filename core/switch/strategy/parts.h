@@ -43,8 +43,8 @@ void place_mounts(const std::vector<MountRequest>& requests, const Path& root, S
 // In a user namespace the kernel allows a new /proc only while another is visible
 // (mount_namespaces(7)); so it must be mounted before the old root goes. All strategies do that,
 // except put-old, whose source has it last.
-std::vector<MountRequest> without_proc(const std::vector<MountRequest>& requests);
-std::vector<MountRequest> only_proc(const std::vector<MountRequest>& requests);
+std::vector<MountRequest> without_proc(std::vector<MountRequest> requests);
+std::vector<MountRequest> only_proc(std::vector<MountRequest> requests);
 
 // The names in a path: neither "" nor "."; ".." is one.
 std::vector<std::string> components(std::string_view path);

@@ -19,8 +19,6 @@
 //
 // It guarantees what put-old does; and /proc shows the command's own processes only, so that no
 // /proc/PID/root leads out.
-#include <algorithm>
-
 #include "switch/strategy/parts.h"
 
 namespace pivotcheck::strategy {
@@ -28,7 +26,7 @@ namespace pivotcheck::strategy {
 Steps proc_first(const Plan& asked) {
   Plan plan = asked;
   plan.pid_namespace = true;
-  if (only_proc(plan.mounts).empty()) plan.mounts.emplace_back(ProcMount{"/proc"});
+  if (only_proc(plan.mounts).empty()) plan.mounts.push_back({ProcAt{"/proc"}});
   Steps steps;
   set_up_root(plan, plan.mounts, RootUse::room_for_put_old, steps);
   pivot_to_put_old(plan, steps);

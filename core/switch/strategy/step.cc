@@ -2,27 +2,16 @@
 // step.cc: from a strategy's name to its steps, and what a step is to the model and to people.
 #include "switch/strategy/step.h"
 
+#include <array>
+
 #include "scenario/scenario.h"
 
 namespace pivotcheck::strategy {
-namespace {
-
-std::string text(const Op& op) { return print(pivotcheck::Step{.task = {"A"}, .op = op}); }
-
-}  // namespace
 
 std::string_view name(Phase phase) {
-  switch (phase) {
-    case Phase::prepare: return "prepare";
-    case Phase::namespaces: return "namespace";
-    case Phase::propagation: return "propagation";
-    case Phase::bind: return "bind";
-    case Phase::pivot: return "pivot";
-    case Phase::detach: return "detach";
-    case Phase::start: return "start";
-    case Phase::teardown: return "teardown";
-  }
-  return "";
+  constexpr std::array<std::string_view, 8> names{"prepare", "namespace", "propagation", "bind",
+                                                  "pivot", "detach", "start", "teardown"};
+  return names[static_cast<std::size_t>(phase)];
 }
 
 std::vector<Op> modelled(const SwitchStep& step) {
@@ -36,14 +25,9 @@ std::vector<Op> modelled(const SwitchStep& step) {
           [](const OpenInRoot& open) {
             return Ops{Open{open.handle, Path(open.root.text, open.path)}};
           },
-          [](const NewPidNamespace&) { return Ops{}; },
-          [](const MapIds&) { return Ops{}; },
-          [](const UnshareOthers&) { return Ops{}; },
-          [](const NewProc&) { return Ops{}; },
-          [](const AttachProc&) { return Ops{}; },
           [](const KeepNamespace& keep) { return Ops{Spawn{keep.name}}; },
-          [](const DropPrivileges&) { return Ops{}; },
-          [](const Execute&) { return Ops{}; },
+          []<OneOf<NewPidNamespace, MapIds, UnshareOthers, NewProc, AttachProc, DropPrivileges,
+                   Execute> T>(const T&) { return Ops{}; },
       },
       step.action);
 }
@@ -51,7 +35,7 @@ std::vector<Op> modelled(const SwitchStep& step) {
 std::string describe(const SwitchStep& step) {
   return std::visit(
       Overloaded{
-          [](const Op& op) { return text(op); },
+          [](const Op& op) { return print(Step{{"A"}, op}); },
           [](const MakePrivateDirectory& made) { return "mkdir -m 0700 " + print(made.path); },
           [](const OpenInRoot& open) { return "open " + open.path + " in the new root"; },
           [](const NewPidNamespace&) { return std::string("new PID namespace"); },

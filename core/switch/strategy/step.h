@@ -95,6 +95,17 @@ struct SwitchStep {
 };
 using Steps = std::vector<SwitchStep>;
 
+// Visits the operation, or the action that has no verb.
+template <class Visitor>
+auto visit(const Visitor& visitor, const SwitchStep& step) {
+  return std::visit(
+      [&]<class T>(const T& action) {
+        if constexpr (std::is_same_v<T, Op>) return std::visit(visitor, action);
+        else return visitor(action);
+      },
+      step.action);
+}
+
 // The operations that the model performs for a step: none for one that it skips.
 std::vector<Op> modelled(const SwitchStep& step);
 // "rbind /new /new", "mkdir -m 0700 /new/old": one line, for messages.
@@ -102,25 +113,14 @@ std::string describe(const SwitchStep& step);
 
 // --- what a strategy gets ------------------------------------------------------------------------
 
-// A directory or file of the caller's at `target`, with everything mounted below it.
-struct BindMount {
-  std::string source;
-  std::string target;  // a path in the new root, begins with '/'
-  bool recursive = true;
-  bool read_only = false;  // all the way down
-  bool of_file = false;    // the source is no directory
+struct MountRequest {
+  MountAt what;          // its target begins with '/'
+  bool of_file = false;  // the source of a bind is no directory
+
+  [[nodiscard]] const std::string& target() const {
+    return std::visit([](const auto& one) -> const std::string& { return one.target; }, what);
+  }
 };
-struct TmpfsMount {
-  std::string target;
-};
-struct ProcMount {
-  std::string target;
-};
-// A small tmpfs with null, zero, full, random, urandom and tty of the caller's /dev.
-struct DevMount {
-  std::string target;
-};
-using MountRequest = std::variant<BindMount, TmpfsMount, ProcMount, DevMount>;
 
 // One name in the top directory of the new root; tmpfs-sandbox attaches them one by one.
 struct Entry {

@@ -51,15 +51,6 @@ void bring_in(const Entry& entry, bool read_only, Steps& steps) {
   steps.push_back({Phase::bind, Op{Close{tree}}});
 }
 
-std::string target_of(const MountRequest& request) {
-  return std::visit([](const auto& one) { return one.target; }, request);
-}
-
-bool wants_file(const MountRequest& request) {
-  const auto* bind = std::get_if<BindMount>(&request);
-  return bind != nullptr && bind->of_file;
-}
-
 // Makes a target and the directories on the way to it, if they lie in the tmpfs. Below a name of
 // the image all of them must exist, as with the other strategies.
 class Places {
@@ -69,7 +60,7 @@ class Places {
   }
 
   void make(const MountRequest& request, Steps& steps) {
-    const std::vector<std::string> names = components(target_of(request));
+    const std::vector<std::string> names = components(request.target());
     if (names.empty() || std::ranges::find(names, "..") != names.end()) return;
     if (std::ranges::find(brought_in_, names.front()) != brought_in_.end()) return;
     std::string path = ".";
@@ -77,7 +68,7 @@ class Places {
       path += "/" + names[i];
       if (std::ranges::find(made_, path) != made_.end()) continue;
       made_.push_back(path);
-      const bool file = i + 1 == names.size() && wants_file(request);
+      const bool file = i + 1 == names.size() && request.of_file;
       steps.push_back({Phase::bind, file ? Op{Touch{path}} : Op{Mkdir{path}}});
     }
   }
