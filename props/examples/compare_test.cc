@@ -6,7 +6,7 @@
 
 #include <functional>
 
-#include "mount_of.h"
+#include "examples.h"
 
 namespace pivotcheck {
 namespace {

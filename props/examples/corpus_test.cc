@@ -2,8 +2,6 @@
 // corpus_test.cc: the corpus against the model, without a kernel. Each rule has one scenario that
 // ends in it, and needs every step it has; and wherever a scenario says what a step answers, the
 // model says the same.
-#include <doctest/doctest.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
@@ -11,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "base/file.h"
+#include "examples.h"
 #include "model/apply.h"
 #include "model/rules.h"
 #include "scenario/scenario.h"
@@ -22,31 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 const fs::path corpus = PIVOTCHECK_SOURCE_DIR "/corpus";
-
-struct CorpusFile {
-  std::string name;  // relative to the corpus
-  Scenario scenario;
-};
-
-// All scenarios in a folder of the corpus, by name.
-std::vector<CorpusFile> corpus_files(const fs::path& folder) {
-  std::vector<fs::path> paths;
-  for (const auto& entry : fs::recursive_directory_iterator(corpus / folder)) {
-    if (entry.path().extension() == ".scn") paths.push_back(entry.path());
-  }
-  std::ranges::sort(paths);
-  std::vector<CorpusFile> files;
-  for (const fs::path& path : paths) {
-    const auto scenario = parse(read_file(path));
-    if (!scenario) {
-      FAIL_CHECK(path.string(), ":", scenario.error().line, ":", scenario.error().column, ": ",
-                 scenario.error().what);
-      continue;
-    }
-    files.push_back({path.lexically_relative(corpus).string(), *scenario});
-  }
-  return files;
-}
 
 // A release that meets the scenario's conditions: the newest one known, or one next to those named.
 KernelTraits traits_for(const Scenario& scenario) {
@@ -106,7 +79,7 @@ TEST_CASE("corpus/rules has one scenario for each rule, and nothing else") {
 }
 
 TEST_CASE("the last step of a rule's scenario, and only that, is refused, by that rule") {
-  for (const auto& [name, scenario] : corpus_files("rules")) {
+  for (const auto& [name, text, scenario] : corpus_files("rules")) {
     CAPTURE(name);
     const Rule rule = find_rule(fs::path(name).stem().string());
     if (rule == Rule::none) continue;  // reported above
@@ -127,7 +100,7 @@ TEST_CASE("the last step of a rule's scenario, and only that, is refused, by tha
 }
 
 TEST_CASE("no step of a rule's scenario can be left out") {
-  for (const auto& [name, scenario] : corpus_files("rules")) {
+  for (const auto& [name, text, scenario] : corpus_files("rules")) {
     CAPTURE(name);
     const Verdict whole = verdicts(scenario).back();
     for (std::size_t left_out = 0; left_out + 1 < scenario.steps.size(); ++left_out) {
@@ -143,7 +116,7 @@ TEST_CASE("no step of a rule's scenario can be left out") {
 }
 
 TEST_CASE("the model agrees with every outcome that the corpus states") {
-  for (const auto& [name, scenario] : corpus_files(".")) {
+  for (const auto& [name, text, scenario] : corpus_files(".")) {
     CAPTURE(name);
     const std::vector<Verdict> answers = verdicts(scenario);
     for (std::size_t i = 0; i < answers.size(); ++i) {
@@ -155,7 +128,7 @@ TEST_CASE("the model agrees with every outcome that the corpus states") {
 }
 
 TEST_CASE("each seed has a title, runs to its end, and says so where a step is refused") {
-  for (const auto& [name, scenario] : corpus_files("seeds")) {
+  for (const auto& [name, text, scenario] : corpus_files("seeds")) {
     CAPTURE(name);
     CHECK(scenario.title.has_value());
     const std::vector<Verdict> answers = verdicts(scenario);

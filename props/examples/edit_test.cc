@@ -12,7 +12,7 @@
 #include "check/gen/scenario_generator.h"
 #include "check/gen/seeded.h"
 #include "check/trial/simpler_options.h"
-#include "scenario_of.h"
+#include "examples.h"
 
 namespace pivotcheck {
 namespace {

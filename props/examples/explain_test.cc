@@ -2,20 +2,18 @@
 // explain_test.cc: what `pivotcheck explain` says about mountinfo texts, as bug reports quote them,
 // and about a process under a seccomp filter. Real mounts are what props/command/explain_test.sh is
 // about.
-#include <doctest/doctest.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <string>
 #include <vector>
 
+#include "examples.h"
 #include "explain/explain.h"
 #include "explain/process_view.h"
 #include "explain/resolved_paths.h"
@@ -48,20 +46,19 @@ Answer ask(std::string_view mountinfo, std::string new_root, std::string put_old
       OfflineQuestion{.root = "/", .new_root = std::move(new_root), .put_old = std::move(put_old)});
 }
 
-std::string rule(const Answer& answer) {
-  return answer.first.reason == nullptr ? "" : std::string(answer.first.reason->name);
+// The rule that refuses, those that would do so next, and a command a line; or the conclusion.
+std::string text_of(const Answer& answer) {
+  std::string text(name(answer.conclusion));
+  if (answer.conclusion == Conclusion::refused) text = answer.first.reason->name;
+  for (const Reason reason : answer.further) text.append(", ").append(reason->name);
+  for (const std::string& command : answer.commands) text.append("\n").append(command);
+  return text;
 }
-std::vector<std::string> further(const Answer& answer) {
-  std::vector<std::string> names;
-  for (const Reason reason : answer.further) names.emplace_back(reason->name);
-  return names;
-}
-using Lines = std::vector<std::string>;
+std::string said(auto... question) { return text_of(ask(question...)); }
 
 TEST_CASE("what would succeed is drawn before and after") {
   const Answer answer = ask(all_private, "/new", "/new/old");
-  CHECK(answer.conclusion == Conclusion::would_succeed);
-  CHECK(answer.commands.empty());
+  CHECK(text_of(answer) == "would succeed");
   REQUIRE(answer.after.size() > 2);
   CHECK(answer.after[1].starts_with("/ "));
   CHECK(std::ranges::any_of(answer.after, [](const std::string& line) {
@@ -70,78 +67,86 @@ TEST_CASE("what would succeed is drawn before and after") {
 }
 
 TEST_CASE("each rule on the way is named, and private comes before the bind") {
-  const Answer answer = ask(systemd, "/srv", "/new");
-  CHECK(rule(answer) == "new-root-on-root-mount");
-  CHECK(further(answer) ==
-        Lines{"new-root-parent-shared", "put-old-not-under-new-root", "put-old-mount-shared"});
-  const Answer plain = ask(systemd, "/srv", "/srv/old");
-  CHECK(plain.conclusion == Conclusion::refused);
-  CHECK(rule(plain) == "put-old-mount-shared");
-  CHECK(further(plain) == Lines{"new-root-on-root-mount"});
-  CHECK(plain.commands == Lines{"mount --make-private /", "mount --bind /srv /srv"});
+  CHECK(said(systemd, "/srv", "/new") ==
+        "new-root-on-root-mount, new-root-parent-shared, put-old-not-under-new-root, "
+        "put-old-mount-shared\n"
+        "mount --make-private /\n"
+        "mount --bind /srv /srv\n"
+        "mkdir -p /srv/.put_old\n"
+        "pivot_root /srv /srv/.put_old");
+  CHECK(said(systemd, "/srv", "/srv/old") ==
+        "put-old-mount-shared, new-root-on-root-mount\n"
+        "mount --make-private /\n"
+        "mount --bind /srv /srv");
 }
 
 TEST_CASE("the mounts that it is about come with their lines") {
   const Answer answer = ask(systemd, "/new", "/new");
-  CHECK(rule(answer) == "new-root-parent-shared");
+  CHECK(text_of(answer) == "new-root-parent-shared\nmount --make-private /");
   REQUIRE(answer.mounts.size() == 2);
   CHECK(answer.mounts[1].seen->text == "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw");
 }
 
 TEST_CASE("put_old outside of new_root takes another call") {
-  const Answer answer = ask(all_private, "/new", "/other");
-  CHECK(rule(answer) == "put-old-not-under-new-root");
-  CHECK(answer.commands == Lines{"mkdir -p /new/.put_old", "pivot_root /new /new/.put_old"});
+  CHECK(said(all_private, "/new", "/other") ==
+        "put-old-not-under-new-root\n"
+        "mkdir -p /new/.put_old\n"
+        "pivot_root /new /new/.put_old");
 }
 
 TEST_CASE("the root itself is never a new root") {
   const Answer answer = ask(all_private, "/", "/x");
-  CHECK(rule(answer) == "new-root-on-root-mount");
-  CHECK(answer.commands.empty());
+  CHECK(text_of(answer) == "new-root-on-root-mount");
   CHECK(answer.no_fix_for == &info(Rule::new_root_on_root_mount));
 }
 
 TEST_CASE("rootfs is known by being its own parent") {
   const Answer answer = ask(initramfs, "/new", "/new/old");
-  CHECK(rule(answer) == "root-is-rootfs");
+  CHECK(text_of(answer) ==
+        "root-is-rootfs\n"
+        "mount --rbind / /\n"
+        "chroot /.. sh -c 'pivot_root /new /new/old'");
   CHECK(answer.first.outcome.error == EINVAL);
-  CHECK(answer.commands ==
-        Lines{"mount --rbind / /", "chroot /.. sh -c 'pivot_root /new /new/old'"});
   // What the kernel looks at before it asks for the root's parent.
-  CHECK(rule(ask(initramfs, "/dir", "/dir")) == "new-root-on-root-mount");
+  CHECK(said(initramfs, "/dir", "/dir") ==
+        "new-root-on-root-mount, root-is-rootfs\n"
+        "mount --bind /dir /dir\n"
+        "mount --rbind / /\n"
+        "chroot /.. sh -c 'pivot_root /dir /dir'");
 }
 
 TEST_CASE("a chroot is told by the root that is given") {
   OfflineQuestion query{.root = "/other", .new_root = "/n", .put_old = "/n"};
-  CHECK(rule(ask(all_private, query)) == "new-root-on-root-mount");
+  CHECK(said(all_private, query) == "new-root-on-root-mount\nmount --bind /n /n");
   query.root = "/srv";
-  const Answer plain = ask(all_private, query);
-  CHECK(further(plain) == Lines{"root-not-mount-point"});
+  CHECK(said(all_private, query) ==
+        "new-root-on-root-mount, root-not-mount-point\n"
+        "mount --bind /n /n\n"
+        "mount --rbind / /\n"
+        "chroot /.. sh -c 'pivot_root /n /n'");
   // A text from inside of a chroot has no line for "/".
-  CHECK(rule(ask("30 22 0:40 / /new rw - tmpfs none rw\n", "/new", "/new")) ==
-        "root-not-mount-point");
+  const Answer inside = ask("30 22 0:40 / /new rw - tmpfs none rw\n", "/new", "/new");
+  CHECK(text_of(inside).starts_with("root-not-mount-point\n"));
 }
 
 TEST_CASE("relative arguments start at the current directory") {
   OfflineQuestion query{.root = "/", .current_directory = "/new", .new_root = ".", .put_old = "."};
-  CHECK(ask(all_private, query).conclusion == Conclusion::would_succeed);
+  CHECK(said(all_private, query) == "would succeed");
   query.current_directory = "/srv";
-  const Answer answer = ask(all_private, query);
-  CHECK(answer.commands == Lines{"mount --bind . .", "cd \"$PWD\""});
+  CHECK(said(all_private, query) == "new-root-on-root-mount\nmount --bind . .\ncd \"$PWD\"");
 }
 
 TEST_CASE("without the capability nothing else is looked at") {
   OfflineQuestion query{.root = "/", .capabilities = {}, .new_root = "/new", .put_old = "/new"};
-  const Answer answer = ask(all_private, query);
-  CHECK(rule(answer) == "pivot-no-capability");
-  CHECK(further(answer) == Lines{"new-root-locked"});
-  CHECK(answer.commands == Lines{"unshare --user --map-root-user --mount sh -c "
-                                 "'mount --rbind /new /new && pivot_root /new /new'"});
+  CHECK(said(all_private, query) ==
+        "pivot-no-capability, new-root-locked\n"
+        "unshare --user --map-root-user --mount sh -c "
+        "'mount --rbind /new /new && pivot_root /new /new'");
 }
 
 TEST_CASE("words of the script are quoted") {
-  const Answer answer = ask(all_private, "/it's", "/it's");
-  CHECK(answer.commands == Lines{"mount --bind '/it'\\''s' '/it'\\''s'"});
+  CHECK(said(all_private, "/it's", "/it's") ==
+        "new-root-on-root-mount\nmount --bind '/it'\\''s' '/it'\\''s'");
 }
 
 TEST_CASE("a mountinfo that is none gets a line that says where") {
@@ -156,42 +161,36 @@ TEST_CASE("what can't be seen from outside gives both answers") {
   REQUIRE(process);
   process->machine_owns = false;  // a mount may be locked
   const Answer locked = explain(*process);
-  CHECK(locked.conclusion == Conclusion::cannot_tell);
+  CHECK(text_of(locked) == "cannot tell\nmount --rbind /new /new");
   CHECK(locked.cannot_tell.size() == 1);
-  CHECK(locked.commands == Lines{"mount --rbind /new /new"});
   process->machine_owns = true;
   process->unseen_refusals = {"whether the AppArmor profile x (enforce) allows pivot_root"};
   CHECK(explain(*process).conclusion == Conclusion::cannot_tell);
 }
 
 // In a child: a filter that answers pivot_root with `error` stays for as long as its process does.
-int status_under_filter(int error) {
-  const pid_t child = ::fork();
-  if (child != 0) {
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-  const auto data = static_cast<std::uint32_t>(error);
+int explain_under_filter(int error) {
   sock_filter program[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),  // the number of the call
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pivot_root, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | data),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error)),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   const sock_fprog filter{.len = 4, .filter = program};
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) ::_exit(77);
+  if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) return 77;
   const auto process = view_process(0, PathAsked{"/proc"}, PathAsked{"/proc"}, KernelTraits{});
-  if (!process) ::_exit(3);
+  if (!process) return 3;
   const Answer answer = explain(*process);
   const bool right = answer.conclusion == Conclusion::refused &&
                      answer.first.reason == &seccomp_filter &&
                      answer.first.outcome.error == error && answer.commands.empty();
-  ::_exit(right ? 0 : 1);
+  return right ? 0 : 1;
 }
 
-TEST_CASE("a seccomp filter is asked, not guessed") { CHECK(status_under_filter(ENOTTY) == 0); }
+TEST_CASE("a seccomp filter is asked, not guessed") {
+  CHECK(status_of_child([] { return explain_under_filter(ENOTTY); }) == 0);
+}
 
 }  // namespace
 }  // namespace pivotcheck::explain

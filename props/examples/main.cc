@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// main.cc: the main of the examples: doctest's, and what could not run (not_run.h).
+// main.cc: the main of the examples: doctest's, and what could not run (examples.h).
 //
 // Exit status: doctest's; 77 where nothing failed but a test case could not run, in whole or in
 // part.
@@ -10,7 +10,7 @@
 #include <set>
 #include <string>
 
-#include "not_run.h"
+#include "examples.h"
 
 namespace {
 std::set<std::string> cases_not_run;

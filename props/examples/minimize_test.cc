@@ -13,19 +13,14 @@
 
 #include "check/gen/scenario_generator.h"
 #include "check/gen/seeded.h"
-#include "not_run.h"
-#include "scenario_of.h"
+#include "examples.h"
 
 namespace pivotcheck {
 namespace {
 
-// nullopt where this machine can't run any scenario: that is what command/forbidden_test.sh tests.
-std::optional<Trial> trial_with(const KernelTraits& traits) {
+Trial trial_with(const KernelTraits& traits) {
   auto trial = Trial::make({.traits = traits, .cross_check_every = 16});
-  if (!trial || !trial->start(Privilege::userns)) {
-    not_run("no scenario can run here");
-    return std::nullopt;
-  }
+  REQUIRE(trial);
   return std::move(*trial);
 }
 
@@ -37,12 +32,11 @@ KernelTraits wrong_about_copies() {
 }
 
 std::string minimized(const KernelTraits& traits, std::string_view text) {
-  auto trial = trial_with(traits);
-  if (!trial) return "";
+  Trial trial = trial_with(traits);
   const Scenario whole = scenario_of(text);
-  const TrialResult result = trial->run(whole);
+  const TrialResult result = trial.run(whole);
   REQUIRE(can_minimize(whole, result));
-  return print(minimize(*trial, whole, result).scenario);
+  return print(minimize(trial, whole, result).scenario);
 }
 
 constexpr std::string_view long_story =
@@ -60,8 +54,8 @@ constexpr std::string_view long_story =
     "chdir /other => ok\n";
 
 TEST_CASE("a disagreement comes down to the steps, tasks, paths and options that it needs") {
+  if (!runs_here()) return;
   const std::string text = minimized(wrong_about_copies(), long_story);
-  if (text.empty()) return;
   CHECK(text ==
         "title: a story\n"
         "make-unbindable /\n"
@@ -71,37 +65,37 @@ TEST_CASE("a disagreement comes down to the steps, tasks, paths and options that
 }
 
 TEST_CASE("an agreement comes down to what the last stated outcome needs, by the same rule") {
+  if (!runs_here()) return;
   const std::string text = minimized(
       right(), "mkdir /x => ok\nmount tmpfs /x\nmkdir /y\nspawn B\n"
                "B: pivot_root /x /y => EBUSY put-old-on-root-mount\nmkdir /z\n");
-  if (text.empty()) return;
   CHECK(text == "mkdir /a\nmount tmpfs /a\npivot_root /a / => EBUSY put-old-on-root-mount\n");
 }
 
 TEST_CASE("a statement that does not hold comes down to that") {
+  if (!runs_here()) return;
   const std::string text = minimized(
       right(), "mkdir /x\nmkdir /x/y\nmkdir /x/y => EPERM\nmkdir /x/z => ok\n");
-  if (text.empty()) return;
   CHECK(text == "mkdir / => EPERM\n");
 }
 
 TEST_CASE("an agreement that states nothing has nothing to minimize") {
-  auto trial = trial_with(right());
-  if (!trial) return;
+  if (!runs_here()) return;
+  Trial trial = trial_with(right());
   const Scenario plain = scenario_of("mkdir /x\n");
-  CHECK(!can_minimize(plain, trial->run(plain)));
+  CHECK(!can_minimize(plain, trial.run(plain)));
 }
 
 TEST_CASE("minimizing is bounded, and reports what was removed") {
-  auto trial = trial_with(wrong_about_copies());
-  if (!trial) return;
+  if (!runs_here()) return;
+  Trial trial = trial_with(wrong_about_copies());
   const Scenario whole = scenario_of(long_story);
-  const TrialResult result = trial->run(whole);
-  const Minimized some = minimize(*trial, whole, result, {.trials_max = 3});
+  const TrialResult result = trial.run(whole);
+  const Minimized some = minimize(trial, whole, result, {.trials_max = 3});
   CHECK(some.trials == 3);
   CHECK(some.cut_short);
   CHECK(signature(some.scenario, some.result) == signature(whole, result));
-  const Minimized all = minimize(*trial, whole, result);
+  const Minimized all = minimize(trial, whole, result);
   CHECK(!all.cut_short);
   CHECK(what_was_removed(whole, all).starts_with(
       "removed 9 of 11 steps, 1 of 2 tasks, 14 of 14 path components, 1 of 1 handles, "
@@ -131,9 +125,9 @@ std::vector<std::size_t> lengths(Trial& trial, const KernelTraits& traits, std::
 TEST_CASE("random scenarios of 30 steps come down to at most 8 in the median") {
   KernelTraits wrong = wrong_about_copies();
   wrong.move_checks_kinds_first = !wrong.move_checks_kinds_first;
-  auto trial = trial_with(wrong);
-  if (!trial) return;
-  const std::vector<std::size_t> all = lengths(*trial, wrong, 15);
+  if (!runs_here()) return;
+  Trial trial = trial_with(wrong);
+  const std::vector<std::size_t> all = lengths(trial, wrong, 15);
   REQUIRE(all.size() >= 10);
   MESSAGE("of ", all.size(), " scenarios: ", all.front(), " to ", all.back(),
           " steps, in the median ", all[all.size() / 2]);

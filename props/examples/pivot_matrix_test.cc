@@ -25,7 +25,7 @@
 
 #include "model/apply.h"
 #include "check/trial/trial.h"
-#include "not_run.h"
+#include "examples.h"
 
 namespace pivotcheck {
 namespace {
@@ -100,13 +100,6 @@ constexpr std::string_view sharing[] = {"B: make-shared @base\n", "B: make-share
 
 constexpr std::string_view namespaces[] = {"B: unshare mnt\n", "B: unshare mnt,user\n"};
 
-Scenario scenario_of(const std::string& text, Privilege privilege) {
-  auto scenario = parse(text);
-  REQUIRE_MESSAGE(scenario, text);
-  scenario->privilege = privilege;
-  return *scenario;
-}
-
 // The pairs, as steps of task B.
 const std::vector<ScenarioStep>& pairs() {
   static const std::vector<ScenarioStep> all = [] {
@@ -116,7 +109,7 @@ const std::vector<ScenarioStep>& pairs() {
         text.append("B: pivot_root ").append(new_root).append(" ").append(put_old).append("\n");
       }
     }
-    std::vector<ScenarioStep> steps = scenario_of(text, Privilege::userns).steps;
+    std::vector<ScenarioStep> steps = scenario_of(text).steps;
     steps.erase(steps.begin());
     return steps;
   }();
@@ -128,7 +121,8 @@ class Matrix {
   Matrix(Trial& trial, Privilege privilege) : trial_(trial), privilege_(privilege) {}
 
   void run(const std::string& setting) {
-    Scenario prefix = scenario_of(setting, privilege_);
+    Scenario prefix = scenario_of(setting);
+    prefix.privilege = privilege_;
     const Prediction before = predict(prefix, trial_.traits());
     for (const Verdict& verdict : before.verdicts) REQUIRE(verdict.outcome.ok());
     Resolver resolver;
@@ -155,8 +149,7 @@ class Matrix {
 
  private:
   void check(const Scenario& scenario) {
-    const TrialResult fast = trial_.run_predicted(
-        predict(scenario, trial_.traits()));
+    const TrialResult fast = trial_.run_predicted(predict(scenario, trial_.traits()));
     if (fast.kind == TrialResult::Kind::agree && !fast.state_unseen) return;
     const TrialResult result = trial_.run(scenario);
     FAIL_CHECK(name(result.kind), " at step ", result.step, result.reason, "\n", print(scenario));

@@ -2,24 +2,17 @@
 // step_executor_test.cc: what the library does for operations that no strategy has yet is what the
 // test driver does for them, and so what the model is compared with. A child in namespaces of its
 // own performs the steps and looks at the mounts.
-#include <doctest/doctest.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <string>
 
+#include "examples.h"
 #include "switch/step_executor.h"
 
 namespace pivotcheck {
 namespace {
-
-constexpr int not_run = 77;
 
 const Path tree{"tree", ""};
 const HandleName tree_name{"tree"};
@@ -74,27 +67,16 @@ int check_beneath() {
   return (flags_of_mount("/tmp") & ST_NOEXEC) != 0 ? 0 : 15;
 }
 
-int status_of_child() {
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) ::_exit(not_run);
-    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(not_run);
-    const int failed = check_attributes();
-    ::_exit(failed != 0 ? failed : check_beneath());
-  }
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  REQUIRE(WIFEXITED(status));
-  return WEXITSTATUS(status);
-}
-
 TEST_CASE("the library passes noatime, a read-only filesystem and MOVE_MOUNT_BENEATH on") {
-  const int status = status_of_child();
-  if (status == not_run) {
-    MESSAGE("NOT RUN: no user namespace can be made here");
-    return;
-  }
+  if (!user_namespaces_allowed()) return;
+  const auto in_child = [] {
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return 77;
+    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 77;
+    const int failed = check_attributes();
+    return failed != 0 ? failed : check_beneath();
+  };
+  const int status = status_of_child(in_child);
+  if (status == 77) return not_run("no mount namespace can be made private here");
   CHECK(status == 0);  // else the number of the check in the child
 }
 

@@ -9,21 +9,12 @@
 #include <string>
 #include <string_view>
 
-#include "not_run.h"
-#include "scenario_of.h"
+#include "examples.h"
 #include "check/trial/kernel_log.h"
 #include "check/trial/report.h"
 
 namespace pivotcheck {
 namespace {
-
-// False, and the test case counts as not run, on a machine that can't run any scenario: that is
-// what command/forbidden_test.sh tests.
-bool runs_here(Trial& trial) {
-  const auto started = trial.start(Privilege::userns);
-  if (!started) not_run(started.error().what);
-  return started.has_value();
-}
 
 TrialResult run(std::string_view text, const TrialOptions& options = {},
                 const TrialSettings& settings = {}) {
@@ -31,13 +22,6 @@ TrialResult run(std::string_view text, const TrialOptions& options = {},
   REQUIRE(trial);
   return trial->run(scenario_of(text), options);
 }
-
-#define NEEDS_WORLDS()                                  \
-  do {                                                  \
-    auto trial_here = Trial::make();                    \
-    REQUIRE(trial_here);                                \
-    if (!runs_here(*trial_here)) return;                \
-  } while (false)
 
 // A model that is wrong about what a new namespace's copies are like: right for other kernels.
 TrialSettings wrong_traits() {
@@ -55,7 +39,7 @@ constexpr std::string_view where_traits_matter =
     "mkdir /f\n";
 
 TEST_CASE("a scenario that kernel and model see alike agrees") {
-  NEEDS_WORLDS();
+  if (!runs_here()) return;
   const TrialResult result = run("mkdir /new\nmount tmpfs /new\npivot_root /new /new\n");
   CHECK(result.kind == Kind::agree);
   CHECK(result.steps == 3);
@@ -72,7 +56,7 @@ TEST_CASE("a condition on the kernel that does not hold skips, and says what run
 }
 
 TEST_CASE("a stated outcome or rule that does not hold is unmet, at the first such step") {
-  NEEDS_WORLDS();
+  if (!runs_here()) return;
   const TrialResult outcome = run("mkdir /a => ok\nmkdir /a => EPERM\nmkdir /b => EPERM\n");
   CHECK(outcome.kind == Kind::unmet);
   CHECK(outcome.step == 2);
@@ -86,7 +70,7 @@ TEST_CASE("a stated outcome or rule that does not hold is unmet, at the first su
 }
 
 TEST_CASE("a run that would leave the world or grow too large ends before that step") {
-  NEEDS_WORLDS();
+  if (!runs_here()) return;
   std::string text =
       "make-shared /\n";  // every bind of / onto a directory of it doubles the mounts
   text += "mkdir /a\nmkdir /b\n";
@@ -102,7 +86,7 @@ TEST_CASE("a run that would leave the world or grow too large ends before that s
 }
 
 TEST_CASE("a wrong model is caught, at the first step after which states differ") {
-  NEEDS_WORLDS();
+  if (!runs_here()) return;
   REQUIRE(run(where_traits_matter).kind == Kind::agree);
   for (const bool every_step : {false, true}) {
     const TrialResult result =
@@ -124,7 +108,7 @@ TEST_CASE("a wrong model is caught, at the first step after which states differ"
 }
 
 TEST_CASE("with every step, what a prefix shows by itself is found at the same step") {
-  NEEDS_WORLDS();
+  if (!runs_here()) return;
   // An expiry mark stands twice; reading the state meanwhile would clear it.
   const std::string text =
       "mkdir /m\nmount tmpfs /m\numount /m expire => EAGAIN\nmkdir /a\numount /m expire\n"
@@ -146,7 +130,7 @@ TEST_CASE("with every step, what a prefix shows by itself is found at the same s
 }
 
 TEST_CASE("4,000 steps agree, with the state read after each") {
-  NEEDS_WORLDS();
+  if (!runs_here()) return;
   std::string text = "spawn B\nmkdir /a\nmount tmpfs /a\nopen h /a\n";
   for (int i = 0; i < 999; ++i) {
     text += "mkdir @h/d\nB: bind /a/d /a/d\numount /a/d\nrmdir @h/d\n";
@@ -157,7 +141,7 @@ TEST_CASE("4,000 steps agree, with the state read after each") {
 }
 
 TEST_CASE("a report is a scenario that can be replayed") {
-  NEEDS_WORLDS();
+  if (!runs_here()) return;
   const Scenario scenario = scenario_of(where_traits_matter);
   auto trial = Trial::make(wrong_traits());
   REQUIRE(trial);
