@@ -23,8 +23,7 @@ Steps chroot(const Plan& plan) {
   } else {
     enter_other_namespaces(plan, steps);
   }
-  steps.push_back({Phase::pivot, Op{Chroot{plan.new_root}}});
-  steps.push_back({Phase::pivot, Op{Chdir{"/"}}});
+  add(steps, Phase::pivot, Chroot{plan.new_root}, Chdir{"/"});
   return steps;
 }
 

@@ -29,21 +29,14 @@ Steps dot_dot(const Plan& plan) {
   const HandleName new_root{"newroot"};
   Steps steps;
   enter_namespaces(plan, steps);
-  change_propagation(plan.propagation, steps);
-  steps.push_back({Phase::propagation,
-                   Op{ChangePropagation{plan.parent_mount, Propagation::private_, false}}});
+  add(steps, Phase::propagation, ChangePropagation{"/", plan.propagation, true},
+      ChangePropagation{plan.parent_mount, Propagation::private_, false});
   bind_root_to_itself(plan, RootUse::as_asked, steps);
   mount_requests(plan.mounts, plan.new_root, steps);
-  steps.push_back({Phase::pivot, Op{Open{old_root, "/"}}});
-  steps.push_back({Phase::pivot, Op{Open{new_root, plan.new_root}}});
-  steps.push_back({Phase::pivot, Op{Fchdir{new_root}}});
-  steps.push_back({Phase::pivot, Op{PivotRoot{".", "."}}});
-  steps.push_back({Phase::detach, Op{Fchdir{old_root}}});
-  steps.push_back({Phase::detach, Op{ChangePropagation{".", Propagation::slave, true}}});
-  steps.push_back({Phase::detach, Op{Umount{".", {UmountFlag::detach}}}});
-  steps.push_back({Phase::detach, Op{Chdir{"/"}}});
-  steps.push_back({Phase::detach, Op{Close{new_root}}});
-  steps.push_back({Phase::detach, Op{Close{old_root}}});
+  add(steps, Phase::pivot, Open{old_root, "/"}, Open{new_root, plan.new_root}, Fchdir{new_root},
+      PivotRoot{".", "."});
+  add(steps, Phase::detach, Fchdir{old_root}, ChangePropagation{".", Propagation::slave, true},
+      Umount{".", {UmountFlag::detach}}, Chdir{"/"}, Close{new_root}, Close{old_root});
   return steps;
 }
 

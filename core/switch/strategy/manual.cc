@@ -27,10 +27,8 @@ namespace pivotcheck::strategy {
 Steps manual(const Plan& plan) {
   Steps steps;
   set_up_root(plan, plan.mounts, RootUse::room_for_put_old, steps);
-  steps.push_back({Phase::pivot, Op{Chdir{plan.new_root}}});
-  steps.push_back({Phase::pivot, MakePrivateDirectory{plan.put_old}});
-  steps.push_back({Phase::pivot, Op{PivotRoot{".", plan.put_old}}});
-  steps.push_back({Phase::pivot, Op{Chroot{"."}}});
+  add(steps, Phase::pivot, Chdir{plan.new_root}, MakePrivateDirectory{plan.put_old},
+      PivotRoot{".", plan.put_old}, Chroot{"."});
   remove_put_old(plan.put_old, steps);
   seal_root(plan, steps);
   return steps;

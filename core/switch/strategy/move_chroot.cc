@@ -21,10 +21,7 @@ namespace pivotcheck::strategy {
 Steps move_chroot(const Plan& plan) {
   Steps steps;
   set_up_root(plan, plan.mounts, RootUse::as_asked, steps);
-  steps.push_back({Phase::pivot, Op{Chdir{plan.new_root}}});
-  steps.push_back({Phase::pivot, Op{Move{".", "/"}}});
-  steps.push_back({Phase::pivot, Op{Chroot{"."}}});
-  steps.push_back({Phase::pivot, Op{Chdir{"/"}}});
+  add(steps, Phase::pivot, Chdir{plan.new_root}, Move{".", "/"}, Chroot{"."}, Chdir{"/"});
   return steps;
 }
 

@@ -6,15 +6,15 @@
 
 namespace pivotcheck::strategy {
 
+// A change by which mounts become read-only, or get another propagation, or both.
+AttributeChange change_to(bool read_only, std::optional<Propagation> propagation = {});
+
 // The new namespaces, in the one order that works: the PID namespace by a fork into it; the user
 // namespace before all others, so that it owns them, with its ids mapped before anything is made in
 // them; the mount namespace last.
 void enter_namespaces(const Plan& plan, Steps& steps);
 // The same without a mount namespace.
 void enter_other_namespaces(const Plan& plan, Steps& steps);
-
-// `/` and everything below it, so that nobody outside sees what follows.
-void change_propagation(Propagation to, Steps& steps);
 
 // pivot_root and MS_MOVE require a mount: the new root is bound to itself, with everything that is
 // mounted below it. If the plan says read-only: at once; or, where a directory for the old root
@@ -23,7 +23,8 @@ enum class RootUse : unsigned char { as_asked, room_for_put_old };
 void bind_root_to_itself(const Plan& plan, RootUse use, Steps& steps);
 void seal_root(const Plan& plan, Steps& steps);
 
-// How most strategies begin: the namespaces, a private /, the new root bound to itself, the mounts.
+// How most strategies begin: the namespaces, a private / (so that nobody outside sees what follows),
+// the new root bound to itself, the mounts.
 void set_up_root(const Plan& plan, const std::vector<MountRequest>& mounts, RootUse use,
                  Steps& steps);
 // mkdir and pivot_root: the old root moves to the plan's put_old in the new one.

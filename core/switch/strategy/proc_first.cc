@@ -31,7 +31,7 @@ Steps proc_first(const Plan& asked) {
   set_up_root(plan, plan.mounts, RootUse::room_for_put_old, steps);
   pivot_to_put_old(plan, steps);
   remove_put_old(below("/", plan.put_old), steps);
-  steps.push_back({Phase::detach, Op{Chdir{"/"}}});
+  add(steps, Phase::detach, Chdir{"/"});
   seal_root(plan, steps);
   return steps;
 }

@@ -31,7 +31,7 @@ Steps put_old(const Plan& plan) {
   set_up_root(plan, proc_is_last ? without_proc(plan.mounts) : plan.mounts,
               RootUse::room_for_put_old, steps);
   pivot_to_put_old(plan, steps);
-  steps.push_back({Phase::pivot, Op{Chdir{"/"}}});
+  add(steps, Phase::pivot, Chdir{"/"});
   remove_put_old(below("/", plan.put_old), steps);
   if (proc_is_last) mount_requests(only_proc(plan.mounts), "/", steps);
   seal_root(plan, steps);

@@ -62,8 +62,7 @@ Steps steps(Strategy strategy, const Plan& plan) {
     case Strategy::chroot: all = chroot(plan); break;
     case Strategy::template_: all = template_(plan); break;
   }
-  all.push_back({Phase::start, DropPrivileges{}});
-  all.push_back({Phase::start, Execute{}});
+  add(all, Phase::start, DropPrivileges{}, Execute{});
   return all;
 }
 

@@ -95,6 +95,12 @@ struct SwitchStep {
 };
 using Steps = std::vector<SwitchStep>;
 
+// Appends steps of one phase.
+template <class... Actions>
+void add(Steps& steps, Phase phase, Actions... actions) {
+  (steps.push_back({phase, Action(std::move(actions))}), ...);
+}
+
 // Visits the operation, or the action that has no verb.
 template <class Visitor>
 auto visit(const Visitor& visitor, const SwitchStep& step) {

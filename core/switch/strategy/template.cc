@@ -45,45 +45,35 @@ Steps template_preparation(const Plan& plan) {
   const MountFlags flags{MountFlag::ro, MountFlag::nosuid, MountFlag::nodev, MountFlag::noexec};
   Steps steps;
   if (plan.user_namespace) {
-    steps.push_back({Phase::prepare, Op{Unshare{{NamespaceKind::user}}}});
-    steps.push_back({Phase::prepare, MapIds{}});
-    steps.push_back({Phase::prepare, Op{Unshare{{NamespaceKind::mnt}}}});
-    steps.push_back({Phase::prepare, KeepNamespace{copy_of_the_callers()}});
+    add(steps, Phase::prepare, Unshare{{NamespaceKind::user}}, MapIds{},
+        Unshare{{NamespaceKind::mnt}}, KeepNamespace{copy_of_the_callers()});
   }
-  steps.push_back({Phase::prepare, Op{Unshare{{NamespaceKind::mnt}}}});
-  steps.push_back({Phase::prepare, Op{ChangePropagation{"/", Propagation::private_, true}}});
-  steps.push_back({Phase::prepare, Op{Mount{FilesystemType::tmpfs, plan.new_root, flags}}});
-  steps.push_back({Phase::prepare, Op{Chdir{plan.new_root}}});
-  steps.push_back({Phase::prepare, Op{PivotRoot{".", "."}}});
-  steps.push_back({Phase::prepare, Op{Umount{".", {UmountFlag::detach}}}});
-  steps.push_back({Phase::prepare, Op{Chdir{"/"}}});
-  steps.push_back({Phase::prepare, KeepNamespace{the_template()}});
+  add(steps, Phase::prepare, Unshare{{NamespaceKind::mnt}},
+      ChangePropagation{"/", Propagation::private_, true},
+      Mount{FilesystemType::tmpfs, plan.new_root, flags}, Chdir{plan.new_root}, PivotRoot{".", "."},
+      Umount{".", {UmountFlag::detach}}, Chdir{"/"}, KeepNamespace{the_template()});
   return steps;
 }
 
 Steps template_(const Plan& plan) {
   Steps steps;
   if (plan.user_namespace) {
-    steps.push_back({Phase::namespaces, Op{Setns{copy_of_the_callers(), {NamespaceKind::user}}}});
-    steps.push_back({Phase::namespaces, Op{Setns{copy_of_the_callers(), {NamespaceKind::mnt}}}});
+    add(steps, Phase::namespaces, Setns{copy_of_the_callers(), {NamespaceKind::user}},
+        Setns{copy_of_the_callers(), {NamespaceKind::mnt}});
   }
-  if (plan.pid_namespace) steps.push_back({Phase::namespaces, NewPidNamespace{}});
+  if (plan.pid_namespace) add(steps, Phase::namespaces, NewPidNamespace{});
   if (plan.other_namespaces != 0) {
-    steps.push_back({Phase::namespaces, UnshareOthers{plan.other_namespaces}});
+    add(steps, Phase::namespaces, UnshareOthers{plan.other_namespaces});
   }
   const OpenTreeFlags whole{OpenTreeFlag::clone, OpenTreeFlag::recursive};
-  const AttributeChange change{.set = plan.read_only ? MountFlags{MountFlag::ro} : MountFlags{},
-                               .clear = {},
-                               .propagation = plan.propagation};
-  steps.push_back({Phase::bind, Op{OpenTree{image(), plan.new_root, whole}}});
-  steps.push_back({Phase::propagation, Op{MountSetattr{{image().text, ""}, change, {true}}}});
+  add(steps, Phase::bind, OpenTree{image(), plan.new_root, whole});
+  add(steps, Phase::propagation,
+      MountSetattr{{image().text, ""}, change_to(plan.read_only, plan.propagation), {true}});
   gather_mounts(plan.mounts, steps);
-  steps.push_back({Phase::namespaces, Op{Setns{the_template(), {NamespaceKind::mnt}}}});
-  steps.push_back({Phase::namespaces, Op{Unshare{{NamespaceKind::mnt}}}});
-  steps.push_back({Phase::pivot, Op{MoveMount{{image().text, ""}, "/", {}}}});
-  steps.push_back({Phase::pivot, Op{Fchdir{image()}}});
-  steps.push_back({Phase::pivot, Op{Chroot{"."}}});
-  steps.push_back({Phase::detach, Op{Close{image()}}});
+  add(steps, Phase::namespaces, Setns{the_template(), {NamespaceKind::mnt}},
+      Unshare{{NamespaceKind::mnt}});
+  add(steps, Phase::pivot, MoveMount{{image().text, ""}, "/", {}}, Fchdir{image()}, Chroot{"."});
+  add(steps, Phase::detach, Close{image()});
   place_mounts(plan.mounts, "/", steps);
   return steps;
 }

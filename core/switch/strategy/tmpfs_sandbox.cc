@@ -21,7 +21,7 @@
 // It guarantees what put-old does; also, the top directory can't be changed, and nothing is visible
 // that was not attached.
 #include <algorithm>
-#include <string_view>
+#include <set>
 
 #include "switch/strategy/parts.h"
 
@@ -34,9 +34,7 @@ void bring_in(const Entry& entry, bool read_only, Steps& steps) {
   const HandleName tree{"tree"};
   const std::string place = "./" + entry.name;  // a name may begin with '@'
   switch (entry.kind) {
-    case Entry::Kind::symlink:
-      steps.push_back({Phase::bind, Op{Symlink{{entry.link_target}, place}}});
-      return;
+    case Entry::Kind::symlink: add(steps, Phase::bind, Symlink{{entry.link_target}, place}); return;
     case Entry::Kind::directory: steps.push_back({Phase::bind, Op{Mkdir{place}}}); break;
     case Entry::Kind::file: steps.push_back({Phase::bind, Op{Touch{place}}}); break;
   }
@@ -44,39 +42,26 @@ void bring_in(const Entry& entry, bool read_only, Steps& steps) {
   const Path source(image().text, "/" + entry.name);
   steps.push_back({Phase::bind, Op{OpenTree{tree, source, flags}}});
   if (read_only) {
-    const AttributeChange change{.set = {MountFlag::ro}, .clear = {}, .propagation = {}};
-    steps.push_back({Phase::bind, Op{MountSetattr{{tree.text, ""}, change, {true}}}});
+    add(steps, Phase::bind, MountSetattr{{tree.text, ""}, change_to(true), {true}});
   }
-  steps.push_back({Phase::bind, Op{MoveMount{{tree.text, ""}, place, {}}}});
-  steps.push_back({Phase::bind, Op{Close{tree}}});
+  add(steps, Phase::bind, MoveMount{{tree.text, ""}, place, {}}, Close{tree});
 }
 
 // Makes a target and the directories on the way to it, if they lie in the tmpfs. Below a name of
 // the image all of them must exist, as with the other strategies.
-class Places {
- public:
-  explicit Places(const std::vector<Entry>& contents) {
-    for (const Entry& entry : contents) brought_in_.push_back(entry.name);
+void make_place(const Plan& plan, const MountRequest& request, std::set<std::string>& made,
+                Steps& steps) {
+  const std::vector<std::string> names = components(request.target());
+  if (names.empty() || std::ranges::find(names, "..") != names.end()) return;
+  if (std::ranges::find(plan.contents, names.front(), &Entry::name) != plan.contents.end()) return;
+  std::string path = ".";
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    path += "/" + names[i];
+    if (!made.insert(path).second) continue;
+    const bool file = i + 1 == names.size() && request.of_file;
+    add(steps, Phase::bind, file ? Op{Touch{path}} : Op{Mkdir{path}});
   }
-
-  void make(const MountRequest& request, Steps& steps) {
-    const std::vector<std::string> names = components(request.target());
-    if (names.empty() || std::ranges::find(names, "..") != names.end()) return;
-    if (std::ranges::find(brought_in_, names.front()) != brought_in_.end()) return;
-    std::string path = ".";
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      path += "/" + names[i];
-      if (std::ranges::find(made_, path) != made_.end()) continue;
-      made_.push_back(path);
-      const bool file = i + 1 == names.size() && request.of_file;
-      steps.push_back({Phase::bind, file ? Op{Touch{path}} : Op{Mkdir{path}}});
-    }
-  }
-
- private:
-  std::vector<std::string> brought_in_;
-  std::vector<std::string> made_;
-};
+}
 
 }  // namespace
 
@@ -84,21 +69,18 @@ Steps tmpfs_sandbox(const Plan& plan) {
   const MountFlags flags{MountFlag::nosuid, MountFlag::nodev};
   Steps steps;
   enter_namespaces(plan, steps);
-  change_propagation(Propagation::private_, steps);
-  steps.push_back({Phase::bind, Op{Open{image(), plan.new_root}}});
-  steps.push_back({Phase::bind, Op{Mount{FilesystemType::tmpfs, plan.new_root, flags}}});
-  steps.push_back({Phase::bind, Op{Chdir{plan.new_root}}});
+  add(steps, Phase::propagation, ChangePropagation{"/", Propagation::private_, true});
+  add(steps, Phase::bind, Open{image(), plan.new_root},
+      Mount{FilesystemType::tmpfs, plan.new_root, flags}, Chdir{plan.new_root});
   for (const Entry& entry : plan.contents) bring_in(entry, plan.read_only, steps);
-  steps.push_back({Phase::bind, Op{Close{image()}}});
-  Places places(plan.contents);
-  for (const MountRequest& request : plan.mounts) places.make(request, steps);
+  add(steps, Phase::bind, Close{image()});
+  std::set<std::string> made;
+  for (const MountRequest& request : plan.mounts) make_place(plan, request, made, steps);
   mount_requests(plan.mounts, ".", steps);
-  steps.push_back({Phase::pivot, MakePrivateDirectory{plan.put_old}});
-  steps.push_back({Phase::pivot, Op{PivotRoot{".", plan.put_old}}});
+  add(steps, Phase::pivot, MakePrivateDirectory{plan.put_old}, PivotRoot{".", plan.put_old});
   remove_put_old(plan.put_old, steps);
   const MountFlags sealed = flags.with({MountFlag::ro});
-  steps.push_back({Phase::detach, Op{Remount{"/", {sealed}}}});
-  steps.push_back({Phase::detach, Op{Chdir{"/"}}});
+  add(steps, Phase::detach, Remount{"/", {sealed}}, Chdir{"/"});
   return steps;
 }
 
