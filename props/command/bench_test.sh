@@ -7,8 +7,7 @@ source "$(dirname "$0")/common.sh"
 python=/usr/bin/python3
 [[ -x $python ]] || python=python3
 PYTHONPATH=/usr/share/benchmark "$python" -c 'import gbench.report, matplotlib' 2>/dev/null ||
-  { echo 'SKIPPED: no libbenchmark-tools, SciPy or Matplotlib (ci/install tests)'
-                   exit 77; }
+  skip 'no libbenchmark-tools, SciPy or Matplotlib (ci/install tests)'
 
 # Runs of one hundred benchmarks in twenty rounds, with the noise of a busy machine: rounds that are
 # slower as a whole, and outliers. B is as A; in P every bind phase has 15 % more; in F it has as
@@ -46,8 +45,7 @@ count() { grep -c "$1" out || true; }
 expect 0 compare A.json B.json
 [[ $(count '^slower') -eq 0 && $(count '^faster') -le 1 ]] || die 'two runs of the same differ'
 has out '180 compared: '
-expect 0 compare A.json A.json
-has out '0 faster, 0 slower, 180 same, 0 too noisy; 20 more wait for RCU'
+expect 0 out:'0 faster, 0 slower, 180 same, 0 too noisy; 20 more wait for RCU' compare A.json A.json
 expect 1 compare A.json P.json
 [[ $(count '^slower .*/bind$') -ge 30 ]] || die 'the planted slowdown was not found'
 [[ $(count '^slower') -eq $(count '^slower .*/bind$') ]] || die 'it was found elsewhere, too'
@@ -56,20 +54,16 @@ expect 0 compare A.json F.json
 expect 1 compare A.json Q.json --html map.html
 [[ $(count '^slower .*/bind$') -ge 20 ]] || die 'a slower machine hides what is slower'
 
-expect 2 compare A.json nosuch.json
-has err 'nosuch.json'
+expect 2 err:'nosuch.json' compare A.json nosuch.json
 echo '{"benchmarks": 3}' >bad.json
-expect 2 compare A.json bad.json
-has err 'that is no run of ci/bench'
+expect 2 err:'that is no run of ci/bench' compare A.json bad.json
 echo '{' >bad.json
 expect 2 compare bad.json A.json
 
 # The report. Benchmarks are built by ci/test, and otherwise when somebody wants them.
 bench=$BUILD/bench/switch_bench
-if [[ ! -x $bench || ! -x $BUILD/bench/static_true ]]; then
-  echo 'SKIPPED: the report of a run: switch_bench is not built (cmake --build --target ...)'
-  exit 77
-fi
+[[ -x $bench && -x $BUILD/bench/static_true ]] ||
+  skip 'the report of a run: switch_bench is not built (cmake --build --target ...)'
 needs_worlds
 before=$(md5sum </proc/self/mountinfo)
 cat >rivals.py <<'END'

@@ -8,6 +8,14 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 
+pivotcheck() { "$PIVOTCHECK" "$@"; }
+
+# skip WORDS: the test, or the rest of it, can't run here, for this reason.
+skip() {
+  echo "NOT RUN: $*"
+  exit 77
+}
+
 # To stderr: it may be called where stdout is a pipe.
 die() {
   exec >&2
@@ -16,12 +24,18 @@ die() {
   exit 1
 }
 
-# expect STATUS COMMAND...: what it says goes to the files out and err.
+# expect STATUS [out:WORDS|err:WORDS]... COMMAND...: what it says goes to the files out and err, and
+# has the words.
 expect() {
-  local wanted=$1 status=0
+  local wanted=$1 status=0 said=() words
   shift
+  while [[ $1 == out:* || $1 == err:* ]]; do
+    said+=("$1")
+    shift
+  done
   "$@" >out 2>err </dev/null || status=$?
   [[ $status -eq $wanted ]] || die "exit status $status instead of $wanted: $*"
+  for words in "${said[@]}"; do has "${words%%:*}" "${words#*:}"; done
 }
 
 # has FILE WORDS: the words stand in the file as they are.
@@ -31,5 +45,5 @@ has_not() { ! grep -qF -- "$2" "$1" || die "should not be in $1: $2"; }
 # The tests of exit status 0 need a machine on which something runs; one that forbids it is what
 # forbidden_test.sh is about.
 needs_worlds() {
-  "$PIVOTCHECK" doctor >/dev/null 2>&1 || { echo "SKIPPED: no scenario can run here"; exit 77; }
+  pivotcheck doctor >/dev/null 2>&1 || skip 'no scenario can run here'
 }

@@ -14,5 +14,5 @@ done | sort >stated
 diff rules stated || die 'corpus/rules (>) and pivotcheck rules (<) are not the same'
 
 needs_worlds
-expect 0 "$PIVOTCHECK" run --jobs 2 "$SOURCE/corpus"
-expect 0 "$PIVOTCHECK" run --every-step --jobs 2 "$SOURCE/corpus"
+expect 0 pivotcheck run --jobs 2 "$SOURCE/corpus"
+expect 0 pivotcheck run --every-step --jobs 2 "$SOURCE/corpus"

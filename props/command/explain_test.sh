@@ -3,10 +3,11 @@
 # prints for each of them are run: pivot_root then succeeds. Every set-up is made in a mount namespace of its
 # own, which ends with the shell that made it.
 source "$(dirname "$0")/common.sh"
+source "$(dirname "$0")/roots.sh"
 needs_worlds
 
 if [[ $EUID -eq 0 ]]; then own=(unshare --mount --propagation private); else own=(unshare -Urm); fi
-"${own[@]}" true 2>/dev/null || { echo 'SKIPPED: no mount namespace can be made here'; exit 77; }
+"${own[@]}" true 2>/dev/null || skip 'no mount namespace can be made here'
 before=$(cut -d' ' -f3- /proc/self/mountinfo | sort)
 mkdir w
 export W=$folder/w PIVOTCHECK folder
@@ -42,14 +43,10 @@ only_names() {
   echo "named: $rule"
 }
 tmpfs() { mkdir -p "$1"; mount -t tmpfs none "$1"; }
-# A folder with all that a shell needs, each of it a bind; prints nothing. "$1" must be on a tmpfs.
-dress() {
+# A folder with all that a shell needs, this test's folder and the command. "$1" must be on a tmpfs.
+dress_with_test() {
   mkdir -p "$1$folder" "$1/new"
-  for name in bin sbin lib lib64 lib32 usr etc proc dev; do
-    if [ -L "/$name" ]; then cp -P "/$name" "$1/$name"
-    elif [ -d "/$name" ]; then mkdir "$1/$name"; mount --rbind "/$name" "$1/$name"; mount --make-rprivate "$1/$name"
-    fi
-  done
+  dress "$1"
   mount --bind "$folder" "$1$folder"
   cp "$PIVOTCHECK" "$1/pivotcheck"
 }
@@ -116,7 +113,7 @@ inside "${own[@]}" -- 'tmpfs $W; mount --make-shared $W; mount --bind $W $W; mou
 
 # --- the caller: chrooted to a directory, chrooted to a mount on a shared one, no capability
 # A process outside of the chroot stays, and sees what the root is mounted on.
-chrooted='dress $W/r; tmpfs $W/r/new; PIVOTCHECK=/pivotcheck; export PIVOTCHECK
+chrooted='dress_with_test $W/r; tmpfs $W/r/new; PIVOTCHECK=/pivotcheck; export PIVOTCHECK
           chroot() { command chroot "$@" || exit 1; return 0; }
           chroot $W/r bash -c ". $folder/inside.sh; cd /;'
 inside "${own[@]}" -- "tmpfs \$W; $chrooted fixes root-not-mount-point /new /new\""
@@ -132,9 +129,9 @@ inside unshare -Ur -- 'fixes pivot-no-capability /etc /etc'  # the mount namespa
 
 # --- no command helps: a tree that was detached, a directory outside of the root
 inside "${own[@]}" -- 'tmpfs $W; mkdir $W/d; cd $W; umount -l $W; only_names new-root-foreign . $folder'
-inside "${own[@]}" -- "tmpfs \$W; tmpfs \$W/r; dress \$W/r; tmpfs \$W/o; PIVOTCHECK=/pivotcheck
+inside "${own[@]}" -- "tmpfs \$W; tmpfs \$W/r; dress_with_test \$W/r; tmpfs \$W/o; PIVOTCHECK=/pivotcheck
   nsenter --root=\$W/r --wd=\$W/o sh -c '. $folder/inside.sh; only_names new-root-not-under-root . .'"
-inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/r; dress $W/r; tmpfs $W/o; nsenter --root=$W/r --wd=$W/o sleep 60 & pid=$!
+inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/r; dress_with_test $W/r; tmpfs $W/o; nsenter --root=$W/r --wd=$W/o sleep 60 & pid=$!
   sleep 0.3; umount -l $W/r; only_names root-mount-foreign --pid $pid . .; kill $pid'
 
 # --- a locked mount
@@ -145,7 +142,7 @@ inside "${own[@]}" -- 'tmpfs $W; unshare -Urm bash -c ". $folder/inside.sh
                        $PIVOTCHECK explain --try $W/new $W/new >$folder/said || die tried; echo told by --try"'
 
 # --- another process, by its number; it is looked at from outside
-inside "${own[@]}" -- "tmpfs \$W; dress \$W/r; tmpfs \$W/r/new; chroot \$W/r sleep 60 & pid=\$!
+inside "${own[@]}" -- "tmpfs \$W; dress_with_test \$W/r; tmpfs \$W/r/new; chroot \$W/r sleep 60 & pid=\$!
   sleep 0.5; names root-not-mount-point --pid \$pid /new /new; commands --pid \$pid /new /new >script
   kill -0 \$pid; sh -e script </dev/null || die script; kill \$pid; echo fixed by pid"
 

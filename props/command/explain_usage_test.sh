@@ -9,7 +9,7 @@ END
 usage() {  # usage WORDS ARGUMENT...
   local words=$1
   shift
-  expect 2 "$PIVOTCHECK" explain "$@"
+  expect 2 pivotcheck explain "$@"
   [[ ! -s out && $(wc -l <err) -eq 1 ]] || die "not one line: $*"
   has err "$words"
 }
@@ -38,11 +38,11 @@ printf '%s\n' '22 1 8:1 / / rw - ext4 x rw' '' '30 31 0:40 / /a rw - tmpfs x rw'
   '31 30 0:41 / /b rw - tmpfs x rw' >circle
 usage 'circle: line 3: mount 30 is mounted on itself' --mountinfo circle --root / /a /a
 
-expect 0 "$PIVOTCHECK" explain --mountinfo good --root / /new /new
+expect 0 pivotcheck explain --mountinfo good --root / /new /new
 # As it is pasted into a report: indented, with empty lines, with carriage returns.
 sed 's/^/    > /; s/> //; s/$/\r/' good >pasted
 printf '\n' >>pasted
-expect 0 "$PIVOTCHECK" explain --mountinfo pasted --root / /new /new
+expect 0 pivotcheck explain --mountinfo pasted --root / /new /new
 # A second rootfs, which no kernel prints.
 printf '%s\n' '20 1 8:1 / / ro - ext4 x rw' '22 22 0:4 / / ro - tmpfs x rw' >second
 "$PIVOTCHECK" explain --mountinfo second --root / / / >/dev/null || [[ $? -eq 1 ]] || die 'a second rootfs'
@@ -58,22 +58,21 @@ END
 expect 0 timeout 20 "$PIVOTCHECK" explain --mountinfo third --root / '/e/b/../..' /..
 # What / is mounted on is not in the text: that is said.
 sed 's/^22 1 /22 1035 /' good >container
-expect 0 "$PIVOTCHECK" explain --mountinfo container --root / /new /new
+expect 0 pivotcheck explain --mountinfo container --root / /new /new
 has out 'mount 1035, on which / is mounted, is not in the text'
 # Every byte of a path comes through, and the output is well-formed whatever they are.
 printf '22 1 8:1 / / rw - ext4 x rw\n30 22 0:40 / /\xe9\\040\\134 rw - tmpfs x rw\n' >bytes
-expect 1 "$PIVOTCHECK" explain --json --mountinfo bytes --root / $'/\xe9 \\/x' $'/\xe9 \\/x'
+expect 1 pivotcheck explain --json --mountinfo bytes --root / $'/\xe9 \\/x' $'/\xe9 \\/x'
 iconv -f UTF-8 -t UTF-8 out >/dev/null || die 'the output is not UTF-8'
 has out '$(printf '
-expect 0 "$PIVOTCHECK" explain --mountinfo good --root / --kernel 6.1 --caps CAP_SYS_ADMIN /new /new
-expect 1 "$PIVOTCHECK" explain --mountinfo good --root / --caps none /new /new
+expect 0 pivotcheck explain --mountinfo good --root / --kernel 6.1 --caps CAP_SYS_ADMIN /new /new
+expect 1 pivotcheck explain --mountinfo good --root / --caps none /new /new
 has out 'EPERM pivot-no-capability'
-expect 1 "$PIVOTCHECK" explain --json --mountinfo good --root / /new /
+expect 1 pivotcheck explain --json --mountinfo good --root / /new /
 for key in verdict rule errno mounts further commands cannot_tell; do has out "\"$key\":"; done
 [[ $(wc -l <out) -eq 1 ]] || die 'not one object on one line'
-expect 1 "$PIVOTCHECK" explain '' /  # refused by the kernel, not by us
-expect 1 "$PIVOTCHECK" explain "$folder/good" /
-has out not-a-directory
+expect 1 pivotcheck explain '' /  # refused by the kernel, not by us
+expect 1 out:not-a-directory pivotcheck explain "$folder/good" /
 
 # A process that this user may not look at.
 if [[ $EUID -eq 0 ]]; then
@@ -83,15 +82,14 @@ if [[ $EUID -eq 0 ]]; then
 fi
 
 needs_worlds
-expect 0 "$PIVOTCHECK" claims
+expect 0 pivotcheck claims
 has_not out 'NOT SO HERE'
 has err ', 0 not so here, '
-expect 0 "$PIVOTCHECK" claims --json "$SOURCE/corpus/claims"
+expect 0 pivotcheck claims --json "$SOURCE/corpus/claims"
 [[ $(grep -c '"result":"shown"' out) -eq $(find "$SOURCE/corpus/claims" -name '*.scn' | wc -l) ]] ||
   die 'a claim was not shown'
 sed 's/=> ok/=> EPERM/' "$SOURCE/corpus/claims/put-old-must-be-empty.scn" >wrong.scn
-expect 1 "$PIVOTCHECK" claims wrong.scn
-has out 'NOT SO HERE'
+expect 1 out:'NOT SO HERE' pivotcheck claims wrong.scn
 printf 'title: no verdict\nmkdir /d\n' >none.scn
-expect 2 "$PIVOTCHECK" claims none.scn
-expect 2 "$PIVOTCHECK" claims missing.scn
+expect 2 pivotcheck claims none.scn
+expect 2 pivotcheck claims missing.scn

@@ -27,7 +27,7 @@ seeded=$(value road_seeded | sed 's/ cases.*//') fuzzed=$(value road_libfuzzer |
 nothing_left 'a run'
 
 # --- a run without libFuzzer does not look complete
-expect 3 "$PIVOTCHECK" explore --seconds 1 --jobs 2 --libfuzzer-missing 'no compiler'
+expect 3 pivotcheck explore --seconds 1 --jobs 2 --libfuzzer-missing 'no compiler'
 has err 'libFuzzer DOES NOT RUN: no compiler'
 has out 'road_libfuzzer: not run, no compiler'
 [[ $(value not_run) -eq 1 ]] || die 'it is not counted'
@@ -59,7 +59,7 @@ rm corpus/{random,empty,huge,older}
 hunt 1 canary 12
 [[ $(value disagreements) -gt 0 ]] || die 'the canary was not found'
 for small in $(ls artifacts/*.scn | grep -v unminimized); do
-  expect 0 "$PIVOTCHECK" run "$small" "${small%.scn}.unminimized.scn"
+  expect 0 pivotcheck run "$small" "${small%.scn}.unminimized.scn"
 done
 rm -r artifacts
 nothing_left 'a run that found something'

@@ -5,7 +5,7 @@
 # host's. Its kernel is this Debian release's own (ci/kernels), not the running one.
 source "$(dirname "$0")/common.sh"
 
-not_run() { echo "NOT RUN: no initramfs was tried: $*"; exit 77; }
+not_run() { skip "no initramfs was tried: $*"; }
 
 missing=()
 for tool in qemu-system-x86_64 busybox cpio gzip; do

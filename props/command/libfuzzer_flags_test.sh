@@ -10,8 +10,7 @@ tries=20000  # the canary is found within a few hundred
 found=77     # libFuzzer's exit status for it
 mkdir corpus small found jobs fork
 
-expect 0 "${trial[@]}" -runs=150 -seed=1 corpus "$seeds"
-has err 'Done 150 runs'
+expect 0 err:'Done 150 runs' "${trial[@]}" -runs=150 -seed=1 corpus "$seeds"
 nothing_left -runs
 [[ -n $(ls -A corpus) ]] || die 'nothing was put into the corpus'
 
@@ -31,7 +30,7 @@ nothing_left -merge
 # What it finds is a scenario, which the command replays: the real model agrees with the kernel.
 expect "$found" "${canary[@]}" -runs="$tries" -seed=1 -artifact_prefix=found/
 crash=$(echo found/crash-*)
-expect 0 "$PIVOTCHECK" run "$crash"
+expect 0 pivotcheck run "$crash"
 expect "$found" "${canary[@]}" "$crash"
 expect 0 "${trial[@]}" "$crash"
 nothing_left 'a crash'
@@ -40,7 +39,7 @@ expect 0 "${canary[@]}" -minimize_crash=1 -runs=60 -max_total_time=5 -exact_arti
   "$crash"
 [[ $(stat -c %s least) -le $(stat -c %s "$crash") ]] || die 'the minimized crash is larger'
 expect "$found" "${canary[@]}" least
-expect 0 "$PIVOTCHECK" run least
+expect 0 pivotcheck run least
 nothing_left -minimize_crash
 
 (cd jobs && expect 1 "${canary[@]}" -jobs=2 -workers=2 -runs="$tries" -seed=1)

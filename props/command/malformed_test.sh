@@ -10,7 +10,7 @@ printf 'mkdir /a\nB: chdir /a\n' >task.scn
 head -c 4096 /dev/urandom >random.scn
 printf '\0' >>random.scn
 
-expect 2 "$PIVOTCHECK" run good.scn verb.scn missing.scn zero.scn task.scn random.scn
+expect 2 pivotcheck run good.scn verb.scn missing.scn zero.scn task.scn random.scn
 has err 'verb.scn:2:1: '
 has err 'missing.scn:1:6: '
 has err 'zero.scn:1:9: '
@@ -18,10 +18,9 @@ has err 'task.scn:2:1: '
 grep -Eq '^random.scn:[0-9]+:[0-9]+: ' err || die 'random bytes are refused without a position'
 [[ ! -s out ]] || die 'something was run'
 
-expect 2 "$PIVOTCHECK" run --json good.scn verb.scn
+expect 2 pivotcheck run --json good.scn verb.scn
 grep -Eqx '\{"file":"verb.scn","result":"invalid",.*"line":2,"column":1,"reason":".+"\}' out ||
   die 'no object for the invalid file'
 has_not out agree
 
-expect 2 "$PIVOTCHECK" draw verb.scn
-has err 'verb.scn:2:1: '
+expect 2 err:'verb.scn:2:1: ' pivotcheck draw verb.scn

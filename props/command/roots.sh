@@ -15,6 +15,22 @@ make_root() {
   done
 }
 
+# dress DIRECTORY: all that a shell needs, each of it a bind of the machine's. For the shells in
+# namespaces of their own, too.
+dress() {
+  local name
+  for name in bin sbin lib lib64 lib32 usr etc proc dev; do
+    if [[ -L /$name ]]; then
+      cp -P "/$name" "$1/$name"
+    elif [[ -d /$name ]]; then
+      mkdir "$1/$name"
+      mount --rbind "/$name" "$1/$name"
+      mount --make-rprivate "$1/$name"
+    fi
+  done
+}
+export -f dress
+
 # as_user COMMAND...: as an ordinary user, which this test may be by itself. As words, so that a
 # command in the background is the process itself.
 as_user=()
@@ -23,10 +39,9 @@ as_user() { "${as_user[@]}" "$@"; }
 
 needs_user_namespaces() {
   local new=(unshare --user --map-root-user --mount)
-  as_user "${new[@]}" true 2>/dev/null ||
-    { echo 'SKIPPED: ordinary users may not make user namespaces here'; exit 77; }
+  as_user "${new[@]}" true 2>/dev/null || skip 'ordinary users may not make user namespaces here'
   as_user "${new[@]}" --pid --fork mount -t proc proc /proc 2>/dev/null ||
-    { echo 'SKIPPED: something is mounted on parts of /proc here, so no new one may be'; exit 77; }
+    skip 'something is mounted on parts of /proc here, so no new one may be'
 }
 
 # The folder of the test, and a copy of the command, where an ordinary user can reach them.

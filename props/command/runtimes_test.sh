@@ -3,19 +3,15 @@
 # refuses their pivot_root. None of them says why; `pivotcheck explain` names the rule there, and
 # behind what it prints to mend it each of them runs.
 source "$(dirname "$0")/common.sh"
+source "$(dirname "$0")/roots.sh"
 needs_worlds
-if [[ $EUID -ne 0 ]]; then
-  echo 'NOT RUN: no runtime was tried: it takes root'
-  exit 77
-fi
+[[ $EUID -eq 0 ]] || skip 'no runtime was tried: it takes root'
 tools=()
 for tool in bwrap runc crun; do
   if command -v "$tool" >/dev/null; then tools+=("$tool"); else echo "NOT RUN: $tool is missing"; fi
 done
-if [[ ${#tools[@]} -eq 0 ]] || ! command -v busybox >/dev/null; then
-  echo 'NOT RUN: no runtime was tried: bwrap, runc, crun or busybox is missing (ci/install tests)'
-  exit 77
-fi
+[[ ${#tools[@]} -gt 0 ]] && command -v busybox >/dev/null ||
+  skip 'no runtime was tried: bwrap, runc, crun or busybox is missing (ci/install tests)'
 
 mkdir w
 cat >inside.sh <<'END'
@@ -27,15 +23,7 @@ mkdir "$R"
 mount -t tmpfs none "$R"
 mount --make-private "$R"
 mkdir -p "$R"/{probe,tmp,run,var/lib,sys/fs/cgroup,bundle/rootfs/{bin,proc,dev}}
-for name in bin sbin lib lib64 usr etc proc dev; do
-  if [ -L "/$name" ]; then
-    cp -P "/$name" "$R/$name"
-  elif [ -d "/$name" ]; then
-    mkdir "$R/$name"
-    mount --rbind "/$name" "$R/$name"
-    mount --make-rprivate "$R/$name"
-  fi
-done
+dress "$R"
 mount -t cgroup2 none "$R/sys/fs/cgroup" || echo 'no cgroup2 here'
 mount -t tmpfs none "$R/probe"
 cp "$PIVOTCHECK" "$R/pivotcheck"

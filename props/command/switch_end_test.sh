@@ -10,14 +10,13 @@ make_root root
 mounts >before
 ls -A root >names_before
 
-expect 0 "$PIVOTCHECK" strategies
+expect 0 pivotcheck strategies
 for strategy in "${all_strategies[@]}"; do
   grep -q "^$strategy  *[a-z]" out || die "no $strategy"
 done
-expect 0 "$PIVOTCHECK" strategies --json
+expect 0 pivotcheck strategies --json
 [[ $(wc -l <out) -eq ${#all_strategies[@]} ]] || die 'not one line for each strategy'
-expect 0 "$PIVOTCHECK" switch --help
-has out 'ROOT -- COMMAND'
+expect 0 out:'ROOT -- COMMAND' pivotcheck switch --help
 
 switch() { as_user "$PIVOTCHECK" switch --unshare "user$pid" --map root "$@"; }
 for pid in '' ,pid; do
@@ -26,8 +25,7 @@ for pid in '' ,pid; do
   expect 42 switch root -- sh -c 'exit 42'
   expect 137 switch root -- sh -c 'kill -9 $$'
   expect 134 switch root -- sh -c 'kill -ABRT $$'
-  expect 127 switch root -- nosuch
-  has err 'pivotcheck switch: exec nosuch'
+  expect 127 err:'pivotcheck switch: exec nosuch' switch root -- nosuch
   expect 127 switch root -- /no/such
   expect 126 switch root -- /etc
   touch root/data/plain

@@ -56,7 +56,7 @@ for strategy in "${all_strategies[@]}"; do
     "${inside[@]}"
   saw_the_root "$strategy" 0
   if [[ $EUID -eq 0 ]]; then
-    expect 7 "$PIVOTCHECK" switch --strategy "$strategy" "${inside[@]}"
+    expect 7 pivotcheck switch --strategy "$strategy" "${inside[@]}"
     saw_the_root "$strategy" 0
   fi
   expect 7 as_user unshare --user --map-root-user --mount \
@@ -88,7 +88,7 @@ expect 0 as_user "$PIVOTCHECK" switch --unshare user,pid --map root --proc /proc
 cmp out wanted || die 'it is not what pivot_root(8) does for a user'
 if [[ $EUID -eq 0 ]]; then
   unshare --mount --pid --fork sh -e by_hand >wanted
-  expect 0 "$PIVOTCHECK" switch --unshare pid --proc /proc root -- /same
+  expect 0 pivotcheck switch --unshare pid --proc /proc root -- /same
   cmp out wanted || die 'it is not what pivot_root(8) does for root'
 fi
 
@@ -98,8 +98,7 @@ echo text >source/below/file
 user=(as_user "$PIVOTCHECK" switch --unshare user,pid --map root)
 expect 0 "${user[@]}" --bind "$folder/source:/mnt" root -- cat /mnt/below/file
 touch root/etc/file
-expect 0 "${user[@]}" --bind source/below/file:/etc/file root -- cat /etc/file
-has out text
+expect 0 out:text "${user[@]}" --bind source/below/file:/etc/file root -- cat /etc/file
 # A mount below the source comes along, and is read-only too.
 cat >nested <<'END'
 mount -t tmpfs none source/below
@@ -142,8 +141,7 @@ status --seccomp 8 8<kill && die 'the program was not loaded'
 expect 0 "${user[@]}" --proc /proc --keep-fd 9 root -- sh -c 'test -d /proc/self/fd/9'
 
 # --- ids -----------------------------------------------------------------------------------------
-expect 0 as_user "$PIVOTCHECK" switch --unshare user --map self root -- id -u
-has out "$(as_user id -u)"
+expect 0 out:"$(as_user id -u)" as_user "$PIVOTCHECK" switch --unshare user --map self root -- id -u
 if [[ $EUID -eq 0 ]]; then
   # /etc/subuid of a machine that gives this user ids, in a namespace where it is that.
   echo '65534:200000:1000' >subordinate
@@ -162,8 +160,7 @@ expect 1 as_user "$PIVOTCHECK" switch --unshare user --map root --proc /proc roo
 has err 'pivotcheck switch: a new /proc in a user namespace needs a new PID namespace'
 # With one, but where no other /proc can be seen any more, the kernel refuses it too; which is why
 # strategies mount it before the old root goes.
-expect 1 "${user[@]}" root -- mount -t proc proc /proc
-has err 'denied'
+expect 1 err:'denied' "${user[@]}" root -- mount -t proc proc /proc
 expect 0 "${user[@]}" --proc /proc root -- mount -t proc proc /proc
 
 mounts | cmp - before || die 'the mounts of the machine changed'
