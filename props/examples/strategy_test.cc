@@ -45,49 +45,33 @@ symlink bin /new/sbin
 touch /new/init
 )";
 
-Plan with_mounts(bool read_only) {
-  Plan plan;
-  plan.read_only = read_only;
-  plan.mounts.push_back(
-      {BindAt{.source = "/src", .target = "/mnt", .recursive = true, .read_only = true}});
-  plan.mounts.push_back({TmpfsAt{"/tmp"}});
-  return plan;
-}
-
-Plan with_contents(Plan plan) {
-  using Kind = strategy::Entry::Kind;
-  plan.contents = {{"bin", Kind::directory, ""},
-                   {"init", Kind::file, ""},
-                   {"mnt", Kind::directory, ""},
-                   {"proc", Kind::directory, ""},
-                   {"sbin", Kind::symlink, "bin"}};
-  return plan;
-}
-
-Plan in_a_user_namespace(Plan plan) {
-  plan.user_namespace = true;
-  return plan;
-}
-
-Plan slave(Plan plan) {
-  plan.propagation = Propagation::slave;
-  return plan;
-}
-
+// Three for each strategy.
 std::vector<Case> cases() {
+  using Kind = strategy::Entry::Kind;
   std::vector<Case> all;
   for (const StrategyInfo& row : strategies()) {
-    Plan plan;
-    if (row.strategy == Strategy::tmpfs_sandbox) plan = with_contents(plan);
-    if (row.strategy == Strategy::dot_dot) plan = slave(plan);
     const std::string name(row.name);
+    Plan plan;
+    if (row.strategy == Strategy::tmpfs_sandbox) {
+      plan.contents = {{"bin", Kind::directory, ""},
+                       {"init", Kind::file, ""},
+                       {"mnt", Kind::directory, ""},
+                       {"proc", Kind::directory, ""},
+                       {"sbin", Kind::symlink, "bin"}};
+    }
+    Plan mounts = plan;
+    mounts.read_only = true;
+    mounts.mounts = {
+        {BindAt{.source = "/src", .target = "/mnt", .recursive = true, .read_only = true}},
+        {TmpfsAt{"/tmp"}}};
+    if (row.strategy == Strategy::dot_dot) plan.propagation = Propagation::slave;
+    Plan user = plan;
+    user.user_namespace = true;
     all.push_back({name, row.strategy, std::string(row.sequence), plan});
-    Plan mounts = with_mounts(true);
-    if (row.strategy == Strategy::tmpfs_sandbox) mounts = with_contents(mounts);
     all.push_back({name + "-with-mounts", row.strategy,
                    name + ", read-only, with a bind and a tmpfs", mounts});
-    all.push_back({name + "-in-a-user-namespace", row.strategy, name + " without privileges",
-                   in_a_user_namespace(plan)});
+    all.push_back(
+        {name + "-in-a-user-namespace", row.strategy, name + " without privileges", user});
   }
   return all;
 }
@@ -177,7 +161,8 @@ TEST_CASE("every strategy has a name of its own, and every step a phase and a li
 TEST_CASE("in a user namespace /proc is made before the old root goes") {
   for (const StrategyInfo& row : strategies()) {
     CAPTURE(row.name);
-    Plan plan = in_a_user_namespace({});
+    Plan plan;
+    plan.user_namespace = true;
     plan.pid_namespace = true;
     plan.mounts.push_back({ProcAt{"/proc"}});
     bool made = false;
