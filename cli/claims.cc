@@ -6,18 +6,21 @@
 // own root is rootfs (in an initramfs); otherwise the table says that it was not run.
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <cerrno>
+#include <expected>
+#include <map>
 #include <memory>
+#include <optional>
 
+#include "check/trial/trial.h"
 #include "claims_text.h"
 #include "commands.h"
 #include "explain/explain.h"
 #include "explain/process_view.h"
+#include "explain/resolved_paths.h"
 #include "files.h"
 #include "json.h"
-#include "explain/resolved_paths.h"
 #include "output.h"
-#include "check/trial/trial.h"
 
 namespace pivotcheck::cli {
 namespace {
@@ -30,37 +33,34 @@ struct Claim {
   Scenario scenario;
 };
 
+enum class Status : unsigned char { shown, not_so, not_run };
+
 // What the running kernel did with a claim's scenario.
 struct ClaimResult {
-  enum class Status : unsigned char { shown, not_so, not_run };
   Status status = Status::not_run;
-  std::string reason;    // "" if it was shown
-  bool harness = false;  // not_run because the harness could not do its work
+  std::string reason = {};  // "" if it was shown
+  bool harness = false;     // not_run because the harness could not do its work
 };
-using Status = ClaimResult::Status;
 
 struct Options {
   std::vector<std::string> paths;
   bool json = false;
 };
 
-bool is_verdict(std::string_view word) {
-  return word == "holds" || word == "fails" || word == "imprecise";
-}
-
-// The first `about:` is the verdict, the others are the sentence. Returns what is wrong, or "".
-std::string read_claim(const std::string& name, const Scenario& scenario, Claim& claim) {
-  claim = {.name = name, .title = {}, .verdict = {}, .sentence = {}, .scenario = scenario};
-  if (!scenario.title) return "it has no title";
-  claim.title = *scenario.title;
-  if (scenario.about.size() < 2 || !is_verdict(scenario.about.front())) {
-    return "its first about: is none of holds, fails, imprecise, or there is no second one";
+// The first `about:` is the verdict, the others are the sentence.
+std::expected<Claim, std::string> read_claim(const std::string& name, const Scenario& scenario) {
+  const std::vector<std::string>& about = scenario.about;
+  const std::string verdict = about.empty() ? "" : about.front();
+  if (!scenario.title) return std::unexpected("it has no title");
+  if (about.size() < 2 || (verdict != "holds" && verdict != "fails" && verdict != "imprecise")) {
+    return std::unexpected(
+        "its first about: is none of holds, fails, imprecise, or there is no second one");
   }
-  claim.verdict = scenario.about.front();
-  for (std::size_t i = 1; i < scenario.about.size(); ++i) {
-    claim.sentence += (i == 1 ? "" : " ") + scenario.about[i];
-  }
-  return "";
+  return Claim{.name = name,
+               .title = *scenario.title,
+               .verdict = verdict,
+               .sentence = fmt::format("{}", fmt::join(about.begin() + 1, about.end(), " ")),
+               .scenario = scenario};
 }
 
 std::string_view name(Status status) {
@@ -73,17 +73,15 @@ std::string_view name(Status status) {
 }
 
 ClaimResult try_claim(Expected<Trial>& trial, const Claim& claim) {
-  if (!trial) return {.status = Status::not_run, .reason = trial.error().what};
+  if (!trial) return {Status::not_run, trial.error().what};
   const TrialResult result = trial->run(claim.scenario);
   switch (result.kind) {
-    case TrialResult::Kind::agree: return {.status = Status::shown, .reason = {}};
+    case TrialResult::Kind::agree: return {Status::shown};
     case TrialResult::Kind::disagree:
-      return {.status = Status::not_so,
-              .reason = fmt::format("kernel and model disagree at step {}", result.step)};
-    case TrialResult::Kind::unmet: return {.status = Status::not_so, .reason = result.reason};
-    case TrialResult::Kind::skipped: return {.status = Status::not_run, .reason = result.reason};
-    case TrialResult::Kind::failed:
-      return {.status = Status::not_run, .reason = result.reason, .harness = true};
+      return {Status::not_so, fmt::format("kernel and model disagree at step {}", result.step)};
+    case TrialResult::Kind::unmet: return {Status::not_so, result.reason};
+    case TrialResult::Kind::skipped: return {Status::not_run, result.reason};
+    case TrialResult::Kind::failed: return {Status::not_run, result.reason, true};
   }
   return {};
 }
@@ -106,37 +104,34 @@ Claim rootfs_claim() {
 ClaimResult try_rootfs_claim() {
   const auto traits = KernelTraits::for_release(running_release());
   const auto process = explain::view_process(0, {"/proc"}, {"/proc"}, traits);
-  if (!process) return {.status = Status::not_run, .reason = process.error().what};
+  if (!process) return {Status::not_run, process.error().what};
   const explain::Answer answer = explain::explain(*process);
   if (answer.first.reason != &explain::root_is_rootfs) {
-    return {
-        .status = Status::not_run,
-        .reason = "the root here is not rootfs: it takes an initramfs, as in a virtual machine"};
+    return {Status::not_run,
+            "the root here is not rootfs: it takes an initramfs, as in a virtual machine"};
   }
   const auto outcome = dry_run_pivot_root(0, "/proc", "/proc");
-  if (!outcome)
-    return {.status = Status::not_run, .reason = outcome.error().what, .harness = true};
-  if (outcome->error == EINVAL) return {.status = Status::shown, .reason = {}};
-  return {.status = Status::not_so, .reason = "the kernel answers " + to_string(*outcome)};
+  if (!outcome) return {Status::not_run, outcome.error().what, true};
+  if (outcome->error == EINVAL) return {Status::shown};
+  return {Status::not_so, "the kernel answers " + to_string(*outcome)};
 }
 
 // --- the table
 
-void print_claim(const Options& options, const Claim& claim, const ClaimResult& shown) {
+void print_claim(const Options& options, const Claim& claim, const ClaimResult& result) {
+  const std::string_view shown = name(result.status);
   if (options.json) {
-    Json object = Json::object({{"claim", claim.name},
-                                {"title", claim.title},
-                                {"verdict", claim.verdict},
-                                {"sentence", claim.sentence},
-                                {"result", name(shown.status)}});
-    if (!shown.reason.empty()) object.set("reason", shown.reason);
-    print(line(object));
-    return;
+    Json object = {{"claim", claim.name},
+                   {"title", claim.title},
+                   {"verdict", claim.verdict},
+                   {"sentence", claim.sentence},
+                   {"result", shown}};
+    set(object, "reason", result.reason);
+    return print(line(object));
   }
-  print(fmt::format("{:9}  {:11}  {}\n", claim.verdict, name(shown.status), claim.title));
+  print(fmt::format("{:9}  {:11}  {}\n", claim.verdict, shown, claim.title));
   print(fmt::format("{:24}{}\n", "", claim.sentence));
-  if (!shown.reason.empty())
-    print(fmt::format("{:24}{}: {}\n", "", name(shown.status), shown.reason));
+  if (!result.reason.empty()) print(fmt::format("{:24}{}: {}\n", "", shown, result.reason));
 }
 
 // The claims to run; nullopt if a file is wrong, which has been reported.
@@ -144,43 +139,40 @@ std::optional<std::vector<Claim>> read_claims(const Options& options) {
   std::vector<Claim> claims;
   bool good = true;
   const auto add = [&](const std::string& name, const Scenario& scenario) {
-    Claim claim;
-    const std::string wrong = read_claim(name, scenario, claim);
-    if (!wrong.empty()) complain(name + ": " + wrong);
-    good = good && wrong.empty();
-    claims.push_back(std::move(claim));
+    auto claim = read_claim(name, scenario);
+    if (claim) return claims.push_back(std::move(*claim));
+    complain(name + ": " + claim.error());
+    good = false;
   };
   if (options.paths.empty()) {
     for (const ClaimText& text : claim_texts) {
       const auto scenario = parse(text.text);
       if (scenario) add(std::string(text.name), *scenario);
     }
-    return good ? std::optional(std::move(claims)) : std::nullopt;
   }
   const Files files = read_files(options.paths);
-  for (const BadFile& bad : files.bad) std::fprintf(stderr, "%s\n", to_string(bad).c_str());
+  for (const BadFile& bad : files.bad) report_bad(bad);
   for (const ScenarioFile& file : files.good) add(file.name, file.scenario);
-  good = good && files.bad.empty();
-  return good ? std::optional(std::move(claims)) : std::nullopt;
+  if (!good || !files.bad.empty()) return std::nullopt;
+  return claims;
 }
 
 ExitStatus claims(const Options& options) {
   const auto all = read_claims(options);
   if (!all) return ExitStatus::bad_usage;
   Expected<Trial> trial = Trial::make();
-  int shown = 0;
-  int not_so = 0;
-  int not_run = 0;
+  std::map<Status, int> counts;
   bool harness = false;
   const auto report = [&](const Claim& claim, const ClaimResult& how) {
     print_claim(options, claim, how);
-    shown += how.status == Status::shown ? 1 : 0;
-    not_so += how.status == Status::not_so ? 1 : 0;
-    not_run += how.status == Status::not_run ? 1 : 0;
+    ++counts[how.status];
     harness = harness || how.harness;
   };
   for (const Claim& claim : *all) report(claim, try_claim(trial, claim));
   if (options.paths.empty()) report(rootfs_claim(), try_rootfs_claim());
+  const int shown = counts[Status::shown];
+  const int not_so = counts[Status::not_so];
+  const int not_run = counts[Status::not_run];
   complain(fmt::format("{} claims: {} shown on Linux {}, {} not so here, {} not run",
                        shown + not_so + not_run, shown, to_string(running_release()), not_so,
                        not_run));

@@ -13,17 +13,15 @@
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstdint>
-#include <fstream>
 #include <memory>
-#include <optional>
+#include <string>
+#include <vector>
 
+#include "base/file.h"
 #include "check/trial/kernel_log.h"
 #include "check/trial/trial.h"
 #include "commands.h"
@@ -31,6 +29,7 @@
 #include "observe/observe.h"
 #include "observe/statmount_api.h"
 #include "output.h"
+#include "supervisor.h"
 #include "syscalls/id_maps.h"
 
 namespace pivotcheck::cli {
@@ -46,60 +45,47 @@ struct Check {
   std::string change = {};  // what to change
 };
 
-Check failed(std::string name, std::string what) {
-  return {.name = std::move(name), .ok = false, .what = std::move(what)};
-}
-
-std::optional<std::string> first_line(const std::string& file) {
-  std::ifstream stream(file);
-  std::string line;
-  if (!std::getline(stream, line)) return std::nullopt;
-  return line;
-}
-
 // --- sysctls and filters, which explain refusals
 
 struct Sysctl {
-  std::string_view name;
-  std::string_view file;
-  char bad;  // the value that forbids what is needed
-  std::string_view change;
+  std::string name;
+  std::string forbidding;  // the value that forbids what is needed
+  std::string better;
+
+  // "" if this kernel does not have it.
+  [[nodiscard]] std::string value() const {
+    std::string path = name;
+    std::ranges::replace(path, '.', '/');
+    const std::string text = read_file("/proc/sys/" + path);
+    return text.substr(0, text.find('\n'));
+  }
+  // "" if it forbids nothing.
+  [[nodiscard]] std::string change() const {
+    return value() == forbidding ? fmt::format("sysctl -w {}={}", name, better) : "";
+  }
 };
 
-constexpr std::array sysctls{
-    Sysctl{"user.max_user_namespaces", "/proc/sys/user/max_user_namespaces", '0',
-           "sysctl -w user.max_user_namespaces=15000"},
-    Sysctl{"user.max_mnt_namespaces", "/proc/sys/user/max_mnt_namespaces", '0',
-           "sysctl -w user.max_mnt_namespaces=15000"},
-    Sysctl{"user.max_pid_namespaces", "/proc/sys/user/max_pid_namespaces", '0',
-           "sysctl -w user.max_pid_namespaces=15000"},
-    Sysctl{"kernel.unprivileged_userns_clone", "/proc/sys/kernel/unprivileged_userns_clone", '0',
-           "sysctl -w kernel.unprivileged_userns_clone=1"},
-    Sysctl{"kernel.apparmor_restrict_unprivileged_userns",
-           "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1',
-           "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
-};
-
-bool forbids(const Sysctl& sysctl) {
-  const auto value = first_line(std::string(sysctl.file));
-  return value && value->size() == 1 && value->front() == sysctl.bad;
+const std::vector<Sysctl>& sysctls() {
+  static const std::vector<Sysctl> table = {
+      {"user.max_user_namespaces", "0", "15000"},
+      {"user.max_mnt_namespaces", "0", "15000"},
+      {"user.max_pid_namespaces", "0", "15000"},
+      {"kernel.unprivileged_userns_clone", "0", "1"},
+      {"kernel.apparmor_restrict_unprivileged_userns", "1", "0"},
+  };
+  return table;
 }
 
 bool has_seccomp_filter() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("Seccomp:")) return line.ends_with('2');
-  }
-  return false;
+  return read_file("/proc/self/status").find("\nSeccomp:\t2\n") != std::string::npos;
 }
 
 std::string what_to_change(int error) {
-  std::string advice;
-  for (const Sysctl& sysctl : sysctls) {
-    if (!forbids(sysctl)) continue;
+  for (const Sysctl& sysctl : sysctls()) {
     // Limits answer ENOSPC, prohibitions EPERM or EACCES.
     const bool limit = sysctl.name.starts_with("user.");
-    if (limit == (error == ENOSPC)) return std::string(sysctl.change);
+    const std::string change = sysctl.change();
+    if (!change.empty() && limit == (error == ENOSPC)) return change;
   }
   switch (error) {
     case ENOSPC:
@@ -118,12 +104,13 @@ std::string what_to_change(int error) {
 
 std::vector<Check> explanations() {
   std::vector<Check> checks;
-  for (const Sysctl& sysctl : sysctls) {
-    const bool ok = !forbids(sysctl);
-    checks.push_back({.name = std::string(sysctl.name),
-                      .ok = ok,
-                      .what = first_line(std::string(sysctl.file)).value_or("not on this kernel"),
-                      .change = ok ? "" : std::string(sysctl.change)});
+  for (const Sysctl& sysctl : sysctls()) {
+    const std::string value = sysctl.value();
+    const std::string change = sysctl.change();
+    checks.push_back({.name = sysctl.name,
+                      .ok = change.empty(),
+                      .what = value.empty() ? "not on this kernel" : value,
+                      .change = change});
   }
   checks.push_back(
       {.name = "seccomp filter", .what = has_seccomp_filter() ? "there is one" : "none"});
@@ -158,52 +145,41 @@ Refusal try_calls(Privilege privilege) {
 }
 
 Refusal try_in_child(Privilege privilege) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return {"pipe2", errno};
-  const UniqueFd read_end(ends[0]);
-  UniqueFd write_end(ends[1]);
-  const pid_t child = ::fork();
-  if (child < 0) return {"fork", errno};
-  if (child == 0) {
-    const Refusal refusal = try_calls(privilege);
-    ::_exit(::write(write_end.get(), &refusal, sizeof refusal) == sizeof refusal ? 0 : 1);
-  }
-  write_end.reset();
-  Refusal refusal{"the child that tried died", 0};
-  Refusal heard;
-  if (::read(read_end.get(), &heard, sizeof heard) == sizeof heard) refusal = heard;
-  ::waitpid(child, nullptr, 0);
-  return refusal;
+  const SharedMemory<Refusal> refusal;
+  *refusal = {"the child that tried died", 0};
+  auto child = ChildProcess::start([&] { *refusal = try_calls(privilege); });
+  if (!child) return {"fork", errno};
+  child->wait();
+  return *refusal;
+}
+
+// "" if a scenario can be performed; otherwise why not.
+std::string try_driver(Privilege privilege) {
+  auto driver = KernelDriver::start(privilege);
+  if (!driver) return driver.error().what;
+  const Program one_step{
+      .privilege = privilege, .steps = {{.op = Mkdir{"/a"}}}, .tasks = {"A"}, .handles = {}};
+  const auto performed = driver->perform(one_step, {}, std::chrono::seconds(10));
+  if (!performed) return performed.error().what;
+  return performed->outcomes == std::vector{Outcome{}} ? "" : "a first mkdir is refused";
 }
 
 // Whether a KernelDriver of this privilege works, and if not, which call is refused.
 Check privilege_check(Privilege privilege) {
-  Check check{.name = privilege == Privilege::root ? "privilege: root" : "privilege: userns",
-              .what = "scenarios can run"};
-  if (privilege == Privilege::root && ::geteuid() != 0) {
-    check = failed(check.name, "the caller is not root");
-    check.change = "run as root";
-    return check;
+  const bool root = privilege == Privilege::root;
+  const std::string name = root ? "privilege: root" : "privilege: userns";
+  if (root && ::geteuid() != 0) {
+    return {.name = name, .ok = false, .what = "the caller is not root", .change = "run as root"};
   }
-  auto driver = KernelDriver::start(privilege);
-  if (driver) {
-    const Program one_step{.privilege = privilege,
-                           .steps = {{.op = Mkdir{"/a"}}},
-                           .tasks = {"A"},
-                           .handles = {}};
-    const auto performed = driver->perform(one_step, {}, std::chrono::seconds(10));
-    if (performed && performed->outcomes == std::vector{Outcome{}}) return check;
-    check.what = performed ? "a first mkdir is refused" : performed.error().what;
-  } else {
-    check.what = driver.error().what;
-  }
-  check.ok = false;
+  const std::string wrong = try_driver(privilege);
+  if (wrong.empty()) return {.name = name, .what = "scenarios can run"};
+  Check check{.name = name, .ok = false, .what = wrong};
   const Refusal refusal = try_in_child(privilege);
   if (refusal.call != nullptr) {
     check.call = refusal.call;
     check.error = refusal.error == 0 ? "" : errno_name(refusal.error);
     check.change = what_to_change(refusal.error);
-  } else if (privilege == Privilege::root) {
+  } else if (root) {
     check.change = "run as root of the machine's own user namespace, with every capability";
   }
   return check;
@@ -212,88 +188,86 @@ Check privilege_check(Privilege privilege) {
 // --- observers, kernel, log
 
 Check kernel_check() {
-  utsname name{};
-  ::uname(&name);
+  utsname kernel{};
+  ::uname(&kernel);
   constexpr Release oldest_tried{{6, 1, 0}};
-  if (leading_release(name.release) >= oldest_tried)
-    return {.name = "kernel", .what = name.release};
-  Check check = failed(
-      "kernel", std::string(name.release) + ": older than every kernel the model was tried on");
-  check.change = "Linux " + to_string(oldest_tried) + " or newer";
-  return check;
+  if (leading_release(kernel.release) >= oldest_tried) {
+    return {.name = "kernel", .what = kernel.release};
+  }
+  return {.name = "kernel",
+          .ok = false,
+          .what = fmt::format("{}: older than every kernel the model was tried on", kernel.release),
+          .change = "Linux " + to_string(oldest_tried) + " or newer"};
 }
 
 Check listmount_check() {
   const std::string name = "observer: listmount";
   const auto observer = Observer::make();
-  if (observer && observer->has(Source::listmount))
+  if (observer && observer->has(Source::listmount)) {
     return {.name = name, .what = "sees every mount"};
-  Check check = failed(name,
-                       "missing; only mountinfo is used, and worlds of which it may not show "
-                       "every mount are counted");
+  }
   // An empty request: EINVAL where the call exists and is allowed.
   ::syscall(SYS_listmount, nullptr, nullptr, 0UL, 0U);
-  check.call = "listmount";
-  check.error = errno == ENOSYS || errno == EPERM ? errno_name(errno) : "";
-  check.change = "Linux 6.12 or newer, and no seccomp filter against it";
-  return check;
+  return {.name = name,
+          .ok = false,
+          .what = "missing; only mountinfo is used, and worlds of which it may not show every "
+                  "mount are counted",
+          .call = "listmount",
+          .error = errno == ENOSYS || errno == EPERM ? errno_name(errno) : "",
+          .change = "Linux 6.12 or newer, and no seccomp filter against it"};
 }
 
 Check mountinfo_check() {
   const std::string name = "observer: mountinfo";
   const UniqueFd file(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
   if (file) return {.name = name, .what = "readable"};
-  Check check = failed(name, "can't be read");
-  check.call = "open /proc/self/mountinfo";
-  check.error = errno_name(errno);
-  check.change = "mount a proc filesystem at /proc";
-  return check;
+  return {.name = name,
+          .ok = false,
+          .what = "can't be read",
+          .call = "open /proc/self/mountinfo",
+          .error = errno_name(errno),
+          .change = "mount a proc filesystem at /proc"};
 }
 
 Check log_check() {
-  const std::string name = "kernel log";
   const KernelLog log = KernelLog::open();
-  if (log.readable()) return {.name = name, .what = "watched for kernel warnings"};
-  Check check = failed(name, "not watched: " + log.unreadable_because());
-  check.change = "run with CAP_SYSLOG, or sysctl -w kernel.dmesg_restrict=0";
-  return check;
+  if (log.readable()) return {.name = "kernel log", .what = "watched for kernel warnings"};
+  return {.name = "kernel log",
+          .ok = false,
+          .what = "not watched: " + log.unreadable_because(),
+          .change = "run with CAP_SYSLOG, or sysctl -w kernel.dmesg_restrict=0"};
 }
 
 // --- the answer
 
-void print_check(const Check& check, bool json) {
+// Prints it; true if it is ok.
+bool show(const Check& check, bool json) {
   if (json) {
-    Json object = Json::object({{"check", check.name}, {"ok", check.ok}, {"what", check.what}});
-    if (!check.call.empty()) object.set("call", check.call);
-    if (!check.error.empty()) object.set("errno", check.error);
-    if (!check.change.empty()) object.set("change", check.change);
+    Json object = {{"check", check.name}, {"ok", check.ok}, {"what", check.what}};
+    set(object, "call", check.call);
+    set(object, "errno", check.error);
+    set(object, "change", check.change);
     print(line(object));
-    return;
+    return check.ok;
   }
   std::string text = fmt::format("{:3} {}: {}", check.ok ? "ok" : "NO", check.name, check.what);
   if (!check.call.empty()) text += "; refused: " + check.call;
   if (!check.error.empty()) text += ": " + check.error;
   if (!check.change.empty()) text += "; to change: " + check.change;
   print(text + "\n");
+  return check.ok;
 }
 
 ExitStatus doctor(bool json) {
-  print_check(kernel_check(), json);
-  bool something_runs = false;
-  for (const Privilege privilege : {Privilege::userns, Privilege::root}) {
-    const Check check = privilege_check(privilege);
-    something_runs = something_runs || check.ok;
-    print_check(check, json);
-  }
-  const Check mountinfo = mountinfo_check();
-  something_runs = something_runs && mountinfo.ok;
-  print_check(mountinfo, json);
-  print_check(listmount_check(), json);
-  print_check(log_check(), json);
-  for (const Check& check : explanations()) print_check(check, json);
-  if (something_runs) return ExitStatus::agreed;
-  complain("nothing can run here");
-  return ExitStatus::nothing_ran;
+  show(kernel_check(), json);
+  const bool userns = show(privilege_check(Privilege::userns), json);
+  const bool root = show(privilege_check(Privilege::root), json);
+  const bool mountinfo = show(mountinfo_check(), json);
+  show(listmount_check(), json);
+  show(log_check(), json);
+  for (const Check& check : explanations()) show(check, json);
+  if ((userns || root) && mountinfo) return ExitStatus::agreed;
+  return complain("nothing can run here", ExitStatus::nothing_ran);
 }
 
 }  // namespace

@@ -6,12 +6,12 @@
 
 #include <memory>
 
+#include "check/trial/trial.h"
 #include "commands.h"
 #include "files.h"
 #include "model/apply.h"
 #include "model/world.h"
 #include "output.h"
-#include "check/trial/trial.h"
 #include "view/draw.h"
 
 namespace pivotcheck::cli {
@@ -23,13 +23,13 @@ void draw_world(const model::World& world) {
 
 // "3. pivot_root /new /old => EINVAL new-root-shared"
 std::string numbered(std::size_t number, const ScenarioStep& step, const Verdict& verdict) {
-  const std::string_view rule =
-      verdict.rule == Rule::none ? std::string_view() : info(verdict.rule).name;
-  return fmt::format("{}. {} => {}{}{}\n", number, pivotcheck::print(step.step),
-                     to_string(verdict.outcome), rule.empty() ? "" : " ", rule);
+  const std::string rule =
+      verdict.rule == Rule::none ? "" : fmt::format(" {}", info(verdict.rule).name);
+  return fmt::format("{}. {} => {}{}\n", number, pivotcheck::print(step.step),
+                     to_string(verdict.outcome), rule);
 }
 
-ExitStatus draw_scenario(const ScenarioFile& file, bool every_step) {
+void draw_scenario(const ScenarioFile& file, bool every_step) {
   const KernelTraits traits = KernelTraits::for_release(running_release());
   const Prediction all = predict(file.scenario, traits);
   if (every_step) {
@@ -46,17 +46,15 @@ ExitStatus draw_scenario(const ScenarioFile& file, bool every_step) {
     complain(fmt::format("{}: ends before step {}: {}", file.name, all.verdicts.size() + 1,
                          reason(all.stop)));
   }
-  return ExitStatus::agreed;
 }
 
 ExitStatus draw_file(const std::string& name, bool every_step) {
-  const Files files = read_files({name});
-  for (const BadFile& bad : files.bad) std::fprintf(stderr, "%s\n", to_string(bad).c_str());
-  if (!files.bad.empty()) return ExitStatus::bad_usage;
-  for (const ScenarioFile& file : files.good) {
-    if (files.good.size() > 1) print(file.name + "\n");
+  const auto files = read_scenarios({name});
+  if (!files) return ExitStatus::bad_usage;
+  for (const ScenarioFile& file : *files) {
+    if (files->size() > 1) print(file.name + "\n");
     draw_scenario(file, every_step);
-    if (files.good.size() > 1) print("\n");
+    if (files->size() > 1) print("\n");
   }
   return ExitStatus::agreed;
 }

@@ -5,15 +5,16 @@
 #include "explain/explain.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
+#include <cerrno>
 #include <iterator>
 #include <memory>
 #include <optional>
 #include <sstream>
 
+#include "base/file.h"
 #include "check/trial/trial.h"
 #include "commands.h"
 #include "explain/process_view.h"
@@ -71,11 +72,9 @@ std::string outcome_text(const explain::Possibility& one) {
 }
 
 std::string possible_text(const Answer& answer) {
-  std::string text;
-  for (const auto& one : answer.possible) {
-    text += (text.empty() ? "" : ", or ") + outcome_text(one);
-  }
-  return text;
+  std::vector<std::string> texts;
+  std::ranges::transform(answer.possible, std::back_inserter(texts), outcome_text);
+  return fmt::format("{}", fmt::join(texts, ", or "));
 }
 
 std::string headline(const ExplainOptions& options, const Answer& answer) {
@@ -101,6 +100,14 @@ std::string propagation_text(const MountView& mount) {
   return text.empty() ? "private" : text;
 }
 
+// Nothing if there are no lines.
+void print_list(std::string_view title, const std::vector<std::string>& lines,
+                std::string_view before_each = "  ") {
+  if (lines.empty()) return;
+  print(fmt::format("\n{}\n{}{}\n", title, before_each,
+                    fmt::join(lines, fmt::format("\n{}", before_each))));
+}
+
 void print_mounts(const Answer& answer) {
   if (answer.mounts.empty()) return;
   print("\nThe mounts involved, with their lines in /proc/PID/mountinfo:\n");
@@ -121,12 +128,11 @@ void print_remedies(const Answer& answer) {
       print(fmt::format("  {} {}: {}\n", errno_name(reason->error), reason->name, reason->reason));
     }
   }
-  if (!answer.commands.empty()) {
-    print(answer.conclusion == explain::Conclusion::cannot_tell
-              ? "\nTo make it succeed in every case, run in this order:\n"
-              : "\nTo make it succeed, run in this order:\n");
-    for (const std::string& command : answer.commands) print("  " + command + "\n");
-  } else if (answer.no_fix_for != nullptr) {
+  print_list(answer.conclusion == explain::Conclusion::cannot_tell
+                 ? "To make it succeed in every case, run in this order:"
+                 : "To make it succeed, run in this order:",
+             answer.commands);
+  if (answer.commands.empty() && answer.no_fix_for != nullptr) {
     print(fmt::format("\nNo command helps against {} with these arguments.\n",
                       answer.no_fix_for->name));
   }
@@ -136,22 +142,14 @@ void print_answer(const ExplainOptions& options, const ProcessView& process, con
   print(headline(options, answer));
   if (answer.first.reason != nullptr) print("\n" + reason_text(answer.first.reason) + "\n");
   if (!answer.advice.empty()) print(answer.advice + "\n");
-  if (!answer.cannot_tell.empty()) {
-    print("\nNot visible from outside:\n");
-    for (const std::string& text : answer.cannot_tell) print("  - " + text + "\n");
-    if (!process.offline && !options.try_it) {
-      print("--try finds out, in a copy of the mount namespace.\n");
-    }
+  print_list("Not visible from outside:", answer.cannot_tell, "  - ");
+  if (!answer.cannot_tell.empty() && !process.offline && !options.try_it) {
+    print("--try finds out, in a copy of the mount namespace.\n");
   }
   print_mounts(answer);
   print_remedies(answer);
-  const auto drawing = [](std::string_view title, const std::vector<std::string>& lines) {
-    if (lines.empty()) return;
-    print(fmt::format("\n{}\n", title));
-    for (const std::string& line : lines) print("  " + line + "\n");
-  };
-  drawing("Before:", answer.before);
-  drawing("After:", answer.after);
+  print_list("Before:", answer.before);
+  print_list("After:", answer.after);
   if (process.is_first_namespace && !answer.commands.empty() &&
       answer.first.reason != &explain::root_is_rootfs) {
     print(
@@ -160,40 +158,39 @@ void print_answer(const ExplainOptions& options, const ProcessView& process, con
   for (const std::string& note : process.notes) print("Note: " + note + ".\n");
 }
 
+Json json_of(const explain::InvolvedMount& mount) {
+  Json object = Json::object({{"what", mount.what}});
+  if (!mount.seen) return object;
+  const MountView& view = mount.seen->mount;
+  object["id"] = view.id;
+  object["mount_point"] = view.mount_point;
+  object["propagation"] = propagation_text(view);
+  object["line"] = mount.seen->text;
+  return object;
+}
+
 std::string json_of(const ProcessView& process, const Answer& answer) {
+  const Reason reason =
+      answer.conclusion == explain::Conclusion::refused ? answer.first.reason : nullptr;
   Json object = Json::object({{"verdict", explain::name(answer.conclusion)}});
-  const bool refused = answer.conclusion == explain::Conclusion::refused;
-  if (refused && answer.first.reason != nullptr) object.set("rule", answer.first.reason->name);
-  if (refused) object.set("errno", to_string(answer.first.outcome));
-  Json mounts = Json::empty_array();
-  for (const explain::InvolvedMount& mount : answer.mounts) {
-    Json one = Json::object({{"what", mount.what}});
-    if (mount.seen) {
-      const MountView& view = mount.seen->mount;
-      one.set("id", view.id);
-      one.set("mount_point", view.mount_point);
-      one.set("propagation", propagation_text(view));
-      one.set("line", mount.seen->text);
-    }
-    mounts.push_back(one);
+  if (reason != nullptr) object["rule"] = reason->name;
+  if (answer.conclusion == explain::Conclusion::refused) {
+    object["errno"] = to_string(answer.first.outcome);
   }
-  object.set("mounts", mounts);
-  Json further = Json::empty_array();
-  for (const Reason reason : answer.further) further.push_back(reason->name);
-  object.set("further", further);
-  object.set("commands", Json::array(answer.commands));
-  object.set("cannot_tell", Json::array(answer.cannot_tell));
+  for (const char* key : {"mounts", "further"}) object[key] = Json::array();
+  for (const auto& mount : answer.mounts) object["mounts"].push_back(json_of(mount));
+  for (const Reason further : answer.further) object["further"].push_back(further->name);
+  object["commands"] = answer.commands;
+  object["cannot_tell"] = answer.cannot_tell;
   if (answer.possible.size() > 1) {
-    Json possible = Json::empty_array();
-    for (const auto& one : answer.possible) possible.push_back(outcome_text(one));
-    object.set("possible", possible);
+    for (const auto& one : answer.possible) object["possible"].push_back(outcome_text(one));
   }
-  if (answer.first.reason != nullptr && refused) object.set("reason", answer.first.reason->reason);
-  if (!answer.advice.empty()) object.set("advice", answer.advice);
-  if (answer.no_fix_for != nullptr) object.set("unmended", answer.no_fix_for->name);
-  if (!answer.before.empty()) object.set("before", Json::array(answer.before));
-  if (!answer.after.empty()) object.set("after", Json::array(answer.after));
-  object.set("notes", Json::array(process.notes));
+  if (reason != nullptr) object["reason"] = reason->reason;
+  set(object, "advice", answer.advice);
+  if (answer.no_fix_for != nullptr) object["unmended"] = answer.no_fix_for->name;
+  if (!answer.before.empty()) object["before"] = answer.before;
+  if (!answer.after.empty()) object["after"] = answer.after;
+  object["notes"] = process.notes;
   return line(object);
 }
 
@@ -230,17 +227,12 @@ std::expected<ProcessView, std::string> offline_view(const ExplainOptions& optio
     }
     query.capabilities = *capabilities;
   }
-  std::error_code error;
-  if (std::filesystem::is_directory(options.mountinfo, error)) {
-    return std::unexpected(options.mountinfo + ": can't be read: EISDIR");
-  }
-  std::ifstream file(options.mountinfo, std::ios::binary);
-  std::ostringstream text;
-  if (file) text << file.rdbuf();
-  if (!file || file.bad()) {
+  errno = 0;
+  const std::string text = read_file(options.mountinfo);
+  if (errno != 0) {
     return std::unexpected(options.mountinfo + ": can't be read: " + errno_name(errno));
   }
-  auto process = explain::view_mountinfo(text.str(), query);
+  auto process = explain::view_mountinfo(text, query);
   if (!process) return std::unexpected(options.mountinfo + ": " + process.error());
   return process;
 }
@@ -255,21 +247,19 @@ ExitStatus status_of(const Answer& answer) {
 }
 
 ExitStatus bad_usage(const std::string& why) {
-  complain("explain: " + why);
-  return ExitStatus::bad_usage;
+  return complain("explain: " + why, ExitStatus::bad_usage);
 }
 
 // The process exists, but this caller may not look at it, or not act as it.
 ExitStatus cannot_inspect(const ExplainOptions& options, const Failure& failure) {
   if (options.json) {
-    print(line(Json::object({{"verdict", explain::name(explain::Conclusion::cannot_tell)},
-                             {"mounts", Json::empty_array()},
-                             {"further", Json::empty_array()},
-                             {"commands", Json::empty_array()},
-                             {"cannot_tell", Json::array(std::array{failure.what})}})));
+    print(line({{"verdict", explain::name(explain::Conclusion::cannot_tell)},
+                {"mounts", Json::array()},
+                {"further", Json::array()},
+                {"commands", Json::array()},
+                {"cannot_tell", Json::array({failure.what})}}));
   }
-  complain("explain: cannot tell: " + failure.what);
-  return ExitStatus::nothing_ran;
+  return complain("explain: cannot tell: " + failure.what, ExitStatus::nothing_ran);
 }
 
 // Asks the kernel, in a copy of the namespace. Its answer replaces the one of the rules.

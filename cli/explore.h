@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// explore.h: what the parent and the workers of `pivotcheck explore` share.
+// explore.h: what a run of `pivotcheck explore` is asked to do.
 //
-//     parent (explore_parent.cc)               workers (explore_worker.cc), forked
+//     parent (explore_campaign.cc)             workers, forked
 //       starts and replaces workers              take the next case number: from shared memory
 //       progress, the kernel's log      <----    figures for the summary: in shared memory
 //       prints what was found           <----    one short message for each finding: a pipe
@@ -12,76 +12,67 @@
 // Case N of seed S is the same scenario whichever worker runs it, and whatever ran before it.
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "check/gen/scenario_generator.h"
-#include "check/gen/coverage_stats.h"
-#include "scenario/scenario.h"
+#include "base/release.h"
 #include "check/trial/campaign.h"
-#include "check/trial/trial.h"
+#include "model/traits.h"
+#include "op/privilege.h"
 #include "options/options.h"
 
 namespace pivotcheck::cli {
 
-struct FuzzerOptions;  // explore_fuzzers.h
-
-inline constexpr std::uint64_t no_case = UINT64_MAX;
-inline constexpr std::size_t recent_cases = 4096;  // per worker: more than it can do in a second
-
-// What the cases of a run are made from.
-struct CaseSource {
-  std::uint64_t seed = 0;
-  std::vector<Privilege> privileges;  // case N has the one at N modulo their number
-  KernelTraits traits;
-  bool recipes = true;
-
-  [[nodiscard]] Prediction make(std::uint64_t number) const;
-};
-
-struct RecentCase {
-  std::atomic<std::uint64_t> number{no_case};
-  std::atomic<std::int64_t> finished_ms{0};
-};
-
-// Written by one worker; the parent may see slightly stale values.
-struct Slot {
-  std::atomic<std::uint64_t> current{no_case};
-  std::atomic<std::int64_t> alive_ms{0};  // when it last made progress
-  Counts counts;
-  std::array<RecentCase, recent_cases> recent{};
-  std::atomic<std::uint64_t> finished{0};  // how many entries of `recent` were ever written
-};
-
-struct Shared {
-  std::atomic<std::uint64_t> next_case{0};
+struct Libfuzzer {
+  std::string target;   // the program; "": this engine is not wanted
+  std::string build;    // a shell command that builds it first; "": it is there
+  std::string missing;  // why libFuzzer does not run, though it is wanted; "": it does
+  std::string corpus;
+  std::string seeds;
+  std::uint64_t percent = 0;  // of the jobs
 };
 
 struct ExploreJob {
-  CaseSource source;
-  std::uint64_t cases_max = no_case;
-  std::string artifacts;
-  std::string release;  // of the kernel, as uname has it
-};
+  // --- as the command line has it; explore() completes it
 
-struct ExploreLimits {
   // Counted from the first case of the engine that starts last, so that each engine has them.
   std::optional<std::uint64_t> seconds;
-  bool has_cases = false;    // ends when the random scenarios are used up (ExploreJob::cases_max)
+  std::optional<std::uint64_t> cases;  // random ones; the run ends when they are used up
+  std::optional<std::uint64_t> jobs;
+  std::optional<std::uint64_t> seed;
+  std::string privilege;  // userns, root, both; "": whatever runs here
+  std::string artifacts = "artifacts";
   bool until_found = false;  // ends after the first disagreement
+  bool no_recipes = false;
+  Libfuzzer libfuzzer = {};
+
+  // --- what explore() finds out
+
+  std::vector<Privilege> privileges = {};  // case N has the one at N modulo their number
+  KernelTraits traits = {};
+  std::size_t random_jobs = 0;
+  std::size_t fuzzer_jobs = 0;
 };
 
-// The parent (explore_parent.cc): starts the processes of both engines, watches them and the
-// kernel's log until the time is up, and prints their findings and the summary. `jobs`: how many
-// workers run random scenarios.
-ExitStatus run_explore(const ExploreLimits& limits, ExploreJob job, std::size_t jobs,
-                       FuzzerOptions fuzzers);
+// What one of the two engines did.
+struct Engine {
+  Counts counts;
+  std::size_t jobs;
+  double seconds;
+  double cpu_seconds;  // of its processes that ended
+};
 
-// A worker, in the forked process. Returns when there is nothing left to do.
-void work(const ExploreJob& job, Shared& shared, Findings& findings, Slot& slot, int pipe);
+// Figures as text (explore_summary.cc): one line of progress; and for the summary, with a line
+// "key: value" for each figure, or one line for each engine.
+std::string progress_line(double seconds, const Counts& counts, const Release& release);
+std::string figures(double seconds, const Counts& counts, const Release& release);
+std::string engine_line(std::string_view key, const Engine& engine);
+
+// Starts the processes of both engines, watches them and the kernel's log until the time is up, and
+// prints their findings and the summary.
+ExitStatus run_campaign(const ExploreJob& job);
 
 }  // namespace pivotcheck::cli

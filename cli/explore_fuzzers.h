@@ -18,77 +18,67 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/unique_fd.h"
 #include "check/trial/campaign.h"
-#include "corpus_folder.h"
-#include "shared_memory.h"
+#include "explore.h"
 #include "supervisor.h"
 
 namespace pivotcheck::cli {
-
-struct FuzzerOptions {
-  std::string target;   // the program
-  std::string build;    // a shell command that builds it first; "": it is there
-  std::string missing;  // why libFuzzer does not run, though it is wanted; "": it does
-  std::string corpus;
-  std::string seeds;
-  std::string artifacts;
-  std::string privilege;  // userns, root, both: what may be run here
-  std::uint64_t seed = 0;
-  std::size_t jobs = 0;  // 0: this engine is not wanted
-  bool recipes = true;   // false: its mutator inserts none
-};
 
 class Fuzzers {
  public:
   using OnFailure = std::function<void(const std::string& what)>;
 
   // `failed` is called with whatever goes wrong, one line each.
-  Fuzzers(FuzzerOptions options, SharedMemory<Findings>& findings, int pipe, OnFailure failed);
+  Fuzzers(const ExploreJob& job, SharedMemory<Findings>& findings, int pipe, OnFailure failed);
 
   void start();
   bool poll();  // false when no process is left
   void stop_building();
   void kill_rest();
-  Reduced reduce(std::int64_t deadline_ms);  // after all have ended
+  void reduce(std::int64_t deadline_ms);  // after all have ended
 
   [[nodiscard]] bool is_building() const { return build_.pid() > 0; }
   [[nodiscard]] std::int64_t started_ms() const { return started_ms_; }  // 0: not yet
-  [[nodiscard]] const std::string& missing() const { return options_.missing; }
-  [[nodiscard]] std::size_t jobs() const { return options_.jobs; }
+  [[nodiscard]] const std::string& missing() const { return missing_; }
+  [[nodiscard]] std::size_t jobs() const { return jobs_; }
   [[nodiscard]] Counts counts() const;
   [[nodiscard]] double cpu_seconds() const { return processes_ ? processes_->cpu_seconds() : 0; }
+  // Its lines in the summary.
+  [[nodiscard]] std::string corpus_summary() const;
   // Writes what was tried since then as files.
   std::uint64_t keep_recent(const std::string& folder, std::int64_t since_ms) const;
 
  private:
   struct Process {
     SharedMemory<FuzzerSlot> slot;
-    UniqueFd messages;  // a file in memory: what libFuzzer prints
+    UniqueFd messages = memory_file();  // what libFuzzer prints
   };
 
   void start_build();
   void finish_build(int wait_status);
   void start_processes();
   [[noreturn]] void exec_target(std::size_t i) const;
-  void report_lost(std::size_t i, const std::string& how);
+  void report_lost(Process& process, const std::string& how);
 
-  FuzzerOptions options_;
+  const ExploreJob& job_;
+  std::size_t jobs_;     // 0: this engine is not wanted, or has no corpus
+  std::string missing_;  // why it does not run, though it is wanted
   SharedMemory<Findings>& findings_;
   int pipe_;
   OnFailure failed_;
   ChildProcess build_;
-  UniqueFd build_messages_;
-  std::vector<std::unique_ptr<Process>> slots_;
+  UniqueFd build_messages_ = memory_file();
+  std::deque<Process> slots_;
   std::optional<Supervisor> processes_;
   std::int64_t started_ms_ = 0;
   int losses_ = 0;
+  std::uint64_t features_ = 0;  // of the corpus, as libFuzzer counts them
 };
 
 }  // namespace pivotcheck::cli

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// explore_summary.cc: figures made into text.
-#include "explore_summary.h"
-
+// explore_summary.cc: figures of `pivotcheck explore`, made into text.
 #include <algorithm>
 
 #include <fmt/format.h>
 
-#include "corpus_folder.h"
+#include "explore.h"
 #include "model/rules.h"
 
 namespace pivotcheck::cli {
@@ -36,28 +34,6 @@ std::string success_of_verbs(const gen::CoverageStats& stats) {
   return text + "\n";
 }
 
-std::string engine_line(std::string_view key, const EngineResult& engine) {
-  const gen::CoverageStats& stats = engine.counts.stats;
-  return fmt::format(
-      "{}: {} cases, {} steps, {} rules, {} disagreements in {:.1f} s on {} jobs, "
-      "{:.1f} s of CPU\n",
-      key, stats.scenarios, stats.steps, stats.rules_reached(), engine.counts.disagreements,
-      engine.seconds, engine.jobs, engine.cpu_seconds);
-}
-
-// What each engine did, if both were wanted.
-std::string engines(const ExploreResult& result) {
-  if (!result.libfuzzer && result.libfuzzer_missing.empty()) return "";
-  const std::string text = engine_line("road_seeded", result.random);
-  if (!result.libfuzzer) {
-    return text + "road_libfuzzer: not run, " + result.libfuzzer_missing + "\n";
-  }
-  const CorpusFolder corpus = read_corpus(result.corpus);
-  return text + engine_line("road_libfuzzer", *result.libfuzzer) +
-         fmt::format("corpus: {}\ncorpus_files: {}\nfeatures: {}\n", result.corpus,
-                     corpus.good.size() + corpus.bad.size(), result.features);
-}
-
 }  // namespace
 
 std::string progress_line(double seconds, const Counts& counts, const Release& release) {
@@ -70,40 +46,44 @@ std::string progress_line(double seconds, const Counts& counts, const Release& r
       counts.disagreements, counts.not_run);
 }
 
-std::string summary(const ExploreResult& result) {
-  const Counts& counts = result.total;
+std::string figures(double seconds, const Counts& counts, const Release& release) {
   const gen::CoverageStats& stats = counts.stats;
-  std::string text = rules_not_reached(stats, result.release);
-  const auto line = [&](std::string_view key, const auto& value) {
-    text += fmt::format("{}: {}\n", key, value);
-  };
-  const auto decimal = [&](std::string_view key, double value) {
-    text += fmt::format("{}: {:.1f}\n", key, value);
-  };
-  line("cases", stats.scenarios);
-  decimal("cases_per_second", per_second(stats.scenarios, result.seconds));
-  line("steps", stats.steps);
-  decimal("steps_ok_percent", stats.percent_of_steps(stats.steps_ok));
-  decimal("scenarios_pivot_percent", stats.percent_of_scenarios(stats.with_pivot));
-  decimal("scenarios_attached_pivot_percent",
-          stats.percent_of_scenarios(stats.with_attached_pivot));
-  decimal("scenarios_two_tasks_percent", stats.percent_of_scenarios(stats.with_two_tasks));
-  decimal("scenarios_two_namespaces_percent",
-          stats.percent_of_scenarios(stats.with_two_namespaces));
-  decimal("scenarios_userns_percent", stats.percent_of_scenarios(stats.with_user_namespace));
-  line("rules_reached",
-       fmt::format("{}/{}", stats.rules_reached(), gen::rules_shown_by(result.release)));
-  text += success_of_verbs(stats);
-  line("observers_cross_checked", counts.cross_checked);
-  line("mountinfo_incomplete", counts.mountinfo_incomplete);
-  line("state_unseen", counts.state_unseen);
-  line("refused_by_chance", counts.chance_refusals);
-  line("kernel_log_alarms", result.kernel_warnings);
-  line("disagreements", counts.disagreements);
-  line("not_run", counts.not_run);
-  line("seed", result.seed);
-  line("artifacts", result.artifacts);
-  return text + engines(result);
+  return rules_not_reached(stats, release) +
+         fmt::format(
+             "cases: {}\n"
+             "cases_per_second: {:.1f}\n"
+             "steps: {}\n"
+             "steps_ok_percent: {:.1f}\n"
+             "scenarios_pivot_percent: {:.1f}\n"
+             "scenarios_attached_pivot_percent: {:.1f}\n"
+             "scenarios_two_tasks_percent: {:.1f}\n"
+             "scenarios_two_namespaces_percent: {:.1f}\n"
+             "scenarios_userns_percent: {:.1f}\n"
+             "rules_reached: {}/{}\n",
+             stats.scenarios, per_second(stats.scenarios, seconds), stats.steps,
+             stats.percent_of_steps(stats.steps_ok), stats.percent_of_scenarios(stats.with_pivot),
+             stats.percent_of_scenarios(stats.with_attached_pivot),
+             stats.percent_of_scenarios(stats.with_two_tasks),
+             stats.percent_of_scenarios(stats.with_two_namespaces),
+             stats.percent_of_scenarios(stats.with_user_namespace), stats.rules_reached(),
+             gen::rules_shown_by(release)) +
+         success_of_verbs(stats) +
+         fmt::format(
+             "observers_cross_checked: {}\n"
+             "mountinfo_incomplete: {}\n"
+             "state_unseen: {}\n"
+             "refused_by_chance: {}\n",
+             counts.cross_checked, counts.mountinfo_incomplete, counts.state_unseen,
+             counts.chance_refusals);
+}
+
+std::string engine_line(std::string_view key, const Engine& engine) {
+  const gen::CoverageStats& stats = engine.counts.stats;
+  return fmt::format(
+      "{}: {} cases, {} steps, {} rules, {} disagreements in {:.1f} s on {} jobs, "
+      "{:.1f} s of CPU\n",
+      key, stats.scenarios, stats.steps, stats.rules_reached(), engine.counts.disagreements,
+      engine.seconds, engine.jobs, engine.cpu_seconds);
 }
 
 }  // namespace pivotcheck::cli

@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 // No scenario is anywhere near; a device that never ends must not fill the memory.
 constexpr std::size_t file_bytes_max = 64UL << 20;
 
-std::expected<std::string, std::string> read_file(const std::string& name) {
+std::expected<std::string, std::string> read_text(const std::string& name) {
   const UniqueFd file(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!file) return std::unexpected("can't be opened: " + errno_name(errno));
   std::string text;
@@ -42,19 +42,11 @@ std::expected<std::string, std::string> read_file(const std::string& name) {
 }
 
 void add_file(Files& files, const std::string& name) {
-  const auto text = read_file(name);
-  if (!text) {
-    files.bad.push_back({.name = name, .line = 0, .column = 0, .what = text.error()});
-    return;
-  }
+  const auto text = read_text(name);
+  if (!text) return files.bad.push_back({name, {.what = text.error()}});
   auto scenario = parse(*text);
-  if (!scenario) {
-    const ParseError& error = scenario.error();
-    files.bad.push_back(
-        {.name = name, .line = error.line, .column = error.column, .what = error.what});
-    return;
-  }
-  files.good.push_back({.name = name, .scenario = std::move(*scenario)});
+  if (!scenario) return files.bad.push_back({name, scenario.error()});
+  files.good.push_back({name, std::move(*scenario)});
 }
 
 void add_folder(Files& files, const std::string& name) {
@@ -66,21 +58,15 @@ void add_folder(Files& files, const std::string& name) {
       found.push_back(entry->path().native());
     }
   }
-  if (error) {
-    files.bad.push_back({.name = name,
-                         .line = 0,
-                         .column = 0,
-                         .what = "can't be read: " + errno_name(error.value())});
-    return;
-  }
-  if (found.empty()) {
-    files.bad.push_back({.name = name, .line = 0, .column = 0, .what = "it has no *.scn file"});
-    return;
-  }
+  const auto bad = [&](const std::string& file, const std::string& what) {
+    files.bad.push_back({file, {.what = what}});
+  };
+  if (error) return bad(name, "can't be read: " + errno_name(error.value()));
+  if (found.empty()) return bad(name, "it has no *.scn file");
   std::ranges::sort(found);
   for (const std::string& file : found) {
     if (fs::is_other(file, error)) {  // opening a pipe would wait for its other end
-      files.bad.push_back({.name = file, .line = 0, .column = 0, .what = "is no regular file"});
+      bad(file, "is no regular file");
     } else {
       add_file(files, file);
     }
@@ -89,9 +75,17 @@ void add_folder(Files& files, const std::string& name) {
 
 }  // namespace
 
-std::string to_string(const BadFile& bad) {
-  if (bad.line == 0) return fmt::format("{}: {}", bad.name, bad.what);
-  return fmt::format("{}:{}:{}: {}", bad.name, bad.line, bad.column, bad.what);
+void report_bad(const BadFile& bad) {
+  const auto& [line, column, what] = bad.error;
+  const std::string place = line == 0 ? "" : fmt::format(":{}:{}", line, column);
+  fmt::print(stderr, "{}{}: {}\n", bad.name, place, what);
+}
+
+std::optional<std::vector<ScenarioFile>> read_scenarios(const std::vector<std::string>& arguments) {
+  Files files = read_files(arguments);
+  for (const BadFile& bad : files.bad) report_bad(bad);
+  if (!files.bad.empty()) return std::nullopt;
+  return std::move(files.good);
 }
 
 Files read_files(const std::vector<std::string>& arguments) {

@@ -2,11 +2,37 @@
 // main.cc: the table of contents of the command.
 #include <cstdio>
 #include <exception>
+#include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/log.h"
 #include "commands.h"
+#include "commit.h"
 #include "output.h"
+
+namespace pivotcheck::cli {
+namespace {
+
+// In the list of subcommands, and after options of pivotcheck itself (pivotcheck --verbose switch).
+CommandSpec switch_command() {
+  auto rest = std::make_shared<std::vector<std::string>>();
+  const auto run = [rest] {
+    std::string name = "switch";
+    std::vector<char*> words{name.data()};
+    for (std::string& word : *rest) words.push_back(word.data());
+    words.push_back(nullptr);
+    return static_cast<ExitStatus>(run_switch(static_cast<int>(words.size()) - 1, words.data()));
+  };
+  return {.name = "switch",
+          .summary = "Run a command in a new root, by any of the strategies (see switch --help)",
+          .run = run,
+          .rest = rest.get()};
+}
+
+}  // namespace
+}  // namespace pivotcheck::cli
 
 int main(int argc, char** argv) {
   namespace cli = pivotcheck::cli;
@@ -22,7 +48,7 @@ int main(int argc, char** argv) {
             "the running kernel",
         .options = {{"-v,--verbose", &pivotcheck::log_is_verbose,
                      "say more on standard error about what is done"}},
-        .version = cli::version_text(),
+        .version = "pivotcheck " PIVOTCHECK_VERSION " (commit " PIVOTCHECK_COMMIT ")",
         .subcommands = {
             cli::run_command(),         // replay scenarios: kernel against model
             cli::explore_command(),     // make up scenarios and do the same

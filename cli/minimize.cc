@@ -9,12 +9,12 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
+#include "check/trial/minimize.h"
+#include "check/trial/report.h"
 #include "commands.h"
 #include "files.h"
 #include "op/outcome.h"
 #include "output.h"
-#include "check/trial/minimize.h"
-#include "check/trial/report.h"
 
 namespace pivotcheck::cli {
 namespace {
@@ -37,9 +37,10 @@ ExitStatus status_of(const TrialResult& result) {
 
 ExitStatus nothing_to_minimize(const ScenarioFile& file, const TrialResult& result) {
   const bool agrees = result.kind == TrialResult::Kind::agree;
-  complain(fmt::format("{}: nothing to minimize: {}{}", file.name, headline(file.scenario, result),
-                       agrees ? ", and no outcome is stated" : ""));
-  return status_of(result);
+  return complain(
+      fmt::format("{}: nothing to minimize: {}{}", file.name, headline(file.scenario, result),
+                  agrees ? ", and no outcome is stated" : ""),
+      status_of(result));
 }
 
 Minimized minimize_with_progress(Trial& trial, const ScenarioFile& file, const TrialResult& whole) {
@@ -53,19 +54,14 @@ Minimized minimize_with_progress(Trial& trial, const ScenarioFile& file, const T
 }
 
 ExitStatus minimize_file(const MinimizeCommand& command) {
-  const Files files = read_files({command.file});
-  for (const BadFile& bad : files.bad) std::fprintf(stderr, "%s\n", to_string(bad).c_str());
-  if (!files.bad.empty()) return ExitStatus::bad_usage;
-  if (files.good.size() != 1) {
-    complain(command.file + ": one scenario is minimized at a time");
-    return ExitStatus::bad_usage;
+  const auto files = read_scenarios({command.file});
+  if (!files) return ExitStatus::bad_usage;
+  if (files->size() != 1) {
+    return complain(command.file + ": one scenario is minimized at a time", ExitStatus::bad_usage);
   }
-  const ScenarioFile& file = files.good.front();
+  const ScenarioFile& file = files->front();
   auto trial = Trial::make();
-  if (!trial) {
-    complain(trial.error().what);
-    return ExitStatus::nothing_ran;
-  }
+  if (!trial) return complain(trial.error().what, ExitStatus::nothing_ran);
   const TrialResult whole = trial->run(file.scenario);
   if (!can_minimize(file.scenario, whole)) return nothing_to_minimize(file, whole);
   const Minimized minimized = minimize_with_progress(*trial, file, whole);
@@ -76,8 +72,8 @@ ExitStatus minimize_file(const MinimizeCommand& command) {
   } else if (write_file(command.output, text)) {
     print(fmt::format("{}: {}\n", command.output, removed));
   } else {
-    complain(fmt::format("{} can't be written: {}", command.output, errno_name(errno)));
-    return ExitStatus::harness;
+    return complain(fmt::format("{} can't be written: {}", command.output, errno_name(errno)),
+                    ExitStatus::harness);
   }
   return status_of(minimized.result);
 }

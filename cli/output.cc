@@ -28,9 +28,10 @@ void flush() {
   if (std::fflush(stdout) != 0 && output_error == 0) output_error = errno;
 }
 
-void complain(std::string_view text) {
+ExitStatus complain(std::string_view text, ExitStatus status) {
   flush();
   std::fprintf(stderr, "pivotcheck: %.*s\n", static_cast<int>(text.size()), text.data());
+  return status;
 }
 
 ExitStatus finish_output(ExitStatus status) {

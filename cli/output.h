@@ -16,8 +16,8 @@ void print(std::string_view text);
 // Writes out what was printed; an error is remembered. Called before a fork, so that the child does
 // not write it again.
 void flush();
-// "pivotcheck: TEXT" and a line break, to standard error.
-void complain(std::string_view text);
+// "pivotcheck: TEXT" and a line break, to standard error. Returns the status, for a `return`.
+ExitStatus complain(std::string_view text, ExitStatus status = {});
 
 // Flushes standard output. If results could not be written, one line says so, and the exit status
 // is that of a harness failure; a disagreement keeps its own.

@@ -24,12 +24,12 @@ ExitStatus rules(bool json) {
   for (const RuleInfo& rule : rule_table()) {
     const std::string error = errno_name(rule.error);
     if (json) {
-      print(line(Json::object({{"name", rule.name},
-                               {"syscall", to_string(rule.calls)},
-                               {"errno", error},
-                               {"reason", rule.reason},
-                               {"source", to_string(rule.source)},
-                               {"since", since_text(rule)}})));
+      print(line({{"name", rule.name},
+                  {"syscall", to_string(rule.calls)},
+                  {"errno", error},
+                  {"reason", rule.reason},
+                  {"source", to_string(rule.source)},
+                  {"since", since_text(rule)}}));
     } else {
       print(fmt::format("{:{}}  {:{}}  {:12}  {} [{}; since: {}]\n", rule.name, name_width,
                         to_string(rule.calls), call_width, error, rule.reason,

@@ -5,9 +5,22 @@
 //     read and parse all files         if one is malformed: exit status 2, and nothing is run
 //     a Trial for each                 in this process, or in --jobs worker processes
 //     print in the order of the files  text or --json; the summary goes to standard error
+//
+// Each worker is a forked process with a Trial of its own:
+//
+//     parent  <-- one pipe: a Frame for each file --  worker: file 0, file 2, file 3 ...
+//             <-- a file in memory: the texts     --  worker: file 1, file 4 ...
+//
+// A worker that is free takes the next file's number from shared memory. One that dies loses the
+// file it was at; the others go on.
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
-#include <chrono>
+#include <atomic>
+#include <cerrno>
 #include <deque>
 #include <map>
 #include <memory>
@@ -16,19 +29,23 @@
 
 #include <fmt/format.h>
 
-#include "commands.h"
-#include "files.h"
-#include "json.h"
-#include "output.h"
+#include "base/clock.h"
+#include "base/unique_fd.h"
 #include "check/trial/kernel_log.h"
 #include "check/trial/report.h"
 #include "check/trial/trial.h"
-#include "workers.h"
+#include "commands.h"
+#include "files.h"
+#include "json.h"
+#include "op/outcome.h"
+#include "output.h"
+#include "supervisor.h"
 
 namespace pivotcheck::cli {
 namespace {
 
 constexpr std::size_t jobs_max = 1024;
+constexpr int idle_interval_ms = 200;
 
 struct RunOptions {
   std::vector<std::string> paths;
@@ -36,6 +53,27 @@ struct RunOptions {
   bool every_step = false;
   bool json = false;
 };
+
+std::string json_line(const std::string& file, const TrialResult& result) {
+  Json object = {{"file", file}, {"result", name(result.kind)}, {"steps", result.steps}};
+  if (result.step != 0) object["step"] = result.step;
+  if (result.kernel) object["kernel"] = to_string(*result.kernel);
+  if (result.model) object["model"] = to_string(*result.model);
+  if (result.rule != Rule::none) object["rule"] = info(result.rule).name;
+  if (!result.differences.empty()) object["differences"] = result.differences;
+  set(object, "reason", result.reason);
+  return line(object);
+}
+
+std::string json_line(const BadFile& bad) {
+  Json object = {{"file", bad.name}, {"result", "invalid"}, {"steps", 0}};
+  if (bad.error.line != 0) {
+    object["line"] = bad.error.line;
+    object["column"] = bad.error.column;
+  }
+  object["reason"] = bad.error.what;
+  return line(object);
+}
 
 std::string text_of(const ScenarioFile& file, const TrialResult& result) {
   using enum TrialResult::Kind;
@@ -49,9 +87,9 @@ std::string text_of(const ScenarioFile& file, const TrialResult& result) {
 class LogWatch {
  public:
   void finished(const std::string& file) {
-    const auto now = Clock::now();
+    const std::int64_t now = now_ms();
     recent_.emplace_back(now, file);
-    while (now - recent_.front().first > std::chrono::seconds(1)) recent_.pop_front();
+    while (now - recent_.front().first > 1000) recent_.pop_front();
     check();
   }
 
@@ -71,10 +109,36 @@ class LogWatch {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
   KernelLog log_ = KernelLog::open();
-  std::deque<std::pair<Clock::time_point, std::string>> recent_;
+  std::deque<std::pair<std::int64_t, std::string>> recent_;  // when it finished
   bool has_warned_ = false;
+};
+
+// What became of a file, as far as the summary and the exit status need it.
+struct Finished {
+  struct Facts {
+    TrialResult::Kind kind;
+    bool cannot_run;
+    bool state_unseen;
+  };
+  Facts facts;
+  std::string text;    // what to print
+  std::string reason;  // of a file that was skipped or failed
+};
+
+// The same in the pipe; its texts are in the file in memory, one after the other.
+struct Frame {
+  std::size_t item;
+  Finished::Facts facts;
+  std::size_t text_at;
+  std::size_t text_bytes;
+  std::size_t reason_bytes;
+};
+
+// Of all workers.
+struct Shared {
+  std::atomic<std::size_t> next_item{0};
+  std::atomic<std::size_t> texts_end{0};
 };
 
 class Run {
@@ -85,12 +149,16 @@ class Run {
   ExitStatus run();
 
  private:
-  Perform make_perform() const;
-  Finished perform(Trial& trial, const ScenarioFile& file) const;
+  [[nodiscard]] Finished finished(std::size_t item, const TrialResult& result) const;
+  [[nodiscard]] Finished not_performed(std::size_t item, TrialResult::Kind kind,
+                                       const std::string& reason) const;
+  Finished perform(Expected<Trial>& trial, std::size_t item) const;
+  void work(Shared& shared, int texts, int pipe) const;
+  Expected<void> run_in_workers(std::size_t jobs);
+  void receive(int pipe, int texts);
   void accept(std::size_t item, Finished finished);
   void print_in_order();
   void probe();
-  void report_lost();
   void show_progress();
   [[nodiscard]] int count(TrialResult::Kind kind) const {
     const auto found = counts_.find(kind);
@@ -110,51 +178,98 @@ class Run {
   Progress progress_;
 };
 
-Finished Run::perform(Trial& trial, const ScenarioFile& file) const {
-  const TrialResult result = trial.run(file.scenario, {.every_step = options_.every_step});
-  return {.kind = result.kind,
-          .cannot_run = result.cannot_run,
-          .state_unseen = result.state_unseen,
+Finished Run::finished(std::size_t item, const TrialResult& result) const {
+  const ScenarioFile& file = files_[item];
+  return {.facts = {result.kind, result.cannot_run, result.state_unseen},
           .text = options_.json ? json_line(file.name, result) : text_of(file, result),
           .reason = result.reason};
 }
 
-// Makes what one process needs: a Trial, or the reason why there is none.
-Perform Run::make_perform() const {
-  auto trial = std::make_shared<Expected<Trial>>(Trial::make());
-  return [this, trial](std::size_t item) {
-    if (*trial) return perform(**trial, files_[item]);
-    TrialResult none;
-    none.kind = TrialResult::Kind::skipped;
-    none.cannot_run = true;
-    none.reason = trial->error().what;
-    return Finished{
-        .kind = none.kind,
-        .cannot_run = true,
-        .state_unseen = false,
-        .text = options_.json ? json_line(files_[item].name, none) : text_of(files_[item], none),
-        .reason = none.reason};
-  };
+Finished Run::not_performed(std::size_t item, TrialResult::Kind kind,
+                            const std::string& reason) const {
+  TrialResult result;
+  result.kind = kind;
+  result.cannot_run = kind == TrialResult::Kind::skipped;
+  result.reason = reason;
+  return finished(item, result);
 }
+
+// `trial`: that of this process, or the reason why there is none.
+Finished Run::perform(Expected<Trial>& trial, std::size_t item) const {
+  if (!trial) return not_performed(item, TrialResult::Kind::skipped, trial.error().what);
+  return finished(item, trial->run(files_[item].scenario, {.every_step = options_.every_step}));
+}
+
+// --- worker processes
+
+void Run::work(Shared& shared, int texts, int pipe) const {
+  Expected<Trial> trial = Trial::make();
+  for (std::size_t item = shared.next_item++; item < files_.size(); item = shared.next_item++) {
+    const Finished one = perform(trial, item);
+    const std::string both = one.text + one.reason;
+    const Frame frame{.item = item,
+                      .facts = one.facts,
+                      .text_at = shared.texts_end.fetch_add(both.size()),
+                      .text_bytes = one.text.size(),
+                      .reason_bytes = one.reason.size()};
+    if (::pwrite(texts, both.data(), both.size(), static_cast<off_t>(frame.text_at)) !=
+            std::ssize(both) ||
+        ::write(pipe, &frame, sizeof frame) != sizeof frame) {
+      return;
+    }
+  }
+}
+
+// Until all workers have ended: then nobody has the other end of the pipe.
+void Run::receive(int pipe, int texts) {
+  for (;; show_progress()) {
+    pollfd waiting{pipe, POLLIN, 0};
+    if (::poll(&waiting, 1, idle_interval_ms) <= 0) continue;
+    Frame frame{};
+    const ssize_t count = ::read(pipe, &frame, sizeof frame);
+    if (count < 0 && errno == EINTR) continue;
+    if (count != sizeof frame) return;
+    std::string text(frame.text_bytes + frame.reason_bytes, '\0');
+    (void)!::pread(texts, text.data(), text.size(), static_cast<off_t>(frame.text_at));
+    accept(frame.item,
+           {frame.facts, text.substr(0, frame.text_bytes), text.substr(frame.text_bytes)});
+  }
+}
+
+Expected<void> Run::run_in_workers(std::size_t jobs) {
+  const SharedMemory<Shared> shared;
+  const UniqueFd texts = memory_file();
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail("pipe2: " + errno_name(errno));
+  const UniqueFd read_end(ends[0]);
+  UniqueFd write_end(ends[1]);
+  std::vector<ChildProcess> workers;
+  for (std::size_t i = 0; i < jobs; ++i) {
+    auto worker = ChildProcess::start([&] { work(*shared, texts.get(), write_end.get()); });
+    // With fewer workers than wanted it goes on, but not with none.
+    if (!worker && workers.empty()) return std::unexpected(worker.error());
+    if (worker) workers.push_back(std::move(*worker));
+  }
+  write_end.reset();
+  receive(read_end.get(), texts.get());
+  for (ChildProcess& worker : workers) worker.wait();
+  return {};
+}
+
+// --- results
 
 // A scenario is skipped because this machine can't run it only if none of its privilege has run.
 void Run::accept(std::size_t item, Finished finished) {
+  using enum TrialResult::Kind;
   const ScenarioFile& file = files_[item];
   bool& runs_here = runs_here_[static_cast<std::size_t>(file.scenario.effective_privilege())];
-  if (finished.cannot_run && runs_here) {
-    TrialResult failed;
-    failed.kind = TrialResult::Kind::failed;
-    failed.reason = finished.reason;
-    finished = {.kind = failed.kind,
-                .cannot_run = false,
-                .state_unseen = false,
-                .text = options_.json ? json_line(file.name, failed) : text_of(file, failed),
-                .reason = failed.reason};
+  if (finished.facts.cannot_run && runs_here) {
+    finished = not_performed(item, failed, finished.reason);
   }
-  if (finished.kind != TrialResult::Kind::skipped) runs_here = true;
-  if (finished.kind == TrialResult::Kind::skipped) ++reasons_[finished.reason];
-  ++counts_[finished.kind];
-  if (finished.state_unseen) ++state_unseen_;
+  if (finished.facts.kind == skipped) ++reasons_[finished.reason];
+  if (finished.facts.kind != skipped) runs_here = true;
+  ++counts_[finished.facts.kind];
+  if (finished.facts.state_unseen) ++state_unseen_;
   waiting_[item] = std::move(finished);
   print_in_order();
   log_.finished(file.name);
@@ -179,21 +294,6 @@ void Run::probe() {
   }
 }
 
-void Run::report_lost() {
-  for (std::size_t item = 0; item < files_.size(); ++item) {
-    if (waiting_[item]) continue;
-    TrialResult lost;
-    lost.kind = TrialResult::Kind::failed;
-    lost.reason = "the worker process that ran it died";
-    accept(item, {.kind = lost.kind,
-                  .cannot_run = false,
-                  .state_unseen = false,
-                  .text = options_.json ? json_line(files_[item].name, lost)
-                                        : text_of(files_[item], lost),
-                  .reason = lost.reason});
-  }
-}
-
 void Run::show_progress() {
   log_.check();
   if (!progress_.is_due()) return;
@@ -206,23 +306,20 @@ void Run::show_progress() {
 ExitStatus Run::run() {
   const std::size_t jobs = std::min<std::size_t>(options_.jobs, files_.size());
   if (jobs <= 1) {
-    const Perform perform_one = make_perform();
+    Expected<Trial> trial = Trial::make();
     for (std::size_t item = 0; item < files_.size(); ++item) {
-      accept(item, perform_one(item));
+      accept(item, perform(trial, item));
       show_progress();
     }
     return summary();
   }
   probe();
-  const auto result = run_in_workers({
-      .jobs = jobs,
-      .count = files_.size(),
-      .make_perform = [this] { return make_perform(); },
-      .done = [this](std::size_t item, Finished one) { accept(item, std::move(one)); },
-      .idle = [this] { show_progress(); },
-  });
-  if (!result) complain(result.error().what);
-  report_lost();
+  if (const auto result = run_in_workers(jobs); !result) complain(result.error().what);
+  for (std::size_t item = 0; item < files_.size(); ++item) {
+    if (waiting_[item]) continue;
+    accept(item,
+           not_performed(item, TrialResult::Kind::failed, "the worker process that ran it died"));
+  }
   return summary();
 }
 
@@ -242,20 +339,20 @@ ExitStatus Run::summary() {
   if (count(disagree) + count(unmet) > 0) return ExitStatus::disagreed;
   if (count(failed) > 0 || log_.has_warned()) return ExitStatus::harness;
   if (count(agree) == 0) {
-    complain("nothing ran, so nothing is known (see pivotcheck doctor)");
-    return ExitStatus::nothing_ran;
+    return complain("nothing ran, so nothing is known (see pivotcheck doctor)",
+                    ExitStatus::nothing_ran);
   }
   return ExitStatus::agreed;
 }
 
 ExitStatus run(const RunOptions& options) {
   Files files = read_files(options.paths);
-  if (files.bad.empty()) return Run(options, std::move(files.good)).run();
   for (const BadFile& bad : files.bad) {
     if (options.json) print(json_line(bad));
-    std::fprintf(stderr, "%s\n", to_string(bad).c_str());
+    report_bad(bad);
   }
-  return ExitStatus::bad_usage;
+  if (!files.bad.empty()) return ExitStatus::bad_usage;
+  return Run(options, std::move(files.good)).run();
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <sstream>
+#include <string>
 
 #include "commands.h"
 #include "json.h"
@@ -23,20 +25,16 @@ std::string folded(std::string_view text, std::size_t indent) {
   constexpr std::size_t columns = 100;
   std::string result;
   std::size_t column = indent;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    const std::string_view word = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    const bool first = column == indent;
-    if (!first && column + 1 + word.size() > columns) {
+  std::istringstream words{std::string(text)};
+  for (std::string word; words >> word; column += word.size()) {
+    if (column != indent && column + 1 + word.size() > columns) {
       result += "\n" + std::string(indent, ' ');
       column = indent;
-    } else if (!first) {
+    } else if (column != indent) {
       result += ' ';
       ++column;
     }
     result += word;
-    column += word.size();
   }
   return result;
 }
@@ -44,15 +42,14 @@ std::string folded(std::string_view text, std::size_t indent) {
 void show(const StrategyInfo& row, const Options& options) {
   const strategy::Steps steps = strategy::steps(row.strategy, strategy::Plan{});
   if (options.json) {
-    Json list = Json::empty_array();
+    Json list = Json::array();
     for (const strategy::SwitchStep& step : steps) {
       list.push_back(Json::object({{"phase", name(step.phase)}, {"step", describe(step)}}));
     }
-    print(line(Json::object({{"name", row.name},
-                             {"sequence", row.sequence},
-                             {"guarantee", row.guarantee},
-                             {"steps", list}})));
-    return;
+    return print(line({{"name", row.name},
+                       {"sequence", row.sequence},
+                       {"guarantee", row.guarantee},
+                       {"steps", list}}));
   }
   print(fmt::format("{:14} {}\n", row.name, folded(row.sequence, 15)));
   print(fmt::format("{:14} => {}\n", "", folded(row.guarantee, 18)));
@@ -60,11 +57,6 @@ void show(const StrategyInfo& row, const Options& options) {
   for (const strategy::SwitchStep& step : steps) {
     print(fmt::format("{:18}{:12} {}\n", "", name(step.phase), describe(step)));
   }
-}
-
-ExitStatus list(const Options& options) {
-  for (const StrategyInfo& row : strategies()) show(row, options);
-  return ExitStatus::agreed;
 }
 
 }  // namespace
@@ -76,7 +68,10 @@ CommandSpec strategies_command() {
       .summary = "List the strategies to switch root: what each does, and what it guarantees (=>)",
       .options = {{"--json", &options->json, "print one JSON object a line"},
                   {"--steps", &options->steps, "print the steps too, each with its phase"}},
-      .run = [options] { return list(*options); }};
+      .run = [options] {
+        for (const StrategyInfo& row : strategies()) show(row, *options);
+        return ExitStatus::agreed;
+      }};
 }
 
 }  // namespace pivotcheck::cli

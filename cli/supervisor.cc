@@ -97,7 +97,7 @@ void Supervisor::start_all() {
 }
 
 bool Supervisor::start(std::size_t i) {
-  callbacks_.alive_ms(i) = now_ms();
+  *callbacks_.alive_ms(i) = now_ms();
   ++started_;
   auto child = ChildProcess::start([&] { callbacks_.run(i); });
   if (!child) {
@@ -118,7 +118,7 @@ bool Supervisor::poll() {
 bool Supervisor::poll(std::size_t i) {
   ChildProcess& process = processes_[i];
   if (process.pid() < 0) return false;
-  const bool hangs = now_ms() - callbacks_.alive_ms(i) > hang_ms;
+  const bool hangs = now_ms() - *callbacks_.alive_ms(i) > hang_ms;
   const auto end = hangs ? std::optional(process.kill()) : process.poll();
   if (!end) return true;
   cpu_seconds_ += end->cpu_seconds;

@@ -1,25 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
-// supervisor.h: the processes that a command starts. ChildProcess is one of them; Supervisor keeps
-// several of one kind running.
+// supervisor.h: the processes that a command starts, and what it shares with them. ChildProcess is
+// one of them; Supervisor keeps several of one kind running.
 //
-//     run --jobs N      N children share the files (workers.cc)
+//     run --jobs N      N children share the files (run.cc)
 //     explore           a Supervisor of workers, and one of libFuzzer's processes
 #pragma once
 
+#include <sys/mman.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <new>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "base/failure.h"
+#include "base/unique_fd.h"
 
 namespace pivotcheck::cli {
+
+// A file that is memory. It has no name, so nothing is left of it.
+inline UniqueFd memory_file() { return UniqueFd(::memfd_create("pivotcheck", MFD_CLOEXEC)); }
+
+// Memory that holds one T, for this process and for those that it forks, and, by its descriptor, for
+// other programs that it starts.
+template <class T>
+class SharedMemory {
+  static_assert(std::is_trivially_destructible_v<T>);
+
+ public:
+  SharedMemory() {
+    if (!file_ || ::ftruncate(file_.get(), sizeof(T)) != 0) throw std::bad_alloc();
+    void* memory = ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    object_ = new (memory) T();
+  }
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+  ~SharedMemory() { ::munmap(object_, sizeof(T)); }
+  T& operator*() const { return *object_; }
+  T* operator->() const { return object_; }
+  [[nodiscard]] int fd() const { return file_.get(); }  // closed on exec
+
+ private:
+  UniqueFd file_ = memory_file();
+  T* object_ = nullptr;
+};
 
 // A forked child. It ignores SIGINT, because a Ctrl-C at the terminal reaches all processes and the
 // parent alone decides what it means. It is killed when its parent dies, however that happens, and
@@ -64,7 +97,7 @@ class Supervisor {
   struct Callbacks {
     std::function<void(std::size_t i)> run;  // what a child does
     // When process i last made progress (base/clock.h): it writes this, in shared memory.
-    std::function<std::atomic<std::int64_t>&(std::size_t i)> alive_ms;
+    std::function<std::atomic<std::int64_t>*(std::size_t i)> alive_ms;
     // A process was lost: "was killed by SIGSEGV", "hung for 120 s". It is started again, unless
     // too many were lost.
     std::function<void(std::size_t i, const std::string& how)> lost;

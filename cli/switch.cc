@@ -4,7 +4,7 @@
 //
 // It reads its options with getopt_long, not with the parser of the other subcommands: `switch` is
 // started often, in front of other programs, and that parser takes longer to set up than a switch
-// of root. switch_entry.cc lists the subcommand there.
+// of root. main.cc lists the subcommand there.
 #include <getopt.h>
 #include <unistd.h>
 
@@ -115,15 +115,19 @@ Complaint read_bind(std::string_view text, SwitchOptions& options) {
 }
 
 Complaint read_unshare(std::string_view text, SwitchOptions& options) {
+  constexpr std::pair<std::string_view, bool SwitchOptions::*> namespaces[] = {
+      {"user", &SwitchOptions::user_namespace},     {"pid", &SwitchOptions::pid_namespace},
+      {"mnt", &SwitchOptions::mount_namespace},     {"ipc", &SwitchOptions::ipc_namespace},
+      {"uts", &SwitchOptions::uts_namespace},       {"net", &SwitchOptions::net_namespace},
+      {"cgroup", &SwitchOptions::cgroup_namespace},
+  };
   for (const std::string& word : split(text, ',')) {
-    if (word == "user") options.user_namespace = true;
-    else if (word == "pid") options.pid_namespace = true;
-    else if (word == "mnt") options.mount_namespace = true;
-    else if (word == "ipc") options.ipc_namespace = true;
-    else if (word == "uts") options.uts_namespace = true;
-    else if (word == "net") options.net_namespace = true;
-    else if (word == "cgroup") options.cgroup_namespace = true;
-    else return "--unshare takes user,pid,mnt,ipc,uts,net,cgroup, not " + std::string(text);
+    const auto* row =
+        std::ranges::find(namespaces, word, [](const auto& each) { return each.first; });
+    if (row == std::end(namespaces)) {
+      return "--unshare takes user,pid,mnt,ipc,uts,net,cgroup, not " + std::string(text);
+    }
+    options.*(row->second) = true;
   }
   return {};
 }
@@ -205,12 +209,15 @@ Complaint read_drop(std::string_view text, SwitchOptions& options) {
   return {};
 }
 
+Complaint read_descriptor(std::string_view option, std::string_view text, int& fd) {
+  if (read_number(text, fd) && fd >= 0) return {};
+  return std::string(option) + " takes the number of a descriptor, not " + std::string(text);
+}
+
 Complaint read_seccomp(std::string_view text, SwitchOptions& options) {
   constexpr std::size_t bytes_max = 4096 * sizeof(std::uint64_t);
   int fd = -1;
-  if (!read_number(text, fd) || fd < 0) {
-    return "--seccomp takes the number of a descriptor, not " + std::string(text);
-  }
+  if (auto complaint = read_descriptor("--seccomp", text, fd)) return complaint;
   std::vector<char> bytes(bytes_max + 1);
   std::size_t size = 0;
   ssize_t more = 0;
@@ -229,71 +236,68 @@ Complaint read_seccomp(std::string_view text, SwitchOptions& options) {
 
 Complaint read_keep(std::string_view text, SwitchOptions& options) {
   int fd = -1;
-  if (!read_number(text, fd) || fd < 0) {
-    return "--keep-fd takes the number of a descriptor, not " + std::string(text);
-  }
+  if (auto complaint = read_descriptor("--keep-fd", text, fd)) return complaint;
   options.keep_descriptors.push_back(fd);
   return {};
 }
 
-enum Option : int {
-  strategy_option = 256, bind_option, tmpfs_option, proc_option, dev_option, read_only_option,
-  slave_option, unshare_option, map_option, drop_option, no_new_privs_option, seccomp_option,
-  keep_option, help_option,
-};
-
-constexpr option option_table[] = {
-    {"strategy", required_argument, nullptr, strategy_option},
-    {"bind", required_argument, nullptr, bind_option},
-    {"tmpfs", required_argument, nullptr, tmpfs_option},
-    {"proc", required_argument, nullptr, proc_option},
-    {"dev", required_argument, nullptr, dev_option},
-    {"read-only", no_argument, nullptr, read_only_option},
-    {"slave", no_argument, nullptr, slave_option},
-    {"unshare", required_argument, nullptr, unshare_option},
-    {"map", required_argument, nullptr, map_option},
-    {"drop", required_argument, nullptr, drop_option},
-    {"no-new-privs", no_argument, nullptr, no_new_privs_option},
-    {"seccomp", required_argument, nullptr, seccomp_option},
-    {"keep-fd", required_argument, nullptr, keep_option},
-    {"help", no_argument, nullptr, help_option},
-    {nullptr, 0, nullptr, 0},
-};
-
-Complaint read_option(int which, std::string_view value, Wanted& wanted) {
-  SwitchOptions& options = wanted.options;
-  switch (which) {
-    case strategy_option: return read_strategy(value, options);
-    case bind_option: return read_bind(value, options);
-    case tmpfs_option: options.mounts.emplace_back(TmpfsAt{std::string(value)}); return {};
-    case proc_option: options.mounts.emplace_back(ProcAt{std::string(value)}); return {};
-    case dev_option: options.mounts.emplace_back(DevAt{std::string(value)}); return {};
-    case read_only_option: options.read_only = true; return {};
-    case slave_option: options.slave_mounts = true; return {};
-    case unshare_option: return read_unshare(value, options);
-    case map_option: return read_map(value, options);
-    case drop_option: return read_drop(value, options);
-    case no_new_privs_option: options.no_new_privileges = true; return {};
-    case seccomp_option: return read_seccomp(value, options);
-    case keep_option: return read_keep(value, options);
-    default: wanted.help = true; return {};
-  }
+template <class Mount>
+Complaint add_mount(std::string_view target, SwitchOptions& options) {
+  options.mounts.emplace_back(Mount{std::string(target)});
+  return {};
 }
+
+template <bool SwitchOptions::*flag>
+Complaint set_flag(std::string_view, SwitchOptions& options) {
+  options.*flag = true;
+  return {};
+}
+
+struct OptionRow {
+  const char* name;
+  int value;  // required_argument, no_argument
+  Complaint (*read)(std::string_view value, SwitchOptions& options);
+};
+
+constexpr OptionRow option_rows[] = {
+    {"strategy", required_argument, read_strategy},
+    {"bind", required_argument, read_bind},
+    {"tmpfs", required_argument, add_mount<TmpfsAt>},
+    {"proc", required_argument, add_mount<ProcAt>},
+    {"dev", required_argument, add_mount<DevAt>},
+    {"read-only", no_argument, set_flag<&SwitchOptions::read_only>},
+    {"slave", no_argument, set_flag<&SwitchOptions::slave_mounts>},
+    {"unshare", required_argument, read_unshare},
+    {"map", required_argument, read_map},
+    {"drop", required_argument, read_drop},
+    {"no-new-privs", no_argument, set_flag<&SwitchOptions::no_new_privileges>},
+    {"seccomp", required_argument, read_seccomp},
+    {"keep-fd", required_argument, read_keep},
+};
 
 // The words before "--": options and ROOT.
 Complaint read_options(int count, char** words, Wanted& wanted) {
+  constexpr int first_row = 256;  // after all characters
+  std::vector<option> table;
+  for (const OptionRow& row : option_rows) {
+    table.push_back({row.name, row.value, nullptr, first_row + static_cast<int>(table.size())});
+  }
+  table.push_back({"help", no_argument, nullptr, 'h'});
+  table.push_back({});
   ::opterr = 0;
   ::optind = 0;  // GNU: start anew, even if it was used before
   for (;;) {
-    const int which = ::getopt_long(count, words, ":h", option_table, nullptr);
+    const int which = ::getopt_long(count, words, ":h", table.data(), nullptr);
     if (which < 0) break;
     const std::string word = words[std::max(::optind - 1, 0)];
+    wanted.help = which == 'h';
+    if (wanted.help) return {};
     if (which == ':') return word + " needs a value";
-    if (which == 'h') wanted.help = true;
     if (which == '?') return "unknown option: " + word;
     const std::string_view value = ::optarg == nullptr ? "" : ::optarg;
-    if (auto complaint = read_option(which, value, wanted)) return complaint;
-    if (wanted.help) return {};
+    if (auto complaint = option_rows[which - first_row].read(value, wanted.options)) {
+      return complaint;
+    }
   }
   if (::optind >= count) return "no ROOT";
   if (::optind + 1 < count) {

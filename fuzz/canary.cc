@@ -3,7 +3,6 @@
 // pivot_root's EBUSY has become EINVAL. A fuzzer that does not abort here within seconds is broken.
 #include <cerrno>
 
-#include "differential.h"
 #include "scenario_input.h"
 
 using namespace pivotcheck;
@@ -17,5 +16,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Outcome& outcome = predicted.verdicts[i].outcome;
     if (outcome.error == EBUSY) outcome.error = EINVAL;
   }
-  return fuzz::perform(std::move(*input), false);
+  return fuzz::perform(*input, false);
 }

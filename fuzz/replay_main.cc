@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -72,13 +71,6 @@ std::vector<std::string> files_at(const std::string& path) {
   return files;
 }
 
-unsigned number_behind(std::string_view argument, std::string_view flag) {
-  unsigned number = 0;
-  argument.remove_prefix(flag.size());
-  std::from_chars(argument.data(), argument.data() + argument.size(), number);
-  return number;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -89,8 +81,8 @@ int main(int argc, char** argv) {
   std::vector<std::string> corpus;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
-    if (argument.starts_with("-runs=")) runs = number_behind(argument, "-runs=");
-    if (argument.starts_with("-seed=")) seed = number_behind(argument, "-seed=");
+    (void)std::sscanf(argv[i], "-runs=%u", &runs);
+    (void)std::sscanf(argv[i], "-seed=%u", &seed);
     if (argument.starts_with('-')) continue;
     if (!std::filesystem::exists(argument)) {
       std::fprintf(stderr, "%s: there is no such file\n", argv[i]);

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -22,25 +23,23 @@ constexpr std::size_t columns = gen::verbs_count + 1;  // the last: none yet
 __attribute__((section("__libfuzzer_extra_counters"), used))
 std::array<std::uint8_t, rows * columns> counters;
 
-bool made_here = false;
+}  // namespace
 
-bool has_links_and_marks(const Scenario& scenario) {
-  bool links = false;
-  bool marks = false;
-  for (const ScenarioStep& each : scenario.steps) {
-    links = links || std::holds_alternative<Symlink>(each.step.op);
-    const auto* umount = std::get_if<Umount>(&each.step.op);
-    marks = marks || (umount != nullptr && umount->flags.has(UmountFlag::expire));
-  }
-  return links && marks;
+bool is_link(const ScenarioStep& step) { return std::holds_alternative<Symlink>(step.step.op); }
+
+bool is_mark(const ScenarioStep& step) {
+  const auto* umount = std::get_if<Umount>(&step.step.op);
+  return umount != nullptr && umount->flags.has(UmountFlag::expire);
 }
 
-}  // namespace
+bool has_links_and_marks(const std::vector<ScenarioStep>& steps) {
+  return std::ranges::any_of(steps, is_link) && std::ranges::any_of(steps, is_mark);
+}
 
 std::optional<Scenario> read_scenario(const std::uint8_t* data, std::size_t size) {
   auto scenario = parse({reinterpret_cast<const char*>(data), size});
   if (!scenario || scenario->steps.empty() || scenario->steps.size() > steps_max) return {};
-  if (has_links_and_marks(*scenario)) return {};
+  if (has_links_and_marks(scenario->steps)) return {};
   if (::geteuid() != 0) scenario->privilege = Privilege::userns;
   return std::move(*scenario);
 }
@@ -60,9 +59,6 @@ bool note_features(const Prediction& predicted) {
   }
   return true;
 }
-
-void note_made_here() { made_here = true; }
-bool take_made_here() { return std::exchange(made_here, false); }
 
 void found(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stderr);

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "model/predict.h"
 #include "scenario/scenario.h"
@@ -32,17 +33,46 @@ inline constexpr int mounts_max = 96;
 // scenario of privilege root is performed as userns.
 std::optional<Scenario> read_scenario(const std::uint8_t* data, std::size_t size);
 
+bool is_link(const ScenarioStep& step);
+bool is_mark(const ScenarioStep& step);  // an expire mark
+bool has_links_and_marks(const std::vector<ScenarioStep>& steps);
+
 // Tells libFuzzer what was reached: each rule, and each verb that succeeded, together with the verb
 // that had succeeded before it. Branches alone would not tell `pivot_root behind bind` from
 // `pivot_root behind move`. False if the world is larger than is of use.
 bool note_features(const Prediction& predicted);
 
-// The mutator calls note_made_here(): the next input is new. All other inputs are read from a
-// corpus. take_made_here(): whether it was called since the last time.
-void note_made_here();
-bool take_made_here();
+// What the mutator (scenario_mutator.cc) and the targets tell each other: libFuzzer calls both
+// without an argument of ours.
+struct Mutator {
+  bool inserts_recipes = true;  // check/gen/recipes.h
+  bool made_input = false;      // the next input is new; all others are read from a corpus
+};
+inline Mutator mutator;
 
 // Prints what a target has found, and aborts; libFuzzer then keeps the input.
 [[noreturn]] void found(std::string_view text);
+
+// --- targets that ask the kernel: a trial (check/trial/trial.h) of one input
+//
+//     bytes --> read_and_predict --> (the canary's fault) --> perform --> the target's return value
+//
+// A target that was started by hand aborts at a disagreement, and libFuzzer keeps the input. One
+// that `pivotcheck explore` has started counts, minimizes and reports like the workers there, and
+// continues (check/trial/campaign.h). differential.cc has their LLVMFuzzerInitialize: it starts
+// what a trial needs, and ends the process with status 4 if nothing can run.
+
+struct Input {
+  Scenario scenario;
+  Prediction predicted;
+  bool to_be_performed = true;  // false: another process does it, or no process
+};
+
+// The scenario and its prediction; counts its features. nullopt for bytes that are not of use.
+std::optional<Input> read_and_predict(const std::uint8_t* data, std::size_t size);
+
+// Performs it in a fresh world; by hand, aborts with a report at a disagreement. `look_again`:
+// performs it once more, to find the first step that differs. Returns what the target must return.
+int perform(const Input& input, bool look_again);
 
 }  // namespace pivotcheck::fuzz

@@ -1,23 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// scenario_mutator.cc: helpers, then one function for each kind of change, then the table of them
-// with their weights.
-#include "scenario_mutator.h"
-
+// scenario_mutator.cc: libFuzzer's mutator and crossover for targets whose inputs are scenarios: from
+// one scenario to a similar one. Changed bytes of a scenario are mostly no scenario any more, so
+// steps are changed:
+//
+//     mkdir /a                  mkdir /a
+//     mount tmpfs /a     -->    mount tmpfs /a
+//     pivot_root /a /a          spawn B            <- drawn by core/check/gen in the world as the
+//                               B: chdir /a           model has it here, so that it mostly succeeds
+//                               pivot_root /a /a
+//
+// The result always parses: edit::repair_tasks (scenario/edit.h) gives the tasks the names A, B, C,
+// D. It has the privilege, and neither other headers nor stated outcomes. libFuzzer's seed makes all
+// choices, so a run with the same -seed= does the same.
+//
+// Helpers come first, then one function for each kind of change, then the table of them with their
+// weights.
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <iterator>
-#include <span>
+#include <numeric>
+#include <optional>
+#include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
-#include "check/gen/random_step.h"
 #include "check/gen/places.h"
+#include "check/gen/random_step.h"
 #include "check/gen/recipes.h"
-#include "check/gen/scenario_generator.h"
 #include "check/gen/scenario_builder.h"
+#include "check/gen/scenario_generator.h"
+#include "check/gen/seeded.h"
 #include "scenario/edit.h"
 #include "scenario_input.h"
 
@@ -31,8 +46,6 @@ using gen::ScenarioBuilder;
 using gen::VerbWeights;
 using model::TaskIndex;
 
-bool recipes_used = true;
-
 constexpr std::uint32_t expire_percent = 14;  // as ScenarioGenerator has it
 // A mutated scenario is about as long as one of ScenarioGenerator. Without a limit scenarios grow
 // to twice that length, take twice the time, and find less.
@@ -41,15 +54,14 @@ constexpr std::uint32_t steps_kept_max = 22;
 
 std::uint32_t count(std::size_t n) { return static_cast<std::uint32_t>(n); }
 
-// A scenario that is being changed. Between two changes its tasks may not fit: see repair().
-struct Draft {
+// A scenario that is being changed; nothing is stated. Between two changes its tasks may not fit: see
+// repair().
+struct Draft : Scenario {
   Draft(const Scenario& scenario, Choices& source) : choices(source) {
     privilege = scenario.effective_privilege();
     for (const ScenarioStep& each : scenario.steps) steps.push_back({each.step, {}});
   }
 
-  Privilege privilege;
-  std::vector<ScenarioStep> steps;  // nothing is stated
   Choices& choices;
 
   // 0 to n: before a step, or after the last. The simplest choice is the end, where nothing that
@@ -60,19 +72,7 @@ struct Draft {
   [[nodiscard]] std::size_t some_step() const { return choices.below(count(steps.size())); }
   [[nodiscard]] auto at(std::size_t i) { return steps.begin() + static_cast<std::ptrdiff_t>(i); }
   [[nodiscard]] Op& some_op() { return steps[some_step()].step.op; }
-  [[nodiscard]] Scenario scenario() && {
-    Scenario result;
-    result.privilege = privilege;
-    result.steps = std::move(steps);
-    return result;
-  }
 };
-
-bool is_link(const ScenarioStep& step) { return std::holds_alternative<Symlink>(step.step.op); }
-bool is_mark(const ScenarioStep& step) {
-  const auto* umount = std::get_if<Umount>(&step.step.op);
-  return umount != nullptr && umount->flags.has(UmountFlag::expire);
-}
 
 Features features_of(const Draft& draft) {
   Features features;
@@ -85,7 +85,7 @@ Features features_of(const Draft& draft) {
 }
 
 void repair(Draft& draft) {
-  if (std::ranges::any_of(draft.steps, is_link) && std::ranges::any_of(draft.steps, is_mark)) {
+  if (has_links_and_marks(draft.steps)) {
     if (draft.choices.chance(50)) std::erase_if(draft.steps, is_mark);
     else std::erase_if(draft.steps, is_link);
   }
@@ -102,9 +102,19 @@ void shorten(Draft& draft) {
   if (draft.steps.size() > kept) draft.steps.resize(kept);
 }
 
+Scenario fresh(Choices& choices) {
+  const bool root = ::geteuid() == 0 && choices.chance(50);
+  const ScenarioGenerator generator({.privilege = root ? Privilege::root : Privilege::userns,
+                                     .traits = {},
+                                     .recipes = mutator.inserts_recipes});
+  Draft draft(scenario_of(generator.generate(choices).program), choices);
+  repair(draft);  // it may be empty
+  return draft;
+}
+
 // Lets `write` insert at most `more` steps before step `position`.
 void write_at(Draft& draft, std::size_t position, std::size_t more, auto write) {
-  Predictor predictor(draft.privilege, KernelTraits{});
+  Predictor predictor(draft.effective_privilege(), KernelTraits{});
   for (std::size_t i = 0; i < position; ++i) {
     if (!predictor.add(draft.steps[i].step)) return;
   }
@@ -141,7 +151,7 @@ void another_end(Draft& draft) {
 
 void insert_recipe(Draft& draft) {
   constexpr std::size_t recipe_steps_max = 16;
-  if (!recipes_used) return insert_steps(draft);
+  if (!mutator.inserts_recipes) return insert_steps(draft);
   const Recipe& recipe = gen::recipes()[draft.choices.below(count(gen::recipes().size()))];
   write_at(draft, draft.place(), recipe_steps_max,
            [&](ScenarioBuilder& builder, const VerbWeights& weights) {
@@ -173,9 +183,7 @@ void change_verb(Draft& draft) {
   free_steps(draft, position, 1);
 }
 
-void change_options(Draft& draft) {
-  gen::mutate_options(draft.some_op(), draft.choices);
-}
+void change_options(Draft& draft) { gen::mutate_options(draft.some_op(), draft.choices); }
 
 void change_task(Draft& draft) {
   draft.steps[draft.some_step()].step.task.text =
@@ -253,11 +261,9 @@ constexpr std::array<Change, 13> changes{{
 }};
 
 void change_once(Draft& draft) {
-  static constexpr std::uint32_t total = [] {
-    std::uint32_t sum = 0;
-    for (const Change& each : changes) sum += each.weight;
-    return sum;
-  }();
+  static constexpr std::uint32_t total =
+      std::accumulate(changes.begin(), changes.end(), 0U,
+                      [](std::uint32_t sum, const Change& each) { return sum + each.weight; });
   std::uint32_t drawn = draft.choices.below(total);
   for (const Change& each : changes) {
     if (drawn < each.weight) return each.change(draft);
@@ -265,19 +271,7 @@ void change_once(Draft& draft) {
   }
 }
 
-}  // namespace
-
-void use_recipes(bool yes) { recipes_used = yes; }
-
-Scenario fresh(Choices& choices) {
-  const bool root = ::geteuid() == 0 && choices.chance(50);
-  const ScenarioGenerator generator({.privilege = root ? Privilege::root : Privilege::userns,
-                                     .traits = {},
-                                     .recipes = recipes_used});
-  Draft draft(scenario_of(generator.generate(choices).program), choices);
-  repair(draft);  // it may be empty
-  return std::move(draft).scenario();
-}
+// --- whole scenarios
 
 Scenario mutated(const Scenario& scenario, Choices& choices) {
   constexpr std::uint32_t again_percent = 25;
@@ -288,9 +282,10 @@ Scenario mutated(const Scenario& scenario, Choices& choices) {
   } while (choices.chance(again_percent));
   repair(draft);
   shorten(draft);
-  return std::move(draft).scenario();
+  return draft;
 }
 
+// `scenario` with some steps of `other` inserted, or in place of its end.
 Scenario spliced(const Scenario& scenario, const Scenario& other, Choices& choices) {
   Draft draft(scenario, choices);
   Draft donor(other, choices);
@@ -304,16 +299,54 @@ Scenario spliced(const Scenario& scenario, const Scenario& other, Choices& choic
   draft.steps.insert(draft.at(position), donor.at(first), donor.at(first + length));
   repair(draft);
   shorten(draft);
-  return std::move(draft).scenario();
+  return draft;
 }
 
-std::string print_within(Scenario scenario, std::size_t bytes_max) {
+std::optional<Scenario> read(const std::uint8_t* data, std::size_t size) {
+  auto scenario = parse({reinterpret_cast<const char*>(data), size});
+  if (!scenario || scenario->steps.empty()) return std::nullopt;
+  return std::move(*scenario);
+}
+
+// Its text; without its last steps if it is longer than `bytes_max`.
+std::size_t write(Scenario scenario, std::uint8_t* data, std::size_t bytes_max) {
   std::string text = print(scenario);
-  while (text.size() > bytes_max && !scenario.steps.empty()) {
+  for (; text.size() > bytes_max && !scenario.steps.empty(); text = print(scenario)) {
     scenario.steps.pop_back();
-    text = print(scenario);
   }
-  return text.size() > bytes_max ? std::string() : text;
+  if (text.size() > bytes_max) text.clear();
+  mutator.made_input = true;
+  std::memcpy(data, text.data(), text.size());
+  return text.size();
 }
 
+}  // namespace
 }  // namespace pivotcheck::fuzz
+
+using namespace pivotcheck;
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t size_max, unsigned seed) {
+  SeededChoices choices(seed);
+  const auto scenario = fuzz::read(data, size);
+  return fuzz::write(scenario ? fuzz::mutated(*scenario, choices) : fuzz::fresh(choices), data,
+                     size_max);
+}
+
+// libFuzzer takes turns between the two, and changes inside a scenario find more than splices do:
+// so some of these are mutations as well.
+extern "C" std::size_t LLVMFuzzerCustomCrossOver(const std::uint8_t* data1, std::size_t size1,
+                                                 const std::uint8_t* data2, std::size_t size2,
+                                                 std::uint8_t* out, std::size_t out_max,
+                                                 unsigned seed) {
+  constexpr std::uint32_t splice_percent = 40;
+  SeededChoices choices(seed);
+  const auto one = fuzz::read(data1, size1);
+  const auto other = fuzz::read(data2, size2);
+  if (!one || !other || !choices.chance(splice_percent)) {
+    const std::size_t size = std::min(size1, out_max);
+    std::memcpy(out, data1, size);
+    return LLVMFuzzerCustomMutator(out, size, out_max, seed);
+  }
+  return fuzz::write(fuzz::spliced(*one, *other, choices), out, out_max);
+}

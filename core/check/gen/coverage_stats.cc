@@ -11,23 +11,9 @@
 namespace pivotcheck::gen {
 namespace {
 
-template <std::size_t n>
-void add_each(std::array<std::uint64_t, n>& to, const std::array<std::uint64_t, n>& from) {
-  for (std::size_t i = 0; i < n; ++i) to[i] += from[i];
-}
-
 double percent(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
 }
-
-}  // namespace
-
-std::size_t rules_shown_by(const Release& release) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      rule_table(), [&](const RuleInfo& rule) { return shown_by(rule, release); }));
-}
-
-namespace {
 
 // Finds the steps that attach a detached tree: they move a handle that shows one.
 class Attachments {
@@ -52,6 +38,11 @@ class Attachments {
 };
 
 }  // namespace
+
+std::size_t rules_shown_by(const Release& release) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      rule_table(), [&](const RuleInfo& rule) { return shown_by(rule, release); }));
+}
 
 void CoverageStats::add(const Prediction& scenario) {
   const std::vector<ProgramStep>& scenario_steps = scenario.program.steps;
@@ -81,20 +72,6 @@ void CoverageStats::add(const Prediction& scenario) {
   if (scenario.world.tasks.size() > 1) ++with_two_tasks;
   if (scenario.namespaces_max > 1) ++with_two_namespaces;
   if (scenario.world.user_namespaces.size() > 1) ++with_user_namespace;
-}
-
-void CoverageStats::add(const CoverageStats& other) {
-  scenarios += other.scenarios;
-  steps += other.steps;
-  steps_ok += other.steps_ok;
-  with_pivot += other.with_pivot;
-  with_attached_pivot += other.with_attached_pivot;
-  with_two_tasks += other.with_two_tasks;
-  with_two_namespaces += other.with_two_namespaces;
-  with_user_namespace += other.with_user_namespace;
-  add_each(attempted, other.attempted);
-  add_each(succeeded, other.succeeded);
-  add_each(rules, other.rules);
 }
 
 double CoverageStats::percent_of_scenarios(std::uint64_t count) const {

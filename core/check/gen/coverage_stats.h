@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// coverage_stats.h: what many scenarios had in them: shares, verbs, rules. Plain numbers without
-// pointers, so that processes can share one.
+// coverage_stats.h: what many scenarios had in them: shares, verbs, rules. Numbers of 64
+// bits and nothing else, so that processes can share one, and add them up (Counts in
+// check/trial/campaign.h).
 #pragma once
 
 #include <array>
@@ -28,7 +29,6 @@ struct CoverageStats {
   std::array<std::uint64_t, rules_count + 1> rules{};  // by Rule; [0] is none
 
   void add(const Prediction& scenario);
-  void add(const CoverageStats& other);
 
   [[nodiscard]] double percent_of_scenarios(std::uint64_t count) const;
   [[nodiscard]] double percent_of_steps(std::uint64_t count) const;

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
+#include <functional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -31,13 +33,10 @@ std::string file_name(const std::string& about, const std::string& case_name) {
 }  // namespace
 
 void Counts::add(const Counts& other) {
-  stats.add(other.stats);
-  not_run += other.not_run;
-  cross_checked += other.cross_checked;
-  mountinfo_incomplete += other.mountinfo_incomplete;
-  state_unseen += other.state_unseen;
-  chance_refusals += other.chance_refusals;
-  disagreements += other.disagreements;
+  using Numbers = std::array<std::uint64_t, sizeof(Counts) / sizeof(std::uint64_t)>;
+  auto sum = std::bit_cast<Numbers>(*this);
+  std::ranges::transform(sum, std::bit_cast<Numbers>(other), sum.begin(), std::plus<>());
+  *this = std::bit_cast<Counts>(sum);
 }
 
 void send_message(int pipe, Message::Kind kind, std::string text) {
@@ -56,8 +55,7 @@ FindingReporter::FindingReporter(CampaignProcess process, Trial trial)
   release_ = name.release;
 }
 
-TrialResult::Kind FindingReporter::perform(const CaseRef& ref, const gen::CoverageStats& stats,
-                                           const Prediction& predicted) {
+TrialResult::Kind FindingReporter::perform(const CaseRef& ref, const Prediction& predicted) {
   const TrialResult result = trial_->run_predicted(predicted);
   Counts& counts = process_.counts;
   counts.cross_checked += result.cross_checked ? 1 : 0;
@@ -65,9 +63,9 @@ TrialResult::Kind FindingReporter::perform(const CaseRef& ref, const gen::Covera
   counts.state_unseen += result.state_unseen ? 1 : 0;
   counts.chance_refusals += static_cast<std::uint64_t>(result.chance_refusals);
   switch (result.kind) {
-    case TrialResult::Kind::agree: counts.stats.add(stats); break;
+    case TrialResult::Kind::agree: counts.stats.add(predicted); break;
     case TrialResult::Kind::disagree:
-      counts.stats.add(stats);
+      counts.stats.add(predicted);
       ++counts.disagreements;
       disagreement(ref, result);
       break;

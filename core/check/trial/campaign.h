@@ -2,11 +2,11 @@
 // campaign.h: what all processes of `pivotcheck explore` have in common: counts in memory that they
 // share with their parent, and what is done about a disagreement.
 //
-//     parent (cli/explore.cc)
-//        |--- worker: seeded scenarios (cli/explore_worker.cc) ---.   a FindingReporter in each
-//        |--- worker                                              |   performs and counts; at a
-//        |--- fuzz_trial: libFuzzer's scenarios (fuzz/)        ---'   difference it minimizes,
-//        '--- fuzz_trial                                              writes a file, sends a Message
+//     parent (cli/explore_campaign.cc)
+//        |--- worker: seeded scenarios (a fork)         ---.   a FindingReporter in each
+//        |--- worker                                       |   performs and counts; at a
+//        |--- fuzz_trial: libFuzzer's scenarios (fuzz/) ---'   difference it minimizes,
+//        '--- fuzz_trial                                       writes a file, sends a Message
 //
 // Disagreements with the same signature (minimize.h) are one bucket: the process that finds the
 // first minimizes it and sends a message, the others only count.
@@ -33,7 +33,8 @@ namespace pivotcheck {
 inline constexpr std::size_t buckets_max = 20;     // disagreements that are minimized and shown
 inline constexpr std::size_t message_bytes = 512;  // below PIPE_BUF: written whole or not at all
 
-// What a process has done. Written by that process; the parent may read slightly stale values.
+// What a process has done, in numbers of 64 bits and nothing else: add() relies on that. Written by
+// that process; the parent may read slightly stale values.
 struct Counts {
   gen::CoverageStats stats;  // of the cases that were performed and compared
   std::uint64_t not_run = 0;
@@ -89,8 +90,7 @@ class FindingReporter {
   FindingReporter(CampaignProcess process, Trial trial);
 
   // Performs the predicted scenario, counts it, and reports a disagreement or a failure.
-  TrialResult::Kind perform(const CaseRef& ref, const gen::CoverageStats& stats,
-                            const Prediction& predicted);
+  TrialResult::Kind perform(const CaseRef& ref, const Prediction& predicted);
 
   // Ends the kernel drivers, and waits for them.
   void end() { trial_.reset(); }

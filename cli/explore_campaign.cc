@@ -1,37 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
-// explore_parent.cc: the parent of `pivotcheck explore`. Start at Explore::run; helpers come first.
-
+// explore_campaign.cc: a run of `pivotcheck explore`: what a worker does, then the parent. Start at
+// Explore::run; helpers come first.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <fstream>
-#include <memory>
+#include <deque>
 #include <set>
-#include <sstream>
-#include <utility>
+#include <string>
 
 #include <fmt/format.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/unique_fd.h"
+#include "check/gen/scenario_generator.h"
+#include "check/gen/seeded.h"
+#include "check/trial/campaign.h"
 #include "check/trial/kernel_log.h"
+#include "check/trial/trial.h"
 #include "explore.h"
 #include "explore_fuzzers.h"
-#include "explore_summary.h"
 #include "op/outcome.h"
 #include "output.h"
-#include "shared_memory.h"
 #include "supervisor.h"
 
 namespace pivotcheck::cli {
 namespace {
 
+// Reading the state by listmount and mountinfo costs as much as the rest of a case.
+constexpr int cross_check_every = 16;
 constexpr std::int64_t shutdown_ms = 15'000;  // for a case under way when it is time to stop
 constexpr int poll_ms = 100;
 constexpr std::size_t failures_shown_max = 10;
@@ -40,6 +44,23 @@ constexpr std::int64_t reduce_ms = 10'000;  // for the corpus, which usually tak
 
 volatile std::sig_atomic_t interrupted = 0;
 void interrupt(int) { interrupted = 1; }
+
+constexpr std::uint64_t no_case = UINT64_MAX;
+constexpr std::size_t recent_cases = 4096;  // per worker: more than it can do in a second
+
+struct RecentCase {
+  std::atomic<std::uint64_t> number{no_case};
+  std::atomic<std::int64_t> finished_ms{0};
+};
+
+// Written by one worker; the parent may see slightly stale values.
+struct Slot {
+  std::atomic<std::uint64_t> current{no_case};
+  std::atomic<std::int64_t> alive_ms{0};  // when it last made progress
+  Counts counts;
+  std::array<RecentCase, recent_cases> recent{};
+  std::atomic<std::uint64_t> finished{0};  // how many entries of `recent` were ever written
+};
 
 struct Pipe {
   UniqueFd read_end;
@@ -54,12 +75,13 @@ Pipe make_pipe() {
 
 class Explore {
  public:
-  Explore(const ExploreLimits& limits, ExploreJob job, std::size_t jobs, FuzzerOptions fuzzers);
+  explicit Explore(const ExploreJob& job);
 
   ExitStatus run();
 
  private:
-  Supervisor::Callbacks worker_callbacks();
+  [[nodiscard]] Prediction make_case(std::uint64_t number) const;
+  void work(Slot& slot);
   void start();
   void watch();
   void stop();
@@ -67,23 +89,21 @@ class Explore {
   void receive();
   void print_finding(const std::string& path);
   void report_failure(const std::string& what);
-  void report_lost_worker(std::size_t i, const std::string& how);
+  void report_lost_worker(Slot& slot, const std::string& how);
   void watch_kernel_log();
   std::uint64_t keep_recent_cases(const std::string& folder, std::int64_t since_ms) const;
   void show_progress();
   [[nodiscard]] Counts random_counts() const;
   [[nodiscard]] Counts total() const;
-  [[nodiscard]] ExploreResult result(const Reduced& reduced) const;
+  [[nodiscard]] std::string summary() const;
   [[nodiscard]] ExitStatus status() const;
 
-  const ExploreLimits limits_;
-  const ExploreJob job_;
+  const ExploreJob& job_;
   Pipe pipe_ = make_pipe();
-  SharedMemory<Shared> shared_;
+  SharedMemory<std::atomic<std::uint64_t>> next_case_;
   SharedMemory<Findings> findings_;
-  std::vector<std::unique_ptr<SharedMemory<Slot>>> slots_;  // of each worker
+  std::deque<SharedMemory<Slot>> slots_;  // of each worker
   Supervisor workers_;
-  const std::string corpus_;
   Fuzzers fuzzers_;
   std::string received_;
   KernelLog log_ = KernelLog::open();
@@ -98,32 +118,61 @@ class Explore {
   bool any_found_ = false;
 };
 
-Explore::Explore(const ExploreLimits& limits, ExploreJob job, std::size_t jobs,
-                 FuzzerOptions fuzzers)
-    : limits_(limits),
-      job_(std::move(job)),
-      workers_(jobs, findings_->stop, worker_callbacks()),
-      corpus_(fuzzers.corpus),
-      fuzzers_(std::move(fuzzers), findings_, pipe_.write_end.get(),
-               [this](const std::string& what) { report_failure(what); }) {
-  for (std::size_t i = 0; i < jobs; ++i) slots_.push_back(std::make_unique<SharedMemory<Slot>>());
+Explore::Explore(const ExploreJob& job)
+    : job_(job),
+      slots_(job.random_jobs),
+      workers_(job.random_jobs, findings_->stop,
+               {.run = [this](std::size_t i) { work(*slots_[i]); },
+                .alive_ms = [this](std::size_t i) { return &slots_[i]->alive_ms; },
+                .lost = [this](std::size_t i,
+                               const std::string& how) { report_lost_worker(*slots_[i], how); },
+                .failed = [this](const std::string& what) { report_failure(what); },
+                .may_finish = true}),
+      fuzzers_(job, findings_, pipe_.write_end.get(),
+               [this](const std::string& what) { report_failure(what); }) {}
+
+Prediction Explore::make_case(std::uint64_t number) const {
+  const std::vector<Privilege>& privileges = job_.privileges;
+  const ScenarioGenerator generator({.privilege = privileges[number % privileges.size()],
+                                     .traits = job_.traits,
+                                     .recipes = !job_.no_recipes});
+  SeededChoices choices(*job_.seed, number);
+  return generator.generate(choices);
 }
 
-Supervisor::Callbacks Explore::worker_callbacks() {
-  return {.run =
-              [this](std::size_t i) {
-                work(job_, *shared_, *findings_, **slots_[i], pipe_.write_end.get());
-              },
-          .alive_ms = [this](std::size_t i) -> auto& {return (*slots_[i])->alive_ms;
+// A worker, in the forked process. Returns when there is nothing left to do.
+//
+//     generate, which predicts --> perform, compare, count, report (check/trial/campaign.h)
+void Explore::work(Slot& slot) {
+  const int pipe = pipe_.write_end.get();
+  slot.alive_ms = now_ms();
+  auto trial = Trial::make({.traits = job_.traits, .cross_check_every = cross_check_every});
+  if (!trial) {
+    ++slot.counts.not_run;
+    return send_message(pipe, Message::Kind::failure, trial.error().what);
+  }
+  FindingReporter reporter({*findings_, slot.counts, slot.alive_ms, pipe, job_.artifacts},
+                           std::move(*trial));
+  while (!findings_->stop) {
+    const std::uint64_t number = (*next_case_)++;
+    if (number >= job_.cases.value_or(no_case)) return;
+    slot.alive_ms = now_ms();
+    slot.current = number;
+    const Prediction generated = make_case(number);
+    reporter.perform({.name = fmt::format("case-{}", number),
+                      .origin = fmt::format("seed {} case {}", *job_.seed, number),
+                      .scenario = [&] { return scenario_of(generated.program); }},
+                     generated);
+    RecentCase& recent = slot.recent[slot.finished++ % recent_cases];
+    recent.number = number;
+    recent.finished_ms = now_ms();
+    slot.current = no_case;
+  }
 }
-, .lost = [this](std::size_t i, const std::string& how) { report_lost_worker(i, how); },
-  .failed = [this](const std::string& what) { report_failure(what); }, .may_finish = true
-};  // namespace
-}  // namespace pivotcheck::cli
 
 void Explore::start() {
   if (!pipe_.write_end) return report_failure("pipe2: " + errno_name(errno));
-  gen::CoverageStats().add(job_.source.make(0));  // what is made once is made before the forks
+  gen::CoverageStats().add(make_case(0));  // what is made once is made before the forks
   workers_.start_all();
   fuzzers_.start();
 }
@@ -152,9 +201,7 @@ void Explore::receive() {
 void Explore::print_finding(const std::string& path) {
   any_found_ = true;
   progress_.clear();
-  std::ostringstream text;
-  text << std::ifstream(path).rdbuf();
-  print(text.str() + "\n");
+  print(read_file(path) + "\n");
   flush();
 }
 
@@ -168,15 +215,16 @@ void Explore::report_failure(const std::string& what) {
   complain(what);
 }
 
-void Explore::report_lost_worker(std::size_t i, const std::string& how) {
-  Slot& slot = **slots_[i];
+void Explore::report_lost_worker(Slot& slot, const std::string& how) {
   const std::uint64_t number = slot.current.exchange(no_case);
   if (number == no_case) return report_failure("a worker " + how + " between two cases");
   ++slot.counts.not_run;
-  Scenario scenario = scenario_of(job_.source.make(number).program);
+  Scenario scenario = scenario_of(make_case(number).program);
+  utsname kernel{};
+  ::uname(&kernel);
   scenario.title = "a worker " + how;
-  scenario.about = {fmt::format("kernel {}", job_.release),
-                    fmt::format("seed {} case {}", job_.source.seed, number)};
+  scenario.about = {fmt::format("kernel {}", kernel.release),
+                    fmt::format("seed {} case {}", *job_.seed, number)};
   const std::string path = fmt::format("{}/lost-case-{}.scn", job_.artifacts, number);
   const bool written = write_file(path, pivotcheck::print(scenario));
   report_failure(fmt::format("case {}: a worker {}: {}{}", number, how, path,
@@ -204,11 +252,11 @@ std::uint64_t Explore::keep_recent_cases(const std::string& folder, std::int64_t
   const auto keep = [&](std::uint64_t number) {
     if (number == no_case || kept >= warning_cases_max) return;
     const std::string path = fmt::format("{}/case-{}.scn", folder, number);
-    if (write_file(path, pivotcheck::print(scenario_of(job_.source.make(number).program)))) ++kept;
+    if (write_file(path, pivotcheck::print(scenario_of(make_case(number).program)))) ++kept;
   };
   for (const auto& slot : slots_) {
-    keep((*slot)->current);
-    for (const RecentCase& recent : (*slot)->recent) {
+    keep(slot->current);
+    for (const RecentCase& recent : slot->recent) {
       if (recent.finished_ms >= since_ms) keep(recent.number);
     }
   }
@@ -219,7 +267,7 @@ std::uint64_t Explore::keep_recent_cases(const std::string& folder, std::int64_t
 
 Counts Explore::random_counts() const {
   Counts counts;
-  for (const auto& slot : slots_) counts.add((*slot)->counts);
+  for (const auto& slot : slots_) counts.add(slot->counts);
   return counts;
 }
 
@@ -244,33 +292,33 @@ void Explore::show_progress() {
   next_progress_ms_ = now_ms() + 2000 + (terminal ? 0 : static_cast<std::int64_t>(seconds * 30));
 }
 
-ExploreResult Explore::result(const Reduced& reduced) const {
+std::string Explore::summary() const {
   const auto seconds_since = [&](std::int64_t begin_ms) {
     return static_cast<double>(ended_ms_ - begin_ms) / 1000.0;
   };
-  ExploreResult result{.release = release_,
-                       .seconds = seconds_since(started_ms_),
-                       .total = total(),
-                       .random = {.counts = random_counts(),
-                                  .jobs = workers_.count(),
-                                  .seconds = seconds_since(started_ms_),
-                                  .cpu_seconds = workers_.cpu_seconds()},
-                       .libfuzzer = {},
-                       .libfuzzer_missing = fuzzers_.missing(),
-                       .kernel_warnings = log_.readable()
-                                              ? std::to_string(warnings_)
-                                              : "not watched, " + log_.unreadable_because(),
-                       .seed = job_.source.seed,
-                       .artifacts = job_.artifacts,
-                       .corpus = corpus_,
-                       .features = reduced.features};
-  if (fuzzers_.jobs() > 0 && fuzzers_.missing().empty()) {
-    result.libfuzzer = {.counts = fuzzers_.counts(),
-                        .jobs = fuzzers_.jobs(),
-                        .seconds = seconds_since(std::max(started_ms_, fuzzers_.started_ms())),
-                        .cpu_seconds = fuzzers_.cpu_seconds()};
-  }
-  return result;
+  const double seconds = seconds_since(started_ms_);
+  const Counts counts = total();
+  const std::string text =
+      figures(seconds, counts, release_) +
+      fmt::format(
+          "kernel_log_alarms: {}\n"
+          "disagreements: {}\n"
+          "not_run: {}\n"
+          "seed: {}\n"
+          "artifacts: {}\n",
+          log_.readable() ? std::to_string(warnings_) : "not watched, " + log_.unreadable_because(),
+          counts.disagreements, counts.not_run, *job_.seed, job_.artifacts);
+  // What each engine did, if both were wanted.
+  const std::string& missing = fuzzers_.missing();
+  if (fuzzers_.jobs() == 0 && missing.empty()) return text;
+  const std::string random = engine_line(
+      "road_seeded", {random_counts(), workers_.count(), seconds, workers_.cpu_seconds()});
+  if (!missing.empty()) return text + random + "road_libfuzzer: not run, " + missing + "\n";
+  const double fuzzing = seconds_since(std::max(started_ms_, fuzzers_.started_ms()));
+  return text + random +
+         engine_line("road_libfuzzer",
+                     {fuzzers_.counts(), fuzzers_.jobs(), fuzzing, fuzzers_.cpu_seconds()}) +
+         fuzzers_.corpus_summary();
 }
 
 ExitStatus Explore::status() const {
@@ -283,22 +331,21 @@ ExitStatus Explore::status() const {
 // --- from the start to the end
 
 std::int64_t Explore::end_ms() const {
-  if (!limits_.seconds || fuzzers_.is_building()) return INT64_MAX;
+  if (!job_.seconds || fuzzers_.is_building()) return INT64_MAX;
   return std::max(started_ms_, fuzzers_.started_ms()) +
-         static_cast<std::int64_t>(*limits_.seconds) * 1000;
+         static_cast<std::int64_t>(*job_.seconds) * 1000;
 }
 
 // Until the time is up, the cases are used up, or a signal ends it.
 void Explore::watch() {
   bool working = true;
-  while (working && interrupted == 0 && now_ms() < end_ms() &&
-         !(limits_.until_found && any_found_)) {
+  while (working && interrupted == 0 && now_ms() < end_ms() && !(job_.until_found && any_found_)) {
     receive();
     watch_kernel_log();
     working = workers_.poll();
     const bool fuzzing = fuzzers_.poll();
     // A number of cases is a number of random ones; without it libFuzzer may go on alone.
-    if (!limits_.has_cases) working = working || fuzzing;
+    if (!job_.cases) working = working || fuzzing;
     show_progress();
   }
 }
@@ -322,8 +369,8 @@ void Explore::stop() {
 
 ExitStatus Explore::run() {
   if (::mkdir(job_.artifacts.c_str(), 0755) != 0 && errno != EEXIST) {
-    complain(fmt::format("mkdir {}: {}", job_.artifacts, errno_name(errno)));
-    return ExitStatus::harness;
+    return complain(fmt::format("mkdir {}: {}", job_.artifacts, errno_name(errno)),
+                    ExitStatus::harness);
   }
   struct sigaction action {};
   action.sa_handler = interrupt;
@@ -332,18 +379,15 @@ ExitStatus Explore::run() {
   start();
   watch();
   stop();
-  const Reduced reduced = fuzzers_.reduce(now_ms() + reduce_ms);
+  fuzzers_.reduce(now_ms() + reduce_ms);
   progress_.clear();
-  print(summary(result(reduced)));
+  print(summary());
   ::rmdir(job_.artifacts.c_str());  // succeeds if nothing is in it
   return status();
 }
 
 }  // namespace
 
-ExitStatus run_explore(const ExploreLimits& limits, ExploreJob job, std::size_t jobs,
-                       FuzzerOptions fuzzers) {
-  return Explore(limits, std::move(job), jobs, std::move(fuzzers)).run();
-}
+ExitStatus run_campaign(const ExploreJob& job) { return Explore(job).run(); }
 
 }  // namespace pivotcheck::cli
