@@ -53,15 +53,6 @@ std::vector<InvolvedMount> involved_mounts(const ProcessView& process, Hypothesi
   return result;
 }
 
-// All different ones, in the order in which they were found.
-std::vector<Possibility> different(const std::vector<Possibility>& all) {
-  std::vector<Possibility> result;
-  for (const Possibility& one : all) {
-    if (std::ranges::count(result, one) == 0) result.push_back(one);
-  }
-  return result;
-}
-
 // The open questions whose answer changes the outcome. Bit i of an index is the answer to
 // question i.
 std::vector<std::string> deciding(const std::vector<OpenQuestion>& questions,
@@ -110,7 +101,10 @@ Answer conclude(const ProcessView& process, const std::vector<OpenQuestion>& que
   const bool is_open = std::ranges::any_of(
       by_assumption, [&](const Possibility& one) { return one.outcome != answer.first.outcome; });
   // Several rules with the same errno: the first assumption names one.
-  answer.possible = is_open ? different(by_assumption) : std::vector{answer.first};
+  answer.possible = {answer.first};
+  for (const Possibility& one : by_assumption) {
+    if (is_open && std::ranges::count(answer.possible, one) == 0) answer.possible.push_back(one);
+  }
   answer.cannot_tell = deciding(questions, by_assumption);
   if (is_open) {
     answer.conclusion = Conclusion::cannot_tell;
@@ -174,12 +168,8 @@ Possibility outcome_in(Hypothesis hypothesis, Op op, const std::vector<Path*>& p
 }  // namespace
 
 std::string_view name(Conclusion conclusion) {
-  switch (conclusion) {
-    case Conclusion::would_succeed: return "would succeed";
-    case Conclusion::refused: return "refused";
-    case Conclusion::cannot_tell: return "cannot tell";
-  }
-  return "";
+  constexpr std::array<std::string_view, 3> names{"would succeed", "refused", "cannot tell"};
+  return names[static_cast<std::size_t>(conclusion)];
 }
 
 Answer explain(const ProcessView& process, bool with_remedies) {
@@ -190,10 +180,7 @@ Answer explain(const ProcessView& process, bool with_remedies) {
   Hypothesis hypothesis = build_world(process, all.front());
   answer.mounts = involved_mounts(process, hypothesis, answer.first.reason);
   if (with_remedies && (answer.possible.size() > 1 || answer.first.reason != nullptr)) {
-    RemedyPlan plan = suggest_fixes(process, all);
-    answer.further = std::move(plan.further);
-    answer.no_fix_for = plan.no_fix_for;
-    answer.commands = shell_lines(plan.remedies, process);
+    answer.commands = shell_lines(suggest_fixes(process, all, answer), process);
   }
   if (answer.first.reason != nullptr) answer.advice = answer.first.reason->advice;
   if (answer.conclusion == Conclusion::would_succeed) {

@@ -18,7 +18,6 @@ namespace {
 using model::Location;
 using model::MountIndex;
 using model::World;
-using Remedies = std::vector<Remedy>;
 
 // --- paths
 
@@ -61,10 +60,8 @@ std::string joined(const std::string& directory, std::string_view name) {
 // --- single commands
 
 Remedy with_op(std::string text, Op op) {
-  Remedy remedy;
-  remedy.text = std::move(text);
-  remedy.perform = [op = std::move(op)](Hypothesis& h) { return perform(h, op); };
-  return remedy;
+  return {.text = std::move(text),
+          .perform = [op = std::move(op)](Hypothesis& h) { return perform(h, op); }};
 }
 
 Remedy make_private(const std::string& path, bool recursive) {
@@ -92,14 +89,14 @@ Remedies new_root_over_own(Hypothesis& hypothesis) {
   remedies.push_back(bind_to_itself("/", Path("/"), true));
   // chroot(8) changes to "/"; relative arguments need the directory from before.
   const std::string directory = names_to(world, task.current_directory, task.root).value_or("/");
-  Remedy enter;
-  enter.text = "chroot /.. sh -c";
-  enter.changes_process = true;
-  if (directory != "/") enter.inside_first = "cd " + shell_path(directory);
-  enter.perform = [directory](Hypothesis& h) {
-    return perform(h, Chroot{"/.."}) && perform(h, Chdir{"/"}) && perform(h, Chdir{directory});
-  };
-  remedies.push_back(std::move(enter));
+  remedies.push_back({.text = "chroot /.. sh -c",
+                      .perform =
+                          [directory](Hypothesis& h) {
+                            return perform(h, Chroot{"/.."}) && perform(h, Chdir{"/"}) &&
+                                   perform(h, Chdir{directory});
+                          },
+                      .changes_process = true,
+                      .inside_first = directory == "/" ? "" : "cd " + shell_path(directory)});
   return remedies;
 }
 
@@ -116,17 +113,16 @@ Remedies unshare_mount(Hypothesis& hypothesis, const ProcessView& process, Mount
   const MountId id = entry == hypothesis.mounts.end() ? 0 : entry->first;
   const SeenMount* seen = find_mount(process.offline ? process.mounts : process.elsewhere, id);
   if (seen != nullptr && (process.all_is_seen || process.offline)) {
-    Remedy remedy;
-    remedy.text = "mount --make-private " + shell_path(seen->mount.mount_point);
-    remedy.at_namespace_root = true;
-    remedy.movable = true;
-    remedy.perform = [id](Hypothesis& h) {
+    const auto perform = [id](Hypothesis& h) {
       const auto found = h.mounts.find(id);
       if (found == h.mounts.end()) return false;
       change_propagation(h.world, found->second, Propagation::private_);
       return true;
     };
-    return {remedy};
+    return {{.text = "mount --make-private " + shell_path(seen->mount.mount_point),
+             .perform = perform,
+             .at_namespace_root = true,
+             .movable = true}};
   }
   // Or the process takes another root, with all it needs below it.
   const Location root = task_of(hypothesis).root;
@@ -136,9 +132,7 @@ Remedies unshare_mount(Hypothesis& hypothesis, const ProcessView& process, Mount
 
 Remedies make_directories(const ResolvedPath& resolved, const Path& path) {
   if (resolved.dangling || path.text.empty()) return {};
-  Remedy remedy;
-  remedy.text = "mkdir -p " + shell_path(resolved.asked);
-  remedy.perform = [path](Hypothesis& h) {
+  const auto make = [path](Hypothesis& h) {
     for (std::size_t end = 1; end <= path.text.size(); ++end) {
       if (end != path.text.size() && path.text[end] != '/') continue;
       Path part = path;  // with its handle's slot
@@ -148,7 +142,7 @@ Remedies make_directories(const ResolvedPath& resolved, const Path& path) {
     }
     return true;
   };
-  return {remedy};
+  return {{.text = "mkdir -p " + shell_path(resolved.asked), .perform = make}};
 }
 
 // Makes new_root a mount of its own.
@@ -192,10 +186,8 @@ Remedies other_put_old(Hypothesis& hypothesis) {
   const std::string& asked = hypothesis.resolved_new_root.asked;
   Path put_old = hypothesis.new_root;
   if (writable) put_old.text = joined(put_old.text, name);
-  Remedy remedy;
-  remedy.new_put_old = writable ? joined(asked, name) : asked;
-  remedy.text = writable ? "mkdir -p " + shell_path(remedy.new_put_old) : "";
-  remedy.perform = [put_old, writable, text = remedy.new_put_old](Hypothesis& h) {
+  const std::string text = writable ? joined(asked, name) : asked;
+  const auto make = [=](Hypothesis& h) {
     h.resolved_put_old = {};
     h.resolved_put_old.asked = text;
     h.resolved_put_old.mount = 1;
@@ -203,7 +195,9 @@ Remedies other_put_old(Hypothesis& hypothesis) {
     return !writable || !model::look_up(h.world, task_of(h), put_old).refused ||
            perform(h, Mkdir{put_old});
   };
-  return {remedy};
+  return {{.text = writable ? "mkdir -p " + shell_path(text) : "",
+           .perform = make,
+           .new_put_old = text}};
 }
 
 // unshare(1) makes all mounts private in the new namespace, if its root is a mount.
@@ -212,20 +206,18 @@ Remedies own_namespace(Hypothesis& hypothesis, const ProcessView& process) {
   const bool has_power = process.capabilities.has(Capability::sys_admin);
   const bool root_is_mount = hypothesis.world.is_mount_root(task.root);
   const bool was_rootfs = hypothesis.rootfs.exists() && task.root.mount == hypothesis.rootfs;
-  Remedy remedy;
-  remedy.text = fmt::format("unshare {}--mount{} sh -c", has_power ? "" : "--user --map-root-user ",
-                            root_is_mount ? "" : " --propagation unchanged");
-  remedy.changes_process = true;
-  remedy.perform = [=](Hypothesis& h) {
+  const auto enter = [=](Hypothesis& h) {
     NamespaceKinds kinds{NamespaceKind::mnt};
     if (!has_power) kinds.set(NamespaceKind::user);
     if (!perform(h, Unshare{kinds})) return false;
     if (was_rootfs) h.rootfs = task_of(h).root.mount;
-    return !root_is_mount ||
-           perform(h,
-                   ChangePropagation{.path = "/", .to = Propagation::private_, .recursive = true});
+    return !root_is_mount || perform(h, ChangePropagation{"/", Propagation::private_, true});
   };
-  return {remedy};
+  return {
+      {.text = fmt::format("unshare {}--mount{} sh -c", has_power ? "" : "--user --map-root-user ",
+                           root_is_mount ? "" : " --propagation unchanged"),
+       .perform = enter,
+       .changes_process = true}};
 }
 
 // The remedies of one refusal in this world, in order; empty: there is none.
@@ -237,16 +229,14 @@ Remedies remedies_for(Reason reason, Hypothesis& hypothesis, const ProcessView& 
     case Fix::mount_root: return new_root_over_own(hypothesis);
     case Fix::make_root_parent_private:
       return unshare_mount(hypothesis, process, world[task_of(hypothesis).root.mount].parent);
-    case Fix::make_put_old_mount_private:
-      if (const auto at = put_old_in(hypothesis)) {
-        return unshare_mount(hypothesis, process, at->mount);
-      }
-      return {};
-    case Fix::make_new_root_parent_private:
-      if (const auto at = new_root_in(hypothesis)) {
-        return unshare_mount(hypothesis, process, world[at->mount].parent);
-      }
-      return {};
+    case Fix::make_put_old_mount_private: {
+      const auto at = put_old_in(hypothesis);
+      return at ? unshare_mount(hypothesis, process, at->mount) : Remedies{};
+    }
+    case Fix::make_new_root_parent_private: {
+      const auto at = new_root_in(hypothesis);
+      return at ? unshare_mount(hypothesis, process, world[at->mount].parent) : Remedies{};
+    }
     case Fix::bind_new_root: return bind_new_root(hypothesis, process);
     case Fix::make_directory: {
       if (!new_root_in(hypothesis)) {
@@ -266,64 +256,52 @@ Remedies remedies_for(Reason reason, Hypothesis& hypothesis, const ProcessView& 
 
 constexpr int rounds_max = 16;  // more than there are rules that a remedy can lead to
 
-class Planner {
- public:
-  Planner(const ProcessView& process, const std::vector<Assumption>& assumptions)
-      : process_(process), assumptions_(assumptions) {}
+struct Planner {
+  const ProcessView& process;
+  const std::vector<Assumption>& assumptions;
+  Answer& answer;
+  Remedies remedies{};
 
-  RemedyPlan make() {
-    for (const Assumption& assumption : assumptions_) {
-      if (extend(assumption)) continue;
-      plan_.remedies.clear();
-      return std::move(plan_);
-    }
-    plan_.no_fix_for = nullptr;
-    move_private_first();
-    drop_needless();
-    return std::move(plan_);
-  }
-
- private:
-  static bool perform_all(const Remedies& remedies, Hypothesis& hypothesis) {
-    return std::ranges::all_of(remedies,
+  static bool perform_all(const Remedies& all, Hypothesis& hypothesis) {
+    return std::ranges::all_of(all,
                                [&](const Remedy& remedy) { return remedy.perform(hypothesis); });
   }
 
   // Adds remedies until pivot_root succeeds under this assumption; false if nothing helps.
   bool extend(const Assumption& assumption) {
-    Hypothesis hypothesis = build_world(process_, assumption);
-    if (!perform_all(plan_.remedies, hypothesis)) return false;
+    Hypothesis hypothesis = build_world(process, assumption);
+    if (!perform_all(remedies, hypothesis)) return false;
     Reason first = nullptr;
     for (int round = 0; round < rounds_max; ++round) {
       Hypothesis trial = hypothesis;
       const Reason reason = evaluate(trial).reason;
       if (reason == nullptr) return true;
       if (first == nullptr) first = reason;
-      const bool is_new = reason != first && std::ranges::count(plan_.further, reason) == 0;
-      if (is_new && &assumption == &assumptions_.front()) plan_.further.push_back(reason);
-      plan_.no_fix_for = reason;
-      const Remedies next = remedies_for(reason, hypothesis, process_);
+      const bool is_new = reason != first && std::ranges::count(answer.further, reason) == 0;
+      if (is_new && &assumption == &assumptions.front()) answer.further.push_back(reason);
+      answer.no_fix_for = reason;
+      const Remedies next = remedies_for(reason, hypothesis, process);
       if (next.empty() || !perform_all(next, hypothesis)) return false;
-      plan_.remedies.insert(plan_.remedies.end(), next.begin(), next.end());
+      remedies.insert(remedies.end(), next.begin(), next.end());
     }
     return false;
   }
 
   // Takes this list instead if it helps under each assumption as well.
   bool replace(Remedies other) {
-    const bool helps = std::ranges::all_of(assumptions_, [&](const Assumption& assumption) {
-      Hypothesis hypothesis = build_world(process_, assumption);
+    const bool helps = std::ranges::all_of(assumptions, [&](const Assumption& assumption) {
+      Hypothesis hypothesis = build_world(process, assumption);
       return perform_all(other, hypothesis) && evaluate(hypothesis).reason == nullptr;
     });
-    if (helps) plan_.remedies = std::move(other);
+    if (helps) remedies = std::move(other);
     return helps;
   }
 
   void move_private_first() {
-    for (std::ptrdiff_t i = 1; i < std::ssize(plan_.remedies); ++i) {
-      if (!plan_.remedies[static_cast<std::size_t>(i)].movable) continue;
+    for (std::ptrdiff_t i = 1; i < std::ssize(remedies); ++i) {
+      if (!remedies[static_cast<std::size_t>(i)].movable) continue;
       for (std::ptrdiff_t place = 0; place < i; ++place) {
-        Remedies other = plan_.remedies;
+        Remedies other = remedies;
         std::rotate(other.begin() + place, other.begin() + i, other.begin() + i + 1);
         if (replace(std::move(other))) break;
       }
@@ -331,22 +309,26 @@ class Planner {
   }
 
   void drop_needless() {
-    for (std::ptrdiff_t i = std::ssize(plan_.remedies); i-- > 0;) {
-      Remedies other = plan_.remedies;
+    for (std::ptrdiff_t i = std::ssize(remedies); i-- > 0;) {
+      Remedies other = remedies;
       other.erase(other.begin() + i);
       replace(std::move(other));
     }
   }
-
-  const ProcessView& process_;
-  const std::vector<Assumption>& assumptions_;
-  RemedyPlan plan_;
 };
 
 }  // namespace
 
-RemedyPlan suggest_fixes(const ProcessView& process, const std::vector<Assumption>& assumptions) {
-  return Planner(process, assumptions).make();
+Remedies suggest_fixes(const ProcessView& process, const std::vector<Assumption>& assumptions,
+                       Answer& answer) {
+  Planner planner{process, assumptions, answer};
+  for (const Assumption& assumption : assumptions) {
+    if (!planner.extend(assumption)) return {};
+  }
+  answer.no_fix_for = nullptr;
+  planner.move_private_first();
+  planner.drop_needless();
+  return std::move(planner.remedies);
 }
 
 }  // namespace pivotcheck::explain

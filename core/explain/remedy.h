@@ -28,21 +28,19 @@ struct Remedy {
   std::string text;                          // the command
   std::function<bool(Hypothesis&)> perform;  // the same in the model; false: refused
   bool changes_process = false;    // `text` takes the following commands as one word, a script
-  std::string inside_first;        // the beginning of that script; may be ""
+  std::string inside_first{};      // the beginning of that script; may be ""
   bool at_namespace_root = false;  // runs at the namespace's root, not at the process's
   bool movable = false;            // may run earlier
-  std::string new_put_old;         // not "": pivot_root is to be called with this put_old
+  std::string new_put_old{};       // not "": pivot_root is to be called with this put_old
 };
+using Remedies = std::vector<Remedy>;
 
-struct RemedyPlan {
-  std::vector<Remedy> remedies;  // in order; empty: nothing helps
-  std::vector<Reason> further;   // under the first assumption, the refusals after the first one
-  Reason no_fix_for = nullptr;   // the refusal that has no remedy
-};
 // Adds the remedies of one refusal after another, each tried in the model; then moves what makes
 // mounts private before what makes new ones (which would otherwise appear in every peer of their
 // parent), and leaves out what is not needed. The final list was performed in the model, in its
-// order, under each assumption, and pivot_root succeeded.
-RemedyPlan suggest_fixes(const ProcessView& process, const std::vector<Assumption>& assumptions);
+// order, under each assumption, and pivot_root succeeded. None if nothing helps: then the answer has
+// the refusal without a remedy; in any case the further ones.
+Remedies suggest_fixes(const ProcessView& process, const std::vector<Assumption>& assumptions,
+                       Answer& answer);
 
 }  // namespace pivotcheck::explain

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// launch.cc: see launch.h. ParentProtocol answers the messages of one child.
+// launch.cc: see launch.h. supervise() answers the messages of one child.
 #include "switch/launch.h"
 
 #include <fcntl.h>
@@ -204,95 +204,68 @@ bool may_share_memory(const ChildArgs& args) {
 
 SwitchFailure exec_refusal(int error) {
   const bool missing = error == ENOENT || error == ENOTDIR;
-  SwitchFailure failure;
-  failure.kind = missing ? SwitchFailure::Kind::not_found : SwitchFailure::Kind::not_executable;
-  failure.step = "exec";
-  failure.error = error;
-  failure.message = error_text(error);
-  return failure;
+  return {missing ? SwitchFailure::Kind::not_found : SwitchFailure::Kind::not_executable, "exec",
+          error, "", error_text(error)};
 }
 
 // --- the parent's side ---------------------------------------------------------------------------
 
-class ParentProtocol {
- public:
-  ParentProtocol(const ChildArgs& args, TemplateNamespaces* kept, int pipe, Launched& child)
-      : args_(args), kept_(kept), pipe_(pipe), child_(child) {}
+using Kind = ChildMessage::Kind;
 
-  // Returns when the child has started its command or ended; or the first refusal.
-  // `waits_for_maps`: the child does nothing before its ids are mapped.
-  std::optional<SwitchFailure> run(bool waits_for_maps) {
-    if (waits_for_maps) {
-      if (auto failure = write_maps()) return failure;
+Failed keep(const TaskName& name, pid_t child, TemplateNamespaces& kept) {
+  const std::string folder = "/proc/" + std::to_string(child) + "/ns/";
+  const bool copy = name.text == "C";
+  UniqueFd& mounts = copy ? kept.copy : kept.template_;
+  mounts.reset(::open((folder + "mnt").c_str(), O_RDONLY | O_CLOEXEC));
+  if (copy) kept.user.reset(::open((folder + "user").c_str(), O_RDONLY | O_CLOEXEC));
+  if (mounts && (!copy || kept.user)) return {};
+  return refused_before("opening " + folder, errno);
+}
+
+// Does what the child asks for and lets it go on; or the refusal that it reports.
+Failed answer(const ChildMessage& message, const ChildArgs& args, TemplateNamespaces* kept,
+              Launched& child) {
+  const auto& step = args.prepared.steps[static_cast<std::size_t>(message.step)];
+  switch (message.kind) {
+    case Kind::reparented:
+      reap(child.pid);
+      child.pid = message.value;
+      child.pidfd.reset(kernel::sys_pidfd_open(child.pid));
+      break;
+    case Kind::keep: {
+      const TaskName& name = std::get<strategy::KeepNamespace>(step.action).name;
+      if (Failed failure = keep(name, child.pid, *kept)) return failure;
+      break;
     }
-    while (const auto message = receive()) {
-      if (message->kind == Kind::started) break;
-      auto failure = answer(*message);
-      if (failure) return failure;
+    case Kind::refused:
+      return refusal({child.pid, message.starts}, step, message.value, args.options);
+    case Kind::exec_refused: return exec_refusal(message.value);
+    case Kind::none:
+    case Kind::started:
+    case Kind::ended: return {};
+  }
+  args.prepared.released.release();  // if the child is gone, the end of file follows
+  return {};
+}
+
+// Returns when the child has started its command or ended; or the first refusal. `maps`: it does
+// nothing before its ids are mapped.
+Failed supervise(int pipe, bool maps, const ChildArgs& args, TemplateNamespaces* kept,
+                 Launched& child) {
+  if (maps) {
+    if (Failed failure = IdMapWriter{child.pid, args.options, args.callers_mask}.write()) {
+      return failure;
     }
-    return {};
+    args.prepared.released.release();
   }
-
- private:
-  using Kind = ChildMessage::Kind;
-
-  // Nothing at the end of file.
-  [[nodiscard]] std::optional<ChildMessage> receive() const {
-    ChildMessage message;
-    for (;;) {
-      const ssize_t size = ::read(pipe_, &message, sizeof(message));
-      if (size == sizeof(message)) return message;
-      if (size >= 0 || errno != EINTR) return std::nullopt;
-    }
+  ChildMessage message;
+  for (;;) {
+    const ssize_t size = ::read(pipe, &message, sizeof(message));
+    if (size < 0 && errno == EINTR) continue;
+    if (size != sizeof(message) || message.kind == Kind::started) return {};
+    if (Failed failure = answer(message, args, kept, child)) return failure;
   }
-
-  Failed release() {
-    args_.prepared.released.release();
-    return {};  // if the child is gone, the end of file follows
-  }
-
-  Failed answer(const ChildMessage& message) {
-    const auto& step = args_.prepared.steps[static_cast<std::size_t>(message.step)];
-    switch (message.kind) {
-      case Kind::reparented: return follow(message.value);
-      case Kind::keep: return keep(std::get<strategy::KeepNamespace>(step.action).name);
-      case Kind::refused:
-        return refusal({child_.pid, message.starts}, step, message.value, args_.options);
-      case Kind::exec_refused: return exec_refusal(message.value);
-      case Kind::none:
-      case Kind::started:
-      case Kind::ended: break;
-    }
-    return {};
-  }
-
-  Failed write_maps() {
-    Failed failure = IdMapWriter{child_.pid, args_.options, args_.callers_mask}.write();
-    return failure ? failure : release();
-  }
-
-  Failed follow(pid_t next) {
-    reap(child_.pid);
-    child_.pid = next;
-    child_.pidfd.reset(kernel::sys_pidfd_open(next));
-    return release();
-  }
-
-  Failed keep(const TaskName& name) {
-    const std::string folder = "/proc/" + std::to_string(child_.pid) + "/ns/";
-    const bool copy = name.text == "C";
-    UniqueFd& mounts = copy ? kept_->copy : kept_->template_;
-    mounts.reset(::open((folder + "mnt").c_str(), O_RDONLY | O_CLOEXEC));
-    if (copy) kept_->user.reset(::open((folder + "user").c_str(), O_RDONLY | O_CLOEXEC));
-    if (mounts && (!copy || kept_->user)) return release();
-    return refused_before("opening " + folder, errno);
-  }
-
-  const ChildArgs& args_;
-  TemplateNamespaces* kept_;
-  int pipe_;
-  Launched& child_;
-};
+}
 
 Switched<Launched> launch_in_its_own_memory(ChildArgs& args, TemplateNamespaces* kept) {
   const strategy::Steps& steps = args.prepared.steps;
@@ -315,7 +288,7 @@ Switched<Launched> launch_in_its_own_memory(ChildArgs& args, TemplateNamespaces*
   child.pid = clone_child(flags, args, child.pidfd);
   if (child.pid < 0) return std::unexpected(refusal({}, steps.front(), errno, args.options));
   its.reset();
-  auto failure = ParentProtocol(args, kept, ours.get(), child).run(maps);
+  Failed failure = supervise(ours.get(), maps, args, kept, child);
   if (!failure && kept == nullptr) {
     if (args.pid_namespace) child.ended = std::move(ours);
     return child;

@@ -3,6 +3,7 @@
 // (props/attack/TABLE.md); each strategy's file says why it holds.
 #include "switch/strategy/catalogue.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 
@@ -56,10 +57,8 @@ std::span<const StrategyInfo> strategies() { return table; }
 const StrategyInfo& info(Strategy strategy) { return table[static_cast<std::size_t>(strategy)]; }
 
 std::optional<Strategy> find_strategy(std::string_view name) {
-  for (const StrategyInfo& row : table) {
-    if (row.name == name) return row.strategy;
-  }
-  return std::nullopt;
+  const auto row = std::ranges::find(table, name, &StrategyInfo::name);
+  return row == table.end() ? std::nullopt : std::optional(row->strategy);
 }
 
 }  // namespace pivotcheck

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // catalogue.h: the ways to switch root: the name of each, what it does and what it guarantees. This
-// is what `pivotcheck strategies` prints. The steps are in one file for each strategy (step.h).
+// is what `pivotcheck strategies` prints. The steps are elsewhere (step.h).
 // And what each of them can mount in the new root.
 // This header is installed with root_switch.h; it needs only the standard library.
 #pragma once

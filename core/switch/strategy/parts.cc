@@ -3,7 +3,6 @@
 #include "switch/strategy/parts.h"
 
 #include <array>
-#include <functional>
 #include <ranges>
 
 namespace pivotcheck::strategy {
@@ -103,8 +102,6 @@ void for_each(const std::vector<MountRequest>& requests, Steps& steps, auto appe
   }
 }
 
-bool is_proc(const MountRequest& request) { return std::holds_alternative<ProcAt>(request.what); }
-
 }  // namespace
 
 AttributeChange change_to(bool read_only, std::optional<Propagation> propagation) {
@@ -137,21 +134,12 @@ void bind_root_to_itself(const Plan& plan, RootUse use, Steps& steps) {
   add(steps, Phase::bind, MountSetattr{plan.new_root, writable, {false}});
 }
 
-void seal_root(const Plan& plan, Steps& steps) {
-  if (plan.read_only) add(steps, Phase::detach, MountSetattr{"/", change_to(true), {false}});
-}
-
 void set_up_root(const Plan& plan, const std::vector<MountRequest>& mounts, RootUse use,
                  Steps& steps) {
   enter_namespaces(plan, steps);
   add(steps, Phase::propagation, ChangePropagation{"/", Propagation::private_, true});
   bind_root_to_itself(plan, use, steps);
   mount_requests(mounts, plan.new_root, steps);
-}
-
-void pivot_to_put_old(const Plan& plan, Steps& steps) {
-  const Path put_old = below(plan.new_root, plan.put_old);
-  add(steps, Phase::pivot, MakePrivateDirectory{put_old}, PivotRoot{plan.new_root, put_old});
 }
 
 void remove_put_old(const Path& put_old, Steps& steps) {
@@ -172,16 +160,6 @@ void place_mounts(const std::vector<MountRequest>& requests, const Path& root, S
 void mount_requests(const std::vector<MountRequest>& requests, const Path& root, Steps& steps) {
   gather_mounts(requests, steps);
   place_mounts(requests, root, steps);
-}
-
-std::vector<MountRequest> without_proc(std::vector<MountRequest> requests) {
-  std::erase_if(requests, is_proc);
-  return requests;
-}
-
-std::vector<MountRequest> only_proc(std::vector<MountRequest> requests) {
-  std::erase_if(requests, std::not_fn(is_proc));
-  return requests;
 }
 
 std::vector<std::string> components(std::string_view path) {

@@ -18,17 +18,14 @@ void enter_other_namespaces(const Plan& plan, Steps& steps);
 
 // pivot_root and MS_MOVE require a mount: the new root is bound to itself, with everything that is
 // mounted below it. If the plan says read-only: at once; or, where a directory for the old root
-// must be made in it and removed again, its own mount stays writable until seal_root().
+// must be made in it and removed again, its own mount stays writable until the caller seals it.
 enum class RootUse : unsigned char { as_asked, room_for_put_old };
 void bind_root_to_itself(const Plan& plan, RootUse use, Steps& steps);
-void seal_root(const Plan& plan, Steps& steps);
 
-// How most strategies begin: the namespaces, a private / (so that nobody outside sees what follows),
-// the new root bound to itself, the mounts.
+// How most strategies begin: the namespaces, a private / (so that nobody outside sees what
+// follows), the new root bound to itself, the mounts.
 void set_up_root(const Plan& plan, const std::vector<MountRequest>& mounts, RootUse use,
                  Steps& steps);
-// mkdir and pivot_root: the old root moves to the plan's put_old in the new one.
-void pivot_to_put_old(const Plan& plan, Steps& steps);
 // umount and rmdir.
 void remove_put_old(const Path& put_old, Steps& steps);
 
@@ -40,12 +37,6 @@ void mount_requests(const std::vector<MountRequest>& requests, const Path& root,
 // see the old root, and what is done in the new one.
 void gather_mounts(const std::vector<MountRequest>& requests, Steps& steps);
 void place_mounts(const std::vector<MountRequest>& requests, const Path& root, Steps& steps);
-
-// In a user namespace the kernel allows a new /proc only while another is visible
-// (mount_namespaces(7)); so it must be mounted before the old root goes. All strategies do that,
-// except put-old, whose source has it last.
-std::vector<MountRequest> without_proc(std::vector<MountRequest> requests);
-std::vector<MountRequest> only_proc(std::vector<MountRequest> requests);
 
 // The names in a path: neither "" nor "."; ".." is one.
 std::vector<std::string> components(std::string_view path);

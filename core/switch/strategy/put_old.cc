@@ -1,5 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// put_old.cc: the way of the example program in pivot_root(2), with which most container programs
+// put_old.cc: the ways that give the old root a directory in the new one, put_old: the example of
+// pivot_root(2), what programs without privileges make of it, and what pivot_root(8) says to type.
+#include <algorithm>
+
+#include "switch/strategy/parts.h"
+
+namespace pivotcheck::strategy {
+namespace {
+
+// mkdir and pivot_root: the old root moves to the plan's put_old in the new one.
+void pivot_to_put_old(const Plan& plan, Steps& steps) {
+  const Path put_old = below(plan.new_root, plan.put_old);
+  add(steps, Phase::pivot, MakePrivateDirectory{put_old}, PivotRoot{plan.new_root, put_old});
+}
+
+// Where RootUse::room_for_put_old has left the root's own mount writable.
+void seal_root(const Plan& plan, Steps& steps) {
+  if (plan.read_only) add(steps, Phase::detach, MountSetattr{"/", change_to(true), {false}});
+}
+
+bool is_proc(const MountRequest& request) { return std::holds_alternative<ProcAt>(request.what); }
+
+}  // namespace
+
+// put-old: the way of the example program in pivot_root(2), with which most container programs
 // started: the old root gets a directory in the new one, and is then unmounted from there.
 //
 //     unshare mnt              so that nothing below happens in the caller's namespace
@@ -21,19 +45,84 @@
 // It guarantees: no name leads to the old root, the namespace has no mount of it, and neither
 // umount nor setns brings one back. It writes to NEW for a moment; if the process is killed between
 // mkdir and rmdir, the caller removes the directory (switch/root_switch.cc).
-#include "switch/strategy/parts.h"
-
-namespace pivotcheck::strategy {
-
 Steps put_old(const Plan& plan) {
   const bool proc_is_last = !plan.user_namespace && !plan.in_user_namespace;
+  std::vector<MountRequest> first = plan.mounts;
+  std::vector<MountRequest> last;
+  if (proc_is_last) {
+    std::ranges::copy_if(plan.mounts, std::back_inserter(last), is_proc);
+    std::erase_if(first, is_proc);
+  }
   Steps steps;
-  set_up_root(plan, proc_is_last ? without_proc(plan.mounts) : plan.mounts,
-              RootUse::room_for_put_old, steps);
+  set_up_root(plan, first, RootUse::room_for_put_old, steps);
   pivot_to_put_old(plan, steps);
   add(steps, Phase::pivot, Chdir{"/"});
   remove_put_old(below("/", plan.put_old), steps);
-  if (proc_is_last) mount_requests(only_proc(plan.mounts), "/", steps);
+  mount_requests(last, "/", steps);
+  seal_root(plan, steps);
+  return steps;
+}
+
+// proc-first: the way of programs that run without privileges (unshare --user --pid --fork
+// --mount-proc, and tutorials that build a container by hand): /proc is mounted before the pivot,
+// because afterwards the kernel refuses it.
+//
+// In a user namespace the kernel refuses a new proc filesystem that would show more than one that
+// is visible already (mount_namespaces(7), "Restrictions on mount namespaces"): the namespace must
+// have a /proc, nothing may be mounted on it, and the new one must show a PID namespace of one's
+// own. After the old root is detached there is no /proc. So:
+//
+//     new PID namespace        by the fork that makes the process which does the rest
+//     unshare mnt, make-rprivate /, rbind NEW NEW        as in put-old
+//     mount proc NEW/proc      while the old /proc is still there
+//     mkdir, pivot_root        as in put-old
+//     umount /old detach       an absolute path: the root has changed with the pivot, wherever
+//                              '.' is
+//     rmdir /old
+//     chdir /                  last: '.' may be in the old tree until then, and nothing looks at it
+//
+// It guarantees what put-old does; and /proc shows the command's own processes only, so that no
+// /proc/PID/root leads out.
+Steps proc_first(const Plan& asked) {
+  Plan plan = asked;
+  plan.pid_namespace = true;
+  if (std::ranges::none_of(plan.mounts, is_proc)) plan.mounts.push_back({ProcAt{"/proc"}});
+  Steps steps;
+  set_up_root(plan, plan.mounts, RootUse::room_for_put_old, steps);
+  pivot_to_put_old(plan, steps);
+  remove_put_old(below("/", plan.put_old), steps);
+  add(steps, Phase::detach, Chdir{"/"});
+  seal_root(plan, steps);
+  return steps;
+}
+
+// manual: what pivot_root(8) tells people to type:
+//
+//     cd new_root
+//     pivot_root . old_root
+//     exec chroot . sh <dev/console >dev/console 2>&1
+//     umount /old_root
+//
+// That page was written for an init, alone in the first namespace. For any other process, a
+// namespace, a private / and a bind come first (as in put-old, for the same reasons). Then:
+//
+//     chdir NEW                so that '.' is the new root before and after
+//     mkdir -m 0700 old        as on that page, but no other user can enter it
+//     pivot_root . old         '.' stays where it is; the page warns that the caller's root may not
+//                              follow, which no kernel known to this project does
+//     chroot .                 for a kernel that does; elsewhere it changes nothing
+//     umount old detach        from inside, and before the command, not after it: a command that is
+//                              to be contained is not asked to remove its own way out. Not a plain
+//                              umount, because the old tree has mounts below it
+//     rmdir old
+//
+// It guarantees what put-old does. '.' is '/' all the time, so no chdir is needed.
+Steps manual(const Plan& plan) {
+  Steps steps;
+  set_up_root(plan, plan.mounts, RootUse::room_for_put_old, steps);
+  add(steps, Phase::pivot, Chdir{plan.new_root}, MakePrivateDirectory{plan.put_old},
+      PivotRoot{".", plan.put_old}, Chroot{"."});
+  remove_put_old(plan.put_old, steps);
   seal_root(plan, steps);
   return steps;
 }

@@ -155,8 +155,8 @@ struct Plan {
 
 Steps steps(Strategy strategy, const Plan& plan);
 
-// Each in its own file; its header says where the sequence comes from, why each step comes where
-// it does, and what it guarantees.
+// The comment above each says where the sequence comes from, why each step comes where it does, and
+// what it guarantees.
 Steps put_old(const Plan& plan);
 Steps dot_dot(const Plan& plan);
 Steps manual(const Plan& plan);

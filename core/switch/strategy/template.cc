@@ -28,7 +28,7 @@
 //     fchdir, chroot .         setns has put the process on the tmpfs; this is one step up
 //
 // It guarantees that no mount of the caller's tree, except the clone, was ever in the namespace. A
-// command with CAP_SYS_ADMIN and CAP_SYS_CHROOT can take the clone away as in move_chroot.cc; what
+// command with CAP_SYS_ADMIN and CAP_SYS_CHROOT can take the clone away as with move-chroot; what
 // it reaches is the template's tmpfs, which is empty.
 #include "switch/strategy/parts.h"
 
