@@ -57,9 +57,9 @@ std::optional<Capabilities> read_capabilities(const std::string& text) {
     for (char& c : word) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     if (word.starts_with("cap_")) word.erase(0, 4);
     if (word.starts_with("dac_")) word = "dac";
-    const int index = flag_index<Capability>(word);
-    if (index < 0) return std::nullopt;
-    result.set(static_cast<Capability>(index));
+    const auto capability = flag_named<Capability>(word);
+    if (!capability) return std::nullopt;
+    result.set(*capability);
   }
   return result;
 }

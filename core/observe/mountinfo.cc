@@ -61,8 +61,7 @@ bool read_options(std::string_view text, MountFlags& flags) {
     const std::size_t comma = text.find(',');
     const std::string_view word = text.substr(0, comma);
     if (first && word != "ro" && word != "rw") return false;
-    const int index = flag_index<MountFlag>(word);
-    if (index >= 0) flags.set(static_cast<MountFlag>(index));
+    if (const auto flag = flag_named<MountFlag>(word)) flags.set(*flag);
     if (comma == std::string_view::npos) return true;
     text.remove_prefix(comma + 1);
     first = false;

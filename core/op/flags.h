@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// flags.h: a set of named flags. The names stand in one table per kind, from which they are parsed
-// and printed: `ro,nosuid` is FlagSet<MountFlag>.
+// flags.h: a set of named flags, `ro,nosuid` for FlagSet<MountFlag>. The text has the names that the
+// enumerators have here: none can lack its name.
 #pragma once
 
 #include <array>
@@ -8,14 +8,42 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace pivotcheck {
 
-// Specialised beside each enum: its names in the order of its values.
+// The name of an enumerator as the compiler prints it in the name of this function, "... [with auto
+// value = pivotcheck::MountFlag::ro; ...]", without the '_' that tells `private_` from a keyword; ""
+// for a value that has no name, which is printed as "(pivotcheck::MountFlag)5".
+template <auto value>
+constexpr std::string_view enumerator_name() {
+  constexpr std::string_view before = "value = ";
+  std::string_view text = __PRETTY_FUNCTION__;
+  text.remove_prefix(text.find(before) + before.size());
+  text = text.substr(0, text.find_first_of(";]"));
+  if (text.starts_with('(')) return {};
+  text.remove_prefix(text.rfind(':') + 1);
+  if (text.ends_with('_')) text.remove_suffix(1);
+  return text;
+}
+
+// The names of all enumerators, which are 0, 1, 2, ...
+template <class Enum, std::size_t... value>
+constexpr auto enumerator_names(std::index_sequence<value...>) {
+  constexpr std::size_t count = sizeof...(value);
+  if constexpr (enumerator_name<static_cast<Enum>(count)>().empty()) {
+    return std::array<std::string_view, count>{enumerator_name<static_cast<Enum>(value)>()...};
+  } else {
+    return enumerator_names<Enum>(std::make_index_sequence<count + 1>());
+  }
+}
 template <class Enum>
-struct FlagNames;  // static constexpr std::array<std::string_view, N> names
+struct FlagNames {
+  static constexpr auto names = enumerator_names<Enum>(std::index_sequence<>());
+};
 
 template <class Enum>
 class FlagSet {
@@ -68,13 +96,12 @@ std::string to_string(FlagSet<Enum> flags) {
   return result;
 }
 
-// The flag of that name, or -1.
 template <class Enum>
-int flag_index(std::string_view name) {
+std::optional<Enum> flag_named(std::string_view name) {
   for (std::size_t i = 0; i < FlagNames<Enum>::names.size(); ++i) {
-    if (FlagNames<Enum>::names[i] == name) return static_cast<int>(i);
+    if (FlagNames<Enum>::names[i] == name) return static_cast<Enum>(i);
   }
-  return -1;
+  return std::nullopt;
 }
 
 }  // namespace pivotcheck

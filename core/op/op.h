@@ -69,61 +69,27 @@ struct Mode {  // permission bits, at most 07777
   bool operator==(const Mode&) const = default;
 };
 
-enum class FilesystemType : unsigned char { tmpfs, ramfs };
-template <>
-struct FlagNames<FilesystemType> {
-  static constexpr std::array<std::string_view, 2> names{"tmpfs", "ramfs"};
-};
+enum class FilesystemType : unsigned char { tmpfs, ramfs };  // these are the words of the text
 
 enum class Propagation : unsigned char { shared_, private_, slave, unbindable };
-template <>
-struct FlagNames<Propagation> {
-  static constexpr std::array<std::string_view, 4> names{"shared", "private", "slave",
-                                                         "unbindable"};
-};
 
 enum class MountFlag : unsigned char { ro, nosuid, nodev, noexec, noatime };
-template <>
-struct FlagNames<MountFlag> {
-  static constexpr std::array<std::string_view, 5> names{"ro", "nosuid", "nodev", "noexec",
-                                                         "noatime"};
-};
 using MountFlags = FlagSet<MountFlag>;
 
 enum class UmountFlag : unsigned char { detach, expire, nofollow };
-template <>
-struct FlagNames<UmountFlag> {
-  static constexpr std::array<std::string_view, 3> names{"detach", "expire", "nofollow"};
-};
 using UmountFlags = FlagSet<UmountFlag>;
 
 enum class NamespaceKind : unsigned char { mnt, user };
-template <>
-struct FlagNames<NamespaceKind> {
-  static constexpr std::array<std::string_view, 2> names{"mnt", "user"};
-};
 using NamespaceKinds = FlagSet<NamespaceKind>;
 
 // `dac` is CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH together.
 enum class Capability : unsigned char { sys_admin, sys_chroot, dac };
-template <>
-struct FlagNames<Capability> {
-  static constexpr std::array<std::string_view, 3> names{"sys_admin", "sys_chroot", "dac"};
-};
 using Capabilities = FlagSet<Capability>;
 
 enum class OpenTreeFlag : unsigned char { clone, recursive };
-template <>
-struct FlagNames<OpenTreeFlag> {
-  static constexpr std::array<std::string_view, 2> names{"clone", "recursive"};
-};
 using OpenTreeFlags = FlagSet<OpenTreeFlag>;
 
 enum class MoveMountFlag : unsigned char { beneath, set_group };
-template <>
-struct FlagNames<MoveMountFlag> {
-  static constexpr std::array<std::string_view, 2> names{"beneath", "set_group"};
-};
 using MoveMountFlags = FlagSet<MoveMountFlag>;
 
 // What mount_setattr changes: `+ro,-nosuid,shared`. No flag is in both sets; something is changed.
@@ -144,65 +110,66 @@ struct RecursiveWord {  // the optional word "recursive"
   bool operator==(const RecursiveWord&) const = default;
 };
 
-#define PIVOTCHECK_OP(Name, ...)                             \
-  template <class Self, class Visit>                         \
-  static constexpr void fields(Self& self, Visit&& visit) {  \
-    (void)self;                                              \
-    (void)visit;                                             \
-    __VA_ARGS__;                                             \
-  }                                                          \
+// What each operation has beside its members: `name`, its verb (of several, the first), and
+// `fields(self, visit)`.
+#define PIVOTCHECK_OP(Name, verb_name, ...)                                               \
+  static constexpr std::string_view name = verb_name;                                     \
+  template <class Self, class Visit>                                                      \
+  static constexpr void fields([[maybe_unused]] Self& self, Visit&& visit) {              \
+    [&](auto&... field) { (visit(field), ...); }(__VA_ARGS__);                            \
+  }                                                                                       \
   bool operator==(const Name&) const = default
 
 // clang-format off
-struct Mkdir   { Path path;               PIVOTCHECK_OP(Mkdir, visit(self.path)); };
-struct Rmdir   { Path path;               PIVOTCHECK_OP(Rmdir, visit(self.path)); };
-struct Touch   { Path path;               PIVOTCHECK_OP(Touch, visit(self.path)); };
-struct Unlink  { Path path;               PIVOTCHECK_OP(Unlink, visit(self.path)); };
-struct Rename  { Path from; Path to;      PIVOTCHECK_OP(Rename, visit(self.from), visit(self.to)); };
+struct Mkdir   { Path path;            PIVOTCHECK_OP(Mkdir, "mkdir", self.path); };
+struct Rmdir   { Path path;            PIVOTCHECK_OP(Rmdir, "rmdir", self.path); };
+struct Touch   { Path path;            PIVOTCHECK_OP(Touch, "touch", self.path); };
+struct Unlink  { Path path;            PIVOTCHECK_OP(Unlink, "unlink", self.path); };
+struct Rename  { Path from; Path to;   PIVOTCHECK_OP(Rename, "rename", self.from, self.to); };
 struct Symlink { LinkTarget target; Path path;
-                 PIVOTCHECK_OP(Symlink, visit(self.target), visit(self.path)); };
-struct Chmod   { Path path; Mode mode;    PIVOTCHECK_OP(Chmod, visit(self.path), visit(self.mode)); };
+                                       PIVOTCHECK_OP(Symlink, "symlink", self.target, self.path); };
+struct Chmod   { Path path; Mode mode; PIVOTCHECK_OP(Chmod, "chmod", self.path, self.mode); };
 
 struct Mount   { FilesystemType type = FilesystemType::tmpfs; Path path; MountFlags flags;
-                 PIVOTCHECK_OP(Mount, visit(self.type), visit(self.path), visit(self.flags)); };
+                 PIVOTCHECK_OP(Mount, "mount", self.type, self.path, self.flags); };
 struct Bind    { Path source; Path target; bool recursive = false;
-                 PIVOTCHECK_OP(Bind, visit(self.source), visit(self.target)); };
+                 PIVOTCHECK_OP(Bind, "bind", self.source, self.target); };
 struct Move    { Path source; Path target;
-                 PIVOTCHECK_OP(Move, visit(self.source), visit(self.target)); };
-struct ChangePropagation { Path path; Propagation to = Propagation::private_; bool recursive = false;
-                 PIVOTCHECK_OP(ChangePropagation, visit(self.path)); };
+                 PIVOTCHECK_OP(Move, "move", self.source, self.target); };
+struct ChangePropagation {
+                 Path path; Propagation to = Propagation::private_; bool recursive = false;
+                 PIVOTCHECK_OP(ChangePropagation, "make-shared", self.path); };
 struct Remount { Path path; RemountFlags flags;
-                 PIVOTCHECK_OP(Remount, visit(self.path), visit(self.flags)); };
+                 PIVOTCHECK_OP(Remount, "remount", self.path, self.flags); };
 struct Umount  { Path path; UmountFlags flags;
-                 PIVOTCHECK_OP(Umount, visit(self.path), visit(self.flags)); };
+                 PIVOTCHECK_OP(Umount, "umount", self.path, self.flags); };
 
 struct PivotRoot { Path new_root; Path put_old;
-                   PIVOTCHECK_OP(PivotRoot, visit(self.new_root), visit(self.put_old)); };
-struct Chroot  { Path path;               PIVOTCHECK_OP(Chroot, visit(self.path)); };
-struct Chdir   { Path path;               PIVOTCHECK_OP(Chdir, visit(self.path)); };
+                 PIVOTCHECK_OP(PivotRoot, "pivot_root", self.new_root, self.put_old); };
+struct Chroot  { Path path;            PIVOTCHECK_OP(Chroot, "chroot", self.path); };
+struct Chdir   { Path path;            PIVOTCHECK_OP(Chdir, "chdir", self.path); };
 struct Open    { HandleName handle; Path path;
-                 PIVOTCHECK_OP(Open, visit(self.handle), visit(self.path)); };
-struct Fchdir  { HandleName handle;       PIVOTCHECK_OP(Fchdir, visit(self.handle)); };
-struct Close   { HandleName handle;       PIVOTCHECK_OP(Close, visit(self.handle)); };
+                                       PIVOTCHECK_OP(Open, "open", self.handle, self.path); };
+struct Fchdir  { HandleName handle;    PIVOTCHECK_OP(Fchdir, "fchdir", self.handle); };
+struct Close   { HandleName handle;    PIVOTCHECK_OP(Close, "close", self.handle); };
 
-struct Spawn   { TaskName task;           PIVOTCHECK_OP(Spawn, visit(self.task)); };
-struct Exit    {                          PIVOTCHECK_OP(Exit, (void)0); };
-struct Unshare { NamespaceKinds kinds;    PIVOTCHECK_OP(Unshare, visit(self.kinds)); };
+struct Spawn   { TaskName task;        PIVOTCHECK_OP(Spawn, "spawn", self.task); };
+struct Exit    {                       PIVOTCHECK_OP(Exit, "exit"); };
+struct Unshare { NamespaceKinds kinds; PIVOTCHECK_OP(Unshare, "unshare", self.kinds); };
 struct Setns   { TaskName task; NamespaceKinds kinds;
-                 PIVOTCHECK_OP(Setns, visit(self.task), visit(self.kinds)); };
+                                       PIVOTCHECK_OP(Setns, "setns", self.task, self.kinds); };
 struct DropCapabilities { Capabilities capabilities;
-                 PIVOTCHECK_OP(DropCapabilities, visit(self.capabilities)); };
+                 PIVOTCHECK_OP(DropCapabilities, "dropcap", self.capabilities); };
 
 struct OpenTree { HandleName handle; Path path; OpenTreeFlags flags;
-                 PIVOTCHECK_OP(OpenTree, visit(self.handle), visit(self.path), visit(self.flags)); };
+                 PIVOTCHECK_OP(OpenTree, "open_tree", self.handle, self.path, self.flags); };
 struct MoveMount { Path source; Path target; MoveMountFlags flags;
-                 PIVOTCHECK_OP(MoveMount, visit(self.source), visit(self.target),
-                               visit(self.flags)); };
+                 PIVOTCHECK_OP(MoveMount, "move_mount", self.source, self.target, self.flags); };
 struct MountSetattr { Path path; AttributeChange change; RecursiveWord recursive;
-                 PIVOTCHECK_OP(MountSetattr, visit(self.path), visit(self.change),
-                               visit(self.recursive)); };
+                 PIVOTCHECK_OP(MountSetattr, "mount_setattr", self.path, self.change,
+                               self.recursive); };
 struct Fsmount { HandleName handle; FilesystemType type = FilesystemType::tmpfs; MountFlags flags;
-                 PIVOTCHECK_OP(Fsmount, visit(self.handle), visit(self.type), visit(self.flags)); };
+                 PIVOTCHECK_OP(Fsmount, "fsmount", self.handle, self.type, self.flags); };
 // clang-format on
 
 using Op = std::variant<Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, Mount, Bind, Move,
@@ -219,8 +186,7 @@ struct Step {
 
 // "make-rslave"; never "".
 std::string_view verb(const Op& op);
-// The handle that the operation opens where it succeeds (open, open_tree, fsmount); nullptr for any
-// other.
+// The handle that the operation opens where it succeeds (open, open_tree, fsmount), or nullptr.
 const HandleName* opened_handle(const Op& op);
 // One Op for each verb, its arguments empty, its verb-coded members set. Ordered as the format has
 // them.

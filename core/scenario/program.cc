@@ -36,15 +36,26 @@ Expected<ProgramStep> Resolver::add(Step step) {
 
 Expected<ProgramStep> Resolver::add(int task, Op op) {
   ProgramStep step{.task = task, .op = std::move(op)};
-  if (const auto* spawn = std::get_if<Spawn>(&step.op)) {
-    if (was_made(spawn->task.text)) return fail("a second task " + spawn->task.text);
-    step.subject = make_task(spawn->task.text);
-  } else if (const auto* setns = std::get_if<Setns>(&step.op)) {
-    step.subject = find_alive(setns->task.text);
-    if (step.subject < 0) return fail("no task " + setns->task.text);
-  } else if (std::holds_alternative<Exit>(step.op)) {
-    alive_[static_cast<std::size_t>(task)] = false;
-  }
+  const std::string refused = std::visit(
+      Overloaded{[&](const Spawn& spawn) {
+                   if (was_made(spawn.task.text)) return "a second task " + spawn.task.text;
+                   step.subject = make_task(spawn.task.text);
+                   return std::string();
+                 },
+                 [&](const Setns& setns) {
+                   step.subject = find_alive(setns.task.text);
+                   return step.subject < 0 ? "no task " + setns.task.text : std::string();
+                 },
+                 [&](const Exit&) {
+                   alive_[static_cast<std::size_t>(task)] = false;
+                   return std::string();
+                 },
+                 []<class Typed>(const Typed&) {
+                   static_assert(!requires(Typed typed) { typed.task; }, "what is that task to it?");
+                   return std::string();
+                 }},
+      step.op);
+  if (!refused.empty()) return fail(refused);
   const auto set_slot = [this]<class Field>(Field& field) {
     if constexpr (std::is_same_v<Field, Path>) field.slot = slot_of(field.handle);
     if constexpr (std::is_same_v<Field, HandleName>) field.slot = slot_of(field.text);

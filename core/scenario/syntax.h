@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // syntax.h: what the parser and the printer must agree on: the names in header values, and the
-// patterns of names. Only parse.cc, words.cc, print.cc and scenario.cc need it. Characters are
-// ASCII whatever the locale, which is why <cctype> is not used.
+// patterns of names. Only words.h, parse.cc and scenario.cc need it. Characters are ASCII whatever
+// the locale, which is why <cctype> is not used.
 //
 // Source: FORMAT.md, section "Lines".
 #pragma once

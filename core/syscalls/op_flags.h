@@ -58,7 +58,11 @@ constexpr int namespace_flags(NamespaceKinds kinds) {
 
 // The name of the type: static, ends with '\0'.
 constexpr const char* type_name(FilesystemType type) {
-  return FlagNames<FilesystemType>::names[static_cast<std::size_t>(type)].data();
+  switch (type) {
+    case FilesystemType::tmpfs: return "tmpfs";
+    case FilesystemType::ramfs: return "ramfs";
+  }
+  return "";
 }
 
 // --- paths that may start at a handle ------------------------------------------------------------
