@@ -51,12 +51,12 @@
 #include "check/gen/scenario_generator.h"
 #include "check/gen/seeded.h"
 #include "check/trial/trial.h"
-#include "observe/statmount_api.h"
+#include "syscalls/mount_api.h"
 
 namespace {
 
 using namespace pivotcheck;
-namespace api = statmount_api;
+namespace api = kernel::statmount_api;
 
 constexpr std::uint64_t seed = 1;
 constexpr std::size_t cases_recorded = 512;

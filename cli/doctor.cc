@@ -27,7 +27,7 @@
 #include "commands.h"
 #include "json.h"
 #include "observe/observe.h"
-#include "observe/statmount_api.h"
+#include "syscalls/mount_api.h"
 #include "output.h"
 #include "supervisor.h"
 #include "syscalls/id_maps.h"

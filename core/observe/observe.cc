@@ -10,23 +10,111 @@
 #include "observe/observe.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
+#include <string_view>
 
 #include "base/log.h"
-#include "observe/locations.h"
 #include "observe/mountinfo.h"
 #include "observe/proc.h"
 #include "observe/statmount.h"
+#include "syscalls/mount_api.h"
 
 namespace pivotcheck {
 namespace {
 
+// --- where tasks are
+
+// A number for the file: inode numbers are unique in one filesystem only. Filesystems without a
+// device have major number 0 and different minor numbers, so the shift loses nothing.
+std::uint64_t object_of(const struct statx& status) {
+  return (std::uint64_t{status.stx_dev_minor} << 40) ^ status.stx_ino;
+}
+
+// Where the roots, current directories and handles of all tasks of one world are, from /proc/PID:
+// most tasks use the same few directories, whose paths are read once. Each is two calls on the same
+// magic link:
+//
+//     statx("root")      the mount's id, and whether the directory has been removed (no link left)
+//     readlink("root")   the path, from the top of the tree that the mount is in: d_path stops only
+//                        at the reader's own root, which is in another tree
+//
+// readlink appends " (deleted)" to the path of a removed file or directory, but a name may end so
+// as well. The number of links, which is 0 exactly for removed ones, tells the two apart. (That
+// holds for tmpfs and ramfs, which worlds consist of, and without hard links, which scenarios can't
+// make.)
+class LocationReader {
+ public:
+  explicit LocationReader(Source source)
+      : id_(source == Source::listmount ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID) {}
+
+  // name, root, current_directory and handles; the caller sets mount_namespace.
+  Expected<TaskView> read_task(const LiveTask& task, TaskFiles& files) {
+    TaskView view;
+    view.name = task.name;
+    for (const auto& [link, member] :
+         {std::pair{"root", &TaskView::root}, std::pair{"cwd", &TaskView::current_directory}}) {
+      Expected<LocationView> location = read(files, link);
+      if (!location) return std::unexpected(std::move(location.error()));
+      view.*member = std::move(*location);
+    }
+    view.handles.reserve(task.handles.size());
+    for (const auto& [name, descriptor] : task.handles) {
+      std::array<char, 16> link{'f', 'd', '/'};
+      const char* end = std::to_chars(link.data() + 3, link.data() + link.size(), descriptor).ptr;
+      Expected<LocationView> location = read(files, std::string_view(link.data(), end));
+      if (!location) return std::unexpected(std::move(location.error()));
+      view.handles.push_back({name, std::move(*location)});
+    }
+    return view;
+  }
+
+ private:
+  struct Known {  // a directory: it has one path below each mount
+    std::uint64_t inode;
+    LocationView location;
+  };
+
+  Expected<LocationView> read(TaskFiles& files, std::string_view link) {
+    const unsigned mask = STATX_TYPE | STATX_INO | STATX_NLINK | id_;
+    struct statx status {};
+    if (statx(files.proc(), files.path(link), AT_NO_AUTOMOUNT, mask, &status) != 0) {
+      return fail_with_errno("statx in /proc:", files.path(link));
+    }
+    if ((status.stx_mask & id_) == 0) {
+      return fail("statx gives no mount ids: Linux 5.8 is needed", Failure::Kind::cannot_run);
+    }
+    for (const Known& known : known_) {
+      if (known.inode == status.stx_ino && known.location.mount == status.stx_mnt_id) {
+        return known.location;
+      }
+    }
+    Expected<std::string> path = files.read_link(link);
+    if (!path) return std::unexpected(std::move(path.error()));
+    LocationView location{.mount = status.stx_mnt_id,
+                          .detached = false,
+                          .path = std::move(*path),
+                          .removed = status.stx_nlink == 0,
+                          .object = object_of(status)};
+    static constexpr std::string_view suffix = " (deleted)";
+    if (location.removed && location.path.ends_with(suffix)) {
+      location.path.resize(location.path.size() - suffix.size());
+    }
+    if (S_ISDIR(status.stx_mode)) known_.push_back({status.stx_ino, location});
+    return location;
+  }
+
+  const unsigned id_;  // which of a mount's two ids
+  std::vector<Known> known_;
+};
+
 // A mount namespace with at least one task.
 struct LiveNamespace {
-  ino_t inode = 0;
+  std::string link;                // "mnt:[4026531841]"
   NamespaceIdentity identity;      // id 0 where the kernel can't tell
   std::vector<std::size_t> tasks;  // indices
 };
@@ -37,45 +125,33 @@ struct LiveWorld {
   std::vector<TaskView> tasks;
 };
 
-// "mnt:[4026531841]"
-std::optional<ino_t> inode_in(std::string_view link) {
-  const std::size_t open = link.find('[');
-  ino_t inode = 0;
-  if (open == std::string_view::npos) return std::nullopt;
-  const char* end = link.data() + link.size();
-  const auto [stop, error] = std::from_chars(link.data() + open + 1, end, inode);
-  return error == std::errc{} && stop != end && *stop == ']' ? std::optional(inode) : std::nullopt;
-}
-
 // The index of a task's namespace. Opening it costs twice as much as reading the link, so only new
-// namespaces are opened.
+// namespaces are opened; the first one is new in any case.
 Expected<std::uint32_t> find_namespace(LiveWorld& world, TaskFiles& files, bool identify) {
-  static constexpr std::string_view link_name = "ns/mnt";
+  LiveNamespace found;
   if (!world.namespaces.empty() || !identify) {
-    const Expected<std::string> link = files.read_link(link_name);
-    if (!link) return std::unexpected(link.error());
-    const std::optional<ino_t> inode = inode_in(*link);
-    if (!inode) return fail("/proc/PID/ns/mnt points at " + *link);
-    const auto known = std::ranges::find(world.namespaces, *inode, &LiveNamespace::inode);
-    const auto index = static_cast<std::uint32_t>(known - world.namespaces.begin());
-    if (known != world.namespaces.end()) return index;
-    world.namespaces.push_back({.inode = *inode, .identity{}, .tasks{}});
-    if (!identify) return index;
-  } else {
-    world.namespaces.push_back({});
+    Expected<std::string> link = files.read_link("ns/mnt");
+    if (!link) return std::unexpected(std::move(link.error()));
+    const auto known = std::ranges::find(world.namespaces, *link, &LiveNamespace::link);
+    if (known != world.namespaces.end()) {
+      return static_cast<std::uint32_t>(known - world.namespaces.begin());
+    }
+    found.link = std::move(*link);
   }
-  const Expected<UniqueFd> descriptor = files.open(link_name);
-  if (!descriptor) return std::unexpected(descriptor.error());
-  world.namespaces.back().inode = inode_of(descriptor->get());
-  world.namespaces.back().identity = identify_namespace(descriptor->get());
+  if (identify) {
+    const Expected<UniqueFd> descriptor = files.open("ns/mnt");
+    if (!descriptor) return std::unexpected(descriptor.error());
+    found.link = "mnt:[" + std::to_string(inode_of(descriptor->get())) + "]";
+    found.identity = identify_namespace(descriptor->get());
+  }
+  world.namespaces.push_back(std::move(found));
   return static_cast<std::uint32_t>(world.namespaces.size() - 1);
 }
 
 // `identify`: the kernel can tell a namespace's id and how many mounts it has.
 Expected<LiveWorld> read_tasks(int proc, std::span<const LiveTask> tasks, Source source,
                                bool identify) {
-  LocationReader locations(source == Source::listmount ? MountIdKind::unique
-                                                       : MountIdKind::mountinfo);
+  LocationReader locations(source);
   LiveWorld world;
   world.files.reserve(tasks.size());
   world.tasks.reserve(tasks.size());
@@ -91,6 +167,8 @@ Expected<LiveWorld> read_tasks(int proc, std::span<const LiveTask> tasks, Source
   }
   return world;
 }
+
+// --- the mounts of their namespaces
 
 // The longest of the mountinfos of a namespace's tasks: the higher a root, the more is below it.
 // Tasks with the same root are read once.
@@ -132,26 +210,28 @@ void drop_unlisted_parents(std::vector<MountView>& mounts) {
 }
 
 // What mountinfo shows of one namespace, and whether that is all of it.
-Expected<bool> view_by_mountinfo(LiveWorld& world, const LiveNamespace& live, std::string& text,
-                                 NamespaceView& view) {
+Expected<ListedNamespace> list_by_mountinfo(LiveWorld& world, const LiveNamespace& live,
+                                            std::string& text) {
   auto mounts = read_mountinfo(world, live, text);
   if (!mounts) return std::unexpected(std::move(mounts.error()));
-  view.mounts = std::move(*mounts);
-  drop_unlisted_parents(view.mounts);
+  ListedNamespace shown{.mounts = std::move(*mounts), .mountinfo_ids = {}, .complete = false};
+  drop_unlisted_parents(shown.mounts);
+  const auto lowest = std::ranges::find(shown.mounts, MountId{0}, &MountView::parent);
   if (live.identity.id != 0) {
-    if (view.mounts.size() == live.identity.mounts) return true;
-    // The kernel has several mounts of its own below the top, or something is hidden: ask
-    // listmount.
+    // The kernel may have several mounts of its own below the top, or something is hidden: then
+    // listmount is asked.
+    shown.complete = shown.mounts.size() == live.identity.mounts;
+    if (shown.complete) return shown;
     const Expected<ListedNamespace> listed = list_mounts(live.identity);
-    return listed && listed->complete && listed->mounts.size() == view.mounts.size();
+    shown.complete = listed && listed->complete && listed->mounts.size() == shown.mounts.size();
+  } else if (lowest != shown.mounts.end() && lowest->mount_point == "/") {
+    // From mountinfo alone, a mount that covers the top looks the same.
+    shown.complete = std::ranges::any_of(live.tasks, [&](std::size_t task) {
+      const LocationView& root = world.tasks[task].root;
+      return root.mount == lowest->id && root.path == "/";
+    });
   }
-  const auto lowest = std::ranges::find(view.mounts, MountId{0}, &MountView::parent);
-  if (lowest == view.mounts.end() || lowest->mount_point != "/") return false;
-  // From mountinfo alone, a mount that covers the top looks the same.
-  return std::ranges::any_of(live.tasks, [&](std::size_t task) {
-    const LocationView& root = world.tasks[task].root;
-    return root.mount == lowest->id && root.path == "/";
-  });
+  return shown;
 }
 
 // A member of a peer group in the snapshot, for receives_from.
@@ -163,7 +243,7 @@ struct GroupMember {
   auto operator<=>(const GroupMember&) const = default;
 };
 
-std::vector<GroupMember> members_of_groups(const std::vector<NamespaceView>& namespaces) {
+std::vector<GroupMember> members_of_groups(std::span<const ListedNamespace> namespaces) {
   std::vector<GroupMember> members;
   for (std::uint32_t i = 0; i < namespaces.size(); ++i) {
     for (const MountView& mount : namespaces[i].mounts) {
@@ -197,17 +277,16 @@ std::optional<std::uint64_t> receives_from(const MountView& mount, std::uint32_t
 
 // statmount does not give receives_from (statmount.h). It follows from the groups; where a group
 // has no listed member (they are in a detached tree), it comes from mountinfo, which gives it for
-// the root of a task. False if that is not all of the namespace.
-Expected<bool> fill_receives_from(LiveWorld& world, std::span<const ListedNamespace> listed,
-                                  std::vector<NamespaceView>& views) {
-  const std::vector<GroupMember> members = members_of_groups(views);
-  bool complete = true;
-  for (std::uint32_t i = 0; i < views.size(); ++i) {
+// the root of a task; a namespace of which that does not show all is no longer complete.
+Expected<void> fill_receives_from(LiveWorld& world, std::vector<ListedNamespace>& listed) {
+  std::optional<std::vector<GroupMember>> members;  // made when first needed
+  for (std::uint32_t i = 0; i < listed.size(); ++i) {
     std::optional<std::vector<MountView>> lines;  // read when first needed
-    for (std::size_t j = 0; j < views[i].mounts.size(); ++j) {
-      MountView& mount = views[i].mounts[j];
+    for (std::size_t j = 0; j < listed[i].mounts.size(); ++j) {
+      MountView& mount = listed[i].mounts[j];
       if (mount.master_group == 0) continue;
-      const std::optional<std::uint64_t> known = receives_from(mount, i, members);
+      if (!members) members = members_of_groups(listed);
+      const std::optional<std::uint64_t> known = receives_from(mount, i, *members);
       if (known) {
         mount.receives_from = *known;
         continue;
@@ -216,16 +295,14 @@ Expected<bool> fill_receives_from(LiveWorld& world, std::span<const ListedNamesp
         std::string text;
         auto read = read_mountinfo(world, world.namespaces[i], text);
         if (!read) return std::unexpected(std::move(read.error()));
-        complete = complete && read->size() == views[i].mounts.size();
+        listed[i].complete = read->size() == listed[i].mounts.size();
         lines = std::move(*read);
       }
-      const auto line = std::ranges::find_if(*lines, [&](const MountView& candidate) {
-        return candidate.id == listed[i].mountinfo_ids[j];
-      });
+      const auto line = std::ranges::find(*lines, listed[i].mountinfo_ids[j], &MountView::id);
       if (line != lines->end()) mount.receives_from = line->receives_from;
     }
   }
-  return complete;
+  return {};
 }
 
 void mark_detached(Snapshot& snapshot) {
@@ -242,52 +319,6 @@ void mark_detached(Snapshot& snapshot) {
     mark(task.current_directory);
     for (HandleView& handle : task.handles) mark(handle.location);
   }
-}
-
-Expected<Observation> make_observation(LiveWorld world, std::vector<NamespaceView> views,
-                                       bool complete) {
-  Observation observation{.snapshot{}, .complete = complete};
-  observation.snapshot.namespaces = std::move(views);
-  observation.snapshot.tasks = std::move(world.tasks);
-  mark_detached(observation.snapshot);
-  return observation;
-}
-
-Expected<Observation> observe_by_mountinfo(LiveWorld world) {
-  std::vector<NamespaceView> views(world.namespaces.size());
-  std::string text;
-  bool complete = true;
-  for (std::size_t i = 0; i < views.size(); ++i) {
-    const Expected<bool> all = view_by_mountinfo(world, world.namespaces[i], text, views[i]);
-    if (!all) return std::unexpected(all.error());
-    complete = complete && *all;
-  }
-  return make_observation(std::move(world), std::move(views), complete);
-}
-
-// nullopt where the kernel does not list all mounts (statmount.cc).
-Expected<std::optional<Observation>> observe_by_listmount(LiveWorld world) {
-  std::vector<ListedNamespace> listed;
-  std::vector<NamespaceView> views;
-  listed.reserve(world.namespaces.size());
-  views.reserve(world.namespaces.size());
-  bool slaves = false;
-  for (const LiveNamespace& live : world.namespaces) {
-    Expected<ListedNamespace> mounts = list_mounts(live.identity);
-    if (!mounts) return std::unexpected(std::move(mounts.error()));
-    if (!mounts->complete) return std::nullopt;
-    drop_unlisted_parents(mounts->mounts);
-    for (const MountView& mount : mounts->mounts) slaves = slaves || mount.master_group != 0;
-    views.push_back({std::move(mounts->mounts)});
-    listed.push_back(std::move(*mounts));
-  }
-  bool complete = true;
-  if (slaves) {
-    const Expected<bool> filled = fill_receives_from(world, listed, views);
-    if (!filled) return std::unexpected(filled.error());
-    complete = *filled;
-  }
-  return make_observation(std::move(world), std::move(views), complete);
 }
 
 }  // namespace
@@ -319,18 +350,37 @@ Expected<Observation> Observer::observe(std::span<const LiveTask> tasks, Source 
     return fail("listmount, statmount or NS_MNT_GET_INFO is missing: Linux 6.12 is needed",
                 Failure::Kind::cannot_run);
   }
-  if (source == Source::listmount) {
-    Expected<LiveWorld> world = read_tasks(proc_.get(), tasks, source, true);
-    if (!world) return std::unexpected(std::move(world.error()));
-    Expected<std::optional<Observation>> observation = observe_by_listmount(std::move(*world));
-    if (!observation) return std::unexpected(std::move(observation.error()));
-    if (*observation) return std::move(**observation);
-    log_debug(
-        "listmount does not list all mounts of a namespace (FINDINGS.md): mountinfo is read");
-  }
-  Expected<LiveWorld> world = read_tasks(proc_.get(), tasks, Source::mountinfo, listmount_);
+  Expected<LiveWorld> world = read_tasks(proc_.get(), tasks, source, listmount_);
   if (!world) return std::unexpected(std::move(world.error()));
-  return observe_by_mountinfo(std::move(*world));
+  std::vector<ListedNamespace> listed;
+  std::string text;
+  for (const LiveNamespace& live : world->namespaces) {
+    Expected<ListedNamespace> mounts = source == Source::listmount
+                                           ? list_mounts(live.identity)
+                                           : list_by_mountinfo(*world, live, text);
+    if (!mounts) return std::unexpected(std::move(mounts.error()));
+    listed.push_back(std::move(*mounts));
+    if (source == Source::mountinfo) continue;
+    if (!listed.back().complete) {  // statmount.cc
+      log_debug(
+          "listmount does not list all mounts of a namespace (FINDINGS.md): mountinfo is read");
+      return observe(tasks, Source::mountinfo);
+    }
+    drop_unlisted_parents(listed.back().mounts);
+  }
+  if (source == Source::listmount) {
+    if (const auto filled = fill_receives_from(*world, listed); !filled) {
+      return std::unexpected(filled.error());
+    }
+  }
+  Observation result;
+  result.complete = std::ranges::all_of(listed, &ListedNamespace::complete);
+  for (ListedNamespace& each : listed) {
+    result.snapshot.namespaces.push_back({std::move(each.mounts)});
+  }
+  result.snapshot.tasks = std::move(world->tasks);
+  mark_detached(result.snapshot);
+  return result;
 }
 
 }  // namespace pivotcheck

@@ -2,7 +2,6 @@
 // process.cc: see process.h.
 #include "observe/process.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/nsfs.h>
@@ -12,10 +11,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <memory>
+#include <filesystem>
 #include <set>
 #include <string_view>
 
+#include "base/file.h"
 #include "observe/mountinfo.h"
 #include "observe/proc.h"
 #include "observe/statmount.h"
@@ -54,14 +54,6 @@ std::string read_profile(TaskFiles& files) {
     if (files.read_file(name, text)) return first_line(std::move(text));
   }
   return "";
-}
-
-std::string read_security_modules() {
-  const UniqueFd file(::open("/sys/kernel/security/lsm", O_RDONLY | O_CLOEXEC));
-  std::string text(4096, '\0');
-  const ssize_t length = file ? ::read(file.get(), text.data(), text.size()) : -1;
-  text.resize(length > 0 ? static_cast<std::size_t>(length) : 0);
-  return first_line(std::move(text));
 }
 
 Expected<void> read_status(TaskFiles& files, ProcessFacts& facts, uid_t& effective_uid) {
@@ -110,11 +102,9 @@ Expected<void> read_owner(TaskFiles& files, uid_t effective_uid, ProcessFacts& f
 
 std::vector<pid_t> all_processes() {
   std::vector<pid_t> pids;
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc"), ::closedir);
-  while (directory != nullptr) {
-    const dirent* entry = ::readdir(directory.get());
-    if (entry == nullptr) break;
-    const std::string_view name(entry->d_name);
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
+    const std::string name = entry.path().filename();
     pid_t pid = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (error == std::errc{} && end == name.data() + name.size()) pids.push_back(pid);
@@ -221,15 +211,10 @@ Expected<ProcessFacts> read_process(pid_t pid) {
   TaskFiles files(proc, pid);
   ProcessFacts facts;
   uid_t effective_uid = 0;
-  if (const auto read = files.read_file("mountinfo", facts.mountinfo); !read) {
-    return std::unexpected(read.error());
-  }
-  if (const auto read = read_status(files, facts, effective_uid); !read) {
-    return std::unexpected(read.error());
-  }
-  if (const auto read = read_owner(files, effective_uid, facts); !read) {
-    return std::unexpected(read.error());
-  }
+  Expected<void> read = files.read_file("mountinfo", facts.mountinfo);
+  if (read) read = read_status(files, facts, effective_uid);
+  if (read) read = read_owner(files, effective_uid, facts);
+  if (!read) return std::unexpected(read.error());
   const auto link = files.read_link("ns/mnt");
   if (!link) return std::unexpected(link.error());
   facts.is_first_namespace = TaskFiles(proc, 1).read_link("ns/mnt") == *link;
@@ -238,7 +223,7 @@ Expected<ProcessFacts> read_process(pid_t pid) {
   }
   facts.has_root_of_pid_1 = facts.is_first_namespace && root_of(proc, 1) == root_of(proc, pid);
   facts.profile = read_profile(files);
-  facts.security_modules = read_security_modules();
+  facts.security_modules = first_line(read_file("/sys/kernel/security/lsm"));
   return facts;
 }
 

@@ -28,12 +28,12 @@
 
 #include "observe/mountinfo.h"
 #include "observe/proc.h"
-#include "observe/statmount_api.h"
+#include "syscalls/mount_api.h"
 
 namespace pivotcheck {
 namespace {
 
-namespace api = statmount_api;
+namespace api = kernel::statmount_api;
 
 constexpr std::uint64_t everything = STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC | STATMOUNT_MNT_ROOT |
                                      STATMOUNT_MNT_POINT | STATMOUNT_FS_TYPE;

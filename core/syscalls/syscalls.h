@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // syscalls.h: system calls for which the oldest supported C library has no wrapper. Each returns
 // what a wrapper would: -1 and errno for a refusal.
-//
-// The numbers come from <sys/syscall.h>; those that may be missing there are defined here, from
-// Linux, include/uapi/asm-generic/unistd.h. From 424 on they are the same on every architecture.
 #pragma once
 
 #include <linux/futex.h>
@@ -19,22 +16,6 @@
 #include <ctime>
 
 namespace pivotcheck::kernel {
-
-#ifndef SYS_pidfd_send_signal
-#define SYS_pidfd_send_signal 424
-#endif
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-#ifndef SYS_clone3
-#define SYS_clone3 435
-#endif
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
 
 inline int sys_pivot_root(const char* new_root, const char* put_old) {
   return static_cast<int>(::syscall(SYS_pivot_root, new_root, put_old));

@@ -23,6 +23,8 @@
 #include <span>
 #include <string_view>
 
+#include <fmt/format.h>
+
 #include "view/mount_names.h"
 
 namespace pivotcheck {
@@ -39,21 +41,23 @@ struct Line {
   bool whole = false;  // `tree` is all of it: a heading or a task
 };
 
-void append_blanks(std::string& text, std::size_t count) { text.append(count, ' '); }
+std::string_view if_removed(bool removed) { return removed ? " (removed)" : ""; }
 
-std::string location_words(const LocationView& location) {
-  std::string words = location.detached ? "detached #" : "#";
-  words += std::to_string(location.mount) + " " + quoted_if_needed(location.path);
-  if (location.removed) words += " (removed)";
-  return words;
+Line whole_line(std::string text) {
+  return {.tree = std::move(text), .number{}, .shown{}, .rest{}, .whole = true};
 }
 
-Line mount_line(const MountView& mount, std::string tree) {
+std::string location_words(const LocationView& at) {
+  return fmt::format("{}#{} {}{}", at.detached ? "detached " : "", at.mount,
+                     quoted_if_needed(at.path), if_removed(at.removed));
+}
+
+Line mount_line(const MountView& mount, const std::string& tree) {
   Line line;
-  line.tree = std::move(tree) + quoted_if_needed(mount.mount_point);
-  line.number = "#" + std::to_string(mount.id);
-  line.shown = "fs-" + std::to_string(mount.filesystem) + ":" + quoted_if_needed(mount.root);
-  if (mount.root_removed) line.shown += " (removed)";
+  line.tree = tree + quoted_if_needed(mount.mount_point);
+  line.number = fmt::format("#{}", mount.id);
+  line.shown = fmt::format("fs-{}:{}{}", mount.filesystem, quoted_if_needed(mount.root),
+                           if_removed(mount.root_removed));
   const auto add = [&line](std::string_view words) {
     if (words.empty()) return;
     if (!line.rest.empty()) line.rest += "  ";
@@ -83,38 +87,33 @@ void draw_mounts(const NamespaceView& view, std::vector<Line>& lines) {
       const bool more = levels[i].to_come > 0;
       tree += last_level ? (more ? "|-- " : "`-- ") : (more ? "|   " : "    ");
     }
-    lines.push_back(mount_line(mount, std::move(tree)));
+    lines.push_back(mount_line(mount, tree));
     levels.push_back({mount.id, children[mount.id]});
   }
 }
 
 void draw_task(const TaskView& task, std::vector<Line>& lines) {
-  const auto add = [&lines](std::string text) {
-    lines.push_back({.tree = std::move(text), .number{}, .shown{}, .rest{}, .whole = true});
-  };
-  add(task.name + "  root " + location_words(task.root) + "  cwd " +
-      location_words(task.current_directory));
+  lines.push_back(
+      whole_line(fmt::format("{}  root {}  cwd {}", task.name, location_words(task.root),
+                             location_words(task.current_directory))));
   for (const HandleView& handle : task.handles) {
-    std::string text;
-    append_blanks(text, task.name.size() + 2);
-    add(text + "@" + handle.name + " " + location_words(handle.location));
+    lines.push_back(whole_line(fmt::format("{:{}}@{} {}", "", task.name.size() + 2, handle.name,
+                                           location_words(handle.location))));
   }
 }
 
 std::vector<Line> lines_of(const Snapshot& snapshot) {
   std::vector<Line> lines;
   for (std::uint32_t i = 0; i < snapshot.namespaces.size(); ++i) {
-    std::string heading = "namespace " + std::to_string(i + 1) + ":";
+    std::string heading = fmt::format("namespace {}:", i + 1);
     std::string_view separator = " ";
     for (const TaskView& task : snapshot.tasks) {
       if (task.mount_namespace != i) continue;
       heading.append(separator).append(task.name);
       separator = ", ";
     }
-    lines.push_back({.tree = std::move(heading), .number{}, .shown{}, .rest{}, .whole = true});
-    if (snapshot.namespaces[i].mounts.empty()) {
-      lines.push_back({.tree = "(no mounts)", .number{}, .shown{}, .rest{}, .whole = true});
-    }
+    lines.push_back(whole_line(std::move(heading)));
+    if (snapshot.namespaces[i].mounts.empty()) lines.push_back(whole_line("(no mounts)"));
     draw_mounts(snapshot.namespaces[i], lines);
     for (const TaskView& task : snapshot.tasks) {
       if (task.mount_namespace == i) draw_task(task, lines);
@@ -144,17 +143,9 @@ std::vector<std::string> render(const std::vector<Line>& lines, const Widths& wi
   for (const Line& line : lines) {
     std::string text = line.tree;
     if (!line.whole) {
-      const auto column = [&text](const std::string& last, std::size_t width) {
-        append_blanks(text, 2 + (last.size() < width ? width - last.size() : 0));
-      };
-      column(line.tree, widths.tree);
-      text += line.number;
-      column(line.number, widths.number);
-      text += line.shown;
-      if (!line.rest.empty()) {
-        column(line.shown, widths.shown);
-        text += line.rest;
-      }
+      text = fmt::format("{:<{}}  {:<{}}  ", line.tree, widths.tree, line.number, widths.number);
+      text += line.rest.empty() ? line.shown
+                                : fmt::format("{:<{}}  {}", line.shown, widths.shown, line.rest);
     }
     result.push_back(std::move(text));
   }
