@@ -123,7 +123,7 @@ struct RawSyscalls::Translator {
   Call operator()(const Op& op) { return std::visit(*this, op); }
   template <class Step>
   Call operator()(const Step&) {
-    if constexpr (rootswitch::is_about_processes<Step>) return [] { return 0L; };
+    if constexpr (rootswitch::AboutProcesses<Step>) return [] { return 0L; };
     else return nullptr;  // no strategy has it: of() names it and fails
   }
 };
