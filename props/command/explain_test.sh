@@ -61,88 +61,87 @@ inside() {  # inside ENTER... -- SCRIPT
   [[ -s log ]] || die "said nothing: $2"
   cat log
 }
-nested=("${own[@]}" unshare -Urm)
+own() { inside "${own[@]}" -- "$1"; }
 
 # --- arguments
-inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/new; fixes name-missing $W/new $W/new/old/x'
-inside "${own[@]}" -- 'tmpfs $W; fixes name-missing $W/new $W/new/old'
-inside "${own[@]}" -- 'tmpfs $W; mkdir $W/old; cd $W/old; rmdir $W/old; fixes put-old-gone $W .'
-inside "${own[@]}" -- 'tmpfs $W; touch $W/file; fixes not-a-directory $W $W/file'
-inside "${own[@]}" -- 'tmpfs $W; touch $W/file; only_names not-a-directory $W/file $W'
-inside "${own[@]}" -- 'tmpfs $W; ln -s nowhere $W/link; only_names name-missing $W/link $W'
-inside "${own[@]}" -- 'tmpfs $W; ln -s loop $W/loop; only_names too-many-links $W/loop $W'
-inside "${own[@]}" -- 'tmpfs $W; mkdir $W/n; mount --bind $W/n $W/n; cd $W/n; rmdir $W/n 2>/dev/null || true
-                       umount -l $W/n; mkdir -p $W/m; cd $W/m; rmdir $W/m; only_names new-root-removed . $W' \
-  2>/dev/null || inside "${own[@]}" -- 'tmpfs $W; mkdir $W/m; cd $W/m; rmdir $W/m; names new-root-removed . $W/; echo named'
-inside "${own[@]}" -- 'tmpfs $W; touch $W/f $W/g; mount --bind $W/g $W/f; rm $W/g; only_names not-a-directory $W/f $W/f'
+own 'tmpfs $W; tmpfs $W/new; fixes name-missing $W/new $W/new/old/x'
+own 'tmpfs $W; fixes name-missing $W/new $W/new/old'
+own 'tmpfs $W; mkdir $W/old; cd $W/old; rmdir $W/old; fixes put-old-gone $W .'
+own 'tmpfs $W; touch $W/file; fixes not-a-directory $W $W/file'
+own 'tmpfs $W; touch $W/file; only_names not-a-directory $W/file $W'
+own 'tmpfs $W; ln -s nowhere $W/link; only_names name-missing $W/link $W'
+own 'tmpfs $W; ln -s loop $W/loop; only_names too-many-links $W/loop $W'
+own 'tmpfs $W; mkdir $W/n; mount --bind $W/n $W/n; cd $W/n; rmdir $W/n 2>/dev/null || true
+    umount -l $W/n; mkdir -p $W/m; cd $W/m; rmdir $W/m; only_names new-root-removed . $W'
+own 'tmpfs $W; touch $W/f $W/g; mount --bind $W/g $W/f; rm $W/g; only_names not-a-directory $W/f $W/f'
 # Words that a shell, mountinfo and JSON must be told with care; slashes and links that change nothing.
 for name in 'a b' 'a\b' "a'b" '-n' 'a$b' 'a"b' '#' $'a\tb' $'\xe9t\xe9' 'Ünicode' '*'; do
-  NAME=$name inside "${own[@]}" -- 'tmpfs $W; mkdir "$W/$NAME"; cd $W; fixes new-root-not-mount-point "./$NAME" "./$NAME"'
-  NAME=$name inside "${own[@]}" -- 'tmpfs $W; mkdir "$W/$NAME"; fixes new-root-not-mount-point "$W/$NAME/" "$W/$NAME/."'
+  NAME=$name own 'tmpfs $W; mkdir "$W/$NAME"; cd $W; fixes new-root-not-mount-point "./$NAME" "./$NAME"'
+  NAME=$name own 'tmpfs $W; mkdir "$W/$NAME"; fixes new-root-not-mount-point "$W/$NAME/" "$W/$NAME/."'
 done
-inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new; ln -s new $W/l; ln -s $W/l $W/m; fixes new-root-not-mount-point $W/m/../m/ $W//m'
-inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new/sub; cd $W/new/sub; fixes new-root-not-mount-point .. .'
-inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new; cd $W/new; fixes new-root-not-mount-point ./ ././'
+own 'tmpfs $W; mkdir -p $W/new; ln -s new $W/l; ln -s $W/l $W/m; fixes new-root-not-mount-point $W/m/../m/ $W//m'
+own 'tmpfs $W; mkdir -p $W/new/sub; cd $W/new/sub; fixes new-root-not-mount-point .. .'
+own 'tmpfs $W; mkdir -p $W/new; cd $W/new; fixes new-root-not-mount-point ./ ././'
 
 # --- new_root and put_old
-inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new/old; fixes new-root-not-mount-point $W/new $W/new/old'
-inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/new; tmpfs $W/o; fixes put-old-not-under-new-root $W/new $W/o'
-inside "${own[@]}" -- 'tmpfs $W; fixes put-old-on-root-mount $W /etc'
-inside "${own[@]}" -- 'tmpfs $W; fixes put-old-on-root-mount $W /'
-inside "${own[@]}" -- 'tmpfs $W; mkdir $W/in; mount -o remount,bind,ro $W; fixes put-old-on-root-mount $W /'
-inside "${own[@]}" -- 'tmpfs $W; mount --make-unbindable $W; mkdir $W/new; fixes new-root-not-mount-point $W/new $W/new'
+own 'tmpfs $W; mkdir -p $W/new/old; fixes new-root-not-mount-point $W/new $W/new/old'
+own 'tmpfs $W; tmpfs $W/new; tmpfs $W/o; fixes put-old-not-under-new-root $W/new $W/o'
+own 'tmpfs $W; fixes put-old-on-root-mount $W /etc'
+own 'tmpfs $W; fixes put-old-on-root-mount $W /'
+own 'tmpfs $W; mkdir $W/in; mount -o remount,bind,ro $W; fixes put-old-on-root-mount $W /'
+own 'tmpfs $W; mount --make-unbindable $W; mkdir $W/new; fixes new-root-not-mount-point $W/new $W/new'
 if [[ $EUID -eq 0 ]]; then  # in a user namespace the root mount is locked, which comes first
-  inside "${own[@]}" -- 'fixes new-root-on-root-mount /etc /etc'
-  inside "${own[@]}" -- 'only_names new-root-on-root-mount / /etc'
-  inside "${own[@]}" -- 'cd /etc; fixes new-root-on-root-mount . .'
+  own 'fixes new-root-on-root-mount /etc /etc'
+  own 'only_names new-root-on-root-mount / /etc'
+  own 'cd /etc; fixes new-root-on-root-mount . .'
 else
-  inside "${own[@]}" -- 'fixes new-root-locked /etc /etc'
-  inside "${own[@]}" -- 'cd /etc; fixes new-root-locked . .'
+  own 'fixes new-root-locked /etc /etc'
+  own 'cd /etc; fixes new-root-locked . .'
 fi
 
 # --- shared mounts: a shared parent, a shared put_old, / as systemd has it, a bind whose parent is shared
-inside "${own[@]}" -- 'tmpfs $W; mount --make-shared $W; tmpfs $W/new; mount --make-private $W/new
-                       fixes new-root-parent-shared $W/new $W/new'
-inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/new; mount --make-shared $W/new; fixes put-old-mount-shared $W/new $W/new'
-inside "${own[@]}" -- 'mount --make-rshared /; fixes put-old-mount-shared /etc /etc'
-inside "${own[@]}" -- 'mount --make-rshared /; tmpfs $W; fixes put-old-mount-shared $W $W'
-inside "${own[@]}" -- 'tmpfs $W; mkdir -p $W/new/old; mount --make-shared $W; mount --bind $W/new $W/new
-                       mount --make-private $W/new; fixes new-root-parent-shared $W/new $W/new/old'
-inside "${own[@]}" -- 'tmpfs $W; mount --make-shared $W; mount --bind $W $W; mount --make-private $W
-                       fixes new-root-parent-shared $W $W'
+own 'tmpfs $W; mount --make-shared $W; tmpfs $W/new; mount --make-private $W/new
+    fixes new-root-parent-shared $W/new $W/new'
+own 'tmpfs $W; tmpfs $W/new; mount --make-shared $W/new; fixes put-old-mount-shared $W/new $W/new'
+own 'mount --make-rshared /; fixes put-old-mount-shared /etc /etc'
+own 'mount --make-rshared /; tmpfs $W; fixes put-old-mount-shared $W $W'
+own 'tmpfs $W; mkdir -p $W/new/old; mount --make-shared $W; mount --bind $W/new $W/new
+    mount --make-private $W/new; fixes new-root-parent-shared $W/new $W/new/old'
+own 'tmpfs $W; mount --make-shared $W; mount --bind $W $W; mount --make-private $W
+    fixes new-root-parent-shared $W $W'
 
 # --- the caller: chrooted to a directory, chrooted to a mount on a shared one, no capability
 # A process outside of the chroot stays, and sees what the root is mounted on.
 chrooted='dress_with_test $W/r; tmpfs $W/r/new; PIVOTCHECK=/pivotcheck; export PIVOTCHECK
           chroot() { command chroot "$@" || exit 1; return 0; }
           chroot $W/r bash -c ". $folder/inside.sh; cd /;'
-inside "${own[@]}" -- "tmpfs \$W; $chrooted fixes root-not-mount-point /new /new\""
-inside "${own[@]}" -- "tmpfs \$W; $chrooted cd /new; mkdir old; fixes root-not-mount-point . ./old\""
-inside "${own[@]}" -- "tmpfs \$W; mount --make-shared \$W; tmpfs \$W/r; mount --make-private \$W/r
-                       $chrooted fixes root-parent-shared /new /new\""
-inside "${own[@]}" -- "tmpfs \$W; mount --make-shared \$W; mkdir \$W/r; mount --bind \$W/r \$W/r
-                       mount --make-private \$W/r; $chrooted mkdir /plain; fixes new-root-parent-shared /plain /plain\""
+own "tmpfs \$W; $chrooted fixes root-not-mount-point /new /new\""
+own "tmpfs \$W; $chrooted cd /new; mkdir old; fixes root-not-mount-point . ./old\""
+own "tmpfs \$W; mount --make-shared \$W; tmpfs \$W/r; mount --make-private \$W/r
+    $chrooted fixes root-parent-shared /new /new\""
+own "tmpfs \$W; mount --make-shared \$W; mkdir \$W/r; mount --bind \$W/r \$W/r
+    mount --make-private \$W/r; $chrooted mkdir /plain; fixes new-root-parent-shared /plain /plain\""
 if [[ $EUID -eq 0 ]]; then
   inside "${own[@]}" setpriv --bounding-set -sys_admin -- 'fixes pivot-no-capability /etc /etc'
 fi
 inside unshare -Ur -- 'fixes pivot-no-capability /etc /etc'  # the mount namespace is another's
 
 # --- no command helps: a tree that was detached, a directory outside of the root
-inside "${own[@]}" -- 'tmpfs $W; mkdir $W/d; cd $W; umount -l $W; only_names new-root-foreign . $folder'
-inside "${own[@]}" -- "tmpfs \$W; tmpfs \$W/r; dress_with_test \$W/r; tmpfs \$W/o; PIVOTCHECK=/pivotcheck
+own 'tmpfs $W; mkdir $W/d; cd $W; umount -l $W; only_names new-root-foreign . $folder'
+own "tmpfs \$W; tmpfs \$W/r; dress_with_test \$W/r; tmpfs \$W/o; PIVOTCHECK=/pivotcheck
   nsenter --root=\$W/r --wd=\$W/o sh -c '. $folder/inside.sh; only_names new-root-not-under-root . .'"
-inside "${own[@]}" -- 'tmpfs $W; tmpfs $W/r; dress_with_test $W/r; tmpfs $W/o; nsenter --root=$W/r --wd=$W/o sleep 60 & pid=$!
+own 'tmpfs $W; tmpfs $W/r; dress_with_test $W/r; tmpfs $W/o; nsenter --root=$W/r --wd=$W/o sleep 60 & pid=$!
   sleep 0.3; umount -l $W/r; only_names root-mount-foreign --pid $pid . .; kill $pid'
 
 # --- a locked mount
-inside "${own[@]}" -- 'tmpfs $W; unshare -Urm bash -c ". $folder/inside.sh; fixes new-root-locked $W $W"'
-inside "${own[@]}" -- 'tmpfs $W; unshare -Urm bash -c ". $folder/inside.sh
-                       tmpfs $W/new; status=0; $PIVOTCHECK explain $W/new $W/new >$folder/said || status=\$?
-                       [ \$status = 4 ] || die without --try; grep -q locked $folder/said || die what
-                       $PIVOTCHECK explain --try $W/new $W/new >$folder/said || die tried; echo told by --try"'
+own 'tmpfs $W; unshare -Urm bash -c ". $folder/inside.sh; fixes new-root-locked $W $W"'
+own 'tmpfs $W; unshare -Urm bash -c ". $folder/inside.sh
+    tmpfs $W/new; status=0; $PIVOTCHECK explain $W/new $W/new >$folder/said || status=\$?
+    [ \$status = 4 ] || die without --try; grep -q locked $folder/said || die what
+    $PIVOTCHECK explain --try $W/new $W/new >$folder/said || die tried; echo told by --try"'
 
 # --- another process, by its number; it is looked at from outside
-inside "${own[@]}" -- "tmpfs \$W; dress_with_test \$W/r; tmpfs \$W/r/new; chroot \$W/r sleep 60 & pid=\$!
+own "tmpfs \$W; dress_with_test \$W/r; tmpfs \$W/r/new; chroot \$W/r sleep 60 & pid=\$!
   sleep 0.5; names root-not-mount-point --pid \$pid /new /new; commands --pid \$pid /new /new >script
   kill -0 \$pid; sh -e script </dev/null || die script; kill \$pid; echo fixed by pid"
 
@@ -170,7 +169,7 @@ if [[ $EUID -eq 0 ]]; then
 fi
 
 # --- what it says is what happens, where it would succeed; and nothing is left
-inside "${own[@]}" -- 'tmpfs $W; mkdir $W/old; status=0; "$PIVOTCHECK" explain --json $W $W/old >said || status=$?
+own 'tmpfs $W; mkdir $W/old; status=0; "$PIVOTCHECK" explain --json $W $W/old >said || status=$?
   if [ $status = 4 ]; then "$PIVOTCHECK" explain --try --json $W $W/old >said || die tried; else [ $status = 0 ]; fi
   grep -q "\"verdict\":\"would succeed\".*\"before\".*\"after\"" said || die no drawing
   pivot_root $W $W/old; echo succeeded'

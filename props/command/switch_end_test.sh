@@ -3,12 +3,7 @@
 # ends.
 source "$(dirname "$0")/common.sh"
 source "$(dirname "$0")/roots.sh"
-needs_user_namespaces
-open_up
-make_root root
-[[ $EUID -ne 0 ]] || chown -R 65534:65534 root
-mounts >before
-ls -A root >names_before
+make_root_for_all
 
 expect 0 pivotcheck strategies
 for strategy in "${all_strategies[@]}"; do
@@ -39,8 +34,7 @@ one_line() {
   expect "$wanted" as_user "$PIVOTCHECK" switch "$@"
   [[ $(wc -l <err) -eq 1 && $(cat err) == 'pivotcheck switch: '* ]] || die "not one clear line: $*"
   [[ ! -s out ]] || die "it ran: $*"
-  mounts | cmp - before || die "a mount is left: $*"
-  ls -A root | cmp - names_before || die "a name is left: $*"
+  nothing_left "$*"
 }
 user=(--unshare user --map root)
 run=(-- echo ran)
@@ -107,6 +101,10 @@ start() {
   "${as_user[@]}" env --default-signal=INT \
     "$PIVOTCHECK" switch --unshare "user$pid" --map root "$@" </dev/null >out 2>err &
 }
+kill_it() {
+  kill -KILL $! 2>/dev/null || true
+  wait $! 2>/dev/null || true
+}
 
 for pid in '' ,pid; do
   for signal in TERM INT HUP USR1; do
@@ -121,8 +119,7 @@ for pid in '' ,pid; do
   for strategy in "${all_strategies[@]}"; do
     start --strategy "$strategy" root -- sleep "$mark"
     await is_there
-    kill -KILL $!
-    wait $! 2>/dev/null || true
+    kill_it
     await gone
   done
 done
@@ -133,19 +130,17 @@ expect 5 switch root -- sh -c "sleep $mark & exit 5"
 await gone
 start root -- sh -c "sleep $mark & sleep $mark & wait"
 await is_there
-kill -KILL $!
-wait $! 2>/dev/null || true
+kill_it
 await gone
 
 # Killed at any time: no process, and no directory for the old root.
 for ((round = 0; round < 40; ++round)); do
   start --strategy put-old root -- sleep "$mark"
   sleep "0.00$((round / 4))"
-  kill -KILL $! 2>/dev/null || true
-  wait $! 2>/dev/null || true
+  kill_it
 done
 await gone
 same_names() { ls -A root | cmp -s - names_before; }
 rm -rf root/data/climbs root/data/leaves root/data/top
 await same_names
-mounts | cmp - before || die 'the mounts of the machine changed'
+nothing_left 'all signals'

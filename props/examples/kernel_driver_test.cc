@@ -260,7 +260,8 @@ TEST_CASE("an ordinary user has worlds, and learns why there are none of privile
     const auto refused = KernelDriver::start(Privilege::root);
     if (refused || refused.error().kind != Failure::Kind::cannot_run) return 3;
     KernelDriver driver = start(Privilege::userns);
-    const Program program = program_of("mkdir /a\nmount tmpfs /a\nspawn B\nB: unshare user\nexit");
+    const Program program =
+        program_of("mkdir /a\nmount tmpfs /a\nspawn B\nB: unshare user\nexit");
     return driver.perform(program, std::vector<Outcome>(5), generous) ? 0 : 4;
   };
   CHECK(status_of_child(as_ordinary_user) == 0);
