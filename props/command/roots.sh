@@ -57,7 +57,7 @@ all_strategies=(put-old dot-dot manual proc-first tmpfs-sandbox move-chroot chro
 # The mounts of this process's namespace, without ids, which are used again by others meanwhile.
 mounts() { awk '{ $1 = $2 = ""; print }' /proc/self/mountinfo; }
 
-# root/, for everybody, and what nothing_left compares with.
+# root/, for everybody, and what nothing_changed compares with.
 make_root_for_all() {
   needs_user_namespaces
   open_up
@@ -66,8 +66,8 @@ make_root_for_all() {
   mounts >before
   ls -A root >names_before
 }
-# nothing_left WORDS: the machine's mounts and the names in root/ are as they were.
-nothing_left() {
+# nothing_changed WORDS: the machine's mounts and the names in root/ are as they were.
+nothing_changed() {
   mounts | cmp - before || die "$1: the mounts of the machine changed"
   ls -A root | cmp - names_before || die "$1: something stayed in the root"
 }

@@ -34,7 +34,7 @@ one_line() {
   expect "$wanted" as_user "$PIVOTCHECK" switch "$@"
   [[ $(wc -l <err) -eq 1 && $(cat err) == 'pivotcheck switch: '* ]] || die "not one clear line: $*"
   [[ ! -s out ]] || die "it ran: $*"
-  nothing_left "$*"
+  nothing_changed "$*"
 }
 user=(--unshare user --map root)
 run=(-- echo ran)
@@ -143,4 +143,4 @@ await gone
 same_names() { ls -A root | cmp -s - names_before; }
 rm -rf root/data/climbs root/data/leaves root/data/top
 await same_names
-nothing_left 'all signals'
+nothing_changed 'all signals'

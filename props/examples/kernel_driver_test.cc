@@ -202,7 +202,8 @@ TEST_CASE("the machine is as before: its mounts, its processes, this process's d
     KernelDriver one = start(privilege);
     KernelDriver other = start(privilege);
     perform(one, "make-rshared /\nmkdir /m\nmount tmpfs /m\nunshare mnt,user\nspawn B");
-    const ExecutionResult standing = perform(other, "spawn B\nB: spawn C\nmkdir /m\nmount tmpfs /m");
+    const ExecutionResult standing =
+        perform(other, "spawn B\nB: spawn C\nmkdir /m\nmount tmpfs /m");
     for (const LiveTask& task : standing.tasks) pids.push_back(task.pid);
     one = std::move(other);
     CHECK(read_file("/proc/self/mountinfo") == mounts_before);
