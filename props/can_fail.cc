@@ -15,7 +15,6 @@
 #include <fmt/format.h>
 
 #include "model/propagation.h"
-#include "runner.h"
 #include "transitions.h"
 
 namespace {

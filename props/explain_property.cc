@@ -20,8 +20,6 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <random>
@@ -30,6 +28,7 @@
 
 #include <fmt/format.h>
 
+#include "base/file.h"
 #include "cli/options/options.h"
 #include "explain/explain.h"
 #include "explain/process_view.h"
@@ -37,13 +36,14 @@
 #include "check/gen/seeded.h"
 #include "check/driver/kernel_driver.h"
 #include "explain/resolved_paths.h"
+#include "scenario/edit.h"
 #include "scenario/scenario.h"
 #include "check/trial/trial.h"
 
 namespace {
 
 using namespace pivotcheck;
-using explain::Answer;
+using explain::Conclusion;
 
 constexpr std::chrono::seconds limit{10};  // for each world
 constexpr double cannot_tell_share_max = 0.05;
@@ -57,109 +57,110 @@ struct Options {
   std::string corpus;
 };
 
-// Steps, the last of which is the pivot_root in question.
-using PivotQuery = std::vector<Step>;
-
-struct Counts {
-  std::uint64_t asked = 0;
-  std::uint64_t cannot_tell = 0;
-  std::uint64_t succeed = 0;
-  std::map<std::string, std::uint64_t> rules;  // that the answers named
-  std::map<std::string, std::uint64_t> open_questions;
-};
-
-// The result of one query.
+// The result of one query: a scenario, the last step of which is the pivot_root in question.
 struct Result {
-  enum class Kind : unsigned char { right, cannot_tell, wrong, dry_run_wrong, not_asked, broke };
+  enum class Kind : unsigned char { right, cannot_tell, wrong, dry_run_wrong, not_asked };
   Kind kind = Kind::not_asked;
   bool machine_owns = false;
-  Answer answer;
-  std::string what;
+  explain::Answer answer;
+  std::string what;  // is wrong
+
+  [[nodiscard]] bool is_wrong() const { return kind == Kind::wrong || kind == Kind::dry_run_wrong; }
+  [[nodiscard]] std::string_view rule() const {
+    return answer.first.reason == nullptr ? "" : answer.first.reason->name;
+  }
 };
 
-const PivotRoot& pivot_of(const PivotQuery& query) {
-  return std::get<PivotRoot>(query.back().op);
+// The pivot_root of a step, if its paths can be given to another process.
+const PivotRoot* pivot_of(const Step& step) {
+  const auto* pivot = std::get_if<PivotRoot>(&step.op);
+  const bool at_handle =
+      pivot != nullptr && !(pivot->new_root.handle + pivot->put_old.handle).empty();
+  return at_handle ? nullptr : pivot;
 }
 
-bool starts_at_handle(const PivotRoot& pivot) {
-  return !pivot.new_root.handle.empty() || !pivot.put_old.handle.empty();
-}
-
-Program program_of(Privilege privilege, const PivotQuery& query, std::size_t count) {
-  Scenario scenario;
-  scenario.privilege = privilege;
-  for (std::size_t i = 0; i < count; ++i)
-    scenario.steps.push_back({.step = query[i], .stated = {}});
-  return resolve(scenario).value();
+std::string_view name(Privilege privilege) {
+  return privilege == Privilege::root ? "root" : "userns";
 }
 
 class ExplainOracle {
  public:
-  explicit ExplainOracle(std::array<std::optional<KernelDriver>, 2> drivers)
-      : drivers_(std::move(drivers)),
-        traits_(KernelTraits::for_release(running_release())) {}
+  static Expected<ExplainOracle> make() {
+    ExplainOracle oracle;
+    std::string why;
+    for (const Privilege privilege : {Privilege::userns, Privilege::root}) {
+      auto driver = KernelDriver::start(privilege);
+      if (driver) {
+        oracle.drivers_[static_cast<std::size_t>(privilege)] = std::move(*driver);
+        continue;
+      }
+      why = driver.error().what;
+      fmt::print(stderr, "explain_property: NOT RUN in {} worlds: {}\n", name(privilege), why);
+    }
+    if (!oracle.drivers_[0] && !oracle.drivers_[1]) return fail(why, Failure::Kind::cannot_run);
+    return oracle;
+  }
 
   [[nodiscard]] const KernelTraits& traits() const { return traits_; }
   [[nodiscard]] bool has(Privilege privilege) const {
     return drivers_[static_cast<std::size_t>(privilege)].has_value();
   }
 
-  Result ask(Privilege privilege, const PivotQuery& query) {
-    KernelDriver& driver = *drivers_[static_cast<std::size_t>(privilege)];
-    const auto world = driver.perform(program_of(privilege, query, query.size() - 1), {}, limit);
-    if (!world) return broke(world.error());
-    const auto task = std::ranges::find(world->tasks, query.back().task.text, &LiveTask::name);
-    if (task == world->tasks.end()) return {};
-    const PivotRoot& pivot = pivot_of(query);
+  Expected<Result> ask(const Scenario& query) {
+    KernelDriver& driver = *drivers_[static_cast<std::size_t>(query.effective_privilege())];
+    const Program whole = resolve(query).value();
+    Program world_only = whole;
+    world_only.steps.pop_back();
+    const auto world = driver.perform(world_only, {}, limit);
+    if (!world) return std::unexpected(world.error());
+    const Step& last = query.steps.back().step;
+    const auto task = std::ranges::find(world->tasks, last.task.text, &LiveTask::name);
+    if (task == world->tasks.end()) return Result{};
+    const PivotRoot& pivot = *pivot_of(last);
     const auto process =
         explain::view_process(task->pid, {pivot.new_root.text}, {pivot.put_old.text}, traits_);
-    if (!process) return broke(process.error());
+    if (!process) return std::unexpected(process.error());
     const bool with_remedies = ++queries_ % remedies_every == 0;
     Result result{.kind = Result::Kind::right,
                   .machine_owns = process->machine_owns,
                   .answer = explain::explain(*process, with_remedies),
                   .what = {}};
+    const bool tells = result.answer.conclusion != Conclusion::cannot_tell;
     std::optional<Outcome> dry_run;
-    const bool tells = result.answer.conclusion != explain::Conclusion::cannot_tell;
     if (process->may_mount && (!tells || queries_ % dry_run_every == 0)) {
       const auto outcome = dry_run_pivot_root(task->pid, pivot.new_root.text, pivot.put_old.text);
-      if (!outcome) return broke(outcome.error());
+      if (!outcome) return std::unexpected(outcome.error());
       dry_run = *outcome;
     }
-    const auto truth = driver.perform(program_of(privilege, query, query.size()), {}, limit);
-    if (!truth) return broke(truth.error());
-    return compared(std::move(result), dry_run, truth->outcomes.back());
+    const auto performed = driver.perform(whole, {}, limit);
+    if (!performed) return std::unexpected(performed.error());
+    const Outcome truth = performed->outcomes.back();
+    const auto found_wrong = [&](Result::Kind kind, std::string_view who, Outcome says) {
+      result.kind = kind;
+      result.what = fmt::format("{} says {}, the kernel {}", who, to_string(says), to_string(truth));
+    };
+    if (tells && result.answer.first.outcome != truth) {
+      found_wrong(Result::Kind::wrong, "explain", result.answer.first.outcome);
+    } else if (dry_run && *dry_run != truth) {
+      found_wrong(Result::Kind::dry_run_wrong, "the dry run", *dry_run);
+    } else if (!tells) {
+      result.kind = Result::Kind::cannot_tell;
+    }
+    return result;
   }
 
  private:
-  static Result broke(const Failure& failure) {
-    Result result;
-    result.kind = Result::Kind::broke;
-    result.what = failure.what;
-    return result;
-  }
-
-  static Result compared(Result result, std::optional<Outcome> dry_run, Outcome truth) {
-    const bool tells = result.answer.conclusion != explain::Conclusion::cannot_tell;
-    if (!tells) result.kind = Result::Kind::cannot_tell;
-    if (tells && result.answer.first.outcome != truth) {
-      result.kind = Result::Kind::wrong;
-      result.what = fmt::format("explain says {}, the kernel {}",
-                                to_string(result.answer.first.outcome), to_string(truth));
-    } else if (dry_run && *dry_run != truth) {
-      result.kind = Result::Kind::dry_run_wrong;
-      result.what = fmt::format("the dry run says {}, the kernel {}", to_string(*dry_run),
-                                to_string(truth));
-    }
-    return result;
-  }
-
-  std::array<std::optional<KernelDriver>, 2> drivers_;
-  KernelTraits traits_;
+  std::array<std::optional<KernelDriver>, 2> drivers_;  // by Privilege
+  KernelTraits traits_ = KernelTraits::for_release(running_release());
   unsigned queries_ = 0;
 };
 
 // --- queries
+
+template <class Each>
+const Each& one_of(Choices& choices, const std::vector<Each>& all) {
+  return all[choices.below(static_cast<std::uint32_t>(all.size()))];
+}
 
 // A path down from a directory through existing ones, at most that deep.
 std::string down(Choices& choices, const model::World& world, model::DentryId from, int deepest) {
@@ -170,7 +171,7 @@ std::string down(Choices& choices, const model::World& world, model::DentryId fr
       if (world[child].kind == model::Kind::directory) directories.push_back(child);
     }
     if (directories.empty()) break;
-    from = directories[choices.below(static_cast<std::uint32_t>(directories.size()))];
+    from = one_of(choices, directories);
     path += "/" + world[from].name;
   }
   return path;
@@ -190,10 +191,10 @@ Site random_site(Choices& choices, const model::World& world, const model::Task&
       mounts.push_back({i});
   }
   if (mounts.empty() || choices.chance(15)) {
-    static constexpr std::array<std::string_view, 6> odd{".", "..", "/", "/..", "./a", "/missing"};
-    return {std::string(odd[choices.below(odd.size())]), task.current_directory.dentry};
+    static const std::vector<std::string> odd{".", "..", "/", "/..", "./a", "/missing"};
+    return {one_of(choices, odd), task.current_directory.dentry};
   }
-  const auto mount = mounts[choices.below(static_cast<std::uint32_t>(mounts.size()))];
+  const auto mount = one_of(choices, mounts);
   const std::string mount_point = world.mount_point_path(mount);
   const std::string below = down(choices, world, world[mount].root, 2);
   const std::string path = mount_point == "/" ? below : mount_point + below;
@@ -201,20 +202,17 @@ Site random_site(Choices& choices, const model::World& world, const model::Task&
 }
 
 // The generated scenario up to its last pivot_root, or with one at the end.
-std::optional<PivotQuery> make_query(Choices& choices, const Prediction& generated) {
+std::optional<Scenario> make_query(Choices& choices, const Prediction& generated) {
   // Two worlds are made from it; in only one of them such a step may be refused, by chance
   // (FINDINGS.md, "A lookup that starts again counts its links twice").
   const auto by_chance = [](const auto& verdict) { return verdict.eloop_possible; };
   if (std::ranges::any_of(generated.verdicts, by_chance)) return std::nullopt;
   const bool own = choices.chance(50);
-  PivotQuery query;
-  for (std::size_t i = 0; i < generated.verdicts.size(); ++i) {
-    query.push_back(step_of(generated.program, i));
-  }
-  for (std::size_t i = query.size(); own && i-- > 0;) {
-    const auto* pivot = std::get_if<PivotRoot>(&query[i].op);
-    if (pivot == nullptr || starts_at_handle(*pivot)) continue;
-    query.resize(i + 1);
+  Scenario query = scenario_of(generated.program);
+  query.steps.resize(generated.verdicts.size());
+  for (std::size_t i = query.steps.size(); own && i-- > 0;) {
+    if (pivot_of(query.steps[i].step) == nullptr) continue;
+    query.steps.resize(i + 1);
     return query;
   }
   std::vector<const model::Task*> tasks;
@@ -222,105 +220,81 @@ std::optional<PivotQuery> make_query(Choices& choices, const Prediction& generat
     if (task.alive) tasks.push_back(&task);
   }
   if (tasks.empty()) return std::nullopt;
-  const model::Task& task = *tasks[choices.below(static_cast<std::uint32_t>(tasks.size()))];
+  const model::Task& task = *one_of(choices, tasks);
   const Site new_root = random_site(choices, generated.world, task);
   const std::string put_old =
       choices.chance(70) ? new_root.path + down(choices, generated.world, new_root.dentry, 2)
-                       : random_site(choices, generated.world, task).path;
-  query.push_back({{task.name}, PivotRoot{new_root.path, put_old}});
+                         : random_site(choices, generated.world, task).path;
+  query.steps.push_back({.step = {{task.name}, PivotRoot{new_root.path, put_old}}, .stated = {}});
   return query;
 }
 
 // --- failures
 
-// Drops the steps that the failure does not need. Other steps may be refused then, but every task
-// must exist.
-PivotQuery shrink(ExplainOracle& oracle, Privilege privilege, PivotQuery query, Result::Kind kind) {
-  for (bool again = true; again;) {
-    again = false;
-    for (std::size_t i = query.size() - 1; i-- > 0;) {
-      if (std::holds_alternative<Spawn>(query[i].op) ||
-          std::holds_alternative<Exit>(query[i].op)) {
-        continue;
-      }
-      PivotQuery shorter = query;
-      shorter.erase(shorter.begin() + static_cast<std::ptrdiff_t>(i));
-      if (oracle.ask(privilege, shorter).kind != kind) continue;
-      query = std::move(shorter);
-      again = true;
-    }
+// Drops the steps that the failure does not need. Other steps may be refused then.
+Scenario shrink(ExplainOracle& oracle, Scenario query, Result::Kind kind) {
+  for (std::size_t i = query.steps.size() - 1; i-- > 0;) {
+    const Scenario shorter = edit::without_steps(query, i, 1);
+    if (shorter.steps.back() != query.steps.back()) continue;  // its task went
+    const auto result = oracle.ask(shorter);
+    if (!result || result->kind != kind) continue;
+    query = shorter;
+    i = query.steps.size() - 1;  // others may be dropped now
   }
   return query;
 }
 
-void show(ExplainOracle& oracle, Privilege privilege, const PivotQuery& query,
-          const Result& result) {
-  const PivotQuery small = shrink(oracle, privilege, query, result.kind);
-  fmt::print("WRONG: {}\nprivilege: {}\n", result.what,
-             privilege == Privilege::root ? "root" : "userns");
-  for (const Step& step : small) fmt::print("{}\n", print(step));
-  const Result shown = oracle.ask(privilege, small);
-  fmt::print("# {}; {}\n", shown.what,
-             shown.answer.first.reason == nullptr ? "" : shown.answer.first.reason->name);
+void show(ExplainOracle& oracle, const Scenario& query, const Result& result) {
+  const Scenario small = shrink(oracle, query, result.kind);
+  fmt::print("WRONG: {}\n{}", result.what, print(small));
+  if (const auto again = oracle.ask(small)) fmt::print("# {}; {}\n", again->what, again->rule());
 }
 
-void count(Counts& counts, const Result& result) {
-  ++counts.asked;
-  if (result.answer.conclusion == explain::Conclusion::would_succeed) ++counts.succeed;
-  if (result.answer.conclusion == explain::Conclusion::refused) {
-    ++counts.rules[std::string(result.answer.first.reason->name)];
-  }
-  if (result.answer.conclusion != explain::Conclusion::cannot_tell) return;
-  ++counts.cannot_tell;
-  for (const std::string& text : result.answer.cannot_tell) {
-    ++counts.open_questions[text.substr(0, text.find(':'))];
-  }
-}
+// What was answered about the worlds of one kind of owner.
+struct Counts {
+  std::uint64_t asked = 0;
+  std::uint64_t cannot_tell = 0;
+  std::uint64_t succeed = 0;
+  std::map<std::string, std::uint64_t> rules;  // that the answers named
+  std::map<std::string, std::uint64_t> open_questions;
 
-double share(const Counts& counts) {
-  return counts.asked == 0
-             ? 0
-             : static_cast<double>(counts.cannot_tell) / static_cast<double>(counts.asked);
-}
-
-void print_report(std::string_view owner, const Counts& counts) {
-  fmt::print("{}: {} asked, {} would succeed, cannot tell {} ({:.2f} %)\n", owner, counts.asked,
-             counts.succeed, counts.cannot_tell, 100 * share(counts));
-  for (const auto& [rule, number] : counts.rules) fmt::print("    {:8} {}\n", number, rule);
-  for (const auto& [text, number] : counts.open_questions) {
-    fmt::print("    {:8} cannot tell {}\n", number, text);
-  }
-}
-
-std::expected<ExplainOracle, Failure> make_oracle() {
-  std::array<std::optional<KernelDriver>, 2> drivers;
-  std::string why;
-  for (const Privilege privilege : {Privilege::userns, Privilege::root}) {
-    auto driver = KernelDriver::start(privilege);
-    if (driver) {
-      drivers[static_cast<std::size_t>(privilege)] = std::move(*driver);
-    } else {
-      why = driver.error().what;
-      fmt::print(stderr, "explain_property: NOT RUN in {} worlds: {}\n",
-                 privilege == Privilege::root ? "root" : "userns", why);
+  void add(const Result& result) {
+    ++asked;
+    switch (result.answer.conclusion) {
+      case Conclusion::would_succeed: ++succeed; break;
+      case Conclusion::refused: ++rules[std::string(result.rule())]; break;
+      case Conclusion::cannot_tell:
+        ++cannot_tell;
+        for (const std::string& text : result.answer.cannot_tell) {
+          ++open_questions[text.substr(0, text.find(':'))];
+        }
     }
   }
-  if (!drivers[0] && !drivers[1]) return fail(why, Failure::Kind::cannot_run);
-  return ExplainOracle(std::move(drivers));
-}
+
+  [[nodiscard]] double share() const {
+    return asked == 0 ? 0 : static_cast<double>(cannot_tell) / static_cast<double>(asked);
+  }
+
+  void print(std::string_view owner) const {
+    fmt::print("{}: {} asked, {} would succeed, cannot tell {} ({:.2f} %)\n", owner, asked, succeed,
+               cannot_tell, 100 * share());
+    for (const auto& [rule, number] : rules) fmt::print("    {:8} {}\n", number, rule);
+    for (const auto& [text, number] : open_questions) {
+      fmt::print("    {:8} cannot tell {}\n", number, text);
+    }
+  }
+};
 
 // --- the corpus
 
 // "" if the result is right.
-std::string complaint_about(const Result& result, const StatedOutcome* stated) {
-  if (result.kind == Result::Kind::broke || result.kind == Result::Kind::wrong ||
-      result.kind == Result::Kind::dry_run_wrong) {
-    return result.what;
-  }
-  if (result.answer.conclusion != explain::Conclusion::refused || stated == nullptr) return "";
-  const std::string_view rule = result.answer.first.reason->name;
-  if (stated->rule.empty() || rule == stated->rule) return "";
-  return fmt::format("explain names {}, the scenario {}", rule, stated->rule);
+std::string complaint_about(const Expected<Result>& result,
+                            const std::optional<StatedOutcome>& stated) {
+  if (!result) return result.error().what;
+  if (result->is_wrong()) return result->what;
+  const bool names_rule = result->answer.conclusion == Conclusion::refused && stated;
+  if (!names_rule || stated->rule.empty() || result->rule() == stated->rule) return "";
+  return fmt::format("explain names {}, the scenario {}", result->rule(), stated->rule);
 }
 
 // The number of queries; -1 if an answer is wrong.
@@ -329,30 +303,28 @@ int ask_corpus(ExplainOracle& oracle, const std::string& folder) {
   int wrong = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
     if (entry.path().extension() != ".scn") continue;
-    std::ifstream file(entry.path(), std::ios::binary);
-    const auto scenario = parse(std::string(std::istreambuf_iterator<char>(file), {}));
+    const auto scenario = parse(read_file(entry.path().string()));
     if (!scenario || !oracle.has(scenario->effective_privilege())) continue;
     const bool is_for_this_kernel = std::ranges::all_of(
         scenario->kernel, [](const auto& one) { return holds(one, running_release()); });
     if (!is_for_this_kernel) continue;
-    PivotQuery query;
+    Scenario query = *scenario;
+    query.steps.clear();
     for (const ScenarioStep& step : scenario->steps) {
-      query.push_back(step.step);
-      const auto* pivot = std::get_if<PivotRoot>(&step.step.op);
-      if (pivot == nullptr || starts_at_handle(*pivot)) continue;
-      const Result result = oracle.ask(scenario->effective_privilege(), query);
+      query.steps.push_back(step);
+      if (pivot_of(step.step) == nullptr) continue;
       ++asked;
-      const std::string complaint = complaint_about(result, step.stated ? &*step.stated : nullptr);
+      const std::string complaint = complaint_about(oracle.ask(query), step.stated);
       if (complaint.empty()) continue;
       ++wrong;
-      fmt::print("WRONG: {}, step {}: {}\n", entry.path().string(), query.size(), complaint);
+      fmt::print("WRONG: {}, step {}: {}\n", entry.path().string(), query.steps.size(), complaint);
     }
   }
   return wrong == 0 ? asked : -1;
 }
 
 int run(const Options& options) {
-  auto oracle = make_oracle();
+  auto oracle = ExplainOracle::make();
   if (!oracle) return 4;
   if (!options.corpus.empty()) {
     const int asked = ask_corpus(*oracle, options.corpus);
@@ -368,23 +340,20 @@ int run(const Options& options) {
     const Privilege privilege = i % 2 == 0 ? Privilege::root : Privilege::userns;
     if (!oracle->has(privilege)) continue;
     const ScenarioGenerator generator({.privilege = privilege, .traits = oracle->traits()});
-    const Prediction generated = generator.generate(choices);
-    const auto query = make_query(choices, generated);
+    const auto query = make_query(choices, generator.generate(choices));
     if (!query) continue;
-    const Result result = oracle->ask(privilege, *query);
-    if (result.kind == Result::Kind::not_asked) continue;
-    if (result.kind == Result::Kind::broke) {
-      fmt::print("HARNESS: case {}: {}\n", i, result.what);
+    const auto result = oracle->ask(*query);
+    if (!result) {
+      fmt::print("HARNESS: case {}: {}\n", i, result.error().what);
       return 3;
     }
-    count(result.machine_owns ? machine : others, result);
-    const bool is_wrong =
-        result.kind == Result::Kind::wrong || result.kind == Result::Kind::dry_run_wrong;
-    if (is_wrong && ++wrong <= failures_shown_max) show(*oracle, privilege, *query, result);
+    if (result->kind == Result::Kind::not_asked) continue;
+    (result->machine_owns ? machine : others).add(*result);
+    if (result->is_wrong() && ++wrong <= failures_shown_max) show(*oracle, *query, *result);
   }
-  print_report("owned by the machine's user namespace", machine);
-  print_report("owned by another user namespace", others);
-  const bool too_many = share(machine) > cannot_tell_share_max;
+  machine.print("owned by the machine's user namespace");
+  others.print("owned by another user namespace");
+  const bool too_many = machine.share() > cannot_tell_share_max;
   if (too_many) fmt::print("FAILS: more than 5 % cannot tell\n");
   fmt::print("explain_property: {} wrong of {} (seed {})\n", wrong, machine.asked + others.asked,
              options.seed);

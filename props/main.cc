@@ -7,7 +7,7 @@
 
 #include <array>
 #include <cstdio>
-#include <cstdlib>
+#include <map>
 #include <random>
 #include <vector>
 
@@ -15,7 +15,6 @@
 
 #include "cli/options/options.h"
 #include "property.h"
-#include "runner.h"
 
 namespace {
 
@@ -38,13 +37,6 @@ struct Options {
   props::RunOptions run;
   std::string only;
   std::string failures = PIVOTCHECK_FAILURES_DIR;
-};
-
-struct Totals {
-  int hold = 0;
-  int fail = 0;
-  int harness = 0;
-  int not_run = 0;
 };
 
 void list() {
@@ -78,28 +70,18 @@ void print_failure(const Property& property, const props::RunOptions& options,
   }
 }
 
-void print_report(const Property& property, const props::RunOptions& options, const Report& report,
-          Totals& totals) {
+void print_report(const Property& property, const props::RunOptions& options,
+                  const Report& report) {
   static constexpr std::array<std::string_view, 4> words{"holds", "FAILS", "VACUOUS", "HARNESS"};
   fmt::print("{:<7} {}\n", words[static_cast<std::size_t>(report.kind)], property.sentence);
   if (report.tried_again > 0) {
     fmt::print("        {} kept failures hold now\n", report.tried_again);
   }
-  switch (report.kind) {
-    case Report::Kind::holds:
-      ++totals.hold;
-      fmt::print("        {} cases, met {} times, {:.1f} s\n", report.cases, report.times_relevant,
-                 report.elapsed_s);
-      break;
-    case Report::Kind::fails:
-    case Report::Kind::vacuous:
-      ++totals.fail;
-      print_failure(property, options, report);
-      break;
-    case Report::Kind::harness:
-      ++totals.harness;
-      print_failure(property, options, report);
-      break;
+  if (report.kind == Report::Kind::holds) {
+    fmt::print("        {} cases, met {} times, {:.1f} s\n", report.cases, report.times_relevant,
+               report.elapsed_s);
+  } else {
+    print_failure(property, options, report);
   }
   std::fflush(stdout);
 }
@@ -115,32 +97,36 @@ std::string why_not(const Property& property, const Expected<props::Kernel>& ker
 int run_all(const Options& options) {
   std::optional<Expected<props::Kernel>> kernel;
   std::vector<std::string> not_run;
-  Totals totals;
+  std::map<Report::Kind, int> totals;
   for (const Section& section : sections) {
     for (const Property& property : section.properties) {
       if (!property.sentence.contains(options.only)) continue;
       const bool needs_kernel = property.needs == Property::Needs::kernel;
       if (needs_kernel && !kernel) kernel = props::Kernel::make();
       if (const std::string why = needs_kernel ? why_not(property, *kernel) : ""; !why.empty()) {
-        ++totals.not_run;
         not_run.push_back(fmt::format("NOT RUN {}: {}", property.sentence, why));
         continue;
       }
       if (::isatty(2) != 0) fmt::print(stderr, "... {}\r", property.sentence.substr(0, 70));
       props::Kernel* running = needs_kernel ? &**kernel : nullptr;
-      print_report(property, options.run, run(property, options.run, running), totals);
+      const Report report = run(property, options.run, running);
+      print_report(property, options.run, report);
+      ++totals[report.kind];
     }
   }
   if (kernel && *kernel && !(*kernel)->has_root()) {
     fmt::print(stderr, "properties: not root: no world with an unlocked root mount was tried\n");
   }
   for (const std::string& line : not_run) fmt::print(stderr, "{}\n", line);
-  fmt::print("properties: {} hold, {} fail, {} broke the harness, {} not run (seed {})\n",
-             totals.hold, totals.fail, totals.harness, totals.not_run, options.run.seed);
-  if (totals.fail > 0) return 1;
-  if (totals.harness > 0) return 3;
-  if (totals.hold > 0) return 0;
-  if (totals.not_run > 0) return 4;
+  const int hold = totals[Report::Kind::holds];
+  const int fail = totals[Report::Kind::fails] + totals[Report::Kind::vacuous];
+  const int harness = totals[Report::Kind::harness];
+  fmt::print("properties: {} hold, {} fail, {} broke the harness, {} not run (seed {})\n", hold,
+             fail, harness, not_run.size(), options.run.seed);
+  if (fail > 0) return 1;
+  if (harness > 0) return 3;
+  if (hold > 0) return 0;
+  if (!not_run.empty()) return 4;
   fmt::print(stderr, "properties: no property has \"{}\" in it (see --list)\n", options.only);
   return 2;
 }

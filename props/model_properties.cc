@@ -52,35 +52,31 @@ void mounts_form_a_tree(Case& one) {
 }
 
 void peers_receive(Case& one) {
-  for_each_transition(one, [&](const Transition& transition) {
-    const auto arrived = arrival(transition);
-    if (!arrived || !arrived->group.exists()) return;
+  for_each_arrival(one, [&](const Transition& transition, const Arrival& arrived) {
     const World& after = transition.after;
-    for (const MountIndex peer : transition.before[arrived->group].members) {
-      if (peer == arrived->at.mount || !receives(transition.before, peer, arrived->at.dentry))
+    for (const MountIndex peer : transition.before[arrived.group].members) {
+      if (peer == arrived.at.mount || !receives(transition.before, peer, arrived.at.dentry))
         continue;
       one.note_relevant();
-      const MountIndex received = after.mounted_at(peer, arrived->at.dentry);
+      const MountIndex received = after.mounted_at(peer, arrived.at.dentry);
       one.require(received.exists(), "a peer did not receive what was mounted");
-      one.require(after[received].root == after[arrived->mount].root, "a peer received another");
+      one.require(after[received].root == after[arrived.mount].root, "a peer received another");
       one.require(after[received].group.exists() &&
-                      after[received].group == after[arrived->mount].group,
+                      after[received].group == after[arrived.mount].group,
                   "what a peer received is not a peer of what was mounted");
     }
   });
 }
 
 void slaves_receive(Case& one) {
-  for_each_transition(one, [&](const Transition& transition) {
-    const auto arrived = arrival(transition);
-    if (!arrived || !arrived->group.exists()) return;
+  for_each_arrival(one, [&](const Transition& transition, const Arrival& arrived) {
     for (const MountIndex slave : all_mounts(transition.before)) {
-      if (transition.before.master(slave) != arrived->group) continue;
-      if (!receives(transition.before, slave, arrived->at.dentry)) continue;
+      if (transition.before.master(slave) != arrived.group) continue;
+      if (!receives(transition.before, slave, arrived.at.dentry)) continue;
       one.note_relevant();
-      const MountIndex received = transition.after.mounted_at(slave, arrived->at.dentry);
+      const MountIndex received = transition.after.mounted_at(slave, arrived.at.dentry);
       one.require(received.exists(), "a slave did not receive what was mounted on its master");
-      one.require(transition.after.master(received) == transition.after[arrived->mount].group,
+      one.require(transition.after.master(received) == transition.after[arrived.mount].group,
                   "what a slave received is not a slave of what was mounted");
     }
   });
@@ -147,19 +143,17 @@ void unbindable_stays(Case& one) {
 }
 
 void pivot_and_back(Case& one) {
-  for_each<PivotRoot>(one, [&](const Transition& transition, const PivotRoot&) {
-    const auto there = pivot(transition);
-    if (!there) return;
+  for_each_pivot(one, [&](const Transition& transition, const Pivot& there) {
     one.note_relevant();
     World world = transition.after;
     const Verdict back =
-        apply_at(one, world, transition.step.task.text, {there->old_root, there->new_roots_place},
+        apply_at(one, world, transition.step.task.text, {there.old_root, there.new_roots_place},
                  PivotRoot{at_place(0), at_place(1)});
     one.require(back.outcome.ok(), "the pivot back was refused");
     // A task at the new root would move as well.
     for (std::size_t i = 0; i < world.tasks.size(); ++i) {
       const Task& before = transition.before.tasks[i];
-      if (stands_at(before, there->new_root)) world.tasks[i] = before;
+      if (stands_at(before, there.new_root)) world.tasks[i] = before;
     }
     const std::string what = changed(transition.before, world);
     one.require(what.empty(), "after the pivot back, " + what);
@@ -188,16 +182,14 @@ void require_no_way_out(Case& one, const World& world, const Task& task, MountIn
 }
 
 void detached_is_gone(Case& one) {
-  for_each<PivotRoot>(one, [&](const Transition& transition, const PivotRoot&) {
-    const auto there = pivot(transition);
-    if (!there) return;
+  for_each_pivot(one, [&](const Transition& transition, const Pivot& there) {
     World world = transition.after;
-    apply_at(one, world, transition.step.task.text, {there->old_root},
+    apply_at(one, world, transition.step.task.text, {there.old_root},
              Umount{at_place(0), {UmountFlag::detach}});
-    const MountIndex old_root = there->old_root.mount;
+    const MountIndex old_root = there.old_root.mount;
     if (world[old_root].exists && !world[old_root].unmounted) return;  // its cover went
     for (const Task& task : transition.before.tasks) {
-      if (!comes_along(transition.before, task, *there)) continue;
+      if (!comes_along(transition.before, task, there)) continue;
       one.note_relevant();
       require_no_way_out(one, world, world[world.find_task(task.name)], old_root);
     }
@@ -205,13 +197,11 @@ void detached_is_gone(Case& one) {
 }
 
 void pivot_never_propagates(Case& one) {
-  for_each<PivotRoot>(one, [&](const Transition& transition, const PivotRoot&) {
-    const auto there = pivot(transition);
-    if (!there) return;
+  for_each_pivot(one, [&](const Transition& transition, const Pivot& there) {
     one.require(transition.before.mounts.size() == transition.after.mounts.size(),
                 "a mount was made");
     for (const MountIndex mount : all_mounts(transition.before)) {
-      if (mount == there->old_root.mount || mount == there->new_root.mount) continue;
+      if (mount == there.old_root.mount || mount == there.new_root.mount) continue;
       if (transition.before[mount].group.exists() || transition.before.master(mount).exists())
         one.note_relevant();
       one.require(same_mount(transition.before, transition.after, mount), "another mount changed");
@@ -220,16 +210,14 @@ void pivot_never_propagates(Case& one) {
 }
 
 void pivot_moves_who_stands_there(Case& one) {
-  for_each<PivotRoot>(one, [&](const Transition& transition, const PivotRoot&) {
-    const auto there = pivot(transition);
-    if (!there) return;
+  for_each_pivot(one, [&](const Transition& transition, const Pivot& there) {
     const auto moved = [&](const Location& place) {
-      return place == there->old_root ? there->new_root : place;
+      return place == there.old_root ? there.new_root : place;
     };
     for (std::size_t i = 0; i < transition.before.tasks.size(); ++i) {
       const Task& before = transition.before.tasks[i];
       const Task& after = transition.after.tasks[i];
-      if (before.alive && !stands_at(before, there->old_root)) one.note_relevant();
+      if (before.alive && !stands_at(before, there.old_root)) one.note_relevant();
       one.require(after.root == moved(before.root) || !before.alive, "a root is elsewhere");
       one.require(after.current_directory == moved(before.current_directory) || !before.alive,
                   "a current directory is elsewhere");

@@ -61,15 +61,17 @@ std::optional<Arrival> arrival(const Transition& transition) {
                  .group = transition.before[at.mount].group};
 }
 
-std::optional<Pivot> pivot(const Transition& transition) {
-  const auto* op = std::get_if<PivotRoot>(&transition.step.op);
-  if (op == nullptr || !transition.ok()) return std::nullopt;
-  const auto new_root = where(transition.before, transition.step.task.text, op->new_root);
-  if (!new_root) return std::nullopt;
-  const auto& mount = transition.before[new_root->mount];
-  return Pivot{.old_root = transition.actor().root,
-               .new_root = *new_root,
-               .new_roots_place = {mount.parent, mount.mount_point}};
+void for_each_pivot(const Case& one,
+                    const std::function<void(const Transition&, const Pivot&)>& see) {
+  for_each<PivotRoot>(one, [&](const Transition& transition, const PivotRoot& op) {
+    if (!transition.ok()) return;
+    const auto new_root = where(transition.before, transition.step.task.text, op.new_root);
+    if (!new_root) return;
+    const auto& mount = transition.before[new_root->mount];
+    see(transition, {.old_root = transition.actor().root,
+                     .new_root = *new_root,
+                     .new_roots_place = {mount.parent, mount.mount_point}});
+  });
 }
 
 namespace {

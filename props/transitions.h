@@ -47,6 +47,14 @@ struct Arrival {
   model::GroupId group;     // of the mount below it, before
 };
 std::optional<Arrival> arrival(const Transition& transition);
+// Those on a shared mount.
+template <class See>
+void for_each_arrival(const Case& one, const See& see) {
+  for_each_transition(one, [&](const Transition& transition) {
+    const auto arrived = arrival(transition);
+    if (arrived && arrived->group.exists()) see(transition, *arrived);
+  });
+}
 
 // A pivot that succeeded: the two mounts that changed places, as locations of their roots.
 struct Pivot {
@@ -54,7 +62,8 @@ struct Pivot {
   model::Location new_root;
   model::Location new_roots_place;  // where the new root was mounted
 };
-std::optional<Pivot> pivot(const Transition& transition);
+void for_each_pivot(const Case& one,
+                    const std::function<void(const Transition&, const Pivot&)>& see);
 
 // Where a path leads a task, in a copy of the world; nullopt if it is refused.
 std::optional<model::Location> where(model::World world, std::string_view task, const Path& path);

@@ -333,14 +333,14 @@ class Soak:
 
 # --- the command line
 
-# The name of each test, what it does, how many kills or cases.
-TESTS = {
-    can_fail: ("can-fail", "leave something behind: is it noticed?", None),
-    lambda options: Kills(options).all(): ("kills", "kill its processes at random moments", 300),
-    hang: ("hang", "stop a process that others wait for", 3000),
-    lambda options: Soak(options).all():
-        ("soak", "count memory and kernel objects before and after many cases", 100_000),
-}
+# Name, what is called, how many kills or cases, what it does.
+TESTS = (
+    ("can-fail", can_fail, None, "leave something behind: is it noticed?"),
+    ("kills", lambda options: Kills(options).all(), 300, "kill its processes at random moments"),
+    ("hang", hang, 3000, "stop a process that others wait for"),
+    ("soak", lambda options: Soak(options).all(), 100_000,
+     "count memory and kernel objects before and after many cases"),
+)
 
 
 def parse_command_line():
@@ -348,7 +348,7 @@ def parse_command_line():
         prog="safety",
         description="the command leaves nothing behind, even if it is killed or hangs")
     tests = parser.add_subparsers(required=True, metavar="TEST")
-    for test, (name, summary, count) in TESTS.items():
+    for name, test, count, summary in TESTS:
         one = tests.add_parser(name, help=summary, description=summary)
         one.set_defaults(test=test)
         # The commands have other current directories.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // choices.h: where generators get their random choices from: a seed (seeded.h), or RapidCheck
-// (props/scenario_gen.cc). One set of generators serves them all.
+// (props/runner.cc). One set of generators serves them all.
 #pragma once
 
 #include <cstdint>
