@@ -69,6 +69,8 @@ bool take_mark_of_hidden(std::vector<std::string>& drawing) {
 }
 
 TEST_CASE("observe: each source, and the model, show a world as its scenario draws it") {
+  const std::vector<Privilege> can_run = privileges();
+  const std::vector<Source> available = sources();
   std::size_t drawn = 0;
   for (const auto& [name, text, scenario] : corpus_files("worlds")) {
     CAPTURE(name);
@@ -78,15 +80,15 @@ TEST_CASE("observe: each source, and the model, show a world as its scenario dra
     const bool hidden = take_mark_of_hidden(drawing);
     const KernelTraits traits = KernelTraits::for_release(running_release());
     CHECK(draw(canonical(snapshot(predict(scenario, traits).world))) == drawing);
-    for (const Privilege privilege : privileges()) {
+    for (const Privilege privilege : can_run) {
       CAPTURE(privilege == Privilege::root);
       KernelDriver driver = start(privilege);
       const std::vector<LiveTask> tasks = perform(driver, text).tasks;
-      for (const Source source : sources()) {
+      for (const Source source : available) {
         CAPTURE(static_cast<int>(source));
         const Observation observation = observed(tasks, source);
         if (hidden && source == Source::mountinfo) {
-          CHECK((!observation.complete || sources().size() == 1));
+          CHECK((!observation.complete || available.size() == 1));
           continue;
         }
         CHECK(observation.complete);
@@ -94,7 +96,7 @@ TEST_CASE("observe: each source, and the model, show a world as its scenario dra
       }
     }
   }
-  CHECK(drawn == 16);
+  CHECK(drawn == 16);  // a drawing that is not found would be passed over
 }
 
 TEST_CASE("observe: flags that are not compared") {
