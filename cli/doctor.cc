@@ -19,6 +19,7 @@
 #include <cerrno>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/file.h"
@@ -48,15 +49,15 @@ struct Check {
 // --- sysctls and filters, which explain refusals
 
 struct Sysctl {
-  std::string name;
-  std::string forbidding;  // the value that forbids what is needed
-  std::string better;
+  std::string_view name;
+  std::string_view forbidding;  // the value that forbids what is needed
+  std::string_view better;
 
   // "" if this kernel does not have it.
   [[nodiscard]] std::string value() const {
-    std::string path = name;
+    std::string path = fmt::format("/proc/sys/{}", name);
     std::ranges::replace(path, '.', '/');
-    const std::string text = read_file("/proc/sys/" + path);
+    const std::string text = read_file(path);
     return text.substr(0, text.find('\n'));
   }
   // "" if it forbids nothing.
@@ -65,23 +66,20 @@ struct Sysctl {
   }
 };
 
-const std::vector<Sysctl>& sysctls() {
-  static const std::vector<Sysctl> table = {
-      {"user.max_user_namespaces", "0", "15000"},
-      {"user.max_mnt_namespaces", "0", "15000"},
-      {"user.max_pid_namespaces", "0", "15000"},
-      {"kernel.unprivileged_userns_clone", "0", "1"},
-      {"kernel.apparmor_restrict_unprivileged_userns", "1", "0"},
-  };
-  return table;
-}
+constexpr Sysctl sysctls[] = {
+    {"user.max_user_namespaces", "0", "15000"},
+    {"user.max_mnt_namespaces", "0", "15000"},
+    {"user.max_pid_namespaces", "0", "15000"},
+    {"kernel.unprivileged_userns_clone", "0", "1"},
+    {"kernel.apparmor_restrict_unprivileged_userns", "1", "0"},
+};
 
 bool has_seccomp_filter() {
   return read_file("/proc/self/status").find("\nSeccomp:\t2\n") != std::string::npos;
 }
 
 std::string what_to_change(int error) {
-  for (const Sysctl& sysctl : sysctls()) {
+  for (const Sysctl& sysctl : sysctls) {
     // Limits answer ENOSPC, prohibitions EPERM or EACCES.
     const bool limit = sysctl.name.starts_with("user.");
     const std::string change = sysctl.change();
@@ -104,10 +102,10 @@ std::string what_to_change(int error) {
 
 std::vector<Check> explanations() {
   std::vector<Check> checks;
-  for (const Sysctl& sysctl : sysctls()) {
+  for (const Sysctl& sysctl : sysctls) {
     const std::string value = sysctl.value();
     const std::string change = sysctl.change();
-    checks.push_back({.name = sysctl.name,
+    checks.push_back({.name = std::string(sysctl.name),
                       .ok = change.empty(),
                       .what = value.empty() ? "not on this kernel" : value,
                       .change = change});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// explore_fuzzers.cc: the corpus folder, the build of the target, its processes, and what they leave.
+// explore_fuzzers.cc: the corpus folder; the build of the target, its processes, and what they
+// leave.
 #include "explore_fuzzers.h"
 
 #include <fcntl.h>
@@ -91,9 +92,9 @@ bool keep_input_under_way(const FuzzerSlot& slot, const std::string& path) {
 
 // --- the corpus folder
 //
-// libFuzzer keeps there what reached something new: one scenario in each file, named by its hash. It
-// is kept between runs, may be cached, and may be in any state: a damaged file is passed over and
-// reported, and only files that libFuzzer named are ever removed.
+// libFuzzer keeps there what reached something new: one scenario in each file, named by its hash.
+// The folder is kept between runs, may be cached, and may be in any state: a damaged file is passed
+// over and reported, and only files that libFuzzer named are ever removed.
 
 struct CorpusFile {
   std::string path;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// json.h: results as the scenario format's --json has them: one object on one line, keys in the order
-// in which they were set, keys that don't apply absent.
+// json.h: results as the scenario format's --json has them: one object on one line, keys in the
+// order in which they were set, keys that don't apply absent.
 #pragma once
 
 #include <string>

@@ -29,8 +29,8 @@ namespace pivotcheck::cli {
 // A file that is memory. It has no name, so nothing is left of it.
 inline UniqueFd memory_file() { return UniqueFd(::memfd_create("pivotcheck", MFD_CLOEXEC)); }
 
-// Memory that holds one T, for this process and for those that it forks, and, by its descriptor, for
-// other programs that it starts.
+// Memory that holds one T, for this process and for those that it forks, and, by its descriptor,
+// for other programs that it starts.
 template <class T>
 class SharedMemory {
   static_assert(std::is_trivially_destructible_v<T>);

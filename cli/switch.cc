@@ -115,19 +115,15 @@ Complaint read_bind(std::string_view text, SwitchOptions& options) {
 }
 
 Complaint read_unshare(std::string_view text, SwitchOptions& options) {
-  constexpr std::pair<std::string_view, bool SwitchOptions::*> namespaces[] = {
-      {"user", &SwitchOptions::user_namespace},     {"pid", &SwitchOptions::pid_namespace},
-      {"mnt", &SwitchOptions::mount_namespace},     {"ipc", &SwitchOptions::ipc_namespace},
-      {"uts", &SwitchOptions::uts_namespace},       {"net", &SwitchOptions::net_namespace},
-      {"cgroup", &SwitchOptions::cgroup_namespace},
-  };
   for (const std::string& word : split(text, ',')) {
-    const auto* row =
-        std::ranges::find(namespaces, word, [](const auto& each) { return each.first; });
-    if (row == std::end(namespaces)) {
-      return "--unshare takes user,pid,mnt,ipc,uts,net,cgroup, not " + std::string(text);
-    }
-    options.*(row->second) = true;
+    if (word == "user") options.user_namespace = true;
+    else if (word == "pid") options.pid_namespace = true;
+    else if (word == "mnt") options.mount_namespace = true;
+    else if (word == "ipc") options.ipc_namespace = true;
+    else if (word == "uts") options.uts_namespace = true;
+    else if (word == "net") options.net_namespace = true;
+    else if (word == "cgroup") options.cgroup_namespace = true;
+    else return "--unshare takes user,pid,mnt,ipc,uts,net,cgroup, not " + std::string(text);
   }
   return {};
 }

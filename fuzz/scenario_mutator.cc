@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// scenario_mutator.cc: libFuzzer's mutator and crossover for targets whose inputs are scenarios: from
-// one scenario to a similar one. Changed bytes of a scenario are mostly no scenario any more, so
-// steps are changed:
+// scenario_mutator.cc: libFuzzer's mutator and crossover for targets whose inputs are scenarios:
+// from one scenario to a similar one. Changed bytes of a scenario are mostly no scenario any more,
+// so steps are changed:
 //
 //     mkdir /a                  mkdir /a
 //     mount tmpfs /a     -->    mount tmpfs /a
@@ -10,8 +10,8 @@
 //                               pivot_root /a /a
 //
 // The result always parses: edit::repair_tasks (scenario/edit.h) gives the tasks the names A, B, C,
-// D. It has the privilege, and neither other headers nor stated outcomes. libFuzzer's seed makes all
-// choices, so a run with the same -seed= does the same.
+// D. It has the privilege, and neither other headers nor stated outcomes. libFuzzer's seed makes
+// all choices, so a run with the same -seed= does the same.
 //
 // Helpers come first, then one function for each kind of change, then the table of them with their
 // weights.
@@ -54,8 +54,8 @@ constexpr std::uint32_t steps_kept_max = 22;
 
 std::uint32_t count(std::size_t n) { return static_cast<std::uint32_t>(n); }
 
-// A scenario that is being changed; nothing is stated. Between two changes its tasks may not fit: see
-// repair().
+// A scenario that is being changed; nothing is stated. Between two changes its tasks may not fit:
+// see repair().
 struct Draft : Scenario {
   Draft(const Scenario& scenario, Choices& source) : choices(source) {
     privilege = scenario.effective_privilege();
