@@ -343,6 +343,12 @@ TESTS = (
 )
 
 
+def positive(text):
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("it is a number from 1 on")
+    return int(text)
+
+
 def parse_command_line():
     parser = argparse.ArgumentParser(
         prog="safety",
@@ -359,7 +365,8 @@ def parse_command_line():
         one.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32),
                          help="of what is chosen at random")
         if count:
-            one.add_argument("--count", type=int, default=count, help="how many kills, or cases")
+            one.add_argument("--count", type=positive, default=count,
+                             help="how many kills, or cases")
         if test == hang:
             one.add_argument("--unkillable", action="store_true",
                              help="and it can't be killed either")
