@@ -312,7 +312,7 @@ std::string Explore::summary() const {
   const std::string& missing = fuzzers_.missing();
   if (fuzzers_.jobs() == 0 && missing.empty()) return text;
   const std::string random = engine_line(
-      "road_seeded", {random_counts(), workers_.count(), seconds, workers_.cpu_seconds()});
+      "road_seeded", {random_counts(), job_.random_jobs, seconds, workers_.cpu_seconds()});
   if (!missing.empty()) return text + random + "road_libfuzzer: not run, " + missing + "\n";
   const double fuzzing = seconds_since(std::max(started_ms_, fuzzers_.started_ms()));
   return text + random +

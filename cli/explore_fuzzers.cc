@@ -80,14 +80,16 @@ void silence(std::initializer_list<int> descriptors) {
   ::_exit(127);
 }
 
+bool keep(const FuzzerRecent& input, const std::string& path) {
+  return write_file(path, {input.text.data(), std::min<std::size_t>(input.size, fuzzer_input_max)});
+}
+
 // Writes the input that a process was at. False if it was at none.
 bool keep_input_under_way(const FuzzerSlot& slot, const std::string& path) {
   const std::uint64_t begun = slot.begun;
   if (begun == 0) return false;
   const FuzzerRecent& last = slot.recent[(begun - 1) % fuzzer_recent];
-  if (last.finished_ms != 0) return false;
-  const std::size_t size = std::min<std::size_t>(last.size, fuzzer_input_max);
-  return write_file(path, {last.text.data(), size});
+  return last.finished_ms == 0 && keep(last, path);
 }
 
 // --- the corpus folder
@@ -441,9 +443,7 @@ std::uint64_t Fuzzers::keep_recent(const std::string& folder, std::int64_t since
     for (std::uint64_t n = begun - std::min<std::uint64_t>(begun, fuzzer_recent); n < begun; ++n) {
       const FuzzerRecent& recent = slot.recent[n % fuzzer_recent];
       if (recent.finished_ms != 0 && recent.finished_ms < since_ms) continue;
-      const std::size_t size = std::min<std::size_t>(recent.size, fuzzer_input_max);
-      const std::string path = fmt::format("{}/libfuzzer-{}-{}.scn", folder, i, n);
-      if (write_file(path, {recent.text.data(), size})) ++kept;
+      if (keep(recent, fmt::format("{}/libfuzzer-{}-{}.scn", folder, i, n))) ++kept;
     }
   }
   return kept;

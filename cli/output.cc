@@ -37,8 +37,8 @@ ExitStatus complain(std::string_view text, ExitStatus status) {
 ExitStatus finish_output(ExitStatus status) {
   flush();
   if (output_error == 0) return status;
-  complain("can't write to standard output: " + errno_name(output_error));
-  return status == ExitStatus::disagreed ? status : ExitStatus::harness;
+  return complain("can't write to standard output: " + errno_name(output_error),
+                  status == ExitStatus::disagreed ? status : ExitStatus::harness);
 }
 
 Progress::Progress() : next_(Clock::now() + progress_starts), terminal_(::isatty(STDERR_FILENO)) {}

@@ -114,7 +114,6 @@ class Supervisor {
   bool poll();                             // false when no process is left
   void kill_rest(const std::string& how);  // those that are left are lost: `how`
 
-  [[nodiscard]] std::size_t count() const { return processes_.size(); }
   [[nodiscard]] int started() const { return started_; }             // those that were lost too
   [[nodiscard]] double cpu_seconds() const { return cpu_seconds_; }  // of those that ended
 
