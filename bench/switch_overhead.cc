@@ -35,7 +35,7 @@
 
 #include "base/unique_fd.h"
 #include "raw_syscalls.h"
-#include "switch/inspect.h"
+#include "switch/launch.h"
 #include "switch/root_switch.h"
 #include "syscalls/id_maps.h"
 #include "syscalls/syscalls.h"

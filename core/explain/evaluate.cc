@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// evaluate.cc: see evaluate.h.
-#include "explain/evaluate.h"
-
+// evaluate.cc: asks the model about one Hypothesis: which rule refuses pivot_root there, if any.
 #include <cerrno>
 
+#include "explain/hypothesis.h"
 #include "model/apply.h"
 #include "model/lookup.h"
 
@@ -52,10 +51,6 @@ model::LookupResult look_up_new_root(Hypothesis& hypothesis) {
                         {.want_directory = true});
 }
 
-std::optional<model::Location> found(const model::LookupResult& result) {
-  return result.refused ? std::nullopt : std::optional(result.at);
-}
-
 }  // namespace
 
 Rule rule_of_lookup(const ResolvedPath& path) {
@@ -96,12 +91,14 @@ Possibility evaluate(Hypothesis& hypothesis) {
 }
 
 std::optional<model::Location> new_root_in(Hypothesis& hypothesis) {
-  return found(look_up_new_root(hypothesis));
+  const auto found = look_up_new_root(hypothesis);
+  return found.refused ? std::nullopt : std::optional(found.at);
 }
 
 std::optional<model::Location> put_old_in(Hypothesis& hypothesis) {
-  return found(model::look_up(hypothesis.world, task_of(hypothesis), hypothesis.put_old,
-                              {.want_directory = true, .to_the_top = true}));
+  const auto found = model::look_up(hypothesis.world, task_of(hypothesis), hypothesis.put_old,
+                                    {.want_directory = true, .to_the_top = true});
+  return found.refused ? std::nullopt : std::optional(found.at);
 }
 
 bool perform(Hypothesis& hypothesis, Op op) {

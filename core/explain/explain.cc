@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "explain/evaluate.h"
 #include "explain/hypothesis.h"
 #include "explain/remedy.h"
 #include "explain/shell.h"

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "explain/process_view.h"
+#include "explain/explain.h"
 #include "model/world.h"
 
 namespace pivotcheck::explain {
@@ -55,5 +55,21 @@ Hypothesis build_world(const ProcessView& process, const Assumption& assumption)
 
 inline constexpr const char* task_name = "process";  // the task that calls pivot_root
 inline model::Task& task_of(Hypothesis& hypothesis) { return hypothesis.world.tasks.front(); }
+
+// --- what the model says (evaluate.cc) -----------------------------------------------------------
+
+// Calls pivot_root in the world, which changes it.
+Possibility evaluate(Hypothesis& hypothesis);
+
+// The rule by which the kernel refused a lookup before the model was asked; `none` if it did not.
+Rule rule_of_lookup(const ResolvedPath& path);
+
+// Where the two arguments lead in that world; nullopt if they lead nowhere. put_old: the place of
+// the old root, which is on top of what is mounted there.
+std::optional<model::Location> new_root_in(Hypothesis& hypothesis);
+std::optional<model::Location> put_old_in(Hypothesis& hypothesis);
+
+// Applies an operation of the calling task; false if the model refuses it.
+bool perform(Hypothesis& hypothesis, Op op);
 
 }  // namespace pivotcheck::explain

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// inspect.cc: see inspect.h.
-#include "switch/inspect.h"
-
+// inspect.cc: inspect(), see launch.h.
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,6 +15,7 @@
 
 #include "base/unique_fd.h"
 #include "model/rules.h"
+#include "switch/launch.h"
 #include "switch/refusal.h"
 #include "switch/strategy/parts.h"
 #include "syscalls/syscalls.h"
@@ -42,16 +41,11 @@ std::unexpected<SwitchFailure> no(std::string message, int error = 0) {
 
 // --- options that contradict each other ----------------------------------------------------------
 
-Switched<void> check_map(const std::vector<IdRange>& map, const char* whose) {
-  for (const IdRange& range : map) {
-    const auto fits = [&](std::uint32_t first) {
-      return std::uint64_t{first} + range.count <= 0xffffffffULL;
-    };
-    if (range.count == 0 || !fits(range.inside) || !fits(range.outside)) {
-      return bad(std::string("a range of the ") + whose + " map is empty or too long");
-    }
-  }
-  return {};
+bool is_sound(const IdRange& range) {
+  const auto fits = [&](std::uint32_t first) {
+    return std::uint64_t{first} + range.count <= 0xffffffffULL;
+  };
+  return range.count != 0 && fits(range.inside) && fits(range.outside);
 }
 
 bool mounts_proc(const SwitchOptions& options) {
@@ -65,8 +59,12 @@ Switched<void> check_options(const SwitchOptions& options) {
   if (options.user_namespace && (options.uid_map.empty() || options.gid_map.empty())) {
     return bad("a user namespace without a map: without ids nothing can be made in it");
   }
-  if (auto checked = check_map(options.uid_map, "uid"); !checked) return checked;
-  if (auto checked = check_map(options.gid_map, "gid"); !checked) return checked;
+  if (!std::ranges::all_of(options.uid_map, is_sound)) {
+    return bad("a range of the uid map is empty or too long");
+  }
+  if (!std::ranges::all_of(options.gid_map, is_sound)) {
+    return bad("a range of the gid map is empty or too long");
+  }
   const bool own_pids = options.pid_namespace || options.strategy == Strategy::proc_first;
   if (options.user_namespace && mounts_proc(options) && !own_pids) {
     return no("a new /proc in a user namespace needs a new PID namespace as well (--unshare pid)");

@@ -95,13 +95,9 @@ std::string error_text(int error) {
 
 SwitchFailure refusal(const Refused& refused, const strategy::SwitchStep& step, int error,
                       const SwitchOptions& options) {
-  SwitchFailure failure;
-  failure.kind = SwitchFailure::Kind::refused;
-  failure.step = strategy::describe(step);
-  failure.error = error;
+  SwitchFailure failure{SwitchFailure::Kind::refused, strategy::describe(step), error, "", ""};
   const explain::Reason reason = reason_of(refused, step, error);
-  failure.message = step.about.empty() ? "" : step.about + ": ";
-  failure.message += failure.step + ": ";
+  failure.message = (step.about.empty() ? "" : step.about + ": ") + failure.step + ": ";
   if (reason != nullptr) {
     failure.rule = reason->name;
     failure.message += errno_name(error) + " " + failure.rule + ": ";

@@ -18,7 +18,6 @@
 #include <mutex>
 #include <ranges>
 
-#include "switch/inspect.h"
 #include "switch/launch.h"
 #include "switch/refusal.h"
 #include "syscalls/syscalls.h"

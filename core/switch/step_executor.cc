@@ -224,12 +224,8 @@ void StepExecutor::forget() {
 }
 
 void StepExecutor::bind_namespace(std::string_view task, int fd) {
-  auto bound = std::ranges::find(namespaces_, task, &BoundNamespace::task);
-  if (bound == namespaces_.end()) {
-    bound = std::ranges::find(namespaces_, std::string_view{}, &BoundNamespace::task);
-  }
-  PIVOTCHECK_CHECK(bound != namespaces_.end());
-  *bound = {task, fd};
+  std::erase_if(namespaces_, [&](const BoundNamespace& bound) { return bound.task == task; });
+  namespaces_.push_back({task, fd});
 }
 
 bool enters_user_namespace(const strategy::SwitchStep& step) {

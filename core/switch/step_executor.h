@@ -49,7 +49,7 @@ class StepExecutor {
   [[nodiscard]] std::vector<Handle>::const_iterator search(std::string_view name) const;
 
   std::vector<Handle> handles_;
-  std::array<BoundNamespace, 2> namespaces_;
+  std::vector<BoundNamespace> namespaces_;
 };
 
 // The launcher performs the steps that are about processes, not about this one's mounts (child.cc),

@@ -33,11 +33,11 @@ HandleName image() { return {"image"}; }
 void bring_in(const Entry& entry, bool read_only, Steps& steps) {
   const HandleName tree{"tree"};
   const std::string place = "./" + entry.name;  // a name may begin with '@'
-  switch (entry.kind) {
-    case Entry::Kind::symlink: add(steps, Phase::bind, Symlink{{entry.link_target}, place}); return;
-    case Entry::Kind::directory: steps.push_back({Phase::bind, Op{Mkdir{place}}}); break;
-    case Entry::Kind::file: steps.push_back({Phase::bind, Op{Touch{place}}}); break;
+  if (entry.kind == Entry::Kind::symlink) {
+    return add(steps, Phase::bind, Symlink{{entry.link_target}, place});
   }
+  const bool file = entry.kind == Entry::Kind::file;
+  add(steps, Phase::bind, file ? Op{Touch{place}} : Op{Mkdir{place}});
   const OpenTreeFlags flags{OpenTreeFlag::clone, OpenTreeFlag::recursive};
   const Path source(image().text, "/" + entry.name);
   steps.push_back({Phase::bind, Op{OpenTree{tree, source, flags}}});
