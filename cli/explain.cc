@@ -19,7 +19,7 @@
 #include "commands.h"
 #include "explain/process_view.h"
 #include "explain/resolved_paths.h"
-#include "explain/shell.h"
+#include "explain/remedy.h"
 #include "json.h"
 #include "observe/process.h"
 #include "output.h"

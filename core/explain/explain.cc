@@ -9,7 +9,6 @@
 
 #include "explain/hypothesis.h"
 #include "explain/remedy.h"
-#include "explain/shell.h"
 #include "model/apply.h"
 #include "observe/proc.h"
 #include "syscalls/op_flags.h"

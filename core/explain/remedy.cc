@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 
-#include "explain/shell.h"
 #include "model/lookup.h"
 #include "model/propagation.h"
 

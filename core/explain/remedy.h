@@ -38,9 +38,21 @@ using Remedies = std::vector<Remedy>;
 // Adds the remedies of one refusal after another, each tried in the model; then moves what makes
 // mounts private before what makes new ones (which would otherwise appear in every peer of their
 // parent), and leaves out what is not needed. The final list was performed in the model, in its
-// order, under each assumption, and pivot_root succeeded. None if nothing helps: then the answer has
-// the refusal without a remedy; in any case the further ones.
+// order, under each assumption, and pivot_root succeeded. None if nothing helps: then the answer
+// has the refusal without a remedy; in any case the further ones.
 Remedies suggest_fixes(const ProcessView& process, const std::vector<Assumption>& assumptions,
                        Answer& answer);
+
+// --- for a POSIX shell (shell.cc) ----------------------------------------------------------------
+
+// One word, quoted where that is needed, in UTF-8 whatever bytes it has.
+std::string shell_word(const std::string& word);
+
+// The same for a path as an argument: one that begins with '-' is not taken for an option.
+std::string shell_path(const std::string& path);
+
+// The remedies as lines of a script. Where one changes the process, the following ones run inside
+// of it, and the call of pivot_root too.
+std::vector<std::string> shell_lines(const Remedies& remedies, const ProcessView& process);
 
 }  // namespace pivotcheck::explain

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// shell.cc: see shell.h.
-#include "explain/shell.h"
-
+// shell.cc: words and lines for a POSIX shell.
 #include <algorithm>
 #include <cctype>
 #include <ranges>
 #include <string_view>
 
 #include <fmt/format.h>
+
+#include "explain/remedy.h"
 
 namespace pivotcheck::explain {
 namespace {
@@ -75,8 +75,7 @@ std::string shell_path(const std::string& path) {
   return shell_word(path.starts_with('-') ? "./" + path : path);
 }
 
-std::vector<std::string> shell_lines(const std::vector<Remedy>& remedies,
-                                     const ProcessView& process) {
+std::vector<std::string> shell_lines(const Remedies& remedies, const ProcessView& process) {
   struct Line {
     std::string text;
     bool at_namespace_root = false;

@@ -2,7 +2,7 @@
 // quote.h: a path as scenarios write it and drawings show it: printable ASCII as it is; anything
 // else escaped, valid UTF-8 too, because a terminal can be confused by more than control bytes and
 // two names that look alike must not be taken for one. A word of a shell is another format
-// (explain/shell.h, shell_word).
+// (explain/remedy.h, shell_word).
 //
 // Source: scenario/FORMAT.md, section "As pivotcheck prints it".
 #pragma once

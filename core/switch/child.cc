@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <ctime>
@@ -101,7 +100,8 @@ int take_ids(const ChildArgs& args) {
 }
 
 // From now on the child dies with its caller. Not earlier: a switch that has begun completes, so
-// that it leaves no directory behind. If the caller is dead already, no signal comes, so the child checks.
+// that it leaves no directory behind. If the caller is dead already, no signal comes, so the
+// child checks.
 void tie_to_caller(const ChildArgs& args) {
   if (!args.options.die_with_caller) return;
   sys_prctl(PR_SET_PDEATHSIG, SIGKILL);

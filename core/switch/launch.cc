@@ -87,7 +87,7 @@ struct IdMapWriter {
     return failure && failure->error == EPERM ? run_helper(words) : failure;
   }
 
-  // Runs newuidmap or newgidmap; what it prints is left out, as what went wrong is told in one line.
+  // Runs newuidmap or newgidmap; what it prints is left out: what went wrong is told in one line.
   [[nodiscard]] Failed run_helper(std::vector<std::string> words) const {
     const std::string name = words[0];
     std::vector<char*> arguments;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// launch.h: the caller's side of child.h: looks at what was asked for; then clones, answers what the
-// child asks, and returns when the command was started or refused.
+// launch.h: the caller's side of child.h: looks at what was asked for; then clones, answers what
+// the child asks, and returns when the command was started or refused.
 #pragma once
 
 #include <sys/types.h>
@@ -11,9 +11,9 @@
 namespace pivotcheck::rootswitch {
 
 // Looks at what was asked for before anything is done: options that contradict each other, a new
-// root that can't be one, sources that are missing. It gives a better message than the kernel would;
-// the kernel may still refuse what it lets pass. Reads the caller's files, changes nothing. The
-// plan's `put_old` is chosen later, by the switch.
+// root that can't be one, sources that are missing. It gives a better message than the kernel
+// would; the kernel may still refuse what it lets pass. Reads the caller's files, changes nothing.
+// The plan's `put_old` is chosen later, by the switch.
 Switched<strategy::Plan> inspect(const SwitchOptions& options);
 
 struct Launched {

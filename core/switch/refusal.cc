@@ -75,8 +75,8 @@ explain::Reason only_rule(Calls calls, int error) {
   return found;
 }
 
-// If inspection finds no rule, the table is not asked: a seccomp filter or an LSM refused. A step is
-// performed by the calls of the first operation that it stands for to the model.
+// If inspection finds no rule, the table is not asked: a seccomp filter or an LSM refused. A step
+// is performed by the calls of the first operation that it stands for to the model.
 explain::Reason reason_of(const Refused& refused, const strategy::SwitchStep& step, int error) {
   const std::vector<Op> ops = strategy::modelled(step);
   if (ops.empty()) return nullptr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// refusal.h: from a step that the kernel refused to a SwitchFailure: the errno, the rule, a line for
-// people.
+// refusal.h: from a step that the kernel refused to a SwitchFailure: the errno, the rule, a line
+// for people.
 //
 // The refused process stays stopped at its step while `explain` inspects it and names the rule
 // (explain/explain.h). If that is not possible (there is no /proc, or files decide about the
@@ -17,8 +17,8 @@
 
 namespace pivotcheck::rootswitch {
 
-// The refused process, by its number in the PID namespace of the caller, 0 for the caller itself; and
-// its descriptors at which the step's paths begin.
+// The refused process, by its number in the PID namespace of the caller, 0 for the caller itself;
+// and its descriptors at which the step's paths begin.
 struct Refused {
   pid_t process = 0;
   std::array<int, 2> starts{-1, -1};

@@ -6,15 +6,12 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <utility>
 
 #include "base/check.h"
 #include "syscalls/capabilities.h"
@@ -207,7 +204,8 @@ int StepExecutor::close_handle(std::string_view name) {
 
 std::array<int, 2> StepExecutor::starts(const strategy::SwitchStep& step) const {
   std::array<int, 2> starts{-1, -1};
-  if (const auto* open = std::get_if<strategy::OpenInRoot>(&step.action)) starts[0] = find(open->root.text);
+  const auto* open = std::get_if<strategy::OpenInRoot>(&step.action);
+  if (open != nullptr) starts[0] = find(open->root.text);
   const auto* op = std::get_if<Op>(&step.action);
   if (op == nullptr) return starts;
   std::size_t count = 0;
