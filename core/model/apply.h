@@ -6,8 +6,8 @@
 //     v.outcome is EBUSY, v.rule is put_old_on_root_mount, the world is as before
 //
 // Read world.h for the state, then lookup.h, then propagation.h, then the operations, in the order
-// of op.h: apply/names.cc, mounts.cc, roots.cc (pivot_root), handles.cc, tasks.cc, mount_api.cc.
-// check/driver/perform/ has files of the same names, which make the system calls.
+// of op.h: apply/names.cc, mounts.cc, roots.cc (pivot_root), tasks.cc, mount_api.cc.
+// check/driver/perform.cc makes the system calls, under the same headings.
 #pragma once
 
 #include "model/rules.h"

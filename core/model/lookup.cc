@@ -7,9 +7,7 @@
 namespace pivotcheck::model {
 namespace {
 
-constexpr int links_max = 40;             // path_resolution(7)
-constexpr std::size_t name_bytes_max = 255;
-constexpr std::size_t path_bytes_max = 4096;  // with the byte that ends it
+constexpr int links_max = 40;  // path_resolution(7)
 
 using Last = ParentResult::Last;
 
@@ -19,7 +17,7 @@ Last kind_of_last(std::string_view name) {
   return Last::name;
 }
 
-// One walk. A function that is refused returns false, and leaves the rule in `refused_`.
+// One walk.
 class Walk {
  public:
   Walk(World& world, const Task& task) : world_(world), task_(task) {}
@@ -38,21 +36,21 @@ class Walk {
   }
 
   // Walks all of `text`, a link at its end only if `follow_last` or if a slash follows it.
-  bool walk_all(std::string_view text, bool follow_last) {
+  Refusal walk_all(std::string_view text, bool follow_last) {
     ParentResult parent;
-    if (!walk_to_last(text, parent)) return false;
-    if (parent.last == Last::root) return true;
+    if (const Refusal r = walk_to_last(text, parent)) return r;
+    if (parent.last == Last::root) return {};
     must_be_directory_ = must_be_directory_ || parent.trailing_slash;
     return step(parent.name, parent.last, follow_last || parent.trailing_slash);
   }
 
   // Walks all but the last component. Afterwards at() is the directory that should contain that.
-  bool walk_to_last(std::string_view text, ParentResult& parent) {
+  Refusal walk_to_last(std::string_view text, ParentResult& parent) {
     for (;;) {
       const std::size_t begin = text.find_first_not_of('/');
       if (begin == std::string_view::npos) {
         parent.last = Last::root;
-        return true;
+        return {};
       }
       text.remove_prefix(begin);
       if (!may_search(world_, task_, at_.dentry)) return refuse_here(Rule::search_denied);
@@ -63,43 +61,38 @@ class Walk {
         parent.name = name;
         parent.last = kind_of_last(name);
         parent.trailing_slash = end != std::string_view::npos;
-        return true;
+        return {};
       }
-      if (!step(name, kind_of_last(name), true)) return false;
+      if (const Refusal r = step(name, kind_of_last(name), true)) return r;
       if (world_[at_.dentry].kind != Kind::directory) return refuse_here(Rule::not_a_directory);
       text.remove_prefix(end);
     }
   }
 
   [[nodiscard]] Location at() const { return at_; }
-  [[nodiscard]] Refusal refused() const { return refused_; }
   [[nodiscard]] bool must_be_directory() const { return must_be_directory_; }
 
  private:
-  bool refuse(Rule rule) {
-    refused_ = rule;
-    return false;
-  }
   // The walk had to take a reference to the mount it is on, and drops it.
-  bool refuse_here(Rule rule) {
+  Refusal refuse_here(Rule rule) {
     world_[at_.mount].expiry_mark = false;
-    return refuse(rule);
+    return rule;
   }
 
-  bool step(std::string_view name, Last kind, bool follow) {
+  Refusal step(std::string_view name, Last kind, bool follow) {
     switch (kind) {
       case Last::root:
       case Last::dot:
-        return true;
+        return {};
       case Last::dot_dot:
         return step_up();
       case Last::name:
         return step_down(name, follow);
     }
-    return true;
+    return {};
   }
 
-  bool step_up() {
+  Refusal step_up() {
     Location from = at_;
     while (from != task_.root && world_.is_mount_root(from)) {
       const Mount& mount = world_[from.mount];
@@ -111,7 +104,7 @@ class Walk {
     }
     if (from == task_.root) {
       at_ = world_.topmost(at_);
-      return true;
+      return {};
     }
     const DentryId parent = world_[from.dentry].parent;
     const DentryId shown = world_[from.mount].root;
@@ -120,17 +113,17 @@ class Walk {
       return refuse_here(Rule::dot_dot_escaped);
     }
     at_ = world_.topmost({from.mount, parent});
-    return true;
+    return {};
   }
 
-  bool step_down(std::string_view name, bool follow) {
+  Refusal step_down(std::string_view name, bool follow) {
     if (world_[at_.dentry].removed) return refuse_here(Rule::directory_removed);
     if (name.size() > name_bytes_max) return refuse_here(Rule::name_too_long);
     const DentryId found = world_.child(at_.dentry, name);
     if (!found.exists()) return refuse_here(Rule::name_missing);
     const Location directory = at_;
     at_ = world_.topmost({at_.mount, found});
-    if (world_[at_.dentry].kind != Kind::symlink || !follow) return true;
+    if (world_[at_.dentry].kind != Kind::symlink || !follow) return {};
     if (++links_ > links_max) return refuse_here(Rule::too_many_links);
     if (links_ > links_max / 2) world_.met_many_links = true;
     const std::string& target = world_[at_.dentry].target;
@@ -141,7 +134,6 @@ class Walk {
   World& world_;
   const Task& task_;
   Location at_;
-  Refusal refused_;
   int links_ = 0;
   bool must_be_directory_ = false;
 };
@@ -176,7 +168,7 @@ LookupResult look_up(World& world, const Task& task, const Path& path, LookupOpt
       world[walk.at().dentry].kind != Kind::directory) {
     return {Rule::not_a_directory, {}};
   }
-  if (!walk.walk_all(path.text, options.follow_last)) return {walk.refused(), {}};
+  if (const Refusal r = walk.walk_all(path.text, options.follow_last)) return {r, {}};
   Location at = walk.at();
   if (options.to_the_top) at = world.topmost(at);
   if (!options.keep_expiry_mark) world[at.mount].expiry_mark = false;
@@ -187,29 +179,19 @@ LookupResult look_up(World& world, const Task& task, const Path& path, LookupOpt
   return {{}, at};
 }
 
-ParentResult look_up_parent(World& world, const Task& task, const Path& path,
-                            bool keep_expiry_mark) {
+Refusal look_up_parent(World& world, const Task& task, const Path& path, ParentResult& found,
+                       bool keep_expiry_mark) {
   Walk walk(world, task);
-  ParentResult result;
-  result.refused = walk.start(path);
-  if (result.refused) return result;
-  if (!path.handle.empty() && path.text.empty()) {  // `@h` alone
-    result.refused = Rule::path_empty;
-    return result;
-  }
-  if (!path.handle.empty() && world[walk.at().dentry].kind != Kind::directory) {
-    result.refused = Rule::not_a_directory;
-    return result;
-  }
-  if (!walk.walk_to_last(path.text, result)) {
-    result.refused = walk.refused();
-    return result;
-  }
+  if (const Refusal r = walk.start(path)) return r;
+  const bool from_handle = !path.handle.empty();
+  if (from_handle && path.text.empty()) return Rule::path_empty;  // `@h` alone
+  if (from_handle && world[walk.at().dentry].kind != Kind::directory) return Rule::not_a_directory;
+  if (const Refusal r = walk.walk_to_last(path.text, found)) return r;
   // `@h/` names no name in h: it is h itself, as `./` is the current directory.
-  if (!path.handle.empty() && result.last == Last::root) result.last = Last::dot;
-  result.directory = walk.at();
-  if (!keep_expiry_mark) world[result.directory.mount].expiry_mark = false;
-  return result;
+  if (from_handle && found.last == Last::root) found.last = Last::dot;
+  found.directory = walk.at();
+  if (!keep_expiry_mark) world[found.directory.mount].expiry_mark = false;
+  return {};
 }
 
 }  // namespace pivotcheck::model

@@ -25,13 +25,16 @@
 // is on, if it had to take a reference there (a name that is missing).
 #pragma once
 
-#include <optional>
+#include <cstddef>
 #include <string_view>
 
-#include "model/refusal.h"
+#include "model/rules.h"
 #include "model/world.h"
 
 namespace pivotcheck::model {
+
+inline constexpr std::size_t name_bytes_max = 255;   // NAME_MAX
+inline constexpr std::size_t path_bytes_max = 4096;  // PATH_MAX, with the byte that ends it
 
 struct LookupResult {
   Refusal refused;
@@ -50,15 +53,14 @@ LookupResult look_up(World& world, const Task& task, const Path& path, LookupOpt
 // Where a name is to be made, removed or renamed: the directory it is in, and the name.
 struct ParentResult {
   enum class Last : unsigned char { name, dot, dot_dot, root };
-  Refusal refused;
   Location directory;
   std::string_view name;   // points into the text of a path or of a link
   Last last = Last::name;
   bool trailing_slash = false;
 };
 // `keep_expiry_mark`: the caller clears the mark of the directory's mount, if anything does.
-ParentResult look_up_parent(World& world, const Task& task, const Path& path,
-                            bool keep_expiry_mark = false);
+Refusal look_up_parent(World& world, const Task& task, const Path& path, ParentResult& found,
+                       bool keep_expiry_mark = false);
 
 // The handle in that slot; nullptr if it is not open.
 const Handle* find_handle(const Task& task, int slot);

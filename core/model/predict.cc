@@ -3,6 +3,7 @@
 #include "model/predict.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 
@@ -23,6 +24,7 @@ int namespaces_alive(const model::World& world) {
 // False if the run ends before this step.
 bool extend(Prediction& prediction, ProgramStep step) {
   if (prediction.stop != Verdict::Stop::no) return false;
+  const std::size_t namespaces = prediction.world.mount_namespaces.size();
   const Verdict verdict = apply(prediction.world, step);
   if (verdict.stop != Verdict::Stop::no) {
     prediction.stop = verdict.stop;
@@ -31,7 +33,7 @@ bool extend(Prediction& prediction, ProgramStep step) {
     for (const ProgramStep& done : prediction.program.steps) apply(prediction.world, done);
     return false;
   }
-  if (std::holds_alternative<Unshare>(step.op)) {
+  if (prediction.world.mount_namespaces.size() > namespaces) {
     prediction.namespaces_max =
         std::max(prediction.namespaces_max, namespaces_alive(prediction.world));
   }
@@ -91,12 +93,8 @@ Prediction predict(const Scenario& scenario, const KernelTraits& traits, std::si
 }
 
 std::string_view reason(Verdict::Stop stop) {
-  switch (stop) {
-    case Verdict::Stop::no: return "";
-    case Verdict::Stop::leaves_the_world: return "leaves-the-world";
-    case Verdict::Stop::too_large: return "too-large";
-  }
-  return "";
+  constexpr std::array<std::string_view, 3> reasons{"", "leaves-the-world", "too-large"};
+  return reasons[static_cast<std::size_t>(stop)];
 }
 
 }  // namespace pivotcheck

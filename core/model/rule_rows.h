@@ -43,8 +43,7 @@ RULE(name_missing, .calls = any_path, .error = ENOENT, .fix = make_directory,
      .reason = "the directory has no entry of that name",
      .source = {cite(path_resolution_7, "Step 2", "is not found, an ENOENT error is returned")},
      .advice = "Make the directory.")
-RULE(dot_dot_escaped, .calls = any_path, .error = ENOENT, .since = {{4, 3}},
-     .fix = other_put_old,
+RULE(dot_dot_escaped, .calls = any_path, .error = ENOENT, .since = {{4, 3}}, .fix = other_put_old,
      .reason = "'..' would leave what the mount shows: the directory was renamed to a place "
                "outside of the subtree that was bound",
      .source = {observed, silent(mount_namespaces_7)})
@@ -286,8 +285,7 @@ RULE(pivot_no_capability, .calls = {pivot_root}, .error = EPERM, .fix = own_name
      .source = {text(pivot_root_2, "in the user namespace that owns the caller's mount namespace")},
      .advice = "Call it with CAP_SYS_ADMIN in the user namespace that owns the mount namespace: "
                "in new namespaces of your own, or as root.")
-RULE(put_old_gone, .calls = {pivot_root}, .error = ENOENT, .about = {put_old},
-     .fix = other_put_old,
+RULE(put_old_gone, .calls = {pivot_root}, .error = ENOENT, .about = {put_old}, .fix = other_put_old,
      .reason = "put_old has been removed, or its mount has been detached",
      .source = {observed, silent(pivot_root_2)},
      .advice = "Name an existing directory in new_root.")
@@ -305,13 +303,12 @@ RULE(put_old_mount_shared, .calls = {pivot_root}, .error = EINVAL, .about = {put
      .source = {errors(pivot_root_2, "put_old is a mount point and has the propagation type"),
                 text(pivot_root_2, "never propagates any changes")})
 RULE(new_root_parent_shared, .calls = {pivot_root}, .error = EINVAL,
-     .about = {new_root, new_root_parent},
-     .fix = make_new_root_parent_private,
+     .about = {new_root, new_root_parent}, .fix = make_new_root_parent_private,
      .reason = "the parent mount of new_root is shared",
      .source = {errors(pivot_root_2,
                        "parent mount of that mount point, has propagation type MS_SHARED")})
-RULE(root_parent_shared, .calls = {pivot_root}, .error = EINVAL,
-     .about = {root, root_parent}, .fix = make_root_parent_private,
+RULE(root_parent_shared, .calls = {pivot_root}, .error = EINVAL, .about = {root, root_parent},
+     .fix = make_root_parent_private,
      .reason = "the parent mount of the task's root is shared",
      .source = {text(pivot_root_2, "the current root directory must not be MS_SHARED")})
 RULE(new_root_locked, .calls = {pivot_root}, .error = EINVAL, .about = {new_root},
@@ -330,8 +327,8 @@ RULE(new_root_on_root_mount, .calls = {pivot_root}, .error = EBUSY, .about = {ro
      .source = {errors(pivot_root_2, "new_root or put_old is on the current root mount")},
      .advice = "new_root must be a mount of its own; if it is the root itself, name another "
                "directory.")
-RULE(put_old_on_root_mount, .calls = {pivot_root}, .error = EBUSY,
-     .about = {root, new_root}, .fix = other_put_old,
+RULE(put_old_on_root_mount, .calls = {pivot_root}, .error = EBUSY, .about = {root, new_root},
+     .fix = other_put_old,
      .reason = "put_old is on the same mount as the task's root",
      .source = {errors(pivot_root_2, "new_root or put_old is on the current root mount")},
      .advice = advice_put_old)
@@ -351,8 +348,7 @@ RULE(put_old_not_under_new_root, .calls = {pivot_root}, .error = EINVAL,
      .reason = "put_old is neither new_root nor a directory below it",
      .source = {errors(pivot_root_2, "put_old is not at or underneath new_root")},
      .advice = advice_put_old)
-RULE(new_root_not_under_root, .calls = {pivot_root}, .error = EINVAL,
-     .about = {root, new_root},
+RULE(new_root_not_under_root, .calls = {pivot_root}, .error = EINVAL, .about = {root, new_root},
      .reason = "new_root cannot be reached from the task's root",
      .source = {observed, silent(pivot_root_2)},
      .advice = "new_root must be below the root of the process; its current directory is not.")
@@ -397,8 +393,7 @@ RULE(open_tree_no_capability, .calls = {open_tree_clone}, .error = EPERM, .since
      .reason = "a clone needs CAP_SYS_ADMIN in the user namespace that owns the task's mount "
                "namespace",
      .source = {errors(open_tree_2, "flags contains OPEN_TREE_CLONE but")})
-RULE(move_mount_no_capability, .calls = any_move_mount, .error = EPERM,
-     .since = {{5, 2}},
+RULE(move_mount_no_capability, .calls = any_move_mount, .error = EPERM, .since = {{5, 2}},
      .reason = "the task has no CAP_SYS_ADMIN in the user namespace that owns its mount namespace",
      .source = {errors(move_mount_2, "does not have the required CAP_SYS_ADMIN capability"),
                 owner_decides})
@@ -447,30 +442,25 @@ RULE(beneath_propagates_onto_source, .calls = {move_mount_beneath}, .error = EIN
      .since = {{6, 5}},
      .reason = "what is mounted beneath would propagate onto itself",
      .source = {text(move_mount_2, "propagates to the mount object being mounted beneath")})
-RULE(set_group_source_not_mount_point, .calls = {move_mount_set_group}, .error = EINVAL,
-     .since = {{5, 15}},
+RULE(set_group_source_not_mount_point, .calls = set_group, .error = EINVAL, .since = {{5, 15}},
      .reason = "the source, whose peer group should be shared, is not the root of a mount",
      .source = {text(move_mount_2, "non-private-propagation mount object indicated by")})
-RULE(set_group_target_not_mount_point, .calls = {move_mount_set_group}, .error = EINVAL,
-     .since = {{5, 15}},
+RULE(set_group_target_not_mount_point, .calls = set_group, .error = EINVAL, .since = {{5, 15}},
      .reason = "the target, which should get a peer group, is not the root of a mount",
      .source = {text(move_mount_2, "private-propagation mount object indicated by")})
-RULE(set_group_other_filesystem, .calls = {move_mount_set_group}, .error = EINVAL,
-     .since = {{5, 15}},
+RULE(set_group_other_filesystem, .calls = set_group, .error = EINVAL, .since = {{5, 15}},
      .reason = "the two mounts show different filesystems",
      .source = {observed, silent(move_mount_2)})
-RULE(set_group_wider, .calls = {move_mount_set_group}, .error = EINVAL, .since = {{5, 15}},
+RULE(set_group_wider, .calls = set_group, .error = EINVAL, .since = {{5, 15}},
      .reason = "the target shows something that the source does not show",
      .source = {observed, silent(move_mount_2)})
-RULE(set_group_locked_children, .calls = {move_mount_set_group}, .error = EINVAL,
-     .since = {{5, 15}},
+RULE(set_group_locked_children, .calls = set_group, .error = EINVAL, .since = {{5, 15}},
      .reason = "a locked mount on the source covers a part of what the target shows",
      .source = {observed, silent(move_mount_2)})
-RULE(set_group_target_not_private, .calls = {move_mount_set_group}, .error = EINVAL,
-     .since = {{5, 15}},
+RULE(set_group_target_not_private, .calls = set_group, .error = EINVAL, .since = {{5, 15}},
      .reason = "the target is already shared or a slave",
      .source = {text(move_mount_2, "Add the attached private-propagation mount object")})
-RULE(set_group_source_private, .calls = {move_mount_set_group}, .error = EINVAL, .since = {{5, 15}},
+RULE(set_group_source_private, .calls = set_group, .error = EINVAL, .since = {{5, 15}},
      .reason = "the source is neither shared nor a slave, so it has no peer group to give",
      .source = {text(move_mount_2, "of the attached non-private-propagation mount object")})
 RULE(setattr_no_capability, .calls = {mount_setattr}, .error = EPERM, .since = {{5, 12}},

@@ -80,6 +80,7 @@ constexpr Calls binds{mount_bind, open_tree_clone};
 constexpr Calls moves{mount_move, move_mount, move_mount_beneath};
 constexpr Calls binds_and_moves{mount_bind, mount_move, move_mount, move_mount_beneath};
 constexpr Calls attachments{mount_new, mount_bind, mount_move, move_mount, move_mount_beneath};
+constexpr Calls set_group{move_mount_set_group};
 constexpr Calls any_move_mount{move_mount, move_mount_beneath, move_mount_set_group};
 
 constexpr std::array table{
@@ -142,39 +143,26 @@ Rule find_rule(std::string_view name) {
 Calls calls_of(const Op& op) {
   return std::visit(
       Overloaded{
-          [](const Mkdir&) { return Calls{mkdir}; },
-          [](const Rmdir&) { return Calls{rmdir}; },
-          [](const Touch&) { return Calls{touch}; },
-          [](const Unlink&) { return Calls{unlink}; },
-          [](const Rename&) { return Calls{rename}; },
-          [](const Symlink&) { return Calls{symlink}; },
-          [](const Chmod&) { return Calls{chmod}; },
+          [&](const OneOf<Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, PivotRoot, Chroot,
+                          Chdir, Open, Fchdir, Close, MountSetattr, Fsmount> auto&) {
+            const auto name = std::ranges::find(call_names, verb(op));
+            return Calls{static_cast<Call>(name - call_names.begin())};
+          },
           [](const Mount&) { return Calls{mount_new}; },
           [](const Bind&) { return Calls{mount_bind}; },
           [](const Move&) { return Calls{mount_move}; },
           [](const ChangePropagation&) { return Calls{mount_propagation}; },
           [](const Remount&) { return Calls{mount_remount}; },
-          [](const Umount& umounted) {
-            const bool expire = umounted.flags.has(UmountFlag::expire);
-            return expire ? Calls{umount, umount_expire} : Calls{umount};
+          [&](const Umount&) {
+            return is_expire(op) ? Calls{umount, umount_expire} : Calls{umount};
           },
-          [](const PivotRoot&) { return Calls{pivot_root}; },
-          [](const Chroot&) { return Calls{chroot}; },
-          [](const Chdir&) { return Calls{chdir}; },
-          [](const Open&) { return Calls{open}; },
-          [](const Fchdir&) { return Calls{fchdir}; },
-          [](const Close&) { return Calls{close}; },
-          [](const Spawn&) { return Calls{}; },
-          [](const Exit&) { return Calls{}; },
+          [](const OneOf<Spawn, Exit, DropCapabilities> auto&) { return Calls{}; },
           [](const Unshare& unshared) {
-            const bool user = unshared.kinds.has(NamespaceKind::user);
-            return user ? Calls{unshare_user} : Calls{unshare_mnt};
+            return Calls{unshared.kinds.has(NamespaceKind::user) ? unshare_user : unshare_mnt};
           },
           [](const Setns&) { return Calls{setns, setns_task}; },
-          [](const DropCapabilities&) { return Calls{}; },
           [](const OpenTree& opened) {
-            const bool clone = opened.flags.has(OpenTreeFlag::clone);
-            return clone ? Calls{open_tree_clone} : Calls{open_tree};
+            return Calls{opened.flags.has(OpenTreeFlag::clone) ? open_tree_clone : open_tree};
           },
           [](const MoveMount& moved) {
             if (moved.flags.empty()) return Calls{move_mount};
@@ -183,8 +171,6 @@ Calls calls_of(const Op& op) {
                        ? Calls{move_mount_beneath, move_mount_set_group}
                        : Calls{move_mount_set_group};
           },
-          [](const MountSetattr&) { return Calls{mount_setattr}; },
-          [](const Fsmount&) { return Calls{fsmount}; },
       },
       op);
 }

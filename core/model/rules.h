@@ -162,4 +162,17 @@ std::span<const RuleInfo> rule_table();
 const RuleInfo& info(Rule rule);        // not for `none`
 Rule find_rule(std::string_view name);  // none if there is no such rule
 
+// The rule that refuses a step. It is true when there is one:
+//
+//     if (const Refusal r = check_move(call, moved, target)) return r;
+//     return {};  // done
+struct Refusal {
+  Rule rule = Rule::none;
+
+  constexpr Refusal() = default;
+  constexpr Refusal(Rule broken) : rule(broken) {}  // NOLINT: a broken rule is a refusal
+  explicit constexpr operator bool() const { return rule != Rule::none; }
+  bool operator==(const Refusal&) const = default;
+};
+
 }  // namespace pivotcheck

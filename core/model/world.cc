@@ -3,8 +3,6 @@
 // No rule is decided here.
 #include "model/world.h"
 
-#include <algorithm>
-
 #include "base/check.h"
 
 namespace pivotcheck::model {
@@ -94,11 +92,6 @@ DentryId World::child(DentryId directory, std::string_view name) const {
   return {};
 }
 
-void World::unlink_dentry(DentryId dentry) {
-  std::erase((*this)[(*this)[dentry].parent].children, dentry);
-  (*this)[dentry].removed = true;
-}
-
 bool World::is_below_or_at(DentryId dentry, DentryId ancestor) const {
   while (dentry != ancestor) {
     const DentryId parent = (*this)[dentry].parent;
@@ -109,13 +102,6 @@ bool World::is_below_or_at(DentryId dentry, DentryId ancestor) const {
 }
 
 // --- mounts as a tree
-
-MountIndex World::new_mount(DentryId root) {
-  const MountIndex id{static_cast<std::uint32_t>(mounts.size())};
-  mounts.emplace_back();
-  mounts.back().root = root;
-  return id;
-}
 
 NamespaceId World::new_detached_tree(MountIndex root, UserNamespaceId owner, NamespaceId origin) {
   const NamespaceId mount_ns{static_cast<std::uint32_t>(mount_namespaces.size())};
@@ -182,39 +168,13 @@ bool World::is_reachable(Location at, const Location& root) const {
   return at.mount == root.mount && is_below_or_at(at.dentry, root.dentry);
 }
 
-bool World::is_referenced(MountIndex mount) const {
-  return std::ranges::any_of(tasks, [mount](const Task& task) {
-    return task.alive &&
-           (task.root.mount == mount || task.current_directory.mount == mount ||
-            std::ranges::any_of(task.handles,
-                                [mount](const Handle& h) { return h.at.mount == mount; }));
-  });
-}
-
 Location World::namespace_root(NamespaceId mount_ns) const {
   const MountIndex rootfs = (*this)[mount_ns].rootfs;
   const Location top = topmost({rootfs, (*this)[rootfs].root});
   return top.mount == rootfs ? Location{} : top;
 }
 
-MountIndex World::lowest_mount(NamespaceId mount_ns) const {
-  const MountIndex rootfs = (*this)[mount_ns].rootfs;
-  const auto& children = (*this)[rootfs].children;
-  return children.empty() ? MountIndex{} : children.front();
-}
-
 // --- propagation as a relation
-
-GroupId World::master(MountIndex mount) const {
-  const Mount& m = (*this)[mount];
-  return m.group.exists() ? (*this)[m.group].master : m.own_master;
-}
-
-GroupId World::new_group(GroupId master) {
-  const GroupId id{static_cast<std::uint32_t>(groups.size())};
-  groups.push_back({.members = {}, .master = master});
-  return id;
-}
 
 void World::join_group(MountIndex mount, GroupId group) {
   Mount& m = (*this)[mount];

@@ -32,6 +32,7 @@
 // Not modelled: contents of files, ownership (every task is uid 0 and owns everything), times.
 #pragma once
 
+#include <algorithm>
 #include <compare>
 #include <cstdint>
 #include <string>
@@ -195,11 +196,17 @@ class World {
   FilesystemId new_filesystem(FilesystemType type, bool read_only, UserNamespaceId mounted_in);
   DentryId new_dentry(DentryId parent, std::string_view name, Kind kind, unsigned mode);
   [[nodiscard]] DentryId child(DentryId directory, std::string_view name) const;
-  void unlink_dentry(DentryId dentry);  // takes its name away; marks it as removed
+  void unlink_dentry(DentryId dentry) {
+    std::erase((*this)[(*this)[dentry].parent].children, dentry);
+    (*this)[dentry].removed = true;
+  }
   [[nodiscard]] bool is_below_or_at(DentryId dentry, DentryId ancestor) const;
 
   // --- mounts as a tree
-  MountIndex new_mount(DentryId root);
+  MountIndex new_mount(DentryId root) {
+    mounts.emplace_back().root = root;
+    return {static_cast<std::uint32_t>(mounts.size() - 1)};
+  }
   // Makes a tree that is in no namespace a detached one.
   NamespaceId new_detached_tree(MountIndex root, UserNamespaceId owner, NamespaceId origin);
   [[nodiscard]] bool is_detached_tree(NamespaceId mount_ns) const {
@@ -219,16 +226,33 @@ class World {
   }
   // `at` is in the part of the tree that hangs below `root`.
   [[nodiscard]] bool is_reachable(Location at, const Location& root) const;
-  // A root, a current directory or a handle of any task is on this mount.
-  [[nodiscard]] bool is_referenced(MountIndex mount) const;
+  // The root, the current directory or a handle of a task is at such a location.
+  [[nodiscard]] bool any_task_at(auto is_such) const {
+    return std::ranges::any_of(tasks, [&](const Task& task) {
+      return task.alive && (is_such(task.root) || is_such(task.current_directory) ||
+                            std::ranges::any_of(task.handles, is_such, &Handle::at));
+    });
+  }
+  [[nodiscard]] bool is_referenced(MountIndex mount) const {
+    return any_task_at([mount](const Location& at) { return at.mount == mount; });
+  }
   // What is on top at the root of the namespace; mount none if there is only rootfs.
   [[nodiscard]] Location namespace_root(NamespaceId mount_ns) const;
-  [[nodiscard]] MountIndex lowest_mount(NamespaceId mount_ns) const;  // none if there is none
+  [[nodiscard]] MountIndex lowest_mount(NamespaceId mount_ns) const {  // none if there is none
+    const auto& children = (*this)[(*this)[mount_ns].rootfs].children;
+    return children.empty() ? MountIndex{} : children.front();
+  }
 
   // --- propagation as a relation (the rules are in propagation.h)
   [[nodiscard]] bool is_shared(MountIndex mount) const { return (*this)[mount].group.exists(); }
-  [[nodiscard]] GroupId master(MountIndex mount) const;
-  GroupId new_group(GroupId master);
+  [[nodiscard]] GroupId master(MountIndex mount) const {
+    const Mount& m = (*this)[mount];
+    return m.group.exists() ? (*this)[m.group].master : m.own_master;
+  }
+  GroupId new_group(GroupId master) {
+    groups.push_back({.members = {}, .master = master});
+    return {static_cast<std::uint32_t>(groups.size() - 1)};
+  }
   void join_group(MountIndex mount, GroupId group);
   // Leaves its group, if it has one, without becoming a slave. A group without members dissolves:
   // its slaves become slaves of its master.

@@ -33,6 +33,32 @@ const HandleName* opened_handle(const Op& op) {
       op);
 }
 
+bool is_expire(const Op& op) {
+  const auto* umount = std::get_if<Umount>(&op);
+  return umount != nullptr && umount->flags.has(UmountFlag::expire);
+}
+
+Effect effect_of(const Op& op) {
+  using enum Effect;
+  const auto if_user = [](NamespaceKinds kinds, Effect effect) {
+    return kinds.has(NamespaceKind::user) ? effect : none;
+  };
+  return std::visit(
+      Overloaded{
+          [](const Spawn&) { return makes_task; },
+          [](const Exit&) { return ends_task; },
+          [](const OneOf<Open, OpenTree, Fsmount> auto&) { return opens_handle; },
+          [](const Close&) { return closes_handle; },
+          [&](const Unshare& unshare) { return if_user(unshare.kinds, makes_user_namespace); },
+          [&](const Setns& setns) { return if_user(setns.kinds, changes_credentials); },
+          [](const DropCapabilities&) { return changes_credentials; },
+          [](const OneOf<Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, Mount, Bind, Move,
+                         ChangePropagation, Remount, Umount, PivotRoot, Chroot, Chdir, Fchdir,
+                         MoveMount, MountSetattr> auto&) { return none; },
+      },
+      op);
+}
+
 namespace {
 
 template <class Typed>

@@ -188,6 +188,19 @@ struct Step {
 std::string_view verb(const Op& op);
 // The handle that the operation opens where it succeeds (open, open_tree, fsmount), or nullptr.
 const HandleName* opened_handle(const Op& op);
+// umount2 with MNT_EXPIRE.
+bool is_expire(const Op& op);
+// What an operation does to the tasks and handles of its scenario, where it succeeds.
+enum class Effect : unsigned char {
+  none,
+  makes_task,
+  ends_task,
+  opens_handle,
+  closes_handle,
+  makes_user_namespace,
+  changes_credentials,  // in another way
+};
+Effect effect_of(const Op& op);
 // One Op for each verb, its arguments empty, its verb-coded members set. Ordered as the format has
 // them.
 std::span<const Op> prototypes();

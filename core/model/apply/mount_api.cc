@@ -2,7 +2,6 @@
 // mount_api.cc: the mount API by descriptors: open_tree, move_mount, mount_setattr, fsmount.
 // Sources: the pages of these names in section 2, mount_namespaces(7).
 #include "model/apply/call.h"
-#include "model/apply/mounting.h"
 #include "model/propagation.h"
 
 namespace pivotcheck::model {

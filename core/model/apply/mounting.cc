@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// mounting.cc: see mounting.h. Sources: mount(2), move_mount(2), mount_namespaces(7),
-// sharedsubtree.rst.
-#include "model/apply/mounting.h"
-
+// mounting.cc: where something can be mounted, and what may be copied, moved or changed. Sources:
+// mount(2), move_mount(2), mount_namespaces(7), sharedsubtree.rst.
 #include <algorithm>
 
+#include "model/apply/call.h"
 #include "model/propagation.h"
 
 namespace pivotcheck::model {

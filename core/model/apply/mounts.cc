@@ -5,18 +5,15 @@
 #include <utility>
 
 #include "model/apply/call.h"
-#include "model/apply/mounting.h"
 #include "model/propagation.h"
 
 namespace pivotcheck::model {
 namespace {
 
-constexpr std::size_t source_bytes_max = 4096;  // PATH_MAX, with the byte that ends it
-
 // Of a bind or a move.
 Refusal find_two(Call& call, const Path& source_path, const Path& target_path, Location& source,
                  Location& target) {
-  if (source_path.text.size() >= source_bytes_max) return Rule::mount_source_too_long;
+  if (source_path.text.size() >= path_bytes_max) return Rule::mount_source_too_long;
   if (const Refusal r = find(call, target_path, target)) return r;
   if (!may_mount(call)) return Rule::mount_no_capability;
   if (source_path.handle.empty() && source_path.text.empty()) return Rule::mount_source_empty;
@@ -55,13 +52,7 @@ bool removed_in_use(const World& world, FilesystemId filesystem) {
   const auto is_removed = [&](DentryId dentry) {
     return world[dentry].removed && world[dentry].filesystem == filesystem;
   };
-  const auto is_at_removed = [&](const Task& task) {
-    return task.alive &&
-           (is_removed(task.root.dentry) || is_removed(task.current_directory.dentry) ||
-            std::ranges::any_of(
-                task.handles, [&](const Handle& handle) { return is_removed(handle.at.dentry); }));
-  };
-  return std::ranges::any_of(world.tasks, is_at_removed) ||
+  return world.any_task_at([&](const Location& at) { return is_removed(at.dentry); }) ||
          std::ranges::any_of(world.mounts, [&](const Mount& mount) {
            return mount.exists && is_removed(mount.root);
          });

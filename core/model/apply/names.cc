@@ -12,9 +12,6 @@ namespace {
 
 using Last = ParentResult::Last;
 
-constexpr std::size_t name_bytes_max = 255;         // NAME_MAX
-constexpr std::size_t link_target_bytes_max = 4096;  // PATH_MAX, with the byte that ends it
-
 Refusal check_directory_and_length(const World& world, const ParentResult& at) {
   if (world[at.directory.dentry].removed) return Rule::directory_removed;
   return at.name.size() > name_bytes_max ? Rule::name_too_long : Refusal{};
@@ -187,7 +184,7 @@ Refusal apply(Call& call, const Rename& op) {
 Refusal apply(Call& call, const Symlink& op) {
   World& world = call.world;
   if (op.target.text.empty()) return Rule::symlink_target_empty;
-  if (op.target.text.size() >= link_target_bytes_max) return Rule::symlink_target_too_long;
+  if (op.target.text.size() >= path_bytes_max) return Rule::symlink_target_too_long;
   ParentResult at;
   if (const Refusal r = find_parent(call, op.path, at)) return r;
   if (at.last != Last::name) return Rule::name_exists;
