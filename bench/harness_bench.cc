@@ -43,13 +43,13 @@
 
 #include "base/unique_fd.h"
 #include "check/driver/executor.h"
-#include "check/driver/frame.h"
+#include "check/driver/fresh_world.h"
 #include "check/driver/kernel_driver.h"
-#include "check/driver/reserved_fds.h"
 #include "check/driver/shared_schedule.h"
+#include "check/driver/wire.h"
+#include "check/gen/choices.h"
 #include "check/gen/coverage_stats.h"
 #include "check/gen/scenario_generator.h"
-#include "check/gen/seeded.h"
 #include "check/trial/trial.h"
 #include "syscalls/mount_api.h"
 

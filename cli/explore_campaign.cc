@@ -21,7 +21,7 @@
 #include "base/file.h"
 #include "base/unique_fd.h"
 #include "check/gen/scenario_generator.h"
-#include "check/gen/seeded.h"
+#include "check/gen/choices.h"
 #include "check/trial/campaign.h"
 #include "check/trial/kernel_log.h"
 #include "check/trial/trial.h"

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "base/file.h"
-#include "check/gen/seeded.h"
+#include "check/gen/choices.h"
 
 extern "C" {
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);

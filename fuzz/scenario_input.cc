@@ -27,10 +27,7 @@ std::array<std::uint8_t, rows * columns> counters;
 
 bool is_link(const ScenarioStep& step) { return std::holds_alternative<Symlink>(step.step.op); }
 
-bool is_mark(const ScenarioStep& step) {
-  const auto* umount = std::get_if<Umount>(&step.step.op);
-  return umount != nullptr && umount->flags.has(UmountFlag::expire);
-}
+bool is_mark(const ScenarioStep& step) { return is_expire(step.step.op); }
 
 bool has_links_and_marks(const std::vector<ScenarioStep>& steps) {
   return std::ranges::any_of(steps, is_link) && std::ranges::any_of(steps, is_mark);

@@ -32,7 +32,7 @@
 #include "check/gen/recipes.h"
 #include "check/gen/scenario_builder.h"
 #include "check/gen/scenario_generator.h"
-#include "check/gen/seeded.h"
+#include "check/gen/choices.h"
 #include "scenario/edit.h"
 #include "scenario_input.h"
 

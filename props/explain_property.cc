@@ -33,7 +33,7 @@
 #include "explain/explain.h"
 #include "explain/process_view.h"
 #include "check/gen/scenario_generator.h"
-#include "check/gen/seeded.h"
+#include "check/gen/choices.h"
 #include "check/driver/kernel_driver.h"
 #include "explain/resolved_paths.h"
 #include "scenario/edit.h"

@@ -4,7 +4,7 @@
 #include <map>
 #include <utility>
 
-#include "check/gen/seeded.h"
+#include "check/gen/choices.h"
 #include "transitions.h"
 #include "property.h"
 

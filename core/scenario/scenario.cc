@@ -99,7 +99,9 @@ void append_header(std::string& out, std::string_view key, std::string_view valu
   out += '\n';
 }
 
-std::string conditions(const std::vector<KernelCondition>& all) {
+}  // namespace
+
+std::string to_string(const std::vector<KernelCondition>& all) {
   std::string out;
   for (const KernelCondition& each : all) {
     if (!out.empty()) out += ' ';
@@ -112,8 +114,6 @@ std::string conditions(const std::vector<KernelCondition>& all) {
   return out;
 }
 
-}  // namespace
-
 std::string print(const Scenario& scenario) {
   std::string out;
   if (scenario.title) append_header(out, "title", *scenario.title);
@@ -122,7 +122,7 @@ std::string print(const Scenario& scenario) {
     append_header(out, "privilege",
                   syntax::privilege_names[static_cast<std::size_t>(*scenario.privilege)]);
   }
-  if (!scenario.kernel.empty()) append_header(out, "kernel", conditions(scenario.kernel));
+  if (!scenario.kernel.empty()) append_header(out, "kernel", to_string(scenario.kernel));
   for (const ScenarioStep& each : scenario.steps) {
     append_step(out, each.step);
     if (each.stated) append_stated(out, *each.stated);

@@ -34,6 +34,7 @@ struct KernelCondition {
   bool operator==(const KernelCondition&) const = default;
 };
 bool holds(const KernelCondition& condition, const Release& running);
+std::string to_string(const std::vector<KernelCondition>& conditions);  // ">=6.1 <6.12"
 
 // What a step states after `=>`.
 struct StatedOutcome {

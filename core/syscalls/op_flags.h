@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // op_flags.h: operations as arguments of system calls: flags, attribute masks, and what stands for
-// a path after its handle. The only translation: the test driver (check/driver/perform) and the
+// a path after its handle. The only translation: the test driver (check/driver/perform.cc) and the
 // library (switch/step_executor.cc) both use it, so that what the driver compares with the model is
 // what the library does. The benchmark's bare calls have a translation of their own on purpose:
 // `switch_bench --check` compares the mounts that the two lead to.

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "check/gen/choices.h"
 #include "check/gen/scenario_generator.h"
-#include "check/gen/seeded.h"
-#include "check/trial/simpler_options.h"
+#include "check/trial/minimize.h"
 #include "examples.h"
 
 namespace pivotcheck {

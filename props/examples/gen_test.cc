@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "check/gen/choices.h"
 #include "check/gen/recipes.h"
 #include "check/gen/scenario_generator.h"
-#include "check/gen/seeded.h"
 #include "check/gen/coverage_stats.h"
 #include "examples.h"
 #include "model/predict.h"
@@ -80,8 +80,7 @@ TEST_CASE(
     bool expire = false;
     for (const ProgramStep& step : g.program.steps) {
       links = links || std::holds_alternative<Symlink>(step.op);
-      const auto* umount = std::get_if<Umount>(&step.op);
-      expire = expire || (umount != nullptr && umount->flags.has(UmountFlag::expire));
+      expire = expire || is_expire(step.op);
     }
     CHECK_FALSE((links && expire));
   }

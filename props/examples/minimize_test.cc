@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "check/gen/choices.h"
 #include "check/gen/scenario_generator.h"
-#include "check/gen/seeded.h"
 #include "examples.h"
 
 namespace pivotcheck {

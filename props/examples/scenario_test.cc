@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/release.h"
-#include "check/gen/seeded.h"
+#include "check/gen/choices.h"
 #include "op/op.h"
 #include "op/outcome.h"
 #include "scenario/program.h"

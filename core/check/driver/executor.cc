@@ -27,8 +27,7 @@
 
 #include "check/driver/task_context.h"
 #include "syscalls/capabilities.h"
-#include "check/driver/reserved_fds.h"
-#include "check/driver/frame.h"
+#include "check/driver/wire.h"
 #include "check/driver/fresh_world.h"
 
 namespace pivotcheck::kernel {

@@ -15,7 +15,7 @@ namespace pivotcheck::kernel {
 struct Executor {
   pid_t pid = -1;   // a child of the caller
   UniqueFd pidfd;
-  UniqueFd socket;  // frames (frame.h); the first Progress says whether it could set itself up
+  UniqueFd socket;  // frames (wire.h); the first Progress says whether it could set itself up
 };
 
 // What an executor does once it is set up, and has said so. It ends when this returns.

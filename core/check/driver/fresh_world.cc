@@ -16,10 +16,8 @@
 
 #include <array>
 #include <cstring>
-#include <string>
 
 #include "base/unique_fd.h"
-#include "check/driver/reserved_fds.h"
 #include "syscalls/id_maps.h"
 #include "syscalls/syscalls.h"
 

@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <map>
@@ -15,8 +14,7 @@
 
 #include "base/check.h"
 #include "check/driver/executor.h"
-#include "check/driver/frame.h"
-#include "check/driver/task_plan.h"
+#include "check/driver/wire.h"
 #include "syscalls/syscalls.h"
 
 namespace pivotcheck {
@@ -24,8 +22,8 @@ namespace {
 
 using kernel::Deadline;
 using kernel::IoStatus;
-using kernel::receive_frame;
 using kernel::Progress;
+using kernel::receive_frame;
 using kernel::send_frame;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
@@ -54,14 +52,18 @@ class TaskTable {
     if (!outcome.ok()) return;
     const ProgramStep& step = program_.steps[index];
     Entry& performer = tasks_[static_cast<std::size_t>(step.task)];
-    if (const HandleName* opened = opened_handle(step.op)) {
-      performer.handles[opened->slot] = descriptor;
-    } else if (const auto* close = std::get_if<Close>(&step.op)) {
-      performer.handles.erase(close->handle.slot);
-    } else if (std::holds_alternative<Spawn>(step.op)) {
-      tasks_[static_cast<std::size_t>(step.subject)] = performer;
-    } else if (std::holds_alternative<Exit>(step.op)) {
-      performer.alive = false;
+    switch (effect_of(step.op)) {
+      case Effect::makes_task: tasks_[static_cast<std::size_t>(step.subject)] = performer; break;
+      case Effect::ends_task: performer.alive = false; break;
+      case Effect::opens_handle:
+        performer.handles[opened_handle(step.op)->slot] = descriptor;
+        break;
+      case Effect::closes_handle:
+        performer.handles.erase(std::get<Close>(step.op).handle.slot);
+        break;
+      case Effect::none:
+      case Effect::makes_user_namespace:
+      case Effect::changes_credentials: break;
     }
   }
 
@@ -97,8 +99,6 @@ struct KernelDriver::Impl {
   ~Impl() { end(); }
 
   Expected<void> start();
-  Expected<ExecutionResult> perform(const Program& program, std::span<const Outcome> predicted,
-                                    milliseconds limit, const AtPause* at_pause);
   // Sends a frame and receives the executor's Progress. After a Failure the executor has ended.
   Expected<Progress> exchange(const kernel::Bytes& body, milliseconds limit);
   Expected<Progress> receive(Deadline deadline, milliseconds limit);
@@ -142,36 +142,6 @@ Expected<Progress> KernelDriver::Impl::exchange(const kernel::Bytes& body, milli
   return fail("the executor gave up: " + progress.error().what);
 }
 
-Expected<ExecutionResult> KernelDriver::Impl::perform(const Program& program,
-                                                      std::span<const Outcome> predicted,
-                                                      milliseconds limit,
-                                                      const AtPause* at_pause) {
-  PIVOTCHECK_CHECK(predicted.empty() || predicted.size() == program.steps.size());
-  if (::getpid() != owner) return fail("the KernelDriver belongs to another process");
-  if (program.tasks.size() > kernel::tasks_max) {
-    return fail("more than " + std::to_string(kernel::tasks_max) + " tasks");
-  }
-  if (!is_running()) {
-    if (Expected<void> started = start(); !started) {
-      return std::unexpected(std::move(started.error()));
-    }
-  }
-  TaskTable tasks(program);
-  ExecutionResult result;
-  kernel::Bytes body = kernel::encode(program.steps, predicted, at_pause != nullptr);
-  for (;;) {
-    const Expected<Progress> progress = exchange(body, limit);
-    if (!progress) return std::unexpected(progress.error());
-    for (std::size_t i = 0; i < progress->outcomes.size(); ++i) {
-      tasks.add(result.outcomes.size(), progress->outcomes[i], progress->descriptors[i]);
-      result.outcomes.push_back(progress->outcomes[i]);
-    }
-    result.tasks = tasks.alive(progress->pids);
-    if (!progress->paused) return result;
-    body = (*at_pause)(result) ? kernel::continue_word : "";
-  }
-}
-
 std::unexpected<Failure> KernelDriver::Impl::give_up(IoStatus status, milliseconds limit) {
   const std::string how = end();
   if (status == IoStatus::closed) return fail("the executor died: " + how);
@@ -197,30 +167,46 @@ std::string KernelDriver::Impl::end() {
   return how_it_ended(info);
 }
 
-KernelDriver::KernelDriver(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+KernelDriver::KernelDriver(Privilege privilege) : impl_(std::make_unique<Impl>(privilege)) {}
 KernelDriver::KernelDriver(KernelDriver&&) noexcept = default;
 KernelDriver& KernelDriver::operator=(KernelDriver&&) noexcept = default;
 KernelDriver::~KernelDriver() = default;
 
 Expected<KernelDriver> KernelDriver::start(Privilege privilege) {
-  auto impl = std::make_unique<Impl>(privilege);
-  if (Expected<void> started = impl->start(); !started) {
+  KernelDriver driver(privilege);
+  if (Expected<void> started = driver.impl_->start(); !started) {
     return std::unexpected(std::move(started.error()));
   }
-  return KernelDriver(std::move(impl));
+  return driver;
 }
 
 Expected<ExecutionResult> KernelDriver::perform(const Program& program,
                                                 std::span<const Outcome> predicted,
-                                                std::chrono::milliseconds limit) {
-  return impl_->perform(program, predicted, limit, nullptr);
-}
-
-Expected<ExecutionResult> KernelDriver::perform_with_pauses(const Program& program,
-                                                            std::span<const Outcome> predicted,
-                                                            std::chrono::milliseconds limit,
-                                                            const AtPause& at_pause) {
-  return impl_->perform(program, predicted, limit, &at_pause);
+                                                milliseconds limit, const AtPause& at_pause) {
+  PIVOTCHECK_CHECK(predicted.empty() || predicted.size() == program.steps.size());
+  if (::getpid() != impl_->owner) return fail("the KernelDriver belongs to another process");
+  if (program.tasks.size() > kernel::tasks_max) {
+    return fail("more than " + std::to_string(kernel::tasks_max) + " tasks");
+  }
+  if (!impl_->is_running()) {
+    if (Expected<void> started = impl_->start(); !started) {
+      return std::unexpected(std::move(started.error()));
+    }
+  }
+  TaskTable tasks(program);
+  ExecutionResult result;
+  kernel::Bytes body = kernel::encode(program.steps, predicted, bool(at_pause));
+  for (;;) {
+    const Expected<Progress> progress = impl_->exchange(body, limit);
+    if (!progress) return std::unexpected(progress.error());
+    for (std::size_t i = 0; i < progress->outcomes.size(); ++i) {
+      tasks.add(result.outcomes.size(), progress->outcomes[i], progress->descriptors[i]);
+      result.outcomes.push_back(progress->outcomes[i]);
+    }
+    result.tasks = tasks.alive(progress->pids);
+    if (!progress->paused) return result;
+    body = at_pause(result) ? kernel::continue_word : "";
+  }
 }
 
 }  // namespace pivotcheck

@@ -57,21 +57,17 @@ class KernelDriver {
   // world that is not as it was thought to be. Failure::Kind::deadline when `limit` passes, broke
   // when the executor died; it has been ended and reaped then, and a later call starts a new one by
   // itself.
-  Expected<ExecutionResult> perform(const Program& program, std::span<const Outcome> predicted,
-                                    std::chrono::milliseconds limit);
-
-  // The same with pauses: while all tasks stand still, before the first step and after each but the
-  // last, `at_pause` is called with what was done so far. It ends the run by returning false.
-  // `limit` is for each step.
+  //
+  // With pauses: while all tasks stand still, before the first step and after each but the last,
+  // `at_pause` is called with what was done so far. It ends the run by returning false. `limit` is
+  // for each step then.
   using AtPause = std::function<bool(const ExecutionResult& so_far)>;
-  Expected<ExecutionResult> perform_with_pauses(const Program& program,
-                                                std::span<const Outcome> predicted,
-                                                std::chrono::milliseconds limit,
-                                                const AtPause& at_pause);
+  Expected<ExecutionResult> perform(const Program& program, std::span<const Outcome> predicted,
+                                    std::chrono::milliseconds limit, const AtPause& at_pause = {});
 
  private:
   struct Impl;
-  explicit KernelDriver(std::unique_ptr<Impl> impl);
+  explicit KernelDriver(Privilege privilege);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -11,7 +11,7 @@
 #include <cstddef>
 
 #include "base/unique_fd.h"
-#include "check/driver/reserved_fds.h"
+#include "check/driver/fresh_world.h"
 #include "syscalls/op_flags.h"
 #include "syscalls/syscalls.h"
 

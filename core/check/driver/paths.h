@@ -31,25 +31,22 @@
 
 #include <fcntl.h>
 
+#include <array>
 #include <cerrno>
 #include <string>
+#include <tuple>
 
 #include "base/unique_fd.h"
 #include "check/driver/task_context.h"
 
 namespace pivotcheck::kernel {
 
-// For calls that take a descriptor.
+// For calls that take a descriptor. Here and below every handle is open.
 struct AtPath {
   int directory = AT_FDCWD;
   const char* text = "";
 };
 AtPath at_path(const TaskContext& context, const Path& path);
-
-// Every handle in these paths is open.
-inline bool handles_are_open(const TaskContext& context, const Path& path) {
-  return path.handle.empty() || context.find(path.slot) >= 0;
-}
 
 // The path as seen from the task's directory in /proc.
 std::string proc_path(const TaskContext& context, const Path& path);
@@ -71,47 +68,20 @@ inline StepResult broken(SetupError what) {
   return {.outcome = {}, .descriptor = 0, .broken = what};
 }
 
-// `call(directory, text)`.
-template <class Call>
-StepResult call_at(const TaskContext& context, const Path& path, Call call) {
-  if (!handles_are_open(context, path)) return answered(EBADF);
-  const AtPath at = at_path(context, path);
-  return result_of(call(at.directory, at.text));
-}
-
-// `call(path)`.
-template <class Call>
-StepResult call_path(const TaskContext& context, const Path& path, Call call) {
-  if (!handles_are_open(context, path)) return answered(EBADF);
-  if (path.handle.empty()) return result_of(call(path.text.c_str()));
+// `call(path...)`, by a helper if one of the paths starts at a handle.
+template <class Call, class... Paths>
+StepResult call_paths(const TaskContext& context, Call call, const Paths&... paths) {
+  if ((paths.handle.empty() && ...)) return result_of(call(paths.text.c_str()...));
   struct Argument {
-    std::string text;
+    std::array<std::string, sizeof...(paths)> texts;
     Call call;
-  } argument{proc_path(context, path), call};
+  } argument{{proc_path(context, paths)...}, call};
   return run_helper(
       [](void* raw) {
-        const auto* it = static_cast<Argument*>(raw);
-        return it->call(it->text.c_str()) < 0 ? errno : 0;
-      },
-      &argument);
-}
-
-// `call(path, path)`.
-template <class Call>
-StepResult call_paths(const TaskContext& context, const Path& one, const Path& two, Call call) {
-  if (!handles_are_open(context, one) || !handles_are_open(context, two)) return answered(EBADF);
-  if (one.handle.empty() && two.handle.empty()) {
-    return result_of(call(one.text.c_str(), two.text.c_str()));
-  }
-  struct Argument {
-    std::string one;
-    std::string two;
-    Call call;
-  } argument{proc_path(context, one), proc_path(context, two), call};
-  return run_helper(
-      [](void* raw) {
-        const auto* it = static_cast<Argument*>(raw);
-        return it->call(it->one.c_str(), it->two.c_str()) < 0 ? errno : 0;
+        const auto& [texts, call_it] = *static_cast<const Argument*>(raw);
+        const long result =
+            std::apply([&](const auto&... text) { return call_it(text.c_str()...); }, texts);
+        return result < 0 ? errno : 0;
       },
       &argument);
 }

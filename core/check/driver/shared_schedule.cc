@@ -12,6 +12,33 @@
 
 namespace pivotcheck::kernel {
 
+TaskPlan plan_tasks(std::span<const ProgramStep> steps) {
+  TaskPlan plan{.first_is_forked = false, .own_memory = {false}};
+  std::vector<int> makers{0};
+  for (const ProgramStep& step : steps) {
+    switch (effect_of(step.op)) {
+      case Effect::makes_task:
+        makers.push_back(step.task);
+        plan.own_memory.push_back(false);
+        break;
+      case Effect::makes_user_namespace:
+        plan.own_memory[static_cast<std::size_t>(step.task)] = true;
+        [[fallthrough]];
+      case Effect::ends_task:
+      case Effect::changes_credentials:  // there is no way back
+        if (step.task == 0) plan.first_is_forked = true;
+        break;
+      case Effect::none:
+      case Effect::opens_handle:
+      case Effect::closes_handle: break;
+    }
+  }
+  for (std::size_t i = 1; i < makers.size(); ++i) {  // a maker has a lower number
+    if (plan.own_memory[static_cast<std::size_t>(makers[i])]) plan.own_memory[i] = true;
+  }
+  return plan;
+}
+
 SharedSchedule* SharedSchedule::make(std::size_t steps) {
   // Room for every list of ordinary length, so that few executors ever need a larger one.
   constexpr std::size_t steps_at_least = 1024;
@@ -43,11 +70,6 @@ void SharedSchedule::open(const Batch& batch, int executor) {
   }
 }
 
-void SharedSchedule::enter(int number, pid_t pid, pid_t outer_pid) {
-  entry(number).pid = pid;
-  entry(number).outer_pid = outer_pid;
-}
-
 void SharedSchedule::finish(const Batch& batch, std::uint32_t index, const StepResult& result) {
   if (result.broken) return give_up(result.broken);
   const Request& request = batch.request;
@@ -56,7 +78,7 @@ void SharedSchedule::finish(const Batch& batch, std::uint32_t index, const StepR
   const bool as_predicted =
       request.predicted.empty() || request.predicted[index] == result.outcome;
   const bool over = next == request.steps.size() || !as_predicted;
-  if (over) over_ = 1;
+  if (over) end();
   if (request.pauses && !over) paused_ = 1;  // before step_: it is nobody's turn yet
   step_ = next;
   const int performer = request.steps[index].task;
@@ -70,22 +92,6 @@ void SharedSchedule::resume(const Batch& batch) {
   if (next != executor_) wake(next);
 }
 
-void SharedSchedule::leave(int number) {
-  leaving_ = number;
-  wake(executor_);
-}
-
-void SharedSchedule::has_left(int number) {
-  entry(number).pid = 0;
-  leaving_ = -1;
-}
-
-void SharedSchedule::give_up(SetupError why) {
-  broken_ = why;
-  over_ = 1;
-  wake(executor_);
-}
-
 Expected<Progress> SharedSchedule::progress() {
   if (broken_) return fail("step " + std::to_string(step_ + 1) + ": " + to_string(broken_));
   Progress progress;
@@ -96,11 +102,6 @@ Expected<Progress> SharedSchedule::progress() {
   }
   for (std::uint32_t i = 0; i < tasks_; ++i) progress.pids.push_back(entries_[i].outer_pid);
   return progress;
-}
-
-void SharedSchedule::wake(int number) {
-  entry(number).futex.fetch_add(1);
-  sys_futex_wake_all(entry(number).futex);
 }
 
 bool SharedSchedule::some_child_is_dead() {

@@ -17,10 +17,11 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
-#include "check/driver/task_plan.h"
 #include "syscalls/syscalls.h"
 #include "syscalls/setup_error.h"
 #include "check/driver/wire.h"
@@ -33,6 +34,20 @@ struct StepResult {
   int descriptor = 0;   // of a step that opens a handle
   SetupError broken{};  // if set, there is no outcome: the harness could not do its work
 };
+
+// Tasks in one program, A included. Each is a process that waits; scenarios have two or three.
+inline constexpr std::size_t tasks_max = 64;
+
+struct TaskPlan {
+  // The executor can't be A itself: A ends, or takes credentials on that the executor could not
+  // put off again.
+  bool first_is_forked = false;
+  // By task: it, or a task from which it was forked, makes a user namespace. The kernel refuses
+  // that to a task that shares its memory with others.
+  std::vector<bool> own_memory;
+};
+
+TaskPlan plan_tasks(std::span<const ProgramStep> steps);
 
 // What is known before the first step is performed.
 struct Batch {
@@ -53,17 +68,30 @@ class SharedSchedule {
   // Before the first step. `executor` is the executor's number: 0 if it is A, or no_task.
   void open(const Batch& batch, int executor);
   // A task is there: its pid in the executor's PID namespace, and as the machine's /proc has it.
-  void enter(int number, pid_t pid, pid_t outer_pid);
+  void enter(int number, pid_t pid, pid_t outer_pid) {
+    entry(number).pid = pid;
+    entry(number).outer_pid = outer_pid;
+  }
   // Writes down what came of step `index` and passes the turn on.
   void finish(const Batch& batch, std::uint32_t index, const StepResult& result);
   // After a pause, for the executor: the turn goes to the next step's task, or all is over.
   void resume(const Batch& batch);
   void end() { over_ = 1; }
   // The task says that it ends; the executor reaps it and finishes the step for it.
-  void leave(int number);
-  void has_left(int number);
+  void leave(int number) {
+    leaving_ = number;
+    wake(executor_);
+  }
+  void has_left(int number) {
+    entry(number).pid = 0;
+    leaving_ = -1;
+  }
   // The harness can't go on; nothing more is performed.
-  void give_up(SetupError why);
+  void give_up(SetupError why) {
+    broken_ = why;
+    end();
+    wake(executor_);
+  }
 
   [[nodiscard]] bool is_over() const { return over_ != 0; }
   [[nodiscard]] bool is_paused() const { return paused_ != 0; }
@@ -78,7 +106,10 @@ class SharedSchedule {
   // For the executor: a task has ended, and its status was not taken yet.
   static bool some_child_is_dead();
 
-  void wake(int number);
+  void wake(int number) {
+    entry(number).futex.fetch_add(1);
+    sys_futex_wake_all(entry(number).futex);
+  }
   // Sleeps on the futex of `number` until `ready()`. With `watch`, which only the executor can do:
   // false if a task has died meanwhile that had not said it would end.
   template <class Ready>

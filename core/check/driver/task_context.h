@@ -43,6 +43,9 @@ void task_loop(TaskContext& context);
 // task first moves from the template to a fresh world.
 SetupError fork_task(TaskContext& context, int number, bool fresh_world);
 
+// An operation as system calls.
+StepResult perform(TaskContext& context, const ProgramStep& step);
+
 // The calling process' pid as the machine's /proc has it; 0 if it is not in there.
 pid_t outer_pid();
 

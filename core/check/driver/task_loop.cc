@@ -19,11 +19,9 @@
 #include <cstdlib>
 #include <optional>
 
-#include "check/driver/frame.h"
 #include "check/driver/fresh_world.h"
-#include "check/driver/perform/perform.h"
-#include "check/driver/reserved_fds.h"
 #include "check/driver/task_context.h"
+#include "check/driver/wire.h"
 
 namespace pivotcheck::kernel {
 namespace {
@@ -57,28 +55,20 @@ std::byte* end_of_stack(int number) {
   return all == nullptr ? nullptr : all + (static_cast<std::size_t>(number) + 1) * stack_bytes;
 }
 
-[[noreturn]] void run_new_task(TaskContext& context, bool fresh_world, int maker) {
+int run_new_task(void* raw) {
+  auto& [context, fresh_world, maker] = *static_cast<TaskArgs*>(raw);
   SharedSchedule& schedule = *context.schedule;
-  if (fresh_world) {
-    if (const SetupError refused = enter_fresh_world()) {
-      schedule.give_up(refused);
-      stand_still();
-    }
-  }
+  SetupError refused = fresh_world ? enter_fresh_world() : no_setup_error;
   const pid_t outer = outer_pid();
-  if (outer == 0) {
-    schedule.give_up(setup_error("reading /proc/self"));
-    stand_still();
+  if (!refused && outer == 0) refused = setup_error("reading /proc/self");
+  if (refused) {
+    schedule.give_up(refused);
+  } else {
+    schedule.enter(context.number, ::getpid(), outer);
+    schedule.wake(maker);
+    task_loop(context);
   }
-  schedule.enter(context.number, ::getpid(), outer);
-  schedule.wake(maker);
-  task_loop(context);
   stand_still();
-}
-
-int begin(void* raw) {
-  auto* args = static_cast<TaskArgs*>(raw);
-  run_new_task(args->context, args->fresh_world, args->maker);
 }
 
 // A process for it, or -1 and errno.
@@ -87,9 +77,10 @@ pid_t make_process(TaskArgs& args, unsigned long flags) {
   const auto& own_memory = args.context.batch->plan.own_memory;
   const bool shares = tasks_may_share_memory && !own_memory[static_cast<std::size_t>(number)];
   std::byte* stack = shares ? end_of_stack(number) : nullptr;
-  if (stack != nullptr) return ::clone(begin, stack, static_cast<int>(flags) | CLONE_VM, &args);
+  if (stack != nullptr)
+    return ::clone(run_new_task, stack, static_cast<int>(flags) | CLONE_VM, &args);
   const pid_t child = sys_fork(flags);
-  if (child == 0) begin(&args);
+  if (child == 0) run_new_task(&args);
   return child;
 }
 

@@ -9,7 +9,7 @@
 //     owner -> executor    a word       step and after each; whether to go on
 //     executor -> owner    Progress     at the end
 //
-//     on the socket        u32 length of the body, body
+//     on the socket        a frame: u32 length of the body, body
 //     string               u32 length, bytes
 //     step                 task, subject, u8 index of its verb among prototypes(), its fields()
 //
@@ -21,6 +21,8 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,5 +56,16 @@ Bytes encode(const Expected<Progress>& progress);
 // A Failure if the bytes are not what encode() makes; of a Progress also the one that was sent.
 Expected<Request> decode_request(const Bytes& body);
 Expected<Progress> decode_progress(const Bytes& body);
+
+// --- whole messages over the socket
+
+// The owner passes a deadline; the executor waits without one, and ends when the owner has ended.
+using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+
+enum class IoStatus : unsigned char { ok, closed, timed_out };
+
+// SIGPIPE is never raised. The socket may be non-blocking.
+IoStatus send_frame(int socket, const Bytes& body, Deadline deadline);
+IoStatus receive_frame(int socket, Bytes& body, Deadline deadline);
 
 }  // namespace pivotcheck::kernel

@@ -3,7 +3,7 @@
 #include "check/gen/places.h"
 
 #include <array>
-#include <iterator>
+#include <span>
 
 #include "model/lookup.h"
 
@@ -16,10 +16,6 @@ using model::Location;
 using model::Mount;
 using model::MountIndex;
 
-// A small universe: collisions are what makes a scenario interesting.
-constexpr std::string_view directory_names[] = {"a", "b", "c", "d"};
-constexpr std::string_view file_names[] = {"f", "g"};
-constexpr std::string_view link_names[] = {"l", "m"};
 constexpr int depth_max = 3;
 
 std::uint32_t count(std::size_t n) { return static_cast<std::uint32_t>(n); }
@@ -109,20 +105,17 @@ std::optional<std::string> Places::way_down(Location from, Location to) const {
 }
 
 std::string Places::free_name(const Site& directory, Kind kind) const {
-  const auto pick = [&](const auto& names) {
-    const std::uint32_t first = choices_.below(count(std::size(names)));
-    for (std::uint32_t i = 0; i < std::size(names); ++i) {
-      const std::string_view name = names[(first + i) % std::size(names)];
-      if (!world_.child(directory.at.dentry, name).exists()) return std::string(name);
-    }
-    return std::string(names[first]);
-  };
-  switch (kind) {
-    case Kind::directory: return pick(directory_names);
-    case Kind::file: return pick(file_names);
-    case Kind::symlink: return pick(link_names);
+  // A small universe: collisions are what makes a scenario interesting.
+  static constexpr std::array<std::string_view, 8> all{"a", "b", "c", "d", "f", "g", "l", "m"};
+  const auto names = kind == Kind::directory ? std::span(all).first(4)
+                     : kind == Kind::file    ? std::span(all).subspan(4, 2)
+                                             : std::span(all).last(2);
+  const std::uint32_t first = choices_.below(count(names.size()));
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string_view name = names[(first + i) % names.size()];
+    if (!world_.child(directory.at.dentry, name).exists()) return std::string(name);
   }
-  return {};
+  return std::string(names[first]);
 }
 
 // From the current directory: down from it, or up to the root and down again.
@@ -162,27 +155,14 @@ std::string Places::noisy_spelling(const Site& site) const {
   return site.text + "/" + world_[child].name + "/..";
 }
 
-Path Places::correctly_spelled(const Site& site) const {
-  const std::uint32_t manner = choices_.below(100);
-  if (manner < 60) return {site.absolute()};
-  if (manner < 78) {
-    if (auto text = relative(site)) return {std::move(*text)};
-  } else if (manner < 90) {
-    if (auto path = through_handle(site)) return std::move(*path);
-  } else {
-    return {noisy_spelling(site)};
-  }
-  return {site.absolute()};
-}
-
 Path Places::broken(const Site& site) const {
   switch (choices_.below(8)) {
     case 0: return {""};
     case 1: return {site.text + "/f/a"};
     case 2: return {site.text + "/" + std::string(choices_.chance(50) ? 255 : 256, 'n')};
     case 3: return {std::string(choices_.chance(50) ? 4095 : 4096, '/')};
-    case 4: return Path(std::string(handle_names[choices_.below(std::size(handle_names))]), "");
-    case 5: return Path(std::string(handle_names[choices_.below(std::size(handle_names))]), "/a");
+    case 4: return Path(some_handle_name(choices_), "");
+    case 5: return Path(some_handle_name(choices_), "/a");
     case 6: return {site.text + "/l"};
     default: return {site.text + "/d/.."};
   }
@@ -212,7 +192,16 @@ std::optional<Path> Places::in_detached_tree() const {
 
 Path Places::spell_path(const Site& site) const {
   if (choices_.chance(3)) return broken(site);
-  return correctly_spelled(site);
+  const std::uint32_t manner = choices_.below(100);
+  if (manner < 60) return {site.absolute()};
+  if (manner < 78) {
+    if (auto text = relative(site)) return {std::move(*text)};
+  } else if (manner < 90) {
+    if (auto path = through_handle(site)) return std::move(*path);
+  } else {
+    return {noisy_spelling(site)};
+  }
+  return {site.absolute()};
 }
 
 Path Places::spell_path(const Site& directory, const std::string& name) const {

@@ -58,7 +58,6 @@ class Places {
   enum class Want : unsigned char { directory, file, anything };
   [[nodiscard]] Site walk(Site from, int deepest, Want want) const;
   [[nodiscard]] model::DentryId some_child(model::DentryId directory, Want want) const;
-  [[nodiscard]] Path correctly_spelled(const Site& site) const;
   [[nodiscard]] std::optional<std::string> relative(const Site& site) const;
   [[nodiscard]] std::optional<Path> through_handle(const Site& site) const;
   [[nodiscard]] std::string noisy_spelling(const Site& site) const;

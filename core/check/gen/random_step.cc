@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// random_step.cc: one function for each operation, in the order of op.h.
+// random_step.cc: a function for each operation, or for those that are alike, in the order of op.h.
 #include "check/gen/random_step.h"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
-#include <span>
 #include <utility>
 
 #include "base/check.h"
@@ -41,20 +41,20 @@ class ArgumentFiller {
 
   void operator()(Mkdir& op) { op.path = new_name(Kind::directory); }
   void operator()(Rmdir& op) {
-    const Site site = choose([&] { return places_.directory(); },
-                             [&](const Site& s) { return removable(s); });
-    op.path = existing_name(site);
+    op.path = existing_name(choose(&Places::directory, [&](const Site& s) {
+      return world_[s.at.dentry].children.empty() && !world_.is_mount_root(s.at);
+    }));
   }
   void operator()(Touch& op) { op.path = new_name(Kind::file); }
   void operator()(Unlink& op) {
-    op.path = existing_name(choose([&] { return places_.anything(); }, [&](const Site& s) {
+    op.path = existing_name(choose(&Places::anything, [&](const Site& s) {
       return places_.kind(s) != Kind::directory && !world_.is_mount_root(s.at);
     }));
   }
   void operator()(Rename& op) {
-    const Site from = choose([&] { return places_.anything(); },
+    const Site from = choose(&Places::anything,
                              [&](const Site& s) { return !world_.is_mount_root(s.at); });
-    const Site to = choose([&] { return places_.directory(); }, [&](const Site& s) {
+    const Site to = choose(&Places::directory, [&](const Site& s) {
       return s.at.mount == from.at.mount && !world_.is_below_or_at(s.at.dentry, from.at.dentry);
     });
     op.from = existing_name(from);
@@ -88,10 +88,8 @@ class ArgumentFiller {
     op.target = places_.spell_path(target);
   }
   void operator()(Move& op) {
-    const Site source = choose([&] { return places_.mount_root(); }, [&](const Site& s) {
-      return s.at.mount != task_.root.mount && separable(s.at.mount);
-    });
-    const Site target = choose([&] { return places_.directory(); }, [&](const Site& s) {
+    const Site source = choose(&Places::mount_root, [&](const Site& s) { return separable(s); });
+    const Site target = choose(&Places::directory, [&](const Site& s) {
       return !world_.is_reachable(world_.topmost(s.at), source.at);
     });
     op.source = places_.spell_path(source);
@@ -107,9 +105,10 @@ class ArgumentFiller {
     op.flags.flags.set(flag, !op.flags.flags.has(flag));
   }
   void operator()(Umount& op) {
-    const Site site = choose([&] { return usually_mount_root(); },
-                             [&](const Site& s) { return umountable(s); });
-    op.path = places_.spell_path(site);
+    op.path = places_.spell_path(choose([&] { return usually_mount_root(); }, [&](const Site& s) {
+      const model::Mount& mount = world_[s.at.mount];
+      return mount.children.empty() && !mount.locked && !world_.is_referenced(s.at.mount);
+    }));
     if (choices_.chance(35)) op.flags.set(UmountFlag::detach);
     if (choices_.chance(10)) op.flags.set(UmountFlag::nofollow);
     if (builder_.features().expire && choices_.chance(60)) {
@@ -119,9 +118,7 @@ class ArgumentFiller {
   }
 
   void operator()(PivotRoot& op) {
-    Site new_root = choose([&] { return places_.mount_root(); }, [&](const Site& s) {
-      return s.at.mount != task_.root.mount && separable(s.at.mount);
-    });
+    Site new_root = choose(&Places::mount_root, [&](const Site& s) { return separable(s); });
     if (choices_.chance(5)) new_root = places_.directory();
     Site put_old = choose([&] { return places_.below(new_root, 2); }, [&](const Site& s) {
       return !world_.is_shared(s.at.mount);
@@ -133,14 +130,12 @@ class ArgumentFiller {
       op = {.new_root = ".", .put_old = "."};
     }
   }
-  void operator()(Chroot& op) { op.path = places_.spell_path(some_directory()); }
-  void operator()(Chdir& op) { op.path = places_.spell_path(some_directory()); }
+  void operator()(OneOf<Chroot, Chdir> auto& op) { op.path = places_.spell_path(some_directory()); }
   void operator()(Open& op) {
-    op.handle.text = handle_names[choices_.below(std::size(handle_names))];
+    op.handle.text = some_handle_name(choices_);
     op.path = places_.spell_path(choices_.chance(30) ? places_.anything() : some_directory());
   }
-  void operator()(Fchdir& op) { op.handle.text = some_handle(); }
-  void operator()(Close& op) { op.handle.text = some_handle(); }
+  void operator()(OneOf<Fchdir, Close> auto& op) { op.handle.text = some_handle(); }
 
   void operator()(Spawn& op) { op.task.text = builder_.next_name(); }
   void operator()(Exit&) {}
@@ -164,7 +159,7 @@ class ArgumentFiller {
   }
 
   void operator()(OpenTree& op) {
-    op.handle.text = handle_names[choices_.below(std::size(handle_names))];
+    op.handle.text = some_handle_name(choices_);
     op.path = choices_.chance(20) ? detached_or(places_.mount_root())
                                 : places_.spell_path(choices_.chance(50) ? places_.mount_root()
                                                                     : some_directory());
@@ -174,9 +169,7 @@ class ArgumentFiller {
     }
   }
   void operator()(MoveMount& op) {
-    const Site source = choose([&] { return places_.mount_root(); }, [&](const Site& s) {
-      return s.at.mount != task_.root.mount && separable(s.at.mount);
-    });
+    const Site source = choose(&Places::mount_root, [&](const Site& s) { return separable(s); });
     op.source = places_.spell_path(source);
     if (choices_.chance(80)) op.source = places_.detached_tree().value_or(op.source);
     const std::uint32_t manner = choices_.below(100);
@@ -201,7 +194,7 @@ class ArgumentFiller {
       change_some_attribute(op.change, choices_);
   }
   void operator()(Fsmount& op) {
-    op.handle.text = handle_names[choices_.below(std::size(handle_names))];
+    op.handle.text = some_handle_name(choices_);
     if (choices_.chance(25)) op.type = FilesystemType::ramfs;
     if (choices_.chance(20)) op.flags = some_flags();
   }
@@ -223,9 +216,8 @@ class ArgumentFiller {
     const auto is_private = [this](const Site& s) {
       return !world_.is_shared(s.at.mount) && !world_.master(s.at.mount).exists();
     };
-    const Site source =
-        choose([&] { return places_.mount_root(); }, [&](const Site& s) { return !is_private(s); });
-    const Site target = choose([&] { return places_.mount_root(); }, [&](const Site& s) {
+    const Site source = choose(&Places::mount_root, std::not_fn(is_private));
+    const Site target = choose(&Places::mount_root, [&](const Site& s) {
       return is_private(s) &&
              world_[s.at.dentry].filesystem == world_[source.at.dentry].filesystem;
     });
@@ -246,6 +238,9 @@ class ArgumentFiller {
   Kind some_kind(const Site& from) {
     return choices_.chance(10) ? static_cast<Kind>(choices_.below(3)) : places_.kind(from);
   }
+  Site choose(Site (Places::*draw)() const, auto is_good) {
+    return choose([&] { return (places_.*draw)(); }, is_good);
+  }
   // Draws three times at most, until it is good; a sloppy step takes the first.
   Site choose(auto draw, auto is_good) {
     Site site = draw();
@@ -253,17 +248,11 @@ class ArgumentFiller {
     return site;
   }
 
-  bool removable(const Site& site) const {
-    return world_[site.at.dentry].children.empty() && !world_.is_mount_root(site.at);
-  }
-  // It can be moved or become a root: not locked, and its parent mount is not shared.
-  bool separable(MountIndex mount) const {
-    const model::Mount& m = world_[mount];
-    return !m.locked && m.parent.exists() && !world_.is_shared(m.parent);
-  }
-  bool umountable(const Site& site) const {
+  // Its mount can be moved or become a root: not the root's, not locked, the parent not shared.
+  bool separable(const Site& site) const {
     const model::Mount& mount = world_[site.at.mount];
-    return mount.children.empty() && !mount.locked && !world_.is_referenced(site.at.mount);
+    return site.at.mount != task_.root.mount && !mount.locked && mount.parent.exists() &&
+           !world_.is_shared(mount.parent);
   }
   Site usually_mount_root() {
     return choices_.chance(sloppy_ ? 30 : 3) ? places_.anything() : places_.mount_root();
@@ -273,9 +262,7 @@ class ArgumentFiller {
     return choices_.chance(35) ? places_.mount_root() : places_.directory();
   }
   std::string some_handle() {
-    if (task_.handles.empty() || choices_.chance(5)) {
-      return std::string(handle_names[choices_.below(std::size(handle_names))]);
-    }
+    if (task_.handles.empty() || choices_.chance(5)) return some_handle_name(choices_);
     return task_.handles[choices_.below(count(task_.handles.size()))].name;
   }
   MountFlags some_flags() {
@@ -305,18 +292,27 @@ class ProspectOf {
   ProspectOf(const ScenarioBuilder& builder, TaskIndex performer)
       : builder_(builder), world_(builder.world()), task_(world_[performer]) {}
 
-  Prospect operator()(const Mount&) const { return may_mount(); }
-  Prospect operator()(const Bind&) const { return may_mount(); }
-  Prospect operator()(const Move&) const { return may_change_another(); }
-  Prospect operator()(const ChangePropagation&) const { return has_admin(); }
-  Prospect operator()(const Remount&) const { return has_admin(); }
-  Prospect operator()(const Umount&) const { return may_change_another(); }
-  Prospect operator()(const PivotRoot&) const { return may_change_another(); }
+  Prospect operator()(const OneOf<Mount, Bind, OpenTree, Fsmount> auto&) const {
+    return may_mount();
+  }
+  Prospect operator()(const OneOf<Move, Umount, PivotRoot> auto&) const {
+    return may_change_another();
+  }
+  Prospect operator()(const OneOf<ChangePropagation, Remount, MountSetattr> auto&) const {
+    return has_admin();
+  }
+  Prospect operator()(const MoveMount&) const {
+    const bool has_tree = std::ranges::any_of(task_.handles, [this](const model::Handle& handle) {
+      return world_.is_detached_tree(world_[handle.at.mount].mount_ns);
+    });
+    return has_tree ? may_mount() : may_change_another();
+  }
   Prospect operator()(const Chroot&) const {
     return good_if(task_.capabilities.has(Capability::sys_chroot));
   }
-  Prospect operator()(const Fchdir&) const { return good_if(!task_.handles.empty()); }
-  Prospect operator()(const Close&) const { return good_if(!task_.handles.empty()); }
+  Prospect operator()(const OneOf<Fchdir, Close> auto&) const {
+    return good_if(!task_.handles.empty());
+  }
   Prospect operator()(const Spawn&) const {
     return builder_.names_left() > 0 ? Prospect::good : Prospect::never;
   }
@@ -328,28 +324,21 @@ class ProspectOf {
     return good_if(task_.capabilities.has(Capability::sys_admin));
   }
   Prospect operator()(const Setns&) const { return good_if(builder_.tasks_alive() > 1); }
-  Prospect operator()(const Rmdir&) const { return has_names(); }
-  Prospect operator()(const Unlink&) const { return has_files(); }
-  Prospect operator()(const Rename&) const { return has_names(); }
   Prospect operator()(const DropCapabilities&) const {
     // In a scenario's only task it would make refusals of all later steps.
     return good_if(world_.tasks.size() > 1);
   }
-  Prospect operator()(const OpenTree&) const { return may_mount(); }
-  Prospect operator()(const MoveMount&) const {
-    const bool has_tree = std::ranges::any_of(task_.handles, [this](const model::Handle& handle) {
-      return world_.is_detached_tree(world_[handle.at.mount].mount_ns);
-    });
-    return has_tree ? may_mount() : may_change_another();
+  Prospect operator()(const OneOf<Rmdir, Rename> auto&) const {
+    return good_if(!world_[task_.root.dentry].children.empty());
   }
-  Prospect operator()(const MountSetattr&) const { return has_admin(); }
-  Prospect operator()(const Fsmount&) const { return may_mount(); }
-  Prospect operator()(const Mkdir&) const { return Prospect::good; }
-  Prospect operator()(const Touch&) const { return Prospect::good; }
-  Prospect operator()(const Symlink&) const { return Prospect::good; }
-  Prospect operator()(const Chmod&) const { return Prospect::good; }
-  Prospect operator()(const Chdir&) const { return Prospect::good; }
-  Prospect operator()(const Open&) const { return Prospect::good; }
+  Prospect operator()(const Unlink&) const {
+    return good_if(std::ranges::any_of(world_[task_.root.dentry].children, [&](DentryId child) {
+      return world_[child].kind != Kind::directory;
+    }));
+  }
+  Prospect operator()(const OneOf<Mkdir, Touch, Symlink, Chmod, Chdir, Open> auto&) const {
+    return Prospect::good;
+  }
 
  private:
   static Prospect good_if(bool yes) { return yes ? Prospect::good : Prospect::refused; }
@@ -368,12 +357,6 @@ class ProspectOf {
     }
     return Prospect::refused;
   }
-  Prospect has_names() const { return good_if(!world_[task_.root.dentry].children.empty()); }
-  Prospect has_files() const {
-    return good_if(std::ranges::any_of(world_[task_.root.dentry].children, [&](DentryId child) {
-      return world_[child].kind != Kind::directory;
-    }));
-  }
 
   const ScenarioBuilder& builder_;
   const World& world_;
@@ -383,7 +366,7 @@ class ProspectOf {
 struct OptionMutator {
   Choices& choices;
 
-  void operator()(Mount& op) const {
+  void operator()(OneOf<Mount, Fsmount> auto& op) const {
     if (choices.chance(50)) op.type = FilesystemType::ramfs;
     op.flags.set(static_cast<MountFlag>(choices.below(5)));
   }
@@ -401,8 +384,9 @@ struct OptionMutator {
     const auto flag = choices.chance(20) ? UmountFlag::nofollow : UmountFlag::detach;
     op.flags.set(flag, !op.flags.has(flag));
   }
-  void operator()(Unshare& op) const { op.kinds = some_kinds(); }
-  void operator()(Setns& op) const { op.kinds = some_kinds(); }
+  void operator()(OneOf<Unshare, Setns> auto& op) const {
+    op.kinds = NamespaceKinds::from_bits(static_cast<int>(1 + choices.below(3)));
+  }
   void operator()(DropCapabilities& op) const {
     op.capabilities = Capabilities::from_bits(static_cast<int>(1 + choices.below(7)));
   }
@@ -419,32 +403,9 @@ struct OptionMutator {
     ArgumentFiller::change_some_attribute(op.change, choices);
     op.recursive.on = choices.chance(50);
   }
-  void operator()(Fsmount& op) const {
-    if (choices.chance(50)) op.type = FilesystemType::ramfs;
-    op.flags.set(static_cast<MountFlag>(choices.below(5)));
-  }
   // These have paths and names only.
-  void operator()(Mkdir&) const {}
-  void operator()(Rmdir&) const {}
-  void operator()(Touch&) const {}
-  void operator()(Unlink&) const {}
-  void operator()(Rename&) const {}
-  void operator()(Symlink&) const {}
-  void operator()(Chmod&) const {}
-  void operator()(Move&) const {}
-  void operator()(PivotRoot&) const {}
-  void operator()(Chroot&) const {}
-  void operator()(Chdir&) const {}
-  void operator()(Open&) const {}
-  void operator()(Fchdir&) const {}
-  void operator()(Close&) const {}
-  void operator()(Spawn&) const {}
-  void operator()(Exit&) const {}
-
- private:
-  [[nodiscard]] NamespaceKinds some_kinds() const {
-    return NamespaceKinds::from_bits(static_cast<int>(1 + choices.below(3)));
-  }
+  void operator()(OneOf<Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, Move, PivotRoot,
+                        Chroot, Chdir, Open, Fchdir, Close, Spawn, Exit> auto&) const {}
 };
 
 // The usual weights, in the order of prototypes(). Links and expire marks: see Features.

@@ -6,6 +6,9 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <map>
+#include <ranges>
 #include <utility>
 
 #include "base/check.h"
@@ -20,57 +23,54 @@ using model::TaskIndex;
 
 // --- reading
 
-std::string_view trimmed(std::string_view text) {
-  const auto is_blank = [](char c) { return c == ' ' || c == '\n'; };
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
+// The parts that are not empty.
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
-  for (;;) {
-    const std::size_t end = text.find(separator);
-    const std::string_view part = trimmed(text.substr(0, end));
-    if (!part.empty()) parts.push_back(part);
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
+  for (const auto part : std::views::split(text, separator)) {
+    if (!part.empty()) parts.emplace_back(part.begin(), part.end());
   }
+  return parts;
 }
 
 struct RecipeText {
-  std::string_view name;
-  std::uint32_t weight = 0;
-  bool opening = false;
-  std::vector<std::string_view> lines;  // one that begins with ';' is part of the line above it
+  Recipe heading;  // without lines
+  std::vector<std::string> lines;
 };
 
 // "[12 opening] a second task"
-RecipeText read_heading(std::string_view line) {
-  RecipeText recipe;
-  const std::size_t end = line.find(']');
-  PIVOTCHECK_CHECK(end != std::string_view::npos);
-  const std::vector<std::string_view> words = split(line.substr(1, end - 1), ' ');
-  PIVOTCHECK_CHECK(!words.empty());
-  const std::string_view weight = words[0];
-  std::from_chars(weight.data(), weight.data() + weight.size(), recipe.weight);
+Recipe read_heading(std::string_view line) {
+  Recipe recipe;
+  const std::size_t end = line.find("] ");
+  PIVOTCHECK_CHECK(end != std::string::npos);
+  std::from_chars(line.data() + 1, line.data() + end, recipe.weight);
   PIVOTCHECK_CHECK(recipe.weight > 0);
-  recipe.opening = words.size() == 2 && words[1] == "opening";
-  recipe.name = trimmed(line.substr(end + 1));
+  recipe.opening = line.substr(0, end).ends_with(" opening");
+  recipe.name = line.substr(end + 2);
   return recipe;
 }
 
+// "| a {b|c} d" is "| a b d" and "| a c d".
+void add_expanded(const std::string& line, std::vector<std::string>& to) {
+  const std::size_t begin = line.find('{');
+  if (begin == std::string::npos) return to.push_back(line);
+  const std::size_t end = line.find('}', begin);
+  PIVOTCHECK_CHECK(end != std::string::npos);
+  const std::string_view choices = std::string_view(line).substr(begin + 1, end - begin - 1);
+  for (const std::string_view each : split(choices, '|')) {
+    add_expanded(line.substr(0, begin).append(each) + line.substr(end + 1), to);
+  }
+}
+
 std::vector<RecipeText> recipe_texts() {
+  std::string text(recipes_text);
+  for (std::size_t at = 0; (at = text.find("\n;", at)) != std::string::npos;) text[at] = ' ';
   std::vector<RecipeText> all;
-  for (const std::string_view line : split(recipes_text, '\n')) {
+  for (const std::string_view line : split(text, '\n')) {
     if (line.front() == '#') continue;
     if (line.front() == '[') {
-      all.push_back(read_heading(line));
-    } else if (line.front() != ';') {
-      all.back().lines.push_back(line);
+      all.push_back({read_heading(line), {}});
     } else {
-      std::string_view& above = all.back().lines.back();
-      above = {above.data(), static_cast<std::size_t>(line.data() + line.size() - above.data())};
+      add_expanded(std::string(line), all.back().lines);
     }
   }
   return all;
@@ -80,10 +80,7 @@ bool is_alternative(std::string_view line) { return line.front() == '|'; }
 
 // One recipe: the lines that are not alternatives, and one alternative in the place of them all
 // (alternatives are consecutive lines).
-Recipe read(const RecipeText& source, const std::vector<std::string_view>& lines) {
-  Recipe recipe;
-  recipe.name = source.name;
-  recipe.opening = source.opening;
+Recipe read(Recipe recipe, const std::vector<std::string>& lines) {
   std::string text;
   int option = 0;
   for (std::string_view line : lines) {
@@ -106,9 +103,7 @@ Recipe read(const RecipeText& source, const std::vector<std::string_view>& lines
     const Op& op = parsed->steps[i].step.op;
     recipe.spawns += std::holds_alternative<Spawn>(op) ? 1 : 0;
     recipe.needs_links = recipe.needs_links || std::holds_alternative<Symlink>(op);
-    const auto* umount = std::get_if<Umount>(&op);
-    recipe.needs_expire = recipe.needs_expire ||
-                          (umount != nullptr && umount->flags.has(UmountFlag::expire));
+    recipe.needs_expire = recipe.needs_expire || is_expire(op);
     recipe.lines[i].step = std::move(parsed->steps[i]);
   }
   return recipe;
@@ -116,19 +111,17 @@ Recipe read(const RecipeText& source, const std::vector<std::string_view>& lines
 
 std::vector<Recipe> read_all() {
   std::vector<Recipe> all;
-  for (const RecipeText& source : recipe_texts()) {
-    const std::vector<std::string_view>& lines = source.lines;
+  for (const auto& [heading, lines] : recipe_texts()) {
     const auto first = std::ranges::find_if(lines, is_alternative);
-    const auto alternatives =
-        static_cast<std::uint32_t>(std::ranges::count_if(lines, is_alternative));
+    const auto count = static_cast<std::uint32_t>(std::ranges::count_if(lines, is_alternative));
     // Weights are integers, so all of them are scaled up to be shared out.
     constexpr std::uint32_t scale = 64;
-    for (std::uint32_t i = 0; i < std::max(alternatives, 1U); ++i) {
-      std::vector<std::string_view> chosen(lines.begin(), first);
-      if (alternatives > 0) chosen.push_back(*(first + i));
-      if (alternatives > 0) chosen.insert(chosen.end(), first + alternatives, lines.end());
-      all.push_back(read(source, chosen));
-      all.back().weight = source.weight * scale / std::max(alternatives, 1U);
+    for (std::uint32_t i = 0; i < std::max(count, 1U); ++i) {
+      std::vector<std::string> chosen(lines.begin(), first);
+      if (count > 0) chosen.push_back(*(first + i));
+      chosen.insert(chosen.end(), first + count, lines.end());
+      all.push_back(read(heading, chosen));
+      all.back().weight = heading.weight * scale / std::max(count, 1U);
     }
   }
   return all;
@@ -171,10 +164,7 @@ class RecipeRun {
   }
 
  private:
-  struct Variable {
-    std::string name;
-    std::string value;
-  };
+  using Variables = std::map<std::string, std::string, std::less<>>;  // by name
 
   void fill(Path& path, TaskIndex performer) {
     if (path.text.find('$') == std::string::npos) return;
@@ -212,21 +202,25 @@ class RecipeRun {
     }
   }
 
-  std::string value(std::string_view name, TaskIndex performer) {
-    if (name == "name255") return std::string(255, 'n');
-    if (name == "name256") return std::string(256, 'n');
-    if (name == "path4095") return std::string(4095, '/');
-    if (name == "path4096") return std::string(4096, '/');
-    if (name.starts_with("links")) {
-      std::string links;
-      for (int i = name == "links39" ? 39 : 40; i > 0; --i) links += "/l";
-      return links;
-    }
-    for (const Variable& variable : variables_) {
-      if (variable.name == name) return variable.value;
-    }
-    variables_.push_back({std::string(name), choose(name, performer)});
-    return variables_.back().value;
+  const std::string& value(std::string_view name, TaskIndex performer) {
+    static const Variables long_names{{"name255", std::string(255, 'n')},
+                                      {"name256", std::string(256, 'n')},
+                                      {"path4095", std::string(4095, '/')},
+                                      {"path4096", std::string(4096, '/')},
+                                      {"links39", links(39)},
+                                      {"links40", links(40)}};
+    const auto fixed = long_names.find(name);
+    if (fixed != long_names.end()) return fixed->second;
+    const auto known = variables_.find(name);
+    if (known != variables_.end()) return known->second;
+    std::string chosen = choose(name, performer);
+    return variables_.emplace(name, std::move(chosen)).first->second;
+  }
+
+  static std::string links(int count) {
+    std::string path;
+    while (count-- > 0) path += "/l";
+    return path;
   }
 
   std::string choose(std::string_view name, TaskIndex performer) {
@@ -249,14 +243,14 @@ class RecipeRun {
     return found;
   }
   [[nodiscard]] bool is_taken(const std::string& value) const {
-    return std::ranges::find(variables_, value, &Variable::value) != variables_.end();
+    return std::ranges::count(variables_ | std::views::values, value) > 0;
   }
 
   ScenarioBuilder& builder_;
   Choices& choices_;
   TaskIndex first_;
   TaskIndex second_;
-  std::vector<Variable> variables_;
+  Variables variables_;
   std::vector<std::string> existing_;
 };
 

@@ -17,6 +17,7 @@
 //   ? line       all of it is performed, or nothing
 //   ~ step       its options are drawn anew half the time
 //   | line       one of all lines that begin with | is performed
+//   {a|b}        in such a line: it stands for two, one with a and one with b
 //   => OUTCOME   what the step answers in a fresh world if all lines except the optional ones are
 //                performed as they are; `ok` where nothing is stated. A test tries them all.
 //
@@ -26,7 +27,6 @@
 
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "check/gen/random_step.h"
@@ -42,7 +42,7 @@ struct Recipe {
     int option = 0;  // 0: always performed; lines with the same number are left out together
   };
   std::string name;
-  std::uint32_t weight = 1;
+  std::uint32_t weight = 0;
   bool opening = false;       // for the beginning of a scenario
   bool needs_links = false;
   bool needs_expire = false;

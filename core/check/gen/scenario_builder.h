@@ -3,10 +3,13 @@
 // so that a generator knows the world for which it chooses the next one.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
-#include <optional>
+#include <cstdint>
+#include <iterator>
+#include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "check/gen/choices.h"
 #include "model/predict.h"
@@ -17,6 +20,10 @@ namespace pivotcheck::gen {
 // scenario has at most these tasks.
 inline constexpr std::string_view task_names[] = {"A", "B", "C", "D"};
 inline constexpr std::string_view handle_names[] = {"h", "k", "m"};
+
+inline std::string some_handle_name(Choices& choices) {
+  return std::string(handle_names[choices.below(std::size(handle_names))]);
+}
 
 // Two features that exclude each other in one scenario. Following a symbolic link may update its
 // access time, by a rule that depends on the clock; the update takes a reference to the mount and
@@ -35,7 +42,10 @@ class ScenarioBuilder {
 
   // Adds a step of that task. False if it is refused, or if nothing was added because ended() is
   // true.
-  bool perform(model::TaskIndex performer, Op op);
+  bool perform(model::TaskIndex performer, Op op) {
+    if (ended() || !predictor_.add(static_cast<int>(performer.value), std::move(op))) return false;
+    return predictor_.last().outcome.ok();
+  }
 
   // It is long enough, or the last step given to perform() would have ended the run.
   [[nodiscard]] bool ended() const {
@@ -47,10 +57,22 @@ class ScenarioBuilder {
   [[nodiscard]] const model::World& world() const { return predictor_.so_far().world; }
   [[nodiscard]] const Features& features() const { return features_; }
 
-  [[nodiscard]] model::TaskIndex some_task() const;  // alive; the earliest for the simplest choice
-  [[nodiscard]] std::size_t tasks_alive() const;
-  [[nodiscard]] std::size_t names_left() const;      // tasks that may still be made
-  [[nodiscard]] std::string_view next_name() const;  // of the next of them
+  // One that is alive; the earliest for the simplest choice. The last never exits in a scenario.
+  [[nodiscard]] model::TaskIndex some_task() const {
+    auto skipped = choices_.below(static_cast<std::uint32_t>(tasks_alive()));
+    std::uint32_t i = 0;
+    while (!world().tasks[i].alive || skipped-- > 0) ++i;
+    return {i};
+  }
+  [[nodiscard]] std::size_t tasks_alive() const {
+    return static_cast<std::size_t>(std::ranges::count_if(world().tasks, &model::Task::alive));
+  }
+  // How many tasks may still be made, and the name of the next of them. They are named in order,
+  // and the world keeps those that have ended.
+  [[nodiscard]] std::size_t names_left() const {
+    return std::size(task_names) - world().tasks.size();
+  }
+  [[nodiscard]] std::string_view next_name() const { return task_names[world().tasks.size()]; }
 
  private:
   Choices& choices_;

@@ -3,7 +3,6 @@
 #include "check/gen/scenario_generator.h"
 
 #include <iterator>
-#include <utility>
 
 #include "base/check.h"
 #include "check/gen/random_step.h"

@@ -17,7 +17,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "check/gen/choices.h"
 #include "model/predict.h"

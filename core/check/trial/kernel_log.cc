@@ -14,9 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
-#include <cstdint>
-#include <optional>
+#include <cstdio>
 #include <utility>
 
 #include <fmt/format.h>
@@ -45,33 +43,24 @@ constexpr std::array<std::string_view, 14> warning_marks{
     "refcount_t:",
 };
 
-std::optional<std::uint64_t> take_number(std::string_view& text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{}) return std::nullopt;
-  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-  if (text.starts_with(',')) text.remove_prefix(1);
-  return value;
-}
-
 }  // namespace
 
 std::string warning_in(std::string_view record) {
-  const auto priority = take_number(record);
-  const auto sequence = take_number(record);
-  const auto time_us = take_number(record);
   const std::size_t semicolon = record.find(';');
-  if (!priority || !sequence || !time_us || semicolon == std::string_view::npos) return {};
-  if (*priority >= 8) return {};  // a program's line
+  if (semicolon == std::string_view::npos) return {};
+  const std::string head(record.substr(0, semicolon));
+  unsigned priority = 0;
+  unsigned long long time_us = 0;
+  if (std::sscanf(head.c_str(), "%u,%*u,%llu", &priority, &time_us) != 2) return {};
+  if (priority >= 8) return {};  // a program's line
   record.remove_prefix(semicolon + 1);
   const std::string_view message = record.substr(0, record.find('\n'));
   const auto contained = [&](std::string_view word) {
     return message.find(word) != std::string_view::npos;
   };
   if (std::ranges::none_of(warning_marks, contained)) return {};
-  constexpr std::uint64_t us_per_second = 1'000'000;
-  return fmt::format("[{:5}.{:06}] {}", *time_us / us_per_second, *time_us % us_per_second,
-                     message);
+  constexpr unsigned us_per_second = 1'000'000;
+  return fmt::format("[{:5}.{:06}] {}", time_us / us_per_second, time_us % us_per_second, message);
 }
 
 KernelLog KernelLog::open() {

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// minimize.cc: delta debugging. Each pass makes candidates (scenario/edit.h, simpler_options.h);
+// minimize.cc: delta debugging. Each pass makes candidates (scenario/edit.h, simpler_options.cc);
 // keep() takes those that still show what they must. Minimizer::all() has the order of the passes.
 #include "check/trial/minimize.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
-#include "check/trial/simpler_options.h"
 #include "scenario/edit.h"
 
 namespace pivotcheck {
@@ -23,14 +24,13 @@ using Kind = TrialResult::Kind;
 std::string_view rule_name(Rule rule) { return rule == Rule::none ? "" : info(rule).name; }
 
 // Calls visit(text, path) for each path of a scenario (edit.h).
-template <class Visit>
-void for_each_path(Scenario& scenario, Visit visit) {
-  for (ScenarioStep& step : scenario.steps) edit::for_each_path(step.step.op, visit);
+void for_each_path(auto& scenario, auto visit) {
+  for (auto& step : scenario.steps) edit::for_each_path(step.step.op, visit);
 }
 
-std::size_t paths_in(Scenario scenario) {
+std::size_t paths_in(const Scenario& scenario) {
   std::size_t count = 0;
-  for_each_path(scenario, [&](std::string&, Path*) { ++count; });
+  for_each_path(scenario, [&](const std::string&, const Path*) { ++count; });
   return count;
 }
 
@@ -63,11 +63,6 @@ bool is_simpler_name(const std::string& one, const std::string& other) {
 
 // --- what is to be shown
 
-struct Target {
-  Kind kind = Kind::agree;
-  std::string what;  // of a disagreement signature(); else verb, outcome, rule and statement
-};
-
 // The last step of an agreement for which something is stated; 0: none.
 std::size_t last_stated(const Scenario& scenario) {
   for (std::size_t i = scenario.steps.size(); i > 0; --i) {
@@ -81,26 +76,23 @@ std::size_t step_shown(const Scenario& scenario, const TrialResult& result) {
   return result.kind == Kind::agree ? last_stated(scenario) : result.step;
 }
 
-Target target_of(const Scenario& scenario, const TrialResult& result) {
-  if (result.kind == Kind::disagree) return {result.kind, signature(scenario, result)};
+// Of a disagreement its signature(); else what the step that is shown is, answers, and states.
+std::string point_of(const Scenario& scenario, const TrialResult& result) {
+  const std::string kind(name(result.kind));
+  if (result.kind == Kind::disagree) return kind + signature(scenario, result);
   const std::size_t at = step_shown(scenario, result);
-  if (at == 0 || at > result.verdicts.size()) return {result.kind, ""};
+  if (at == 0 || at > result.verdicts.size()) return kind;
   const ScenarioStep& step = scenario.steps[at - 1];
   const Verdict& verdict = result.verdicts[at - 1];
-  return {result.kind, fmt::format("{} {} {} {} {}", verb(step.step.op), to_string(verdict.outcome),
-                                   rule_name(verdict.rule), to_string(step.stated->outcome),
-                                   step.stated->rule)};
-}
-
-bool is_shown(const Scenario& scenario, const TrialResult& result, const Target& target) {
-  return result.kind == target.kind && target_of(scenario, result).what == target.what;
+  return fmt::format("{} {} {} {} {} {}", kind, verb(step.step.op), to_string(verdict.outcome),
+                     rule_name(verdict.rule), to_string(step.stated->outcome), step.stated->rule);
 }
 
 class Minimizer {
  public:
   Minimizer(Trial& trial, const Scenario& scenario, const TrialResult& result,
             const MinimizeOptions& options)
-      : trial_(trial), options_(options), target_(target_of(scenario, result)),
+      : trial_(trial), options_(options), point_(point_of(scenario, result)),
         best_{.scenario = scenario, .result = result} {}
 
   Minimized all() {
@@ -128,7 +120,7 @@ class Minimizer {
     }
     ++best_.trials;
     TrialResult result = trial_.run(candidate);
-    if (!is_shown(candidate, result, target_)) return false;
+    if (point_of(candidate, result) != point_) return false;
     const std::size_t end = step_shown(candidate, result);
     best_.scenario = candidate;
     best_.result = std::move(result);
@@ -146,8 +138,8 @@ class Minimizer {
   // Only the statement that is shown counts.
   Scenario without_statements() const {
     Scenario scenario = best_.scenario;
-    const std::size_t shown = target_.kind == Kind::disagree
-                                  ? 0 : step_shown(best_.scenario, best_.result);
+    const bool disagrees = best_.result.kind == Kind::disagree;
+    const std::size_t shown = disagrees ? 0 : step_shown(best_.scenario, best_.result);
     for (std::size_t i = 0; i < scenario.steps.size(); ++i) {
       if (i + 1 != shown) scenario.steps[i].stated.reset();
     }
@@ -186,7 +178,7 @@ class Minimizer {
     bool smaller = false;
     for (std::size_t i = best_.scenario.steps.size(); i-- > 0;) {
       if (i >= best_.scenario.steps.size()) continue;
-      if (!std::holds_alternative<Spawn>(best_.scenario.steps[i].step.op)) continue;
+      if (effect_of(best_.scenario.steps[i].step.op) != Effect::makes_task) continue;
       smaller = keep(edit::without_task(best_.scenario, i)) || smaller;
     }
     for (std::size_t i = 0; i < best_.scenario.steps.size(); ++i) {  // or one step only
@@ -270,10 +262,34 @@ class Minimizer {
 
   Trial& trial_;
   const MinimizeOptions& options_;
-  const Target target_;
+  const std::string point_;
   Minimized best_;
   std::unordered_set<std::string> seen_;
 };
+
+// --- one line on what was removed
+
+// What makes a scenario long to read, and how much of it there is.
+using Lengths = std::array<std::pair<std::string_view, std::size_t>, 5>;
+Lengths lengths_of(const Scenario& scenario) {
+  std::size_t tasks = 1;
+  std::size_t components = 0;
+  std::size_t handles = 0;  // paths that start at one
+  std::size_t options = scenario.kernel.size() + (scenario.privilege ? 1 : 0);
+  for (const ScenarioStep& step : scenario.steps) {
+    if (effect_of(step.step.op) == Effect::makes_task) ++tasks;
+    options += options_in(step.step.op);
+    edit::for_each_path(step.step.op, [&](const std::string& text, const Path* path) {
+      components += edit::names_of(text).size();
+      if (path != nullptr && !path->handle.empty()) ++handles;
+    });
+  }
+  return {{{"steps", scenario.steps.size()},
+           {"tasks", tasks},
+           {"path components", components},
+           {"handles", handles},
+           {"options", options}}};
+}
 
 }  // namespace
 
@@ -295,6 +311,21 @@ bool can_minimize(const Scenario& scenario, const TrialResult& result) {
 Minimized minimize(Trial& trial, const Scenario& scenario, const TrialResult& result,
                    const MinimizeOptions& options) {
   return Minimizer(trial, scenario, result, options).all();
+}
+
+std::string what_was_removed(const Scenario& before, const Minimized& after) {
+  const Lengths was = lengths_of(before);
+  const Lengths is = lengths_of(after.scenario);
+  std::string text;
+  for (std::size_t i = 0; i < was.size(); ++i) {
+    const auto& [what, count] = was[i];
+    if (is[i].second >= count) continue;
+    text += fmt::format("{}{} of {} {}", text.empty() ? "removed " : ", ", count - is[i].second,
+                        count, what);
+  }
+  if (text.empty()) text = before == after.scenario ? "nothing to remove" : "only names changed";
+  return text + fmt::format(" ({} trial{}{})", after.trials, after.trials == 1 ? "" : "s",
+                            after.cut_short ? ", cut short by a limit" : "");
 }
 
 }  // namespace pivotcheck

@@ -19,10 +19,10 @@
 // performed twice.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "scenario/scenario.h"
 #include "check/trial/trial.h"
@@ -54,5 +54,13 @@ Minimized minimize(Trial& trial, const Scenario& scenario, const TrialResult& re
 
 // "removed 22 of 30 steps, 1 of 2 tasks, 14 of 31 path components (213 trials)"
 std::string what_was_removed(const Scenario& before, const Minimized& after);
+
+// --- options of an operation: flags, "recursive", the type of a filesystem (simpler_options.cc)
+
+// How many words of options it has: "mount ramfs /a ro,nosuid" has three.
+std::size_t options_in(const Op& op);
+
+// The same operation with fewer options, the simplest first; empty if it has none to spare.
+std::vector<Op> with_fewer_options(const Op& op);
 
 }  // namespace pivotcheck

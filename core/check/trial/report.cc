@@ -2,6 +2,8 @@
 // report.cc: the text of a report.
 #include "check/trial/report.h"
 
+#include <ranges>
+
 #include <fmt/format.h>
 
 #include "view/draw.h"
@@ -11,17 +13,14 @@ namespace {
 
 constexpr std::string_view step_mark = "^^^";
 
-// Every line of `text` after `prefix`.
-std::string commented(std::string_view text, std::string_view prefix) {
+// Every line of `text` as a comment.
+std::string commented(std::string_view text) {
   std::string result;
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    const std::string_view line = text.substr(0, end);
-    result += prefix;
-    result += line;
-    while (!result.empty() && result.back() == ' ') result.pop_back();
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  for (const auto line : std::views::split(text, '\n')) {
+    result.append("# ").append(line.begin(), line.end());
+    result.resize(result.find_last_not_of(' ') + 1);
     result += '\n';
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   }
   return result;
 }
@@ -30,7 +29,8 @@ std::string model_answer(const TrialResult& result) {
   std::string answer = to_string(*result.model);
   if (result.rule != Rule::none) {
     const RuleInfo& rule = info(result.rule);
-    answer += fmt::format(" by rule {}: {}\n        ({})", rule.name, rule.reason, to_string(rule.source));
+    answer += fmt::format(" by rule {}: {}\n        ({})", rule.name, rule.reason,
+                          to_string(rule.source));
   }
   return answer;
 }
@@ -43,7 +43,7 @@ std::string answers(const TrialResult& result) {
     text += fmt::format("    kernel  {}\n    model   {}", to_string(*result.kernel),
                         model_answer(result));
   }
-  return commented(text, "# ");
+  return commented(text);
 }
 
 // The scenario, with the answers after the step that the result is about.
@@ -75,7 +75,7 @@ std::string state(const TrialResult& result) {
     text += fmt::format("the state before step {}, in which both agree\n", result.step);
     for (const std::string& line : draw(result.model_view)) text += "  " + line + "\n";
   }
-  return commented(text, "# ");
+  return commented(text);
 }
 
 }  // namespace
@@ -98,7 +98,7 @@ std::string headline(const Scenario& scenario, const TrialResult& result) {
 std::string report(std::string_view name, const Scenario& scenario, const TrialResult& result) {
   std::string text = fmt::format("# {}: {}\n", name, headline(scenario, result));
   if (result.kind == TrialResult::Kind::disagree && !result.reason.empty()) {
-    text += commented(result.reason, "# ");
+    text += commented(result.reason);
   }
   text += marked_scenario(scenario, result);
   text += state(result);

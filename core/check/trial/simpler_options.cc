@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // simpler_options.cc: an overload of count() and fewer() for each type of field that an operation
 // can have; a new type does not compile without.
-#include "check/trial/simpler_options.h"
-
 #include <concepts>
 #include <utility>
+
+#include "check/trial/minimize.h"
 
 namespace pivotcheck {
 namespace {
 
 template <class Field>
-concept NoOption = std::same_as<Field, Path> || std::same_as<Field, TaskName> ||
-                   std::same_as<Field, HandleName> || std::same_as<Field, LinkTarget> ||
-                   std::same_as<Field, Mode>;
+concept NoOption = OneOf<Field, Path, TaskName, HandleName, LinkTarget, Mode>;
+// What is there or not, and simpler if not: ramfs, "recursive".
+template <class Field>
+concept OneOption = OneOf<Field, FilesystemType, RecursiveWord>;
 
 int count(const NoOption auto&) { return 0; }
 template <class Flag>
 int count(const FlagSet<Flag>& flags) { return flags.count(); }
 int count(const RemountFlags& remount) { return remount.flags.count(); }
-int count(FilesystemType type) { return type == FilesystemType::tmpfs ? 0 : 1; }
-int count(RecursiveWord word) { return word.on ? 1 : 0; }
+template <OneOption Field>
+int count(const Field& field) { return field == Field{} ? 0 : 1; }
 int count(const AttributeChange& change) {
   return change.set.count() + change.clear.count() + (change.propagation ? 1 : 0);
 }
@@ -45,13 +46,9 @@ std::vector<RemountFlags> fewer(const RemountFlags& remount) {
   for (const MountFlags& flags : fewer(remount.flags)) result.push_back({flags});
   return result;
 }
-std::vector<FilesystemType> fewer(FilesystemType type) {
-  if (type == FilesystemType::tmpfs) return {};
-  return {FilesystemType::tmpfs};
-}
-std::vector<RecursiveWord> fewer(RecursiveWord word) {
-  if (!word.on) return {};
-  return {RecursiveWord{}};
+template <OneOption Field>
+std::vector<Field> fewer(const Field& field) {
+  return std::vector<Field>(static_cast<std::size_t>(count(field)));
 }
 // With one thing less to change; something always is.
 std::vector<AttributeChange> fewer(const AttributeChange& change) {

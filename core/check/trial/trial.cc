@@ -17,15 +17,6 @@
 namespace pivotcheck {
 namespace {
 
-std::string condition_text(const KernelCondition& condition) {
-  static constexpr std::array<std::string_view, 5> relations{"<", "<=", "=", ">=", ">"};
-  const auto& parts = condition.release.parts;
-  std::string text = fmt::format("{}{}.{}", relations[static_cast<std::size_t>(condition.relation)],
-                                 parts[0], parts[1]);
-  if (condition.parts > 2) text += fmt::format(".{}", parts[2]);
-  return text;
-}
-
 TrialResult without_a_world(TrialResult::Kind kind, std::string reason) {
   TrialResult result;
   result.kind = kind;
@@ -77,9 +68,7 @@ bool refused_by_chance(const ExecutionResult& performed, const Prediction& predi
   const std::size_t last = performed.outcomes.size() - 1;
   const int error = performed.outcomes[last].error;
   const Verdict& verdict = predicted.verdicts[last];
-  const auto* umount = std::get_if<Umount>(&predicted.program.steps[last].op);
-  const bool was_marked =
-      umount != nullptr && umount->flags.has(UmountFlag::expire) && verdict.outcome.ok();
+  const bool was_marked = is_expire(predicted.program.steps[last].op) && verdict.outcome.ok();
   return (error == ELOOP && verdict.eloop_possible) || (error == EAGAIN && was_marked);
 }
 
@@ -103,8 +92,11 @@ void set_step(TrialResult& result, std::size_t step, Outcome kernel, const Verdi
   result.rule = model.rule;
 }
 
-// Kernel and model agree with each other; do they with what the scenario states?
-void compare_with_statements(const Scenario& scenario, TrialResult& result) {
+// The result for a scenario that was performed as far as the prediction goes. Where kernel and
+// model agree with each other: do they with what the scenario states?
+TrialResult with_statements(const Scenario& scenario, const Prediction& predicted,
+                            TrialResult result) {
+  if (result.kind != TrialResult::Kind::agree) return result;
   for (std::size_t i = 0; i < result.verdicts.size(); ++i) {
     const auto& stated = scenario.steps[i].stated;
     const Verdict& verdict = result.verdicts[i];
@@ -115,16 +107,9 @@ void compare_with_statements(const Scenario& scenario, TrialResult& result) {
     result.reason = fmt::format("step {}: {}{}{} is stated{}", i + 1, to_string(stated->outcome),
                                 stated->rule.empty() ? "" : " ", stated->rule,
                                 unknown ? ", but there is no rule of that name" : "");
-    return;
+    return result;
   }
-}
-
-// The result for a scenario that was performed as far as the prediction goes.
-TrialResult with_statements(const Scenario& scenario, const Prediction& predicted,
-                            TrialResult result) {
-  if (result.kind != TrialResult::Kind::agree) return result;
-  compare_with_statements(scenario, result);
-  if (result.kind == TrialResult::Kind::agree && predicted.stop != Verdict::Stop::no) {
+  if (predicted.stop != Verdict::Stop::no) {
     result.kind = TrialResult::Kind::skipped;
     result.reason = reason(predicted.stop);
   }
@@ -134,14 +119,9 @@ TrialResult with_statements(const Scenario& scenario, const Prediction& predicte
 }  // namespace
 
 std::string_view name(TrialResult::Kind kind) {
-  switch (kind) {
-    case TrialResult::Kind::agree: return "agree";
-    case TrialResult::Kind::disagree: return "disagree";
-    case TrialResult::Kind::unmet: return "unmet";
-    case TrialResult::Kind::skipped: return "skipped";
-    case TrialResult::Kind::failed: return "failed";
-  }
-  return "";
+  constexpr std::array<std::string_view, 5> names{"agree", "disagree", "unmet", "skipped",
+                                                  "failed"};
+  return names[static_cast<std::size_t>(kind)];
 }
 
 Trial::Trial(TrialSettings settings, Observer observer)
@@ -178,7 +158,7 @@ Expected<void> Trial::start(Privilege privilege) {
 std::string Trial::condition_not_met(const Scenario& scenario) const {
   for (const KernelCondition& condition : scenario.kernel) {
     if (holds(condition, running_)) continue;
-    return fmt::format("kernel {} wanted, running {}", condition_text(condition),
+    return fmt::format("kernel {} wanted, running {}", to_string(std::vector{condition}),
                        to_string(running_));
   }
   return {};
@@ -187,18 +167,12 @@ std::string Trial::condition_not_met(const Scenario& scenario) const {
 // Reads the state by listmount where the kernel has it, and by mountinfo too when it is its turn.
 Expected<Observation> Trial::observe(std::span<const LiveTask> tasks, TrialResult& result) {
   const bool both = observations_++ % static_cast<unsigned>(cross_check_every_) == 0;
-  if (!observer_.has(Source::listmount)) {
-    auto seen = observer_.observe(tasks, Source::mountinfo);
-    if (!seen) return seen;
-    result.state_unseen = !seen->complete;
-    seen->snapshot = canonical(std::move(seen->snapshot));
-    return seen;
-  }
-  auto seen = observer_.observe(tasks, Source::listmount);
+  const bool has_listmount = observer_.has(Source::listmount);
+  auto seen = observer_.observe(tasks, has_listmount ? Source::listmount : Source::mountinfo);
   if (!seen) return seen;
   result.state_unseen = !seen->complete;
   seen->snapshot = canonical(std::move(seen->snapshot));
-  if (!both || result.state_unseen) return seen;
+  if (!has_listmount || !both || result.state_unseen) return seen;
   result.mountinfo_incomplete = !mountinfo_sees_all(seen->snapshot);
   if (result.mountinfo_incomplete) return seen;
   auto other = observer_.observe(tasks, Source::mountinfo);
@@ -262,15 +236,16 @@ void Trial::compare_all(const Expected<ExecutionResult>& performed, const Predic
 }
 
 // Once, and again as long as the last step was refused by chance.
-template <class Perform>
 Expected<ExecutionResult> Trial::perform(const Prediction& predicted, TrialResult& result,
-                                         const Perform& perform_once) {
+                                         const TrialOptions& options,
+                                         const KernelDriver::AtPause& at_pause) {
   const std::string broken = broken_invariant(predicted.world);
   if (!broken.empty()) return fail("the model's own world is broken: " + broken);
   const std::vector<Outcome> outcomes = predicted.outcomes();
   KernelDriver& driver = *drivers_[static_cast<std::size_t>(predicted.program.privilege)];
   for (;;) {
-    Expected<ExecutionResult> performed = perform_once(driver, outcomes);
+    Expected<ExecutionResult> performed =
+        driver.perform(predicted.program, outcomes, options.limit, at_pause);
     if (!performed || !refused_by_chance(*performed, predicted) ||
         result.chance_refusals == chance_refusals_max) {
       return performed;
@@ -281,11 +256,7 @@ Expected<ExecutionResult> Trial::perform(const Prediction& predicted, TrialResul
 
 TrialResult Trial::compare(const Prediction& predicted, const TrialOptions& options) {
   TrialResult result;
-  const auto once = [&](KernelDriver& driver, std::span<const Outcome> outcomes) {
-    return driver.perform(predicted.program, outcomes, options.limit);
-  };
-  const Expected<ExecutionResult> performed = perform(predicted, result, once);
-  compare_all(performed, predicted, result);
+  compare_all(perform(predicted, result, options), predicted, result);
   return result;
 }
 
@@ -295,25 +266,26 @@ TrialResult Trial::compare_every_step(const Prediction& predicted, const TrialOp
   const Program& program = predicted.program;
   std::vector<std::size_t> unread;  // the lengths of those prefixes
   TrialResult last;                 // of the last state that was read
-  const auto once = [&](KernelDriver& driver, std::span<const Outcome> outcomes) {
-    model::World world(program.privilege, traits_);
-    unread.clear();
-    const auto at_pause = [&](const ExecutionResult& so_far) {
-      const std::size_t done = so_far.outcomes.size();
-      if (done > 0) apply(world, program.steps[done - 1]);
-      if (has_expiry_mark(world)) {
-        unread.push_back(done);
-        return true;
-      }
-      last = TrialResult();
-      last.steps = done;
-      compare_state(so_far.tasks, world, predicted, last);
-      return last.kind == TrialResult::Kind::agree;
-    };
-    return driver.perform_with_pauses(program, outcomes, options.limit, at_pause);
+  model::World world = predicted.world;
+  const auto at_pause = [&](const ExecutionResult& so_far) {
+    const std::size_t done = so_far.outcomes.size();
+    if (done == 0) {  // the first time, and when all is performed again
+      world = model::World(program.privilege, traits_);
+      unread.clear();
+    } else {
+      apply(world, program.steps[done - 1]);
+    }
+    if (has_expiry_mark(world)) {
+      unread.push_back(done);
+      return true;
+    }
+    last = TrialResult();
+    last.steps = done;
+    compare_state(so_far.tasks, world, predicted, last);
+    return last.kind == TrialResult::Kind::agree;
   };
   TrialResult result;
-  const Expected<ExecutionResult> performed = perform(predicted, result, once);
+  const Expected<ExecutionResult> performed = perform(predicted, result, options, at_pause);
   if (last.kind == TrialResult::Kind::agree) {
     compare_all(performed, predicted, result);
   } else {

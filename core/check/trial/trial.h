@@ -114,9 +114,9 @@ class Trial {
   TrialResult compare_every_step(const Prediction& predicted, const TrialOptions& options);
   TrialResult compare_unread(const Prediction& predicted, const std::vector<std::size_t>& unread,
                              TrialResult last, TrialResult result, const TrialOptions& options);
-  template <class Perform>
   Expected<ExecutionResult> perform(const Prediction& predicted, TrialResult& result,
-                                    const Perform& perform_once);
+                                    const TrialOptions& options,
+                                    const KernelDriver::AtPause& at_pause = {});
   void compare_all(const Expected<ExecutionResult>& performed, const Prediction& predicted,
                    TrialResult& result);
   void compare_state(std::span<const LiveTask> tasks, const model::World& world,
