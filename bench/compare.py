@@ -4,24 +4,30 @@
 
 Of each round one figure counts: the tenth percentile of its cycles, which the rest of the machine
 disturbs least (on a loaded machine it varies a third as much as the median). Of these, for each
-benchmark: the ratio B/A of the medians, a bootstrapped 99 % confidence interval of that ratio
-(SciPy), and a Mann-Whitney U test, that of Google Benchmark's own compare.py.
+benchmark: the ratio B/A of the medians, and a bootstrapped 99 % confidence interval of that ratio
+(SciPy).
 
     faster, slower   p < 0.01, the medians are 5 % or more apart, and the difference is more than
                      what the machine did by itself (below)
     same             the medians are less than 5 % apart
     too noisy        they are further apart, but the rest does not hold
 
+p is adjusted for the number of comparisons (Benjamini and Hochberg): of a hundred such verdicts one
+is expected to be chance. That takes some eight rounds of each, and fifteen of --baseline.
+
 What decides is the processor time, and the wall time of the parts that do not wait for RCU. Detach,
 teardown, whole cycles, and whatever contains them wait for it: their wall time depends on what the
 rest of the machine does, so it is shown with its quartiles and has no verdict.
 
-What the machine did by itself. Two runs are minutes apart, and a machine that others use changes
-its pace in between, as a frequency or a neighbour on the same core does. So a difference must also
-hold when both runs are divided by their own pace, the median over all benchmarks that both have;
-it must be 1.5 times the spread of all these differences (their scaled median absolute deviation);
-and larger than the difference between the halves of either run. The first two need eight benchmarks
-or more.
+What the machine did by itself. A machine that others use changes its pace from minute to minute, as
+a frequency or a neighbour on the same core does, and not for all phases alike. The two runs of one
+`ci/bench --baseline` were measured in turn, setting by setting: there each round is a pair, the
+ratio is the median of the pairs', and the test is Wilcoxon's of pairs. Two runs that are minutes
+apart are worth less: a Mann-Whitney U test (that of Google Benchmark's own compare.py), and a
+difference must also hold when both runs are divided by their own pace, the median over all
+benchmarks that both have; it must be 1.5 times the spread of all these differences (their scaled
+median absolute deviation); and larger than the difference between the halves of either run. The
+first two need eight benchmarks or more.
 """
 import argparse
 import json
@@ -60,68 +66,91 @@ def columns(name):
     return (("wall_us_p10", not waits), ("cpu_us_p10", True))
 
 
-def log_ratio(first, second):
-    """Of the medians."""
-    return math.log(max(float(numpy.median(second)), 1e-9) / max(float(numpy.median(first)), 1e-9))
-
-
 class Comparison:
-    """One column of one benchmark, in both runs."""
+    """One column of one benchmark, in both runs. Differences are of logarithms."""
 
-    def __init__(self, name, column, decides, a, b):
-        self.name, self.column, self.decides = name, column, decides
+    def __init__(self, name, column, decides, a, b, paired):
+        self.name, self.column, self.decides, self.paired = name, column, decides, paired
         self.a, self.b = numpy.asarray(a, float), numpy.asarray(b, float)
-        self.log = log_ratio(self.a, self.b)
+        self.logs = [numpy.log(numpy.maximum(values, 1e-9)) for values in (self.a, self.b)]
+        self.log = self.difference(*self.logs)
         self.ratio = math.exp(self.log)
         self.p = self.low = self.high = math.nan
-        self.verdict = "too noisy"
 
-    def own_drift(self):
-        """How far the halves of either run are apart."""
-        return max(abs(log_ratio(values[:len(values) // 2], values[len(values) // 2:]))
-                   for values in (self.a, self.b))
+    def difference(self, a, b, axis=-1):
+        """Of the medians, or the median of the pairs'."""
+        if self.paired:
+            return numpy.median(b - a, axis=axis)
+        return numpy.median(b, axis=axis) - numpy.median(a, axis=axis)
 
-    def interval(self):
-        def ratio(one, other, axis=-1):
-            return numpy.median(other, axis=axis) / numpy.median(one, axis=axis)
+    def test(self, pace):
+        a, b = self.logs
+        if min(len(a), len(b)) < 2 or min(self.a.min(), self.b.min()) <= 0:
+            return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # all values are the same: no interval, and says so
-            found = stats.bootstrap((self.a, self.b), ratio, vectorized=True, paired=False,
+            if not self.paired:
+                self.p = float(max(calc_utest((a, b), (a + pace, b))[1:]))
+            else:
+                self.p = float(stats.wilcoxon(b - a).pvalue) if (a != b).any() else 1.0
+            found = stats.bootstrap((a, b), self.difference, vectorized=True, paired=self.paired,
                                     n_resamples=RESAMPLES, confidence_level=0.99,
                                     method="percentile", random_state=1).confidence_interval
-        self.low, self.high = float(found.low), float(found.high)
+        self.low, self.high = math.exp(found.low), math.exp(found.high)
 
-    def evaluate(self, pace, spread):
-        if min(len(self.a), len(self.b)) < 2 or min(self.a.min(), self.b.min()) <= 0:
-            return
-        self.p = float(max(calc_utest((self.a, self.b), (self.a * math.exp(pace), self.b))[1:]))
-        self.interval()
-        if abs(self.log) < EFFECT_MIN:
-            self.verdict = "same"
-            return
+    def more_than_the_machine(self, pace, spread):
+        if self.paired:
+            return True
+        halves = max(abs(numpy.median(values[:len(values) // 2]) -
+                         numpy.median(values[len(values) // 2:])) for values in self.logs)
         at_pace = self.log - pace
+        return (not self.low <= math.exp(pace) <= self.high and at_pace * self.log > 0 and
+                abs(at_pace) >= max(EFFECT_MIN, SPREADS * spread) and abs(self.log) > halves)
+
+    def verdict_at(self, pace, spread):
+        if abs(self.log) < EFFECT_MIN and not math.isnan(self.p):
+            return "same"
         if (self.p < P_MAX and not self.low <= 1 <= self.high and
-                not self.low <= math.exp(pace) <= self.high and at_pace * self.log > 0 and
-                abs(at_pace) >= max(EFFECT_MIN, SPREADS * spread) and
-                abs(self.log) > self.own_drift()):
-            self.verdict = "slower" if self.log > 0 else "faster"
+                self.more_than_the_machine(pace, spread)):
+            return "slower" if self.log > 0 else "faster"
+        return "too noisy"
+
+
+def adjust(comparisons):
+    """Each p becomes the share of chance among all that are as small (Benjamini and Hochberg)."""
+    ordered = sorted((one for one in comparisons if not math.isnan(one.p)), key=lambda one: -one.p)
+    least = 1.0
+    for rank, one in zip(range(len(ordered), 0, -1), ordered):
+        least = one.p = min(least, one.p * len(ordered) / rank)
 
 
 def compare(run_a, run_b):
     """(comparisons, pace, names that only one of the runs has)"""
     rows_a, rows_b = runs.repetitions(run_a), runs.repetitions(run_b)
-    comparisons = [
-        Comparison(name, column, decides, [row[column] for row in a],
-                   [row[column] for row in rows_b[name]])
-        for name, a in rows_a.items() for column, decides in columns(name)
-        if name in rows_b and all(column in row for row in a + rows_b[name])]
+    begun = [run.get("context", {}).get("baseline_begun") for run in (run_a, run_b)]
+    paired = begun[0] is not None and begun[0] == begun[1]
+    comparisons = []
+    for name in (each for each in rows_a if each in rows_b):
+        pair = [rows_a[name], rows_b[name]]
+        if paired:  # a setting that failed once has a round less
+            by_round = [{row["repetition_index"]: row for row in rows} for rows in pair]
+            common = [index for index in by_round[0] if index in by_round[1]]
+            pair = [[rows[index] for index in common] for rows in by_round]
+        comparisons += [
+            Comparison(name, column, decides, *([row[column] for row in rows] for rows in pair),
+                       paired)
+            for column, decides in columns(name)
+            if pair[0] and all(column in row for row in pair[0] + pair[1])]
     logs = [one.log for one in comparisons if one.decides]
     pace = spread = 0.0
     if len(logs) >= PACE_NEEDS:
         pace = float(numpy.median(logs))
         spread = float(stats.median_abs_deviation(logs, scale="normal"))
     for one in comparisons:
-        one.evaluate(pace, spread)
+        one.test(pace)
+    adjust([one for one in comparisons if one.decides])
+    for one in comparisons:
+        one.verdict = one.verdict_at(pace, spread)
     return comparisons, pace, sorted(set(rows_a) ^ set(rows_b))
 
 

@@ -11,21 +11,22 @@
 //
 // for 1 to 16 workers, each a process of its own on either side. Ends with a line for each number
 // of workers: the medians of the rates, their ratio, which should stay below 1.5, and the ratio of
-// the processor time that both took.
+// the processor time that both took. `model_steps` is the model alone: the steps of these cases, and
+// the worlds they are performed in.
 //
 // On the bare side the executor's own code makes the calls (check/driver/executor.h), so that both
-// sides have the same reset, tasks and turns. Its reads are those of observe/ written once more, on
-// purpose: without what is made of them.
+// sides have the same reset, tasks and turns. Its reads are those of observe/observe.cc written once
+// more, on purpose: without what is made of them.
 //
 // Cases wait for RCU, so the best rate takes several workers for each core. On a machine that
 // others use as well, a process that sleeps waits for them before it goes on, and the harness
 // sleeps more often (its two processes take turns): there the ratio of processor time counts.
+//
+// Exit status: 0; 2 bad usage; 3 a world can't be made or read; 4 nothing can run here.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,6 +52,10 @@
 #include "check/gen/coverage_stats.h"
 #include "check/gen/scenario_generator.h"
 #include "check/trial/trial.h"
+#include "model/apply.h"
+#include "observe/proc.h"
+#include "observe/statmount.h"
+#include "scenario/program.h"
 #include "syscalls/mount_api.h"
 
 namespace {
@@ -91,14 +96,12 @@ struct TaskLeft {
 
 struct Recording {
   kernel::Batch batch;
+  Program program;
   std::vector<TaskLeft> left;
 };
 
 // Set before an executor is launched, which is a copy of this process.
 std::vector<Recording> recordings;
-
-constexpr std::uint64_t everything = STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC | STATMOUNT_MNT_ROOT |
-                                     STATMOUNT_MNT_POINT | STATMOUNT_FS_TYPE;
 
 // The system calls of observe/observe.cc. What is known already (a namespace, a directory) is not
 // read again, there as here.
@@ -107,84 +110,71 @@ class Reads {
   void of_case(const kernel::SharedSchedule& schedule, const Recording& recording,
                bool mountinfo_too) {
     of_tasks(schedule, recording, false);
-    for (const Namespace& one : namespaces_) of_namespace(one);
+    for (const auto& [inode, identity] : namespaces_) of_namespace(identity);
     if (mountinfo_too) of_tasks(schedule, recording, true);
   }
 
  private:
-  using Namespace = std::pair<std::uint64_t, api::NamespaceInfo>;  // inode
-  using Place = std::pair<std::uint64_t, std::uint64_t>;           // inode, mount
-  static constexpr int proc = kernel::reserved_fds::proc;
-
-  const char* path(pid_t pid, const char* name) {
-    std::snprintf(path_.data(), path_.size(), "%d/%s", pid, name);
-    return path_.data();
-  }
+  using Namespace = std::pair<ino_t, NamespaceIdentity>;
+  using Place = std::pair<std::uint64_t, std::uint64_t>;  // inode, mount
 
   void of_tasks(const kernel::SharedSchedule& schedule, const Recording& recording,
                 bool with_mountinfo) {
     namespaces_.clear();
     places_.clear();
     for (const TaskLeft& task : recording.left) {
-      const pid_t pid = schedule.outer_pid(task.number);
-      const bool new_namespace = identify(path(pid, "ns/mnt"));
-      of_place(pid, "root");
-      of_place(pid, "cwd");
+      TaskFiles files(kernel::reserved_fds::proc, schedule.outer_pid(task.number));
+      const bool new_namespace = identify(files);
+      of_place(files, "root");
+      of_place(files, "cwd");
       for (const int descriptor : task.descriptors) {
-        std::array<char, 16> name{};
-        std::snprintf(name.data(), name.size(), "fd/%d", descriptor);
-        of_place(pid, name.data());
+        of_place(files, "fd/" + std::to_string(descriptor));
       }
-      if (!new_namespace || !with_mountinfo) continue;
-      const UniqueFd fd(::openat(proc, path(pid, "mountinfo"), O_RDONLY | O_CLOEXEC));
-      while (::read(fd.get(), reply_.data(), reply_.size()) > 0) {
+      if (new_namespace && with_mountinfo) {
+        static_cast<void>(files.read_file("mountinfo", mountinfo_));
       }
     }
   }
 
   // Is it a namespace that was not known?
-  bool identify(const char* link) {
+  bool identify(TaskFiles& files) {
     unsigned long inode = 0;
     if (!namespaces_.empty()) {
-      const ssize_t size = ::readlinkat(proc, link, reply_.data(), reply_.size() - 1);
-      reply_[static_cast<std::size_t>(std::max<ssize_t>(size, 0))] = '\0';
-      static_cast<void>(std::sscanf(reply_.data(), "mnt:[%lu]", &inode));
+      const std::string link = files.read_link("ns/mnt").value_or("");
+      static_cast<void>(std::sscanf(link.c_str(), "mnt:[%lu]", &inode));
     }
     if (std::ranges::find(namespaces_, inode, &Namespace::first) != namespaces_.end()) return false;
-    const UniqueFd fd(::openat(proc, link, O_RDONLY | O_CLOEXEC));
-    struct stat status {};
-    auto& [number, info] = namespaces_.emplace_back();
-    if (::fstat(fd.get(), &status) == 0) number = status.st_ino;
-    ::ioctl(fd.get(), api::ns_mnt_get_info, &info);
+    const auto fd = files.open("ns/mnt");
+    if (fd) namespaces_.emplace_back(inode_of(fd->get()), identify_namespace(fd->get()));
     return true;
   }
 
-  void of_place(pid_t pid, const char* name) {
-    const char* link = path(pid, name);
+  void of_place(TaskFiles& files, const std::string& name) {
     struct statx status {};
     const unsigned mask = STATX_TYPE | STATX_INO | STATX_NLINK | STATX_MNT_ID_UNIQUE;
-    if (::statx(proc, link, AT_NO_AUTOMOUNT, mask, &status) != 0) return;
+    if (::statx(files.proc(), files.path(name), AT_NO_AUTOMOUNT, mask, &status) != 0) return;
     const Place one{status.stx_ino, status.stx_mnt_id};
     if (std::ranges::find(places_, one) != places_.end()) return;
-    static_cast<void>(!::readlinkat(proc, link, reply_.data(), reply_.size()));
+    static_cast<void>(files.read_link(name));
     if (S_ISDIR(status.stx_mode)) places_.push_back(one);
   }
 
-  void of_namespace(const Namespace& one) {
-    if (one.second.mounts == 0) return;
+  void of_namespace(const NamespaceIdentity& identity) {
+    if (identity.mounts == 0) return;
     std::array<std::uint64_t, 512> ids{};
-    api::Request request{.mount = LSMT_ROOT, .parameter = 0, .mount_namespace = one.second.id};
+    api::Request request{.mount = LSMT_ROOT, .parameter = 0, .mount_namespace = identity.id};
     const long count = ::syscall(SYS_listmount, &request, ids.data(), ids.size(), 0);
-    request.parameter = everything;
+    request.parameter = STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC | STATMOUNT_MNT_ROOT |
+                        STATMOUNT_MNT_POINT | STATMOUNT_FS_TYPE;
     for (long i = 0; i < count; ++i) {
       request.mount = ids[static_cast<std::size_t>(i)];
       ::syscall(SYS_statmount, &request, reply_.data(), reply_.size(), 0);
     }
   }
 
-  std::array<char, 64> path_{};
   std::vector<Namespace> namespaces_;  // the memory is kept from case to case
   std::vector<Place> places_;
+  std::string mountinfo_;
   alignas(8) std::array<char, 16384> reply_{};
 };
 
@@ -203,6 +193,7 @@ void serve_recordings(kernel::TaskContext& context, int owner) {
 Expected<Recording> record_one(KernelDriver& driver, const Prediction& generated) {
   const Program& program = generated.program;
   Recording recording;
+  recording.program = program;
   recording.batch.request = {.steps = program.steps, .predicted = generated.outcomes()};
   recording.batch.plan = kernel::plan_tasks(program.steps);
   const auto performed =
@@ -217,14 +208,12 @@ Expected<Recording> record_one(KernelDriver& driver, const Prediction& generated
   return recording;
 }
 
-Expected<void> record_all() {
-  auto driver = KernelDriver::start(Privilege::userns);
-  if (!driver) return std::unexpected(driver.error());
+Expected<void> record_all(KernelDriver& driver) {
   const ScenarioGenerator generator({.privilege = Privilege::userns,
                                      .traits = KernelTraits::for_release(running_release())});
   for (std::uint64_t number = 0; number < cases_recorded; ++number) {
     SeededChoices choices(seed, number);
-    auto one = record_one(*driver, generator.generate(choices));
+    auto one = record_one(driver, generator.generate(choices));
     if (!one) return fail("case " + std::to_string(number) + ": " + one.error().what);
     recordings.push_back(std::move(*one));
   }
@@ -246,24 +235,19 @@ Expected<kernel::Executor> launch_bare() {
 
 // --- the harness's side --------------------------------------------------------------------------
 
-void one_case(Trial& trial, const ScenarioGenerator& generator, std::uint64_t number,
-              gen::CoverageStats& stats) {
-  SeededChoices choices(seed, number);
-  const Prediction generated = generator.generate(choices);
-  stats.add(generated);
-  const TrialResult result = trial.run_predicted(generated);
-  if (result.kind == TrialResult::Kind::agree) return;
-  std::fprintf(stderr, "case %lu: %s\n", static_cast<unsigned long>(number),
-               result.reason.c_str());
-}
-
 void serve_cases(int owner) {
   auto trial = Trial::make({.traits = {}, .cross_check_every = cross_check_every});
   if (!trial || !trial->start(Privilege::userns)) return;
   const ScenarioGenerator generator({.privilege = Privilege::userns, .traits = trial->traits()});
   gen::CoverageStats stats;
   serve(owner, [&](std::uint64_t number) {
-    one_case(*trial, generator, number, stats);
+    SeededChoices choices(seed, number);
+    const Prediction generated = generator.generate(choices);
+    stats.add(generated);
+    const TrialResult result = trial->run_predicted(generated);
+    if (result.kind == TrialResult::Kind::agree) return true;
+    std::fprintf(stderr, "case %lu: %s\n", static_cast<unsigned long>(number),
+                 result.reason.c_str());
     return true;
   });
 }
@@ -285,10 +269,9 @@ double cpu_seconds(pid_t pid) {
 struct Worker {
   pid_t pid;
   UniqueFd socket;
-  bool has_executor;  // else it is one
 };
 
-Worker launch_worker() {
+Worker launch_harness() {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) std::abort();
   const pid_t pid = ::fork();
@@ -300,7 +283,7 @@ Worker launch_worker() {
     ::_exit(0);
   }
   ::close(ends[1]);
-  return {pid, UniqueFd(ends[0]), true};
+  return {pid, UniqueFd(ends[0])};
 }
 
 class Workers {
@@ -329,14 +312,14 @@ class Workers {
     return true;
   }
 
-  // Seconds of all so far; an executor counts the tasks that it has reaped.
+  // Seconds of all and of their children so far.
   [[nodiscard]] double cpu() const {
     double sum = 0;
     for (const Worker& worker : workers_) {
       sum += cpu_seconds(worker.pid);
       const std::string number = std::to_string(worker.pid);
       std::ifstream children("/proc/" + number + "/task/" + number + "/children");
-      for (pid_t pid = 0; worker.has_executor && children >> pid;) sum += cpu_seconds(pid);
+      for (pid_t pid = 0; children >> pid;) sum += cpu_seconds(pid);
     }
     return sum;
   }
@@ -401,6 +384,19 @@ void print_ratios() {
   }
 }
 
+void model_steps(benchmark::State& state) {
+  const KernelTraits traits = KernelTraits::for_release(running_release());
+  std::size_t cases = 0, steps = 0;
+  for (auto _ : state) {
+    const Program& program = recordings[cases++ % recordings.size()].program;
+    model::World world(Privilege::userns, traits);
+    for (const ProgramStep& step : program.steps) benchmark::DoNotOptimize(apply(world, step));
+    steps += program.steps.size();
+  }
+  state.counters["steps_per_second"] =
+      benchmark::Counter(static_cast<double>(steps), benchmark::Counter::kIsRate);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -415,16 +411,19 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "harness_bench: %s\n", failure.what.c_str());
     return failure.kind == Failure::Kind::cannot_run ? 4 : 3;
   };
-  if (const auto done = record_all(); !done) return refuse(done.error());
+  auto driver = KernelDriver::start(Privilege::userns);
+  if (!driver) return refuse(driver.error());
+  if (const auto done = record_all(*driver); !done) return refuse(done.error());
   Workers harness, bare;
   for (std::size_t i = 0; i < workers_max; ++i) {
-    harness.add(launch_worker());
+    harness.add(launch_harness());
     auto executor = launch_bare();
     if (!executor) return refuse(executor.error());
-    bare.add({executor->pid, std::move(executor->socket), false});
+    bare.add({executor->pid, std::move(executor->socket)});
   }
   add("harness", harness);
   add("bare", bare);
+  benchmark::RegisterBenchmark("model_steps", model_steps);
   benchmark::RunSpecifiedBenchmarks();
   print_ratios();
   return 0;

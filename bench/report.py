@@ -3,23 +3,24 @@
 the page, in the page's colours, so that it can be read in the dark; with what to see in it under
 each plot. The panels of a plot are below each other, so that a phone can show them.
 """
-import html
 import io
 import math
 import os
 import re
+from html import escape
+from itertools import cycle
 
 import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
-import numpy  # noqa: E402
 
 import runs  # noqa: E402
 
 INK, GRID = "#010203", "#040506"  # paint() replaces them
 PHASE_COLOURS = ("#9e9e9e", "#4c78a8", "#72b7b2", "#eeca3b", "#f58518", "#e45756", "#b279a2")
 MARKS = "os^Dv<>Pp"
+COLOURS = plt.get_cmap("tab10").colors
 
 plt.rcParams.update({
     "svg.fonttype": "none", "svg.hashsalt": "pivotcheck", "font.size": 11, "font.family":
@@ -48,11 +49,12 @@ def panels(count, height=3.3):
     return figure, [row[0] for row in axes]
 
 
-def finish(figure, axes):
+def finish(figure, axes=None):
     """One legend for all panels, that of `axes`."""
     figure.tight_layout()
-    figure.legend(*axes.get_legend_handles_labels(), loc="upper center", ncol=3,
-                  bbox_to_anchor=(0.5, 0.0))
+    if axes:
+        figure.legend(*axes.get_legend_handles_labels(), loc="upper center", ncol=3,
+                      bbox_to_anchor=(0.5, 0.0))
     return figure
 
 
@@ -61,8 +63,11 @@ def logarithmic(axes, axis):
     getattr(axes, f"{axis}axis").set_major_formatter(lambda value, _: f"{value:g}")
 
 
-def colour(index):
-    return matplotlib.colors.to_hex(plt.get_cmap("tab10")(index % 10))
+def downwards(axes, label):
+    """Bars, the first on top."""
+    axes.set_xlabel(label)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
 
 
 # --- the plots: each gives a figure, or None where the run has nothing for it --------------------
@@ -74,31 +79,27 @@ def phases(figures):
         return None
     figure, both = panels(2)
     for axes, column, title in zip(both, ("cpu_us", "wall_us"), ("processor time", "wall time")):
-        left = numpy.zeros(len(shown))
+        left = [0] * len(shown)
         for phase, shade in zip(runs.PHASES, PHASE_COLOURS):
-            width = numpy.array([figures.switch(column, each, phase, "exits") or 0
-                                 for each in shown])
+            width = [figures.switch(column, each, phase, "exits") or 0 for each in shown]
             axes.barh(shown, width, left=left, color=shade, label=phase, height=0.7)
-            left += width
-        axes.set_xlabel(f"{title}, µs")
-        axes.invert_yaxis()
-        axes.grid(axis="y", visible=False)
+            left = [sum(pair) for pair in zip(left, width)]
+        downwards(axes, f"{title}, µs")
     return finish(figure, both[0])
 
 
 def against(figures, axis, label, columns, scale=None):
     """A line for each strategy; without a scale the points are at equal distances."""
-    points = sorted(figures.points(axis), key=lambda point: [
-        int(part) if part.isdigit() else part for part in point.split("-")])
+    points = [point for point in runs.AXES[axis][1] if point in figures.points(axis)]
     if len(points) < 2:
         return None
     places = [float(point) for point in points] if scale else range(len(points))
     figure, several = panels(len(columns))
     for axes, (column, part, title) in zip(several, columns):
-        for index, each in enumerate(figures.strategies):
+        for each, mark, colour in zip(figures.strategies, cycle(MARKS), cycle(COLOURS)):
             axes.plot(places, [figures.switch(column, each, part, **{axis: point}) or math.nan
-                               for point in points], marker=MARKS[index % len(MARKS)],
-                      color=colour(index), label=each, markersize=4, linewidth=1.4)
+                               for point in points], marker=mark, color=colour, label=each,
+                      markersize=4, linewidth=1.4)
         axes.set_xlabel(label)
         axes.set_ylabel(f"{title}, µs")
         axes.set_xscale(**(scale or {"value": "linear"}))
@@ -118,17 +119,16 @@ def waits(figures):
     """Tenth percentile, median and ninetieth of what waits for RCU."""
     figure, both = panels(2)
     for axes, part in zip(both, ("detach", "teardown")):
-        for index, each in enumerate(figures.strategies):
+        for each, colour in zip(figures.strategies, cycle(COLOURS)):
             low, middle, high = (figures.switch(column, each, part)
                                  for column in ("wall_us_p10", "wall_us", "wall_us_p90"))
             if middle:
                 axes.errorbar(middle, each, xerr=[[middle - low], [high - middle]], capsize=4,
-                              marker="o", color=colour(index))
+                              marker="o", color=colour)
         logarithmic(axes, "x")
         axes.set_xlabel(f"{part}: wall time, µs")
         axes.invert_yaxis()
-    figure.tight_layout()
-    return figure
+    return finish(figure)
 
 
 def rival_bars(rivals):
@@ -143,11 +143,8 @@ def rival_bars(rivals):
         axes.bar_label(bars, [f"{value:.1f}" for value in values], padding=3, color=INK)
         logarithmic(axes, "x")
         axes.set_xlim(min(values) / 1.6, max(values) * 2.5)  # with room for the last number
-        axes.set_xlabel(f"{title}, in multiples of a static true alone")
-        axes.grid(axis="y", visible=False)
-        axes.invert_yaxis()
-    figure.tight_layout()
-    return figure
+        downwards(axes, f"{title}, in multiples of a static true alone")
+    return finish(figure)
 
 
 def switch_plots(figures):
@@ -178,53 +175,54 @@ def switch_plots(figures):
            waits(figures))
 
 
+def rivals_plot(rivals):
+    see = ("What a whole process costs that sets up an isolated root and runs a static true in it: "
+           "grey, baselines; green, pivotcheck switch; orange, other programs. Logarithmic.")
+    if rivals is None:
+        return ("Beside other programs", see, None, "ci/bench --rivals measures them.")
+    missing = "; ".join(f"{name}: {why}" for name, why in rivals["missing"].items()) or "none"
+    return ("Beside other programs", f"{see} Missing: {missing}.", rival_bars(rivals))
+
+
 # --- the page ------------------------------------------------------------------------------------
 
 def document(title, parts):
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "report.css"),
               encoding="utf-8") as style:
-        return ("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
-                f"<link rel=\"icon\" href=\"data:,\"><title>{html.escape(title)}</title>"
-                f"<style>{style.read()}</style></head><body><h1>{html.escape(title)}</h1>" +
-                "\n".join(parts) + "</body></html>\n")
+        return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,"><title>{escape(title)}</title>
+<style>{style.read()}</style></head><body><h1>{escape(title)}</h1>
+""" + "\n".join(parts) + "</body></html>\n"
 
 
 def section(number, title, see, figure, otherwise="the run has no settings for it."):
-    heading = f"<section><h2>{html.escape(title)}</h2>"
-    if figure is None:
-        return f"{heading}<p>Not drawn: {html.escape(otherwise)}</p></section>"
-    return (f"{heading}<figure id=\"plot-{number}\" class=\"plot\">{paint(figure, number)}"
-            f"<figcaption><b>What to see:</b> {html.escape(see)}</figcaption></figure></section>")
+    shown = f"<p>Not drawn: {escape(otherwise)}</p>" if figure is None else (
+        f"<figure id=\"plot-{number}\" class=\"plot\">{paint(figure, number)}"
+        f"<figcaption><b>What to see:</b> {escape(see)}</figcaption></figure>")
+    return f"<section><h2>{escape(title)}</h2>{shown}</section>"
 
 
-def rows(pairs):
+def table(pairs):
     return "<div class=\"wide\"><table>" + "".join(
-        f"<tr><th>{html.escape(str(one))}</th><td>{html.escape(str(other))}</td></tr>"
+        f"<tr><th>{escape(str(one))}</th><td>{escape(str(other))}</td></tr>"
         for one, other in pairs) + "</table></div>"
 
 
 def page(run, rivals):
-    parts, plots, not_measured = [], [], {}
+    context, plots = {} if run is None else run["context"], []
+    parts = [] if run is None else [
+        "<p>Medians over the rounds of one run; bench/RESULTS.md says how it was measured.</p>" +
+        table((name, context[name]) for name in runs.CONTEXT if name in context)]
     if run is not None:
-        context = run["context"]
-        parts.append("<p>Medians over the rounds of one run; bench/RESULTS.md says how it was "
-                     "measured.</p>" + rows((name, context[name]) for name in runs.CONTEXT
-                                            if name in context))
         plots += switch_plots(runs.Figures(run))
-        not_measured = context.get("not_measured", {})
-    see = ("What a whole process costs that sets up an isolated root and runs a static true in it: "
-           "grey, baselines; green, pivotcheck switch; orange, other programs. Logarithmic.")
-    if rivals is not None:
-        missing = "; ".join(f"{name}: {why}" for name, why in rivals["missing"].items()) or "none"
-        plots.append(("Beside other programs", f"{see} Missing: {missing}.", rival_bars(rivals)))
-    else:
-        plots.append(("Beside other programs", see, None, "ci/bench --rivals measures them."))
+    plots.append(rivals_plot(rivals))
     parts += [section(number, *plot) for number, plot in enumerate(plots)]
-    if not_measured:
+    if not_measured := context.get("not_measured", {}):
         parts.append("<section class=\"screen\"><h2>Not measured</h2><details><summary>"
                      f"{len(not_measured)} parts, each with its reason</summary>"
-                     f"{rows(sorted(not_measured.items()))}</details></section>")
+                     f"{table(sorted(not_measured.items()))}</details></section>")
     return document("What switching root costs", parts)
 
 
@@ -234,23 +232,22 @@ def comparison_rows(comparisons):
     for one in comparisons:
         setting, _, part = one.name.rpartition("/")
         if one.name.startswith(("switch/", "bare/")) and one.column.startswith("cpu_us"):
-            cells.setdefault(setting, {})[part] = one
+            shade = "220, 50, 47" if one.log > 0 else "38, 139, 210"
+            verdict = one.verdict if one.verdict in ("faster", "slower") else ""
+            share = min(1, abs(one.log) / math.log(1.5))
+            cells.setdefault(setting, {})[part] = (
+                f"<td style=\"background: rgba({shade}, {share:.2f})\">"
+                f"{one.ratio:.2f} {verdict}</td>")
     yield "<tr><th></th>" + "".join(f"<th>{part}</th>" for part in order) + "</tr>"
     for setting, found in sorted(cells.items()):
-        line = f"<tr><th>{setting.replace('/', ' ')}</th>"
-        for one in (found.get(part) for part in order):
-            shade = "220, 50, 47" if one and one.log > 0 else "38, 139, 210"
-            share = min(1, abs(one.log) / math.log(1.5)) if one else 0
-            verdict = one.verdict if one and one.verdict in ("faster", "slower") else ""
-            line += (f"<td style=\"background: rgba({shade}, {share:.2f})\">"
-                     f"{f'{one.ratio:.2f}' if one else ''} {verdict}</td>")
-        yield line + "</tr>"
+        yield (f"<tr><th>{setting.replace('/', ' ')}</th>" +
+               "".join(found.get(part, "<td></td>") for part in order) + "</tr>")
 
 
 def comparison_page(run_a, run_b, comparisons):
     context = [(name, f"{run_a['context'].get(name)} → {run_b['context'].get(name)}")
                for name in runs.CONTEXT if name in run_a["context"]]
     return document("Two runs compared", [
-        rows(context), "<h2>Ratios of processor time, B to A</h2><p>Red took longer in B, blue "
+        table(context), "<h2>Ratios of processor time, B to A</h2><p>Red took longer in B, blue "
         "less. A cell has a verdict where the difference is more than the noise of both runs."
         "</p><div class=\"wide\"><table>", *comparison_rows(comparisons), "</table></div>"])

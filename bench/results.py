@@ -8,6 +8,8 @@ left in DIR, and DIR/library.txt, what switch_overhead printed:
 
 A table stands there between `<!-- table: NAME -->` and `<!-- end -->`.
 """
+import argparse
+import itertools
 import os
 import re
 import sys
@@ -30,8 +32,16 @@ def table(heading, lines):
     return "\n".join(rows + ["| " + " | ".join(line) + " |" for line in lines])
 
 
+# A line for each strategy, a column for each point of an axis: the column of the rows, the part, and
+# the mode where it is not the usual one.
+BY_STRATEGY = {"mounts": ("mounts", "cpu_us", "cycle", None),
+               "idle_threads": ("idle_threads", "wall_us_p10", "pivot", None),
+               "trees": ("tree", "cpu_us", "cycle", None),
+               "user": ("user", "cpu_us", "cycle", "exits")}
+
+
 def by_strategy(figures, heading, value):
-    """A line for each strategy; `value(strategy, column)` for each column of the heading."""
+    """`value(strategy, column)` for each column of the heading."""
     return table(("strategy",) + heading, [
         [each] + [text(value(each, column)) for column in heading]
         for each in figures.strategies])
@@ -40,16 +50,15 @@ def by_strategy(figures, heading, value):
 def template_table(figures):
     bounds = {("wall_us", "setup", "30"): "0.2", ("wall_us", "setup", "300"): "0.06"}
     lines = []
-    for column, what in (("wall_us", "wall time"), ("cpu_us", "processor time")):
-        for part in ("setup", "cycle"):
-            for mounts in ("30", "300"):
-                one, other = (figures.switch(column, strategy, part, mounts=mounts)
-                              for strategy in ("template", "dot-dot"))
-                lines.append([f"{part}, {what}, {mounts} mounts",
-                              bounds.get((column, part, mounts), ""),
-                              f"{one / other:.3f}" if one and other else "-"])
+    for column, part, mounts in itertools.product(("wall_us", "cpu_us"), ("setup", "cycle"),
+                                                  ("30", "300")):
+        one, other = (figures.switch(column, strategy, part, mounts=mounts)
+                      for strategy in ("template", "dot-dot"))
+        what = "wall time" if column == "wall_us" else "processor time"
+        lines.append([f"{part}, {what}, {mounts} mounts", bounds.get((column, part, mounts), ""),
+                      f"{one / other:.3f}" if one and other else "-"])
     flat = [figures.switch("wall_us_p10", "template", "setup", idle_threads=count)
-            for count in ("0", "1000", "10000")]
+            for count in runs.AXES["idle_threads"][0]]
     lines.append(["its set-up at 0, 1000, 10,000 idle threads, µs (least disturbed tenth)",
                   "within 10 %", ", ".join(text(value) for value in flat)])
     return table(("template to dot-dot", "bound", "measured"), lines)
@@ -57,22 +66,17 @@ def template_table(figures):
 
 def switch_tables(run):
     figures, context = runs.Figures(run), run["context"]
-    switch = figures.switch
-    return {
+    tables = {
         "context": "\n".join(f"- {name}: {context[name]}" for name in runs.CONTEXT
                              if name in context),
-        "mounts": by_strategy(figures, ("1", "30", "300", "3000"), lambda each, count: switch(
-            "cpu_us", each, "cycle", mounts=count)),
-        "phases": by_strategy(figures, runs.PHASES + ("cycle",), lambda each, part: switch(
-            "cpu_us", each, part, mode="exits")),
-        "idle_threads": by_strategy(figures, ("0", "1000", "10000"), lambda each, count: switch(
-            "wall_us_p10", each, "pivot", idle_threads=count)),
-        "trees": by_strategy(
-            figures, ("private", "slave", "shared-0", "shared-16", "shared-256"),
-            lambda each, tree: switch("cpu_us", each, "cycle", tree=tree)),
-        "user": by_strategy(figures, ("none", "unmapped", "mapped"), lambda each, user: switch(
-            "cpu_us", each, "cycle", mode="exits", user=user)),
+        "phases": by_strategy(figures, runs.PHASES + ("cycle",),
+                              lambda each, part: figures.switch("cpu_us", each, part, "exits")),
         "template": template_table(figures)}
+    for name, (axis, column, part, mode) in BY_STRATEGY.items():
+        tables[name] = by_strategy(
+            figures, runs.AXES[axis][0],
+            lambda each, point: figures.switch(column, each, part, mode, **{axis: point}))
+    return tables
 
 
 def rivals_tables(rivals):
@@ -111,19 +115,19 @@ def write(run, tables):
 
 
 def main():
-    words = sys.argv[1:]
-    if not words or words[1:] not in ([], ["--write"]):
-        runs.fail("usage: bench/results.py DIR [--write]")
-    run, rivals = runs.load(os.path.join(words[0], "bench.json")), runs.load_rivals(words[0])
-    tables = switch_tables(run)
-    if rivals:
-        tables.update(rivals_tables(rivals))
-    if os.path.exists(os.path.join(words[0], "library.txt")):
-        tables["library"] = library_table(os.path.join(words[0], "library.txt"))
+    parser = argparse.ArgumentParser(prog="bench/results.py")
+    parser.add_argument("folder", metavar="DIR")
+    parser.add_argument("--write", action="store_true", help="into bench/RESULTS.md")
+    arguments = parser.parse_args()
+    folder = arguments.folder
+    run, rivals = runs.load(os.path.join(folder, "bench.json")), runs.load_rivals(folder)
+    library = os.path.join(folder, "library.txt")
+    tables = {**switch_tables(run), **(rivals_tables(rivals) if rivals else {}),
+              **({"library": library_table(library)} if os.path.exists(library) else {})}
     missing = {"rivals", "library"} - tables.keys()
     if missing:
-        print(f"results.py: nothing in {words[0]} for: {', '.join(missing)}", file=sys.stderr)
-    if len(words) == 2:
+        print(f"results.py: nothing in {folder} for: {', '.join(missing)}", file=sys.stderr)
+    if arguments.write:
         write(run, tables)
         return
     for name, what in tables.items():

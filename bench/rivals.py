@@ -26,21 +26,13 @@ COMMAND = "pivotcheck switch, dot-dot"
 IN_A_ROUND = 3  # of each command; its median counts
 
 
-# What runc and crun want to be told (the runtime specification of OCI).
-BUNDLE = {"ociVersion": "1.0.2", "root": {"path": "/", "readonly": False},
-          "process": {"cwd": "/", "args": ["/bin/true"], "env": [], "terminal": False,
-                      "user": {"uid": 0, "gid": 0}},
-          "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
-          "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}]}}
-
-
-def choose_place(programs):
-    """A directory that every machine has, to be covered by a tmpfs in our namespace: not one that
-    the programs are in."""
-    for folder in ("/mnt", "/srv", "/media", "/tmp"):
-        if os.path.isdir(folder) and not programs.startswith(folder + "/"):
-            return folder
-    return runs.fail("there is no directory to work in: /mnt, /srv, /media", 4)
+def bundle(root):
+    """What runc and crun want to be told (the runtime specification of OCI)."""
+    return {"ociVersion": "1.0.2", "root": {"path": root, "readonly": False},
+            "process": {"cwd": "/", "args": ["/bin/true"], "env": [], "terminal": False,
+                        "user": {"uid": 0, "gid": 0}},
+            "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+            "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}]}}
 
 
 def candidates(programs, place, root):
@@ -108,7 +100,12 @@ def summary(rounds):
 
 def inside(programs, rounds):
     """In the namespace: prepares the root, tries, measures; the answer goes to standard output."""
-    place = choose_place(programs)
+    # A directory that every machine has, to be covered by a tmpfs in our namespace: not one that the
+    # programs are in.
+    place = next((folder for folder in ("/mnt", "/srv", "/media", "/tmp") if os.path.isdir(folder)
+                  and not programs.startswith(folder + "/")), None)
+    if place is None:
+        runs.fail("there is no directory to work in: /mnt, /srv, /media", 4)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", place], check=True)
     root = f"{place}/root"
     for name in ("bin", "proc", "dev", "sys", "etc", "usr", "old", "tmp"):
@@ -116,13 +113,10 @@ def inside(programs, rounds):
     os.makedirs(f"{place}/bundle")
     shutil.copy(f"{programs}/bench/static_true", f"{root}/bin/true")
     runs.write_whole(f"{root}/etc/os-release", "")  # systemd-nspawn wants one
-    BUNDLE["root"]["path"] = root
-    runs.write_whole(f"{place}/bundle/config.json", json.dumps(BUNDLE))
-    working = candidates(programs, place, root)
-    missing = {name: why_not(words) for name, words in working.items()}
-    missing = {name: why for name, why in missing.items() if why}
-    for name in missing:
-        del working[name]
+    runs.write_whole(f"{place}/bundle/config.json", json.dumps(bundle(root)))
+    commands = candidates(programs, place, root)
+    missing = {name: why for name, words in commands.items() if (why := why_not(words))}
+    working = {name: words for name, words in commands.items() if name not in missing}
     measured = [one_round(working, f"{place}/round.json") for _ in range(rounds)]
     json.dump({"commands": summary(measured), "missing": missing}, sys.stdout)
 

@@ -5,6 +5,7 @@
     for each round                     until the time is up; at least five, at most fifteen
       for each number of idle threads  in random order; they are started once
         for each setting               in random order: a batch of cycles by switch_bench
+          for each build               in random order: this one, and that of --baseline
 
 A run that is interrupted leaves nothing in DIR. The programs see to it that they are killed when
 this one ends.
@@ -56,11 +57,6 @@ def context():
 
 # --- settings ------------------------------------------------------------------------------------
 
-# The points of each axis, and those of --all; every other axis is at home (runs.py).
-AXES = {"mounts": ((1, 30, 300, 3000), (1, 3, 10, 30, 100, 300, 1000, 3000)),
-        "idle_threads": ((0, 1000, 10000), (0, 100, 1000, 3000, 10000)),
-        "tree": (("slave", "shared-0", "shared-16", "shared-256"),
-                 ("slave", *(f"shared-{peers}" for peers in (0, 1, 4, 16, 64, 256))))}
 # Why a part of a setting may have no figure.
 WHY_NOT = {"prepare": "it prepares nothing", "fork": "a thread is there already",
            "namespaces": "it makes none, or the clone does", "bind": "it binds nothing",
@@ -68,16 +64,17 @@ WHY_NOT = {"prepare": "it prepares nothing", "fork": "a thread is there already"
 
 
 def selection(strategies, everything):
-    """The names of the settings to measure."""
+    """The names of the settings to measure: the points of each axis, every other one at home."""
     names = []
     for each in strategies:
-        # The first process of a PID namespace can't be a thread that goes back.
+        # The first process of a PID namespace can't be a thread that goes back, nor can one of a
+        # user namespace.
         usual = "exits" if each == "proc-first" else "thread"
         names += [runs.setting(each, mode) for mode in ("thread", "exits")]
-        names += [runs.setting(each, mode, **{axis: point}) for axis, points in AXES.items()
-                  for mode in {usual, "exits" if everything else usual}
-                  for point in points[everything]]
-        names += [runs.setting(each, "exits", user=user) for user in ("unmapped", "mapped")]
+        for axis, (points, all_points) in runs.AXES.items():
+            modes = ["exits"] if axis == "user" else [usual, "exits"] if everything else [usual]
+            names += [runs.setting(each, mode, **{axis: point}) for mode in modes
+                      for point in (all_points if everything else points)]
         names.append(runs.setting(each, usual, "bare"))
     return list(dict.fromkeys(names))
 
@@ -118,6 +115,10 @@ def idle_threads(count):
     time.sleep(0.3 if count else 0)  # ended ones are freed later, by RCU
 
 
+def shuffled(values):
+    return random.sample(list(values), len(values))
+
+
 def percentile(values, share):
     return sorted(values)[int(share * (len(values) - 1) + 0.5)]
 
@@ -139,10 +140,15 @@ class Switching:
     """The runs of switch_bench, taken together."""
 
     def __init__(self, arguments):
-        self.arguments = arguments
-        self.program = os.path.join(arguments.programs, "bench", "switch_bench")
-        self.rows, self.not_measured, self.rounds = [], {}, 0
-        self.strategies = subprocess.run([self.program, "--strategies"], text=True, check=True,
+        self.arguments, self.rounds = arguments, 0
+        # Of each file: the build's folder and what is planted in it; rows; why there are none.
+        self.builds = {"bench.json": (arguments.programs, arguments.slow)}
+        if arguments.baseline:
+            self.builds["baseline.json"] = (arguments.baseline, "")
+        self.rows = {file: [] for file in self.builds}
+        self.not_measured = {file: {} for file in self.builds}
+        self.strategies = subprocess.run([self.program(arguments.programs), "--strategies"],
+                                         text=True, check=True,
                                          stdout=subprocess.PIPE).stdout.split()
         self.settings = {}  # by number of idle threads
         for name in selection(self.strategies, arguments.all):
@@ -152,6 +158,10 @@ class Switching:
         if not self.settings:
             runs.fail(f"no setting matches {arguments.only}")
 
+    @staticmethod
+    def program(folder):
+        return os.path.join(folder, "bench", "switch_bench")
+
     def measure(self):
         begun = time.monotonic()
         while self.rounds < self.arguments.rounds_max:
@@ -159,25 +169,29 @@ class Switching:
             if (self.rounds >= self.arguments.rounds_min and
                     spent * (self.rounds + 1) / self.rounds > self.arguments.seconds):
                 break
-            for count in random.sample(list(self.settings), len(self.settings)):
+            for count in shuffled(self.settings):
                 with idle_threads(int(count)) as error:
-                    for name in random.sample(self.settings[count], len(self.settings[count])):
-                        if error:
-                            self.not_measured[name] = error
-                        elif name not in self.not_measured:
-                            self.one_setting(name)
+                    for name in shuffled(self.settings[count]):
+                        for file in shuffled(self.builds):
+                            self.one_setting(name, file, error)
             self.rounds += 1
             print(f"ci/bench: round {self.rounds}, {time.monotonic() - begun:.0f} s",
                   file=sys.stderr)
 
-    def one_setting(self, name):
+    def one_setting(self, name, file, error):
+        not_measured = self.not_measured[file]
+        if error or name in not_measured:
+            not_measured[name] = error or not_measured[name]
+            return
+        folder, slow = self.builds[file]
         place = runs.fields(name + "/")
         tree, _, peers = place["tree"].partition("-")
         cycles = self.arguments.cycles // (4 if int(place["mounts"]) > 1000 else 1)
-        options = {"cycles": max(2, cycles), "tree": tree, "peers": peers or 0, "slow":
-                   self.arguments.slow, "benchmark_format": "json",
+        options = {"cycles": max(2, cycles), "tree": tree, "peers": peers or 0, "slow": slow,
+                   "benchmark_format": "json",
                    **{key: place[key] for key in ("family", "strategy", "mode", "mounts", "user")}}
-        command = [self.program] + [f"--{key}={value}" for key, value in options.items() if value]
+        command = [self.program(folder)] + [f"--{key}={value}" for key, value in options.items()
+                                            if value]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode == 2:
             runs.fail(done.stderr.strip())
@@ -185,23 +199,25 @@ class Switching:
             "error_occurred": True, "error_message": f"it ended with {done.returncode}"}
         if row.get("error_occurred"):
             why = row["error_message"]
-            self.not_measured[name] = why if is_known(name, why) else f"FAILED: {why}"
+            not_measured[name] = why if is_known(name, why) else f"FAILED: {why}"
             return
         parts = json.loads(row["label"])
         for part in ("prepare",) + runs.PHASES + ("setup", "cycle"):
             if part in parts:
-                self.rows.append(part_row(f"{name}/{part}", parts[part], self.rounds))
+                self.rows[file].append(part_row(f"{name}/{part}", parts[part], self.rounds))
             else:
-                self.not_measured[f"{name}/{part}"] = why_no_part(name, part)
+                not_measured[f"{name}/{part}"] = why_no_part(name, part)
 
     def status(self):
         """Names what could not be measured: 3 if it should have been, 4 if nothing could."""
         settings = sum(self.settings.values(), [])
-        faults = [name for name, why in self.not_measured.items() if why.startswith("FAILED")]
-        for name, reason in self.not_measured.items():
-            if name in settings or name in faults:
-                print(f"ci/bench: not measured: {name}: {reason}", file=sys.stderr)
-        return 4 if not self.rows else 3 if faults else 0
+        faults = False
+        for file, not_measured in self.not_measured.items():
+            for name, reason in not_measured.items():
+                if name in settings or reason.startswith("FAILED"):
+                    print(f"ci/bench: {file}: not measured: {name}: {reason}", file=sys.stderr)
+                faults = faults or reason.startswith("FAILED")
+        return 4 if not all(self.rows.values()) else 3 if faults else 0
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -236,13 +252,17 @@ def measure_switching(arguments):
     if status == 4:
         return status
     about.update(load_after=first_line("/proc/loadavg").split()[0], rounds=str(switching.rounds),
-                 cycles_in_a_round=str(arguments.cycles), strategies=switching.strategies,
-                 not_measured=switching.not_measured,
-                 **({"planted_slowdown": arguments.slow} if arguments.slow else {}))
-    run = {"context": about, "benchmarks": switching.rows}
-    runs.write_whole(os.path.join(arguments.out, "bench.json"), json.dumps(run, indent=0) + "\n")
-    runs.write_whole(os.path.join(arguments.out, "bench.csv"), table(run))
-    write_report(arguments.out, run, runs.load_rivals(arguments.out))
+                 cycles_in_a_round=str(arguments.cycles), strategies=switching.strategies)
+    if arguments.baseline:
+        about["baseline_begun"] = time.time_ns()  # what makes the two files a pair
+    for file, (folder, slow) in switching.builds.items():
+        more = {"planted_slowdown": slow} if slow else {}
+        run = {"context": {**about, "not_measured": switching.not_measured[file], **more},
+               "benchmarks": switching.rows[file]}
+        runs.write_whole(os.path.join(arguments.out, file), json.dumps(run, indent=0) + "\n")
+        if file == "bench.json":
+            runs.write_whole(os.path.join(arguments.out, "bench.csv"), table(run))
+            write_report(arguments.out, run, runs.load_rivals(arguments.out))
     return status
 
 
@@ -264,7 +284,10 @@ def main():
     parser.add_argument("--seconds", type=float, help="stop after as many, but not before five "
                         "rounds; 225 if not given, 3600 with --all")
     parser.add_argument("--only", default="", help="settings whose name matches this expression")
-    parser.add_argument("--slow", help="PHASE:PERCENT: plant a slowdown, to see it found")
+    parser.add_argument("--baseline", metavar="BUILD", help="measure that build folder's programs, "
+                        "too, setting by setting in turn with these: DIR/baseline.json")
+    parser.add_argument("--slow", default="", help="PHASE:PERCENT: plant a slowdown, to see it "
+                        "found")
     parser.add_argument("--rounds-min", type=int, default=5)
     parser.add_argument("--rounds-max", type=int, default=15)
     parser.add_argument("--cycles", type=int, default=8, help="in a round, of each setting")

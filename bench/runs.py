@@ -11,6 +11,13 @@ import sys
 
 # Where the axes that are not looked at stand.
 HOME = {"mounts": "30", "tree": "private", "idle_threads": "0", "user": "none"}
+# The points of each axis, and those of --all.
+AXES = {"mounts": (("1", "30", "300", "3000"),
+                   ("1", "3", "10", "30", "100", "300", "1000", "3000")),
+        "idle_threads": (("0", "1000", "10000"), ("0", "100", "1000", "3000", "10000")),
+        "tree": (("private", "slave", "shared-0", "shared-16", "shared-256"),
+                 ("private", "slave", *(f"shared-{peers}" for peers in (0, 1, 4, 16, 64, 256)))),
+        "user": (("none", "unmapped", "mapped"),) * 2}
 PHASES = ("fork", "namespaces", "propagation", "bind", "pivot", "detach", "teardown")
 CONTEXT = ("commit", "date", "kernel", "machine", "processors", "rcu_expedited", "mounts_here",
            "threads_here", "load_before", "load_after", "user", "rounds", "cycles_in_a_round",

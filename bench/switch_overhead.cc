@@ -54,6 +54,12 @@ constexpr int batch = 50;  // enough for the CPU clock, which counts microsecond
   std::exit(3);
 }
 
+std::pair<UniqueFd, UniqueFd> make_pipe() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) stop("pipe");
+  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
 double cpu_us() {
   double total = 0;
   for (const int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
@@ -98,24 +104,19 @@ class ByHand {
   }
 
   pid_t fork_child() {
-    int mapped[2];
-    int started[2];
-    if (::pipe2(mapped, O_CLOEXEC) != 0 || ::pipe2(started, O_CLOEXEC) != 0) stop("pipe");
-    const UniqueFd mapped_read(mapped[0]);
-    const UniqueFd mapped_write(mapped[1]);
-    const UniqueFd started_read(started[0]);
-    UniqueFd started_write(started[1]);
+    auto [mapped, is_mapped] = make_pipe();
+    auto [started, is_started] = make_pipe();
     const pid_t pid = sys_fork(flags_ | SIGCHLD);
-    if (pid == 0) child(mapped_read.get());
-    started_write.reset();
+    if (pid == 0) child(mapped.get());
+    is_started.reset();
     if (pid < 0) return pid;
     if ((flags_ & CLONE_NEWUSER) != 0 &&
         (kernel::map_root({.pid = pid}, ::geteuid(), ::getegid()) != nullptr ||
-         ::write(mapped_write.get(), "", 1) != 1)) {
+         ::write(is_mapped.get(), "", 1) != 1)) {
       stop("id maps");
     }
     char byte = 0;
-    if (::read(started_read.get(), &byte, 1) != 0) stop("it was not started");
+    if (::read(started.get(), &byte, 1) != 0) stop("it was not started");
     return pid;
   }
 
@@ -181,28 +182,9 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-double compare(const SwitchOptions& options, const char* namespaces, int rounds) {
-  const auto plan = rootswitch::inspect(options);
-  if (!plan) stop(plan.error().message);
-  ByHand hand(options.strategy, *plan);
-  const auto root = RootSwitch::make(options);
-  if (!root) stop(root.error().message);
-  std::vector<double> by_hand, library, ratios;
-  for (int round = 0; round < rounds; ++round) {
-    const auto by_hand_now = [&] { by_hand.push_back(batch_us([&] { hand.run(); })); };
-    if (round % 2 == 0) by_hand_now();
-    library.push_back(batch_us([&] { run_by_library(*root); }));
-    if (round % 2 != 0) by_hand_now();
-    ratios.push_back(library.back() / by_hand.back());
-  }
-  std::printf("  %-14s %-16s %9.1f %9.1f %8.3f\n", info(options.strategy).name.data(), namespaces,
-              median(by_hand), median(library), median(ratios));
-  return median(ratios);
-}
-
-void compare_all(const char* namespaces, const std::string& folder, bool user, bool pid,
+void compare_all(const char* namespaces, bool user, bool pid, const std::string& folder,
                  int rounds) {
-  std::vector<double> ratios;
+  std::vector<double> all;
   for (const StrategyInfo& known : strategies()) {
     // The template's namespaces are made before; switch_bench times it apart from the rest.
     if (known.strategy == Strategy::template_) continue;
@@ -216,9 +198,24 @@ void compare_all(const char* namespaces, const std::string& folder, bool user, b
       options.uid_map = {{.inside = 0, .outside = ::geteuid(), .count = 1}};
       options.gid_map = {{.inside = 0, .outside = ::getegid(), .count = 1}};
     }
-    ratios.push_back(compare(options, namespaces, rounds));
+    const auto plan = rootswitch::inspect(options);
+    if (!plan) stop(plan.error().message);
+    ByHand hand(options.strategy, *plan);
+    const auto root = RootSwitch::make(options);
+    if (!root) stop(root.error().message);
+    std::vector<double> by_hand, library, ratios;
+    for (int round = 0; round < rounds; ++round) {
+      const auto by_hand_now = [&] { by_hand.push_back(batch_us([&] { hand.run(); })); };
+      if (round % 2 == 0) by_hand_now();
+      library.push_back(batch_us([&] { run_by_library(*root); }));
+      if (round % 2 != 0) by_hand_now();
+      ratios.push_back(library.back() / by_hand.back());
+    }
+    std::printf("  %-14s %-16s %9.1f %9.1f %8.3f\n", known.name.data(), namespaces,
+                median(by_hand), median(library), median(ratios));
+    all.push_back(median(ratios));
   }
-  std::printf("  median of these  %-34s %8.3f\n", namespaces, median(ratios));
+  std::printf("  median of these  %-34s %8.3f\n", namespaces, median(all));
 }
 
 }  // namespace
@@ -244,8 +241,8 @@ int main(int argc, char** argv) {
   std::printf("CPU time of a switch and a static true in microseconds, medians of %d rounds of %d\n"
               "  %-14s %-16s %9s %9s %8s\n",
               rounds, batch, "strategy", "namespaces", "by hand", "library", "ratio");
-  if (::geteuid() == 0) compare_all("mount", folder, false, false, rounds);
-  compare_all("mount, user", folder, true, false, rounds);
-  compare_all("mount, user, pid", folder, true, true, rounds);
+  if (::geteuid() == 0) compare_all("mount", false, false, folder, rounds);
+  compare_all("mount, user", true, false, folder, rounds);
+  compare_all("mount, user, pid", true, true, folder, rounds);
   return 0;
 }

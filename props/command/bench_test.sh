@@ -12,11 +12,12 @@ PYTHONPATH=/usr/share/benchmark "$python" -c 'import gbench.report, matplotlib' 
 # Runs of one hundred benchmarks in twenty rounds, with the noise of a busy machine: rounds that are
 # slower as a whole, and outliers. B is as A; in P every bind phase has 15 % more; in F it has as
 # much less; Q is P on a machine that was a quarter slower all the time. A has the names of earlier
-# versions: such files can still be compared.
+# versions: such files can still be compared. G, and H with 15 % more, were measured in turn, on a
+# machine whose pace changes by half from one moment to the next; H lacks a round.
 cat >make.py <<'END'
 import json, random
 
-def run(seed, slow=1.0, pace=1.0, mode="mode", idle="idle_threads"):
+def run(seed, slow=1.0, pace=1.0, mode="mode", idle="idle_threads", begun=None):
     chance, rows = random.Random(seed), []
     weather = [pace * chance.lognormvariate(0, 0.05) for _ in range(20)]
     for mounts in range(1, 21):
@@ -26,17 +27,24 @@ def run(seed, slow=1.0, pace=1.0, mode="mode", idle="idle_threads"):
             true = (10 + 7 * place + mounts) * (slow if part == "bind" else 1)
             for round in range(20):
                 wall = true * weather[round] * chance.lognormvariate(0, 0.04)
+                if begun:
+                    moment = random.Random(f"{begun} {name} {round}").lognormvariate(0, 0.4)
+                    wall = true * moment * chance.lognormvariate(0, 0.04)
                 wall *= 3 if chance.random() < 0.03 else 1
-                rows.append({"name": name, "run_name": name, "run_type": "iteration",
+                rows.append({"repetition_index": round, "name": name, "run_name": name, "run_type": "iteration",
                              "wall_us": wall, "wall_us_p10": wall * 0.9,
                              "cpu_us": wall * 0.8, "cpu_us_p10": wall * 0.75})
-    return {"context": {"commit": str(seed)}, "benchmarks": rows}
+    return {"context": {"commit": str(seed), "baseline_begun": begun}, "benchmarks": rows}
 
 for name, arguments in {"A": (1, 1.0, 1.0, "carrier", "crowd"), "B": (2,), "P": (3, 1.15),
                         "F": (4, 1 / 1.15),
                         "Q": (5, 1.15, 1.25)}.items():
     with open(name + ".json", "w", encoding="utf-8") as file:
         json.dump(run(*arguments), file)
+for name, arguments in {"G": {"seed": 6}, "H": {"seed": 7, "slow": 1.15}}.items():
+    made = run(begun=9, **arguments)
+    with open(name + ".json", "w", encoding="utf-8") as file:
+        json.dump({**made, "benchmarks": made["benchmarks"][name == "H":]}, file)
 END
 "$python" make.py
 compare() { "$python" "$SOURCE/bench/compare.py" "$@"; }
@@ -53,6 +61,10 @@ expect 0 compare A.json F.json
 [[ $(count '^faster .*/bind$') -ge 30 ]] || die 'what is faster was not found'
 expect 1 compare A.json Q.json --html map.html
 [[ $(count '^slower .*/bind$') -ge 20 ]] || die 'a slower machine hides what is slower'
+
+expect 1 compare G.json H.json
+[[ $(count '^slower .*/bind$') -ge 30 ]] || die 'it was not found in two builds measured in turn'
+[[ $(count '^slower\|^faster') -eq $(count '^slower .*/bind$') ]] || die 'it was found elsewhere'
 
 expect 2 err:'nosuch.json' compare A.json nosuch.json
 echo '{"benchmarks": 3}' >bad.json
@@ -79,10 +91,12 @@ mkdir run
 "$python" rivals.py
 only='mounts:(1|30)/tree:(private|slave)/idle_threads:(0|1000)/user:none'
 expect 0 "$python" "$SOURCE/bench/run.py" --programs "$BUILD" --out run --only "$only" \
+  --baseline "$BUILD" \
   --rounds-min 1 --rounds-max 1 --cycles 2
-for file in bench.json bench.csv report.html; do
+for file in bench.json baseline.json bench.csv report.html; do
   [[ -s run/$file ]] || die "no $file"
 done
+expect 0 compare run/baseline.json run/bench.json
 [[ $(wc -l <run/bench.csv) -gt 300 ]] || die 'the table is too short'
 [[ $(md5sum </proc/self/mountinfo) == "$before" ]] || die 'mounts are left behind'
 grep -q 'Not drawn' run/report.html && die 'a plot was not drawn'
