@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -26,8 +27,8 @@
 namespace pivotcheck::cli {
 namespace {
 
-constexpr int refused = 1;
 constexpr int bad_usage = 2;
+constexpr int refused = 125;  // as env(1) and timeout(1): few commands end with that
 constexpr int not_executable = 126;
 constexpr int not_found = 127;
 constexpr int by_signal = 128;
@@ -60,7 +61,7 @@ Run a command in a new root, in namespaces of its own.
 
 DST must exist in ROOT (tmpfs-sandbox creates it if it is missing).
 Exit status: the command's; 128+N if signal N killed it; 126 if it can't be executed, 127 if it does
-not exist; 1 if the switch was refused, 2 for bad usage: then the command was never started.
+not exist; 125 if the switch was refused, 2 for bad usage: then the command was never started.
 )";
 
 int complain(int status, std::string_view text) {
@@ -253,10 +254,11 @@ struct OptionRow {
   const char* name;
   int value;  // required_argument, no_argument
   Complaint (*read)(std::string_view value, SwitchOptions& options);
+  bool once = false;  // the last one would silently replace the others
 };
 
 constexpr OptionRow option_rows[] = {
-    {"strategy", required_argument, read_strategy},
+    {"strategy", required_argument, read_strategy, true},
     {"bind", required_argument, read_bind},
     {"tmpfs", required_argument, add_mount<TmpfsAt>},
     {"proc", required_argument, add_mount<ProcAt>},
@@ -267,7 +269,7 @@ constexpr OptionRow option_rows[] = {
     {"map", required_argument, read_map},
     {"drop", required_argument, read_drop},
     {"no-new-privs", no_argument, set_flag<&SwitchOptions::no_new_privileges>},
-    {"seccomp", required_argument, read_seccomp},
+    {"seccomp", required_argument, read_seccomp, true},
     {"keep-fd", required_argument, read_keep},
 };
 
@@ -280,6 +282,7 @@ Complaint read_options(int count, char** words, Wanted& wanted) {
   }
   table.push_back({"help", no_argument, nullptr, 'h'});
   table.push_back({});
+  std::array<bool, std::size(option_rows)> seen{};
   ::opterr = 0;
   ::optind = 0;  // GNU: start anew, even if it was used before
   for (;;) {
@@ -291,9 +294,11 @@ Complaint read_options(int count, char** words, Wanted& wanted) {
     if (which == ':') return word + " needs a value";
     if (which == '?') return "unknown option: " + word;
     const std::string_view value = ::optarg == nullptr ? "" : ::optarg;
-    if (auto complaint = option_rows[which - first_row].read(value, wanted.options)) {
-      return complaint;
-    }
+    const auto index = static_cast<std::size_t>(which - first_row);
+    const OptionRow& row = option_rows[index];
+    if (row.once && seen[index]) return std::string("--") + row.name + " is given twice";
+    seen[index] = true;
+    if (auto complaint = row.read(value, wanted.options)) return complaint;
   }
   if (::optind >= count) return "no ROOT";
   if (::optind + 1 < count) {

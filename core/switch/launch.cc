@@ -41,7 +41,8 @@ int reap(pid_t pid) {
 // --- the id maps of a child's new user namespace -------------------------------------------------
 
 // Written from outside while the child waits (user_namespaces(7)): by this process if it may, else
-// through newuidmap(1) and newgidmap(1), which ask /etc/subuid and /etc/subgid.
+// through newuidmap(1) and newgidmap(1), which ask /etc/subuid and /etc/subgid. By their absolute
+// paths: what a PATH leads to may be anybody's.
 struct IdMapWriter {
   pid_t child;
   const SwitchOptions& options;
@@ -49,7 +50,7 @@ struct IdMapWriter {
 
   // Nothing if both maps are written.
   [[nodiscard]] Failed write() const {
-    if (Failed failure = write_map("uid_map", "newuidmap", options.uid_map)) return failure;
+    if (Failed failure = write_map("uid_map", "/usr/bin/newuidmap", options.uid_map)) return failure;
     // Without CAP_SETGID the kernel takes a map of one's own group only if setgroups is denied
     // (user_namespaces(7), CVE-2014-8989). A caller with uid 0 keeps setgroups.
     const std::vector<IdRange>& groups = options.gid_map;
@@ -57,7 +58,7 @@ struct IdMapWriter {
         ::geteuid() != 0) {
       if (Failed failure = write_file("setgroups", "deny")) return failure;
     }
-    return write_map("gid_map", "newgidmap", groups);
+    return write_map("gid_map", "/usr/bin/newgidmap", groups);
   }
 
  private:
@@ -102,13 +103,13 @@ struct IdMapWriter {
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     pid_t pid = 0;
     const int error =
-        ::posix_spawnp(&pid, name.c_str(), &actions, &attributes, arguments.data(), environ);
+        ::posix_spawn(&pid, name.c_str(), &actions, &attributes, arguments.data(), environ);
     ::posix_spawnattr_destroy(&attributes);
     ::posix_spawn_file_actions_destroy(&actions);
     if (error == ENOENT) return failed(error, name + " is not installed (package uidmap)");
     if (error != 0) return failed(error, name + ": " + error_text(error));
     if (reap(pid) == 0) return {};
-    const char* file = name == "newuidmap" ? "/etc/subuid" : "/etc/subgid";
+    const char* file = name.ends_with("newuidmap") ? "/etc/subuid" : "/etc/subgid";
     return failed(EPERM, name + " refuses this map: are these ids in " + file + "?");
   }
 };

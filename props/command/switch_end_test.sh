@@ -47,24 +47,26 @@ ln -s / root/data/top
 mkdir outside
 for strategy in "${all_strategies[@]}"; do
   by=("${user[@]}" --strategy "$strategy")
-  one_line 1 "${by[@]}" file "${run[@]}"
-  one_line 1 "${by[@]}" link "${run[@]}"
-  one_line 1 "${by[@]}" missing "${run[@]}"
-  one_line 1 "${by[@]}" --bind "$folder/missing:/mnt" root "${run[@]}"
-  one_line 1 "${by[@]}" --bind /etc:/data/missing root "${run[@]}"
-  one_line 1 "${by[@]}" --bind /etc:/data/climbs root "${run[@]}"
-  one_line 1 "${by[@]}" --bind /etc:/data/leaves root "${run[@]}"
-  one_line 1 "${by[@]}" --tmpfs /data/top root "${run[@]}"
-  one_line 1 "${by[@]}" --tmpfs / root "${run[@]}"
-  one_line 1 "${by[@]}" --bind "$folder/file:/mnt" root "${run[@]}"
+  one_line 125 "${by[@]}" file "${run[@]}"
+  one_line 125 "${by[@]}" link "${run[@]}"
+  one_line 125 "${by[@]}" missing "${run[@]}"
+  one_line 125 "${by[@]}" --bind "$folder/missing:/mnt" root "${run[@]}"
+  one_line 125 "${by[@]}" --bind /etc:/data/missing root "${run[@]}"
+  one_line 125 "${by[@]}" --bind /etc:/data/climbs root "${run[@]}"
+  one_line 125 "${by[@]}" --bind /etc:/data/leaves root "${run[@]}"
+  one_line 125 "${by[@]}" --tmpfs /data/top root "${run[@]}"
+  one_line 125 "${by[@]}" --tmpfs / root "${run[@]}"
+  one_line 125 "${by[@]}" --bind "$folder/file:/mnt" root "${run[@]}"
 done
 make_root bare
 rmdir bare/proc
-one_line 1 "${user[@]}" --strategy proc-first bare "${run[@]}"
+one_line 125 "${user[@]}" --strategy proc-first bare "${run[@]}"
 one_line 2 --unshare user root "${run[@]}"
 has err 'map'
 one_line 2 --map root root "${run[@]}"
 one_line 2 "${user[@]}" --map 5 root "${run[@]}"
+one_line 2 --strategy put-old --strategy put-old root "${run[@]}"
+has err '--strategy is given twice'
 one_line 2 --strategy nosuch root "${run[@]}"
 has err 'nosuch'
 one_line 2 --nosuch root "${run[@]}"
@@ -77,9 +79,17 @@ one_line 2 --strategy
 one_line 2 root
 one_line 2 "${run[@]}"
 one_line 2 root another "${run[@]}"
-one_line 1 root "${run[@]}"  # an ordinary user, without a user namespace
+one_line 125 root "${run[@]}"  # an ordinary user, without a user namespace
 has err 'unshare-mnt-no-capability'
-one_line 1 --unshare user --map 0:7:1 root "${run[@]}"  # another user's id
+# Another user's id. What PATH has of newuidmap's name is not asked.
+mkdir lures
+printf '#!/bin/sh\nexec touch "%s/outside/lured"\n' "$folder" >lures/newuidmap
+chmod -R a+rwX outside
+chmod 755 lures lures/newuidmap
+as_user lures/newuidmap && rm outside/lured
+PATH=$folder/lures:$PATH one_line 125 --unshare user --map 0:7:1 root "${run[@]}"
+has err '/usr/bin/newuidmap'
+[[ ! -e outside/lured ]] || die 'newuidmap was looked for in PATH'
 as_user "$PIVOTCHECK" switch "${user[@]}" root "${run[@]}" </ 2>err >out && die 'a way out was open'
 has err 'descriptor 0 is a directory'
 

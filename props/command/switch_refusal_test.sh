@@ -17,7 +17,7 @@ refused() {
   shift
   while [[ $1 != -- ]]; do enter+=("$1"); shift; done
   shift
-  expect 1 "${enter[@]}" "$PIVOTCHECK" switch "$@" "$R" -- /bin/echo started
+  expect 125 "${enter[@]}" "$PIVOTCHECK" switch "$@" "$R" -- /bin/echo started
   has err "pivotcheck switch: $words"
   [[ $(wc -l <err) -eq 1 && ! -s out ]] || die "not one line: $words"
   [[ -z $(find root -name '.pivotcheck-old*') ]] || die 'something stayed in the root'

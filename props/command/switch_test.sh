@@ -151,7 +151,7 @@ fi
 # --- /proc in a user namespace -------------------------------------------------------------------
 # Without a PID namespace the kernel refuses it, which is why the option does.
 expect 32 as_user unshare --user --map-root-user --mount mount -t proc proc /proc
-expect 1 as_user "$PIVOTCHECK" switch --unshare user --map root --proc /proc root -- true
+expect 125 as_user "$PIVOTCHECK" switch --unshare user --map root --proc /proc root -- true
 has err 'pivotcheck switch: a new /proc in a user namespace needs a new PID namespace'
 # With one, but where no other /proc can be seen any more, the kernel refuses it too; which is why
 # strategies mount it before the old root goes.
