@@ -24,6 +24,8 @@
 #include "commands.h"
 #include "switch/root_switch.h"
 
+extern char** environ;  // NOLINT: POSIX wants it declared by whoever uses it
+
 namespace pivotcheck::cli {
 namespace {
 
@@ -39,15 +41,17 @@ Run a command in a new root, in namespaces of its own.
 
   --strategy S            the way to switch (see pivotcheck strategies); default: dot-dot
   --bind SRC:DST[:ro]     mount this machine's directory or file SRC, with everything mounted below
-                          it, at DST in the new root; ro: read-only, at all depths
+                          it, at DST in the new root; ro: read-only, at all depths. A colon in a
+                          path is written \:, a backslash \\
   --tmpfs DST             mount an empty tmpfs
   --proc DST              mount a new /proc; in a user namespace this needs --unshare pid
   --dev DST               mount a tmpfs with null, zero, full, random, urandom and tty
   --read-only             make the new root read-only, with what is mounted below it, but not the
                           mounts of the options above
   --slave                 mounts that the machine makes below ROOT later appear inside
-  --unshare LIST          make new namespaces: user,pid,mnt,ipc,uts,net,cgroup. pid: with an init
-                          that reaps; mnt: only chroot needs this, the others always make one
+  --unshare LIST          make new namespaces: user,pid,mnt,ipc,uts,net,cgroup, or all of them. pid:
+                          with an init that reaps; mnt: only chroot needs this, the others always
+                          make one; user: needs --map
   --map MAP               map ids into the user namespace; may be repeated. root: this user is root
                           inside; self: this user keeps its ids; auto: root, and the ranges that
                           /etc/subuid and /etc/subgid give this user; or
@@ -57,11 +61,19 @@ Run a command in a new root, in namespaces of its own.
   --seccomp FD            read a seccomp filter (struct sock_filter, as libseccomp exports it) from
                           descriptor FD; implies --no-new-privs
   --keep-fd FD            pass descriptor FD on to the command; all others but 0, 1, 2 are closed
+  --setenv NAME VALUE     set a variable of the command's environment (two words)
+  --unsetenv NAME         remove one; --clearenv: all of them. These three work in their order
+  --chdir DIR             start the command in this directory of the new root; default: /
+  --hostname NAME         with --unshare uts: the host name there
+  --new-session           start the command in a session of its own, without a terminal. Otherwise it
+                          can type into the terminal that it was started from, by ioctl(TIOCSTI),
+                          and the shell there executes that after it has ended
   --help                  print this text
 
 DST must exist in ROOT (tmpfs-sandbox creates it if it is missing).
 Exit status: the command's; 128+N if signal N killed it; 126 if it can't be executed, 127 if it does
-not exist; 125 if the switch was refused, 2 for bad usage: then the command was never started.
+not exist; 125 if the switch was refused, 2 for bad usage: then the command was never
+started.
 )";
 
 int complain(int status, std::string_view text) {
@@ -73,6 +85,7 @@ int complain(int status, std::string_view text) {
 struct Wanted {
   SwitchOptions options;
   Command command;
+  std::string second;  // the second word of an option that takes two
   bool help = false;
 };
 using Complaint = std::optional<std::string>;
@@ -93,9 +106,9 @@ bool read_number(std::string_view text, Number& number) {
   return error == std::errc{} && end == text.data() + text.size();
 }
 
-Complaint read_strategy(std::string_view text, SwitchOptions& options) {
+Complaint read_strategy(std::string_view text, Wanted& wanted) {
   if (const auto found = find_strategy(text)) {
-    options.strategy = *found;
+    wanted.options.strategy = *found;
     return {};
   }
   std::string names;
@@ -103,28 +116,53 @@ Complaint read_strategy(std::string_view text, SwitchOptions& options) {
   return "unknown strategy: " + std::string(text) + "; there are" + names;
 }
 
-Complaint read_bind(std::string_view text, SwitchOptions& options) {
-  const std::vector<std::string> parts = split(text, ':');
+// As split() at colons, but "\:" is a colon in a path, and "\\" a backslash.
+std::vector<std::string> split_paths(std::string_view text) {
+  std::vector<std::string> parts(1);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool escapes = text[i] == '\\' && i + 1 < text.size() &&
+                         (text[i + 1] == ':' || text[i + 1] == '\\');
+    if (text[i] == ':') parts.emplace_back();
+    else parts.back() += text[escapes ? ++i : i];
+  }
+  return parts;
+}
+
+Complaint read_bind(std::string_view text, Wanted& wanted) {
+  const std::vector<std::string> parts = split_paths(text);
   const bool read_only = parts.size() == 3 && parts[2] == "ro";
   const bool whole = parts.size() >= 2 && !parts[0].empty() && !parts[1].empty();
   if (!whole || (parts.size() > 2 && !read_only)) {
-    return "--bind takes SRC:DST or SRC:DST:ro, not " + std::string(text);
+    return "--bind takes SRC:DST or SRC:DST:ro, not " + std::string(text) +
+           "; a colon in a path is \\:";
   }
-  options.mounts.emplace_back(
+  wanted.options.mounts.emplace_back(
       BindAt{.source = parts[0], .target = parts[1], .recursive = true, .read_only = read_only});
   return {};
 }
 
-Complaint read_unshare(std::string_view text, SwitchOptions& options) {
+struct NamespaceRow {
+  std::string_view name;
+  bool SwitchOptions::*flag;
+};
+constexpr NamespaceRow namespace_rows[] = {
+    {"user", &SwitchOptions::user_namespace}, {"pid", &SwitchOptions::pid_namespace},
+    {"mnt", &SwitchOptions::mount_namespace}, {"ipc", &SwitchOptions::ipc_namespace},
+    {"uts", &SwitchOptions::uts_namespace},   {"net", &SwitchOptions::net_namespace},
+    {"cgroup", &SwitchOptions::cgroup_namespace},
+};
+
+Complaint read_unshare(std::string_view text, Wanted& wanted) {
   for (const std::string& word : split(text, ',')) {
-    if (word == "user") options.user_namespace = true;
-    else if (word == "pid") options.pid_namespace = true;
-    else if (word == "mnt") options.mount_namespace = true;
-    else if (word == "ipc") options.ipc_namespace = true;
-    else if (word == "uts") options.uts_namespace = true;
-    else if (word == "net") options.net_namespace = true;
-    else if (word == "cgroup") options.cgroup_namespace = true;
-    else return "--unshare takes user,pid,mnt,ipc,uts,net,cgroup, not " + std::string(text);
+    bool known = false;
+    for (const NamespaceRow& row : namespace_rows) {
+      if (word != row.name && word != "all") continue;
+      wanted.options.*row.flag = true;
+      known = true;
+    }
+    if (!known) {
+      return "--unshare takes user,pid,mnt,ipc,uts,net,cgroup or all, not " + std::string(text);
+    }
   }
   return {};
 }
@@ -163,7 +201,7 @@ Complaint add_subordinates(const char* file, std::vector<IdRange>& map) {
   return {};
 }
 
-Complaint read_range(std::string_view text, SwitchOptions& options) {
+Complaint read_range(std::string_view text, Wanted& wanted) {
   std::string_view rest = text;
   const bool uid_only = rest.starts_with("uid:");
   const bool gid_only = rest.starts_with("gid:");
@@ -176,32 +214,32 @@ Complaint read_range(std::string_view text, SwitchOptions& options) {
     return "--map takes root, self, auto or [uid:|gid:]INSIDE:OUTSIDE[:COUNT], not " +
            std::string(text);
   }
-  if (!gid_only) options.uid_map.push_back(range);
-  if (!uid_only) options.gid_map.push_back(range);
+  if (!gid_only) wanted.options.uid_map.push_back(range);
+  if (!uid_only) wanted.options.gid_map.push_back(range);
   return {};
 }
 
-Complaint read_map(std::string_view text, SwitchOptions& options) {
+Complaint read_map(std::string_view text, Wanted& wanted) {
   const std::uint32_t uid = ::geteuid();
   const std::uint32_t gid = ::getegid();
   if (text == "self") {
-    options.uid_map.push_back({uid, uid, 1});
-    options.gid_map.push_back({gid, gid, 1});
+    wanted.options.uid_map.push_back({uid, uid, 1});
+    wanted.options.gid_map.push_back({gid, gid, 1});
     return {};
   }
-  if (text != "root" && text != "auto") return read_range(text, options);
-  options.uid_map.push_back({0, uid, 1});
-  options.gid_map.push_back({0, gid, 1});
+  if (text != "root" && text != "auto") return read_range(text, wanted);
+  wanted.options.uid_map.push_back({0, uid, 1});
+  wanted.options.gid_map.push_back({0, gid, 1});
   if (text == "root") return {};
-  if (auto complaint = add_subordinates("/etc/subuid", options.uid_map)) return complaint;
-  return add_subordinates("/etc/subgid", options.gid_map);
+  if (auto complaint = add_subordinates("/etc/subuid", wanted.options.uid_map)) return complaint;
+  return add_subordinates("/etc/subgid", wanted.options.gid_map);
 }
 
-Complaint read_drop(std::string_view text, SwitchOptions& options) {
+Complaint read_drop(std::string_view text, Wanted& wanted) {
   for (const std::string& word : split(text, ',')) {
     const auto bits = capability_bits(word);
     if (!bits) return "--drop: there is no capability " + word;
-    options.dropped_capabilities |= *bits;
+    wanted.options.dropped_capabilities |= *bits;
   }
   return {};
 }
@@ -211,7 +249,7 @@ Complaint read_descriptor(std::string_view option, std::string_view text, int& f
   return std::string(option) + " takes the number of a descriptor, not " + std::string(text);
 }
 
-Complaint read_seccomp(std::string_view text, SwitchOptions& options) {
+Complaint read_seccomp(std::string_view text, Wanted& wanted) {
   constexpr std::size_t bytes_max = 4096 * sizeof(std::uint64_t);
   int fd = -1;
   if (auto complaint = read_descriptor("--seccomp", text, fd)) return complaint;
@@ -225,52 +263,98 @@ Complaint read_seccomp(std::string_view text, SwitchOptions& options) {
   if (size == 0 || size > bytes_max || size % sizeof(std::uint64_t) != 0) {
     return "--seccomp " + std::string(text) + ": no filter program (1 to 4096 times 8 bytes)";
   }
-  options.seccomp_program.resize(size / sizeof(std::uint64_t));
-  std::memcpy(options.seccomp_program.data(), bytes.data(), size);
-  options.no_new_privileges = true;
+  wanted.options.seccomp_program.resize(size / sizeof(std::uint64_t));
+  std::memcpy(wanted.options.seccomp_program.data(), bytes.data(), size);
+  wanted.options.no_new_privileges = true;
   return {};
 }
 
-Complaint read_keep(std::string_view text, SwitchOptions& options) {
+Complaint read_keep(std::string_view text, Wanted& wanted) {
   int fd = -1;
   if (auto complaint = read_descriptor("--keep-fd", text, fd)) return complaint;
-  options.keep_descriptors.push_back(fd);
+  wanted.options.keep_descriptors.push_back(fd);
   return {};
 }
 
+template <std::string SwitchOptions::*text>
+Complaint set_text(std::string_view value, Wanted& wanted) {
+  wanted.options.*text = value;
+  return {};
+}
+
+// --- the command's environment -------------------------------------------------------------------
+
+std::vector<std::string>& environment_of(Wanted& wanted) {
+  auto& variables = wanted.command.environment;
+  if (!variables) {
+    variables.emplace();
+    for (char** each = environ; *each != nullptr; ++each) variables->emplace_back(*each);
+  }
+  return *variables;
+}
+
+Complaint read_unsetenv(std::string_view name, Wanted& wanted) {
+  if (name.empty() || name.find('=') != name.npos) {
+    return "no variable has the name '" + std::string(name) + "': --setenv takes NAME VALUE";
+  }
+  std::erase_if(environment_of(wanted), [name](std::string_view variable) {
+    return variable.starts_with(name) && variable.substr(name.size()).starts_with('=');
+  });
+  return {};
+}
+
+Complaint read_setenv(std::string_view name, Wanted& wanted) {
+  if (auto complaint = read_unsetenv(name, wanted)) return complaint;
+  environment_of(wanted).push_back(std::string(name) + "=" + wanted.second);
+  return {};
+}
+
+Complaint read_clearenv(std::string_view, Wanted& wanted) {
+  wanted.command.environment.emplace();
+  return {};
+}
+
+// -------------------------------------------------------------------------------------------------
+
 template <class Mount>
-Complaint add_mount(std::string_view target, SwitchOptions& options) {
-  options.mounts.emplace_back(Mount{std::string(target)});
+Complaint add_mount(std::string_view target, Wanted& wanted) {
+  wanted.options.mounts.emplace_back(Mount{std::string(target)});
   return {};
 }
 
 template <bool SwitchOptions::*flag>
-Complaint set_flag(std::string_view, SwitchOptions& options) {
-  options.*flag = true;
+Complaint set_flag(std::string_view, Wanted& wanted) {
+  wanted.options.*flag = true;
   return {};
 }
 
 struct OptionRow {
   const char* name;
-  int value;  // required_argument, no_argument
-  Complaint (*read)(std::string_view value, SwitchOptions& options);
+  int words;  // that follow it
+  Complaint (*read)(std::string_view first, Wanted& wanted);
   bool once = false;  // the last one would silently replace the others
 };
 
 constexpr OptionRow option_rows[] = {
-    {"strategy", required_argument, read_strategy, true},
-    {"bind", required_argument, read_bind},
-    {"tmpfs", required_argument, add_mount<TmpfsAt>},
-    {"proc", required_argument, add_mount<ProcAt>},
-    {"dev", required_argument, add_mount<DevAt>},
-    {"read-only", no_argument, set_flag<&SwitchOptions::read_only>},
-    {"slave", no_argument, set_flag<&SwitchOptions::slave_mounts>},
-    {"unshare", required_argument, read_unshare},
-    {"map", required_argument, read_map},
-    {"drop", required_argument, read_drop},
-    {"no-new-privs", no_argument, set_flag<&SwitchOptions::no_new_privileges>},
-    {"seccomp", required_argument, read_seccomp, true},
-    {"keep-fd", required_argument, read_keep},
+    {"strategy", 1, read_strategy, true},
+    {"bind", 1, read_bind},
+    {"tmpfs", 1, add_mount<TmpfsAt>},
+    {"proc", 1, add_mount<ProcAt>},
+    {"dev", 1, add_mount<DevAt>},
+    {"read-only", 0, set_flag<&SwitchOptions::read_only>},
+    {"slave", 0, set_flag<&SwitchOptions::slave_mounts>},
+    {"unshare", 1, read_unshare},
+    {"map", 1, read_map},
+    {"drop", 1, read_drop},
+    {"no-new-privs", 0, set_flag<&SwitchOptions::no_new_privileges>},
+    {"seccomp", 1, read_seccomp, true},
+    {"keep-fd", 1, read_keep},
+    {"setenv", 2, read_setenv},
+    {"unsetenv", 1, read_unsetenv},
+    {"clearenv", 0, read_clearenv},
+    {"chdir", 1, set_text<&SwitchOptions::directory>, true},
+    {"hostname", 1, set_text<&SwitchOptions::hostname>, true},
+    {"new-session", 0, set_flag<&SwitchOptions::new_session>},
 };
 
 // The words before "--": options and ROOT.
@@ -278,7 +362,8 @@ Complaint read_options(int count, char** words, Wanted& wanted) {
   constexpr int first_row = 256;  // after all characters
   std::vector<option> table;
   for (const OptionRow& row : option_rows) {
-    table.push_back({row.name, row.value, nullptr, first_row + static_cast<int>(table.size())});
+    table.push_back({row.name, row.words == 0 ? no_argument : required_argument, nullptr,
+                     first_row + static_cast<int>(table.size())});
   }
   table.push_back({"help", no_argument, nullptr, 'h'});
   table.push_back({});
@@ -298,7 +383,11 @@ Complaint read_options(int count, char** words, Wanted& wanted) {
     const OptionRow& row = option_rows[index];
     if (row.once && seen[index]) return std::string("--") + row.name + " is given twice";
     seen[index] = true;
-    if (auto complaint = row.read(value, wanted.options)) return complaint;
+    if (row.words == 2) {
+      if (::optind >= count) return std::string("--") + row.name + " takes two words";
+      wanted.second = words[::optind++];
+    }
+    if (auto complaint = row.read(value, wanted)) return complaint;
   }
   if (::optind >= count) return "no ROOT";
   if (::optind + 1 < count) {
@@ -329,15 +418,17 @@ sigset_t forwarded() {
   return set;
 }
 
-int wait_for(SwitchedChild& child, const sigset_t& signals) {
+int wait_for(SwitchedChild& child, const sigset_t& signals, bool new_session) {
   for (;;) {
     const auto ended = child.try_wait();
     if (!ended) return complain(refused, ended.error().message);
     if (*ended) return (*ended)->by_signal ? by_signal + (*ended)->code : (*ended)->code;
     siginfo_t info{};
     const int number = ::sigwaitinfo(&signals, &info);
-    // A terminal's signals reach the command by themselves: it is in the same process group.
-    if (number > 0 && number != SIGCHLD && info.si_code <= 0) child.signal(number);
+    // A terminal's signals reach the command by themselves: it is in the same process group, unless
+    // it has a session of its own.
+    const bool meant = info.si_code <= 0 || new_session;
+    if (number > 0 && number != SIGCHLD && meant) child.signal(number);
   }
 }
 
@@ -367,11 +458,12 @@ int run_switch(int argc, char** argv) {
   sigset_t before{};
   ::sigprocmask(SIG_BLOCK, &signals, &before);
   wanted.command.signal_mask = before;
+  const bool new_session = wanted.options.new_session;
   auto root = RootSwitch::make(std::move(wanted.options));
   if (!root) return complain(root.error());
   auto child = root->start(wanted.command);
   if (!child) return complain(child.error());
-  return wait_for(*child, signals);
+  return wait_for(*child, signals, new_session);
 }
 
 #ifdef PIVOTCHECK_STATIC

@@ -69,6 +69,10 @@ Switched<void> check_options(const SwitchOptions& options) {
   if (options.user_namespace && mounts_proc(options) && !own_pids) {
     return no("a new /proc in a user namespace needs a new PID namespace as well (--unshare pid)");
   }
+  if (!options.hostname.empty() && !options.uts_namespace) {
+    return bad("a host name needs a UTS namespace of its own (--unshare uts)");
+  }
+  if (options.hostname.size() > HOST_NAME_MAX) return bad("the host name has more than 64 bytes");
   constexpr std::size_t instructions_max = 4096;  // BPF_MAXINSNS
   if (options.seccomp_program.size() > instructions_max) {
     return bad("the seccomp program has more than 4096 instructions");
@@ -263,6 +267,11 @@ Switched<strategy::Plan> inspect(const SwitchOptions& options) {
                           (options.uts_namespace ? CLONE_NEWUTS : 0UL) |
                           (options.net_namespace ? CLONE_NEWNET : 0UL) |
                           (options.cgroup_namespace ? CLONE_NEWCGROUP : 0UL);
+  plan.hostname = options.hostname;
+  plan.new_session = options.new_session;
+  for (const std::string& name : strategy::components(options.directory)) {
+    plan.directory += (plan.directory == "/" ? "" : "/") + name;
+  }
   return plan;
 }
 

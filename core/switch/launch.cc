@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "switch/interpreter.h"
 #include "switch/refusal.h"
 #include "syscalls/id_maps.h"
 #include "syscalls/syscalls.h"
@@ -50,7 +51,9 @@ struct IdMapWriter {
 
   // Nothing if both maps are written.
   [[nodiscard]] Failed write() const {
-    if (Failed failure = write_map("uid_map", "/usr/bin/newuidmap", options.uid_map)) return failure;
+    if (Failed failure = write_map("uid_map", "/usr/bin/newuidmap", options.uid_map)) {
+      return failure;
+    }
     // Without CAP_SETGID the kernel takes a map of one's own group only if setgroups is denied
     // (user_namespaces(7), CVE-2014-8989). A caller with uid 0 keeps setgroups.
     const std::vector<IdRange>& groups = options.gid_map;
@@ -203,10 +206,17 @@ bool may_share_memory(const ChildArgs& args) {
          });
 }
 
-SwitchFailure exec_refusal(int error) {
+// `child` waits in the new root.
+SwitchFailure exec_refusal(int error, pid_t child, const ChildArgs& args) {
   const bool missing = error == ENOENT || error == ENOTDIR;
+  std::string message = error_text(error);
+  if (error == ENOENT) {
+    const std::string interpreter =
+        missing_interpreter(child, args.paths, args.options.directory);
+    if (!interpreter.empty()) message = "its interpreter is missing: " + interpreter;
+  }
   return {missing ? SwitchFailure::Kind::not_found : SwitchFailure::Kind::not_executable, "exec",
-          error, "", error_text(error)};
+          error, "", std::move(message)};
 }
 
 // --- the parent's side ---------------------------------------------------------------------------
@@ -240,7 +250,7 @@ Failed answer(const ChildMessage& message, const ChildArgs& args, TemplateNamesp
     }
     case Kind::refused:
       return refusal({child.pid, message.starts}, step, message.value, args.options);
-    case Kind::exec_refused: return exec_refusal(message.value);
+    case Kind::exec_refused: return exec_refusal(message.value, child.pid, args);
     case Kind::none:
     case Kind::started:
     case Kind::ended: return {};
@@ -299,8 +309,9 @@ Switched<Launched> launch_in_its_own_memory(ChildArgs& args, TemplateNamespaces*
   return std::unexpected(*std::move(failure));
 }
 
-// Nothing if a step was refused: the child is gone before anybody can look at it. Then the switch
-// is tried once more in a child of its own memory, which waits to be looked at.
+// Nothing if a step was refused, or the command was not found: the child is gone before anybody can
+// look at it. Then the switch is tried once more in a child of its own memory, which waits to be
+// looked at.
 std::optional<Switched<Launched>> launch_in_our_memory(ChildArgs& args) {
   ChildMessage report;
   args.report = &report;
@@ -313,8 +324,8 @@ std::optional<Switched<Launched>> launch_in_our_memory(ChildArgs& args) {
   }
   if (report.kind == ChildMessage::Kind::none) return child;
   reap(child.pid);
-  if (report.kind == ChildMessage::Kind::refused) return std::nullopt;
-  return std::unexpected(exec_refusal(report.value));
+  if (report.kind == ChildMessage::Kind::refused || report.value == ENOENT) return std::nullopt;
+  return std::unexpected(exec_refusal(report.value, child.pid, args));
 }
 
 }  // namespace

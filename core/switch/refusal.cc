@@ -18,7 +18,8 @@ concept NeedsNoAdvice = OneOf<T, Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, C
                               Move, Remount, Umount, PivotRoot, Chdir, Open, Fchdir, Close, Spawn,
                               Exit, Setns, DropCapabilities, OpenTree, MountSetattr, Fsmount,
                               strategy::MapIds, strategy::UnshareOthers, strategy::AttachProc,
-                              strategy::KeepNamespace, strategy::DropPrivileges, strategy::Execute>;
+                              strategy::SetHostname, strategy::NewSession, strategy::KeepNamespace,
+                              strategy::DropPrivileges, strategy::Execute>;
 
 // Advice that follows from the step and its errno alone; "" if there is none.
 std::string_view advice(const strategy::SwitchStep& step, int error, const SwitchOptions& options) {

@@ -18,7 +18,8 @@
 //     directory, no descriptor.
 //   - When the command starts, all descriptors from 3 on are closed, except `keep_descriptors`. If
 //     0, 1 or 2 is a directory, the switch is refused, because it would lead out of the new root.
-//   - Targets of mounts are paths in the new root; no link and no '..' leads out of it.
+//   - Targets of mounts, and `directory`, are paths in the new root; no link and no '..' leads out
+//     of it.
 //   - With `die_with_caller` the command is killed when the *thread* that called start() ends; in a
 //     PID namespace of its own, with everything that it started.
 //   - One RootSwitch may start many commands, in sequence or from several threads.
@@ -71,6 +72,10 @@ struct SwitchOptions {
   bool uts_namespace = false;
   bool net_namespace = false;
   bool cgroup_namespace = false;
+
+  std::string hostname;         // of the UTS namespace; "": not set
+  std::string directory = "/";  // where the command starts: a path in the new root
+  bool new_session = false;     // setsid(2): the command can't type into a terminal (TIOCSTI)
 
   // What the command loses, in this order:
   std::uint64_t dropped_capabilities = 0;  // from every set; a bit for each, 1 << CAP_...

@@ -157,6 +157,10 @@ struct Calls {
     self.close_handle(step.proc.text);
     return error;
   }
+  int operator()(const strategy::SetHostname& step) const {
+    return call(SYS_sethostname, step.name.data(), step.name.size());
+  }
+  int operator()(const strategy::NewSession&) const { return call(SYS_setsid); }
 };
 
 }  // namespace

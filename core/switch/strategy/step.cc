@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "op/quote.h"
 #include "scenario/scenario.h"
 
 namespace pivotcheck::strategy {
@@ -26,8 +27,8 @@ std::vector<Op> modelled(const SwitchStep& step) {
             return Ops{Open{open.handle, Path(open.root.text, open.path)}};
           },
           [](const KeepNamespace& keep) { return Ops{Spawn{keep.name}}; },
-          []<OneOf<NewPidNamespace, MapIds, UnshareOthers, NewProc, AttachProc, DropPrivileges,
-                   Execute> T>(const T&) { return Ops{}; },
+          []<OneOf<NewPidNamespace, MapIds, UnshareOthers, NewProc, AttachProc, SetHostname,
+                   NewSession, DropPrivileges, Execute> T>(const T&) { return Ops{}; },
       },
       step.action);
 }
@@ -43,12 +44,29 @@ std::string describe(const SwitchStep& step) {
           [](const UnshareOthers&) { return std::string("unshare other namespaces"); },
           [](const NewProc&) { return std::string("new proc filesystem"); },
           [](const AttachProc&) { return std::string("mount proc"); },
+          [](const SetHostname& set) { return "set the host name " + quoted_if_needed(set.name); },
+          [](const NewSession&) { return std::string("new session"); },
           [](const KeepNamespace&) { return std::string("keep this mount namespace"); },
           [](const DropPrivileges&) { return std::string("capabilities and seccomp"); },
           [](const Execute&) { return std::string("exec"); },
       },
       step.action);
 }
+
+namespace {
+
+// Through a descriptor: a link of the new root could lead through /proc/self/fd to a directory that
+// is still open, of the host's (CVE-2024-21626).
+void change_directory(const std::string& directory, Steps& steps) {
+  const HandleName root{"newroot"};
+  const HandleName start{"start"};
+  const std::size_t first = steps.size();
+  add(steps, Phase::start, Open{root, "/"}, OpenInRoot{start, root, directory}, Fchdir{start},
+      Close{start}, Close{root});
+  for (SwitchStep& step : std::span(steps).subspan(first)) step.about = "the current directory";
+}
+
+}  // namespace
 
 Steps steps(Strategy strategy, const Plan& plan) {
   Steps all;
@@ -62,6 +80,9 @@ Steps steps(Strategy strategy, const Plan& plan) {
     case Strategy::chroot: all = chroot(plan); break;
     case Strategy::template_: all = template_(plan); break;
   }
+  if (!plan.hostname.empty()) add(all, Phase::start, SetHostname{plan.hostname});
+  if (plan.new_session) add(all, Phase::start, NewSession{});
+  if (plan.directory != "/") change_directory(plan.directory, all);
   add(all, Phase::start, DropPrivileges{}, Execute{});
   return all;
 }

@@ -73,6 +73,12 @@ struct AttachProc {
   HandleName proc;
   HandleName target;
 };
+// The host name of a new UTS namespace (sethostname).
+struct SetHostname {
+  std::string name;
+};
+// The process leaves its terminal (setsid).
+struct NewSession {};
 // The parent opens the process's mount namespace (and its user namespace, if it is new) and keeps
 // it under this task's name, for `setns` in later switches. To the model: a task that stays there
 // (spawn).
@@ -85,8 +91,8 @@ struct DropPrivileges {};
 struct Execute {};
 
 using Action = std::variant<Op, NewPidNamespace, MapIds, UnshareOthers, MakePrivateDirectory,
-                            OpenInRoot, NewProc, AttachProc, KeepNamespace, DropPrivileges,
-                            Execute>;
+                            OpenInRoot, NewProc, AttachProc, SetHostname, NewSession,
+                            KeepNamespace, DropPrivileges, Execute>;
 
 struct SwitchStep {
   Phase phase = Phase::start;
@@ -151,6 +157,9 @@ struct Plan {
   bool pid_namespace = false;
   bool mount_namespace = false;  // also where the strategy could do without: chroot
   unsigned long other_namespaces = 0;  // CLONE_... bits
+  std::string hostname;
+  bool new_session = false;
+  std::string directory = "/";  // in the new root: where the command starts
 };
 
 Steps steps(Strategy strategy, const Plan& plan);
