@@ -50,7 +50,9 @@ Run a command in a new root, in namespaces of its own.
                           mounts of the options above
   --slave                 mounts that the machine makes below ROOT later appear inside
   --unshare LIST          make new namespaces: user,pid,mnt,ipc,uts,net,cgroup, or all of them. pid:
-                          with an init that reaps; mnt: only chroot needs this, the others always
+                          with an init that reaps, as confined as the command. (As root without a
+                          user namespace a command that keeps CAP_SYS_PTRACE can trace that init,
+                          but gains nothing by it.) mnt: only chroot needs this, the others always
                           make one; user: needs --map
   --map MAP               map ids into the user namespace; may be repeated. root: this user is root
                           inside; self: this user keeps its ids; auto: root, and the ranges that
@@ -59,7 +61,9 @@ Run a command in a new root, in namespaces of its own.
   --drop LIST             take capabilities from the command: sys_admin,net_raw, or all
   --no-new-privs          the command can't gain privileges by executing a program
   --seccomp FD            read a seccomp filter (struct sock_filter, as libseccomp exports it) from
-                          descriptor FD; implies --no-new-privs
+                          descriptor FD; implies --no-new-privs. All of several are loaded, in
+                          order. The init of a PID namespace has them too, and needs ppoll, write,
+                          close and exit_group
   --keep-fd FD            pass descriptor FD on to the command; all others but 0, 1, 2 are closed
   --setenv NAME VALUE     set a variable of the command's environment (two words)
   --unsetenv NAME         remove one; --clearenv: all of them. These three work in their order
@@ -71,6 +75,7 @@ Run a command in a new root, in namespaces of its own.
   --help                  print this text
 
 DST must exist in ROOT (tmpfs-sandbox creates it if it is missing).
+By itself this is no sandbox: the command keeps every right that no option takes away.
 Exit status: the command's; 128+N if signal N killed it; 126 if it can't be executed, 127 if it does
 not exist; 125 if the switch was refused, 2 for bad usage: then the command was never
 started.
@@ -263,8 +268,8 @@ Complaint read_seccomp(std::string_view text, Wanted& wanted) {
   if (size == 0 || size > bytes_max || size % sizeof(std::uint64_t) != 0) {
     return "--seccomp " + std::string(text) + ": no filter program (1 to 4096 times 8 bytes)";
   }
-  wanted.options.seccomp_program.resize(size / sizeof(std::uint64_t));
-  std::memcpy(wanted.options.seccomp_program.data(), bytes.data(), size);
+  auto& program = wanted.options.seccomp_programs.emplace_back(size / sizeof(std::uint64_t));
+  std::memcpy(program.data(), bytes.data(), size);
   wanted.options.no_new_privileges = true;
   return {};
 }
@@ -347,7 +352,7 @@ constexpr OptionRow option_rows[] = {
     {"map", 1, read_map},
     {"drop", 1, read_drop},
     {"no-new-privs", 0, set_flag<&SwitchOptions::no_new_privileges>},
-    {"seccomp", 1, read_seccomp, true},
+    {"seccomp", 1, read_seccomp},
     {"keep-fd", 1, read_keep},
     {"setenv", 2, read_setenv},
     {"unsetenv", 1, read_unsetenv},

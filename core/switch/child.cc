@@ -21,6 +21,7 @@
 
 #include "syscalls/capabilities.h"
 #include "syscalls/syscalls.h"
+#include "switch/init_process.h"
 #include "switch/step_executor.h"
 
 namespace pivotcheck::rootswitch {
@@ -38,11 +39,7 @@ void sys_set_signal_mask(const sigset_t& mask) {
 
 constexpr int lost = 125;  // the exit status of a child whose caller is gone
 
-void send(const ChildArgs& args, ChildMessage::Kind kind, std::size_t step, int value) {
-  ChildMessage message{kind, static_cast<std::int32_t>(step), value};
-  if (kind == ChildMessage::Kind::refused) {
-    message.starts = args.prepared.executor.starts(args.prepared.steps[step]);
-  }
+void send(const ChildArgs& args, const ChildMessage& message) {
   if (args.report != nullptr) {
     *args.report = message;
     return;
@@ -64,27 +61,10 @@ void wait_release(const ChildArgs& args) {
 
 // Stays as it is, so that the caller can look at it, until the caller kills it. With shared memory
 // the caller can't look before the child exits.
-[[noreturn]] void refuse(const ChildArgs& args, ChildMessage::Kind kind, std::size_t step,
-                         int error) {
-  send(args, kind, step, error);
+[[noreturn]] void refuse(const ChildArgs& args, const ChildMessage& message) {
+  send(args, message);
   if (args.report == nullptr) wait_release(args);
   sys_exit(lost);
-}
-
-void reset_handlers() {
-  for (int number = 1; number < SIGRTMAX; ++number) {
-    struct sigaction action {};
-    if (::sigaction(number, nullptr, &action) != 0 || action.sa_handler == SIG_IGN) continue;
-    action.sa_handler = SIG_DFL;
-    action.sa_flags = 0;
-    ::sigaction(number, &action, nullptr);
-  }
-}
-
-// The id that the command gets in a user namespace: 0 if it is mapped, else the first of the map.
-std::uint32_t id_inside(const std::vector<IdRange>& map) {
-  const bool has_zero = std::ranges::any_of(map, [](const IdRange& r) { return r.inside == 0; });
-  return map.empty() || has_zero ? 0 : map.front().inside;
 }
 
 // Bare calls: the C library's would wait for the caller's other threads, which are not here.
@@ -100,13 +80,13 @@ int take_ids(const ChildArgs& args) {
 }
 
 // From now on the child dies with its caller. Not earlier: a switch that has begun completes, so
-// that it leaves no directory behind. If the caller is dead already, no signal comes, so the
-// child checks.
+// that it leaves no directory behind. If the caller is dead already, no signal comes, so the child
+// checks; from a PID namespace of its own it does not see its parent.
 void tie_to_caller(const ChildArgs& args) {
   if (!args.options.die_with_caller) return;
   sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const bool orphan = !args.pid_namespace && ::syscall(SYS_getppid) != args.caller;
-  if (orphan || (args.pid_namespace && caller_is_gone(args))) sys_exit(lost);
+  const bool orphan = args.init >= 0 ? caller_is_gone(args) : ::syscall(SYS_getppid) != args.caller;
+  if (orphan) sys_exit(lost);
 }
 
 // --- what the command loses ----------------------------------------------------------------------
@@ -135,6 +115,17 @@ int drop_from_every_set(std::uint64_t dropped) {
   return kernel::drop_capabilities(dropped);
 }
 
+int load_filters(const ChildArgs& args) {
+  auto& in_danger = args.prepared.released.in_danger();
+  for (const auto& program : args.options.seccomp_programs) {
+    ++in_danger;
+    const sock_fprog filter = filter_of(program);
+    if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) != 0) return errno;
+  }
+  in_danger = 0;
+  return 0;
+}
+
 int drop_privileges(const ChildArgs& args) {
   close_on_exec(args);
   if (const int error = drop_from_every_set(args.options.dropped_capabilities)) return error;
@@ -142,13 +133,7 @@ int drop_privileges(const ChildArgs& args) {
   // Before seccomp, whose filter need not allow the call; otherwise as late as possible, because
   // signals for the command arrive from now on.
   sys_set_signal_mask(args.mask != nullptr ? *args.mask : args.callers_mask);
-  const std::vector<std::uint64_t>& program = args.options.seccomp_program;
-  if (program.empty()) return 0;
-  static_assert(sizeof(sock_filter) == sizeof(program.front()));
-  auto* const filter = const_cast<std::uint64_t*>(program.data());
-  const sock_fprog all{static_cast<unsigned short>(program.size()),
-                       reinterpret_cast<sock_filter*>(filter)};
-  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &all) == 0 ? 0 : errno;
+  return load_filters(args);
 }
 
 int execute(const ChildArgs& args) {
@@ -162,92 +147,36 @@ int execute(const ChildArgs& args) {
   return error;
 }
 
-// --- init ----------------------------------------------------------------------------------------
+// --- the init of a PID namespace -----------------------------------------------------------------
 
-// All signals have been blocked since before the clone. When init ends, the kernel kills the rest.
-[[noreturn]] void run_init(const ChildArgs& args, pid_t command) {
-  send(args, ChildMessage::Kind::started, 0, 0);
-  // Init keeps one descriptor only: a reader of the command's output must see its end although init
-  // lives on.
-  const auto kept = static_cast<unsigned>(args.pipe);
-  if (kept > 0) ::syscall(SYS_close_range, 0U, kept - 1, 0U);
-  ::syscall(SYS_close_range, kept + 1, ~0U, 0U);
-  sigset_t all{};
-  ::sigfillset(&all);
-  for (;;) {
-    siginfo_t info{};
-    const int number = ::sigwaitinfo(&all, &info);
-    if (number < 0) continue;
-    if (number != SIGCHLD) {
-      // A terminal's signals reach the command by themselves: it is in the same process group.
-      if (info.si_code <= 0) ::kill(command, number);
-      continue;
-    }
-    int status = 0;
-    pid_t gone = 0;
-    while ((gone = ::waitpid(-1, &status, WNOHANG)) > 0) {
-      if (gone != command) continue;
-      send(args, ChildMessage::Kind::ended, 0, status);
-      sys_exit(0);
-    }
+// Enters what init has made. A process never changes its PID namespace, only its children do: one
+// of them, as a child of the caller, does the rest.
+int enter_namespaces_of_init(const ChildArgs& args) {
+  if (::setns(args.init, static_cast<int>(args.init_made)) != 0) return errno;
+  if ((args.init_made & CLONE_NEWUSER) != 0) {
+    if (const int error = take_ids(args)) return error;
   }
-}
-
-[[noreturn]] void perform_from(const ChildArgs& args, std::size_t first);
-
-// The command of a PID namespace, from the step that drops privileges. Init is suspended until
-// exec.
-struct PidNsCommand {
-  const ChildArgs& args;
-  std::size_t step;
-};
-
-[[noreturn]] void run_command(const PidNsCommand& self) {
-  if (const int error = drop_privileges(self.args)) {
-    refuse(self.args, ChildMessage::Kind::refused, self.step, error);
-  }
-  perform_from(self.args, self.step + 1);
-}
-
-pid_t start_command(PidNsCommand& command) {
-  alignas(16) static std::byte stack[child_stack_size];  // in this process's own copy
-  clone_args args{};
-  args.flags = CLONE_VM | CLONE_VFORK;
-  args.exit_signal = SIGCHLD;
-  args.stack = reinterpret_cast<std::uintptr_t>(stack);
-  args.stack_size = sizeof(stack);
-  const auto begin = [](void* its) { run_command(*static_cast<PidNsCommand*>(its)); };
-  // A command with fewer capabilities than init shares no memory with it.
-  if (command.args.options.dropped_capabilities == 0) {
-    const pid_t pid = kernel::sys_clone3_on_stack(args, begin, &command);
-    if (pid > 0 || errno != ENOSYS) return pid;
-  }
-  const pid_t pid = kernel::sys_fork(CLONE_VFORK | SIGCHLD);
-  if (pid == 0) run_command(command);
-  return pid;
-}
-
-// This process will be the command; in a PID namespace it becomes init, and its child the command.
-int become_command(const ChildArgs& args, std::size_t index) {
-  tie_to_caller(args);
-  if (!args.pid_namespace) return drop_privileges(args);
-  PidNsCommand command{args, index};
-  const pid_t pid = start_command(command);
-  if (pid < 0) return errno;
-  run_init(args, pid);
-}
-
-// A new PID namespace in the middle of the steps: its first process does the rest, as a child of
-// the caller in this one's place.
-int fork_pid_ns_init(const ChildArgs& args) {
-  const pid_t next = kernel::sys_fork(CLONE_NEWPID | CLONE_PARENT | SIGCHLD);
+  const pid_t next = kernel::sys_fork(CLONE_PARENT | SIGCHLD);
   if (next < 0) return errno;
   if (next > 0) {
-    send(args, ChildMessage::Kind::reparented, 0, next);
+    send(args, {ChildMessage::Kind::reparented, 0, next});
     sys_exit(0);
   }
   wait_release(args);
   return 0;
+}
+
+int become_command(const ChildArgs& args, std::size_t index) {
+  tie_to_caller(args);
+  if (args.init < 0) return drop_privileges(args);
+  auto& in_danger = args.prepared.released.in_danger();
+  in_danger = SharedFutex::confining_init;  // the end of init ends this process as well
+  if (const auto here = bring_init_here(args.init_channel); !here) {
+    refuse(args, {ChildMessage::Kind::init_refused, static_cast<std::int32_t>(index),
+                  here.error().error, {here.error().what, -1}});
+  }
+  in_danger = 0;
+  return drop_privileges(args);
 }
 
 int enter_user_namespace(const ChildArgs& args) {
@@ -260,13 +189,13 @@ int perform(const ChildArgs& args, std::size_t index) {
   if (enters_user_namespace(step)) return enter_user_namespace(args);
   return std::visit(
       Overloaded{
-          [&](const strategy::NewPidNamespace&) { return fork_pid_ns_init(args); },
+          [&](const strategy::NewPidNamespace&) { return enter_namespaces_of_init(args); },
           [&](const strategy::MapIds&) {
             wait_release(args);
             return take_ids(args);
           },
           [&](const strategy::KeepNamespace&) {
-            send(args, ChildMessage::Kind::keep, index, 0);
+            send(args, {ChildMessage::Kind::keep, static_cast<std::int32_t>(index)});
             wait_release(args);
             return 0;
           },
@@ -279,28 +208,33 @@ int perform(const ChildArgs& args, std::size_t index) {
       step.action);
 }
 
-void perform_from(const ChildArgs& args, std::size_t first) {
+[[noreturn]] void perform_from(const ChildArgs& args, std::size_t first) {
   const strategy::Steps& steps = args.prepared.steps;
   for (std::size_t i = first; i < steps.size(); ++i) {
     const int error = perform(args, i);
     if (error == 0) continue;
     const bool executed = std::holds_alternative<strategy::Execute>(steps[i].action);
-    refuse(args, executed ? ChildMessage::Kind::exec_refused : ChildMessage::Kind::refused, i,
-           error);
+    refuse(args, {executed ? ChildMessage::Kind::exec_refused : ChildMessage::Kind::refused,
+                  static_cast<std::int32_t>(i), error, args.prepared.executor.starts(steps[i])});
   }
   sys_exit(0);  // the preparation of `template`: no command
 }
 
 }  // namespace
 
-SharedFutex::SharedFutex() {
-  void* page = ::mmap(nullptr, sizeof(*word_), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                      -1, 0);
-  if (page == MAP_FAILED) throw std::bad_alloc();
-  word_ = new (page) std::atomic<std::uint32_t>(0);
+std::uint32_t id_inside(const std::vector<IdRange>& map) {
+  const bool has_zero = std::ranges::any_of(map, [](const IdRange& r) { return r.inside == 0; });
+  return map.empty() || has_zero ? 0 : map.front().inside;
 }
 
-SharedFutex::~SharedFutex() { ::munmap(word_, sizeof(*word_)); }
+SharedFutex::SharedFutex() {
+  void* page = ::mmap(nullptr, 2 * sizeof(*word_), PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED) throw std::bad_alloc();
+  word_ = new (page) std::atomic<std::uint32_t>[2]{};
+}
+
+SharedFutex::~SharedFutex() { ::munmap(word_, 2 * sizeof(*word_)); }
 
 void SharedFutex::release() {
   *word_ = 1;
@@ -316,7 +250,12 @@ bool SharedFutex::wait() {
 
 void run_child(const ChildArgs& args) {
   if (args.callers_pipe >= 0) ::close(args.callers_pipe);
-  if (args.reset_handlers) reset_handlers();
+  // With a new user namespace init has done the first steps.
+  if ((args.init_made & CLONE_NEWUSER) != 0) {
+    if (const int error = enter_namespaces_of_init(args)) {
+      refuse(args, {ChildMessage::Kind::refused, 0, error});
+    }
+  }
   perform_from(args, args.first_step);
 }
 

@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// child.h: what happens between clone and exec, in the child; and the init of a new PID namespace.
-// The child allocates nothing and takes no lock: everything it needs is prepared before the clone.
+// child.h: what happens between clone and exec, in the child. It allocates nothing and takes no
+// lock: everything it needs is prepared before the clone.
 //
-//     caller                         child                             (PID namespace: command)
+//     caller                         child
 //       | -- clone ------------------> |
 //       | ----- release -------------> |  in a new user namespace: its ids are mapped now
-//       | <---- reparented ----------- |  a PID namespace that the clone could not make: another
-//       | ----- release -------------> |  child of the caller goes on
+//       | <---- reparented ----------- |  it entered a PID namespace, and only its children are in
+//       | ----- release -------------> |  it: one of them, a child of the caller too, goes on
 //       |                              |  the strategy's steps
 //       | <---- keep ----------------- |  only when `template` is prepared
 //       | ----- release -------------> |
-//       |                              | -- vfork -----------------------> |  drop privileges, exec
-//       | <---- refused, exec_refused: the first refusal ------------------ |
-//       | <---- started ---------------|  init: reaps, passes signals on   |
-//       | <---- ended -----------------|                                   |
+//       |                              |  brings the init of its PID namespace here
+//       |                              |  drops privileges, executes the command
+//       | <---- refused, init_refused, exec_refused: the first refusal
 //
-// The child writes its messages into a close-on-exec pipe: without a PID namespace the end of file
-// says that the command was started. `release` is a futex in memory that both share. A child that
-// may share all memory with its caller needs neither (launch.cc says when that is): the caller is
-// suspended until exec or exit, and then reads the one report.
+// The child writes its messages into a close-on-exec pipe: the end of file says that the command
+// was started. `release` is a futex in memory that both share. A child that may share all memory
+// with its caller needs neither (launch.cc says when that is): the caller is suspended until exec or
+// exit, and then reads the one report. What init is, init_process.h says.
 #pragma once
 
 #include <signal.h>
@@ -43,18 +42,17 @@ struct ChildMessage {
     reparented,
     keep,
     refused,
+    init_refused,
     exec_refused,
-    started,
-    ended,
   };
   Kind kind = Kind::none;
   std::int32_t step = 0;   // the index of the step it is about
-  std::int32_t value = 0;  // refused, exec_refused: the errno; reparented: the pid of the process
-                           // that goes on; ended: the command's wait status
-  std::array<std::int32_t, 2> starts{-1, -1};  // refused: StepExecutor::starts()
+  std::int32_t value = 0;  // the errno; reparented: the pid of the process that goes on
+  std::array<std::int32_t, 2> starts{-1, -1};  // refused: StepExecutor::starts(); init_refused:
+                                               // InitRefusal::what
 };
 
-// A futex that stays shared after a fork.
+// A futex, and a number, that stay shared after a fork.
 class SharedFutex {
  public:
   SharedFutex();  // throws std::bad_alloc
@@ -62,9 +60,13 @@ class SharedFutex {
   SharedFutex(const SharedFutex&) = delete;
   SharedFutex& operator=(const SharedFutex&) = delete;
 
-  void reset() { *word_ = 0; }
+  void reset() { word_[0] = word_[1] = 0; }
   void release();  // lets the waiter go on, now or later, once
   bool wait();     // true: released; false: not within 100 ms
+  // What the child is about, if a seccomp filter can end it without a word: loading the filter of
+  // that number, from 1 on, or having init confined; else 0.
+  static constexpr std::uint32_t confining_init = ~0U;
+  std::atomic<std::uint32_t>& in_danger() { return word_[1]; }
 
  private:
   std::atomic<std::uint32_t>* word_;
@@ -91,7 +93,7 @@ struct ChildArgs {
   const SwitchOptions& options;  // keep_descriptors: ascending, each once, none below 3
   PreparedSwitch& prepared;
   const TemplateNamespaces& entered;  // for `setns`
-  bool pid_namespace = false;
+  int init_image = -1;                // make_init_image(), if there is to be a new PID namespace
 
   // The command.
   std::span<char* const> paths{};  // where it may be, in the order in which to try them
@@ -100,8 +102,10 @@ struct ChildArgs {
   const sigset_t* mask = nullptr;  // nullptr: the caller's
 
   // What launch() fills in.
-  std::size_t first_step = 0;   // the clone itself did those before it
-  bool reset_handlers = false;  // the clone did not reset them
+  std::size_t first_step = 0;   // the clone itself, or init, did those before it
+  int init = -1;                // pidfd of the init of the new PID namespace
+  int init_channel = -1;        // the socket to it
+  unsigned long init_made = 0;  // the namespaces that it has made, as CLONE_... bits
   sigset_t callers_mask{};
   pid_t caller = 0;
   int pipe = -1;          // to the caller
@@ -110,8 +114,9 @@ struct ChildArgs {
   ChildMessage* report = nullptr;
 };
 
-// Bytes of stack for a child that shares memory, from clone to exec.
-inline constexpr std::size_t child_stack_size = 64 * 1024;
+// The ids that the command gets in a new user namespace: 0 if it is mapped, else the first of the
+// map.
+std::uint32_t id_inside(const std::vector<IdRange>& map);
 
 [[noreturn]] void run_child(const ChildArgs& args);
 

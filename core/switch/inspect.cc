@@ -74,8 +74,15 @@ Switched<void> check_options(const SwitchOptions& options) {
   }
   if (options.hostname.size() > HOST_NAME_MAX) return bad("the host name has more than 64 bytes");
   constexpr std::size_t instructions_max = 4096;  // BPF_MAXINSNS
-  if (options.seccomp_program.size() > instructions_max) {
-    return bad("the seccomp program has more than 4096 instructions");
+  std::size_t all = 0;
+  for (const auto& program : options.seccomp_programs) {
+    all += program.size();
+    if (program.empty() || program.size() > instructions_max) {
+      return bad("a seccomp program has no instruction, or more than 4096");
+    }
+  }
+  if (options.seccomp_programs.size() > INIT_FILTERS_MAX || all > INIT_INSTRUCTIONS_MAX) {
+    return bad("there are more than 16 seccomp programs, or more than 32768 instructions");
   }
   for (int fd = 0; fd <= 2; ++fd) {
     struct stat status {};

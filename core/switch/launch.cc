@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "switch/clone.h"
 #include "switch/interpreter.h"
 #include "switch/refusal.h"
 #include "syscalls/id_maps.h"
@@ -30,14 +31,6 @@ namespace pivotcheck::rootswitch {
 namespace {
 
 using Failed = std::optional<SwitchFailure>;
-
-// 0, or the status with which the child ended.
-int reap(pid_t pid) {
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  return status;
-}
 
 // --- the id maps of a child's new user namespace -------------------------------------------------
 
@@ -111,7 +104,7 @@ struct IdMapWriter {
     ::posix_spawn_file_actions_destroy(&actions);
     if (error == ENOENT) return failed(error, name + " is not installed (package uidmap)");
     if (error != 0) return failed(error, name + ": " + error_text(error));
-    if (reap(pid) == 0) return {};
+    if (wait_for_end(pid, 0).status == 0) return {};
     const char* file = name.ends_with("newuidmap") ? "/etc/subuid" : "/etc/subgid";
     return failed(EPERM, name + " refuses this map: are these ids in " + file + "?");
   }
@@ -135,70 +128,40 @@ class BlockSignals {
   sigset_t& before_;
 };
 
-// The flag of a clone that does this step; 0 if no clone can.
-unsigned long flag_of_clone(const strategy::Action& action) {
-  if (std::holds_alternative<strategy::NewPidNamespace>(action)) return CLONE_NEWPID;
-  const auto* op = std::get_if<Op>(&action);
-  const auto* unshare = op == nullptr ? nullptr : std::get_if<Unshare>(op);
-  return unshare != nullptr && unshare->kinds.has(NamespaceKind::user) ? CLONE_NEWUSER : 0;
+const Unshare* unshares(const strategy::SwitchStep& step) {
+  const auto* op = std::get_if<Op>(&step.action);
+  return op == nullptr ? nullptr : std::get_if<Unshare>(op);
 }
 
-// What both ways to clone share. -1: errno says why.
-pid_t clone_with_pidfd(clone_args& args, UniqueFd& pidfd, auto clone, auto fork) {
-  int fd = -1;
-  args.flags |= CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
-  args.pidfd = reinterpret_cast<std::uintptr_t>(&fd);
-  args.exit_signal = SIGCHLD;
-  pid_t pid = clone(args);
-  if (pid < 0 && errno == ENOSYS) {  // a seccomp filter hides clone3, or there is no shared memory
-    pid = fork();
-    if (pid > 0) fd = kernel::sys_pidfd_open(pid);
+bool unshares_user(const strategy::SwitchStep& step) {
+  const Unshare* unshare = unshares(step);
+  return unshare != nullptr && unshare->kinds.has(NamespaceKind::user);
+}
+
+bool makes_pid_namespace(const strategy::SwitchStep& step) {
+  return std::holds_alternative<strategy::NewPidNamespace>(step.action);
+}
+
+// What the steps make after init was made, and init enters to be where the command is: CLONE_...
+// bits.
+unsigned long entered_later(const strategy::Steps& steps) {
+  unsigned long kinds = 0;
+  for (const strategy::SwitchStep& step : steps) {
+    const Unshare* unshare = unshares(step);
+    if (unshare != nullptr && unshare->kinds.has(NamespaceKind::mnt)) kinds |= CLONE_NEWNS;
+    const auto* others = std::get_if<strategy::UnshareOthers>(&step.action);
+    if (others != nullptr) kinds |= others->kinds;
   }
-  pidfd.reset(fd);
-  return pid;
+  return kinds;
 }
 
-pid_t clone_child(unsigned long flags, ChildArgs& child, UniqueFd& pidfd) {
-  clone_args args{};
-  args.flags = flags;
-  const auto begin = [&child](pid_t pid) {
-    if (pid == 0) run_child(child);
-    return pid;
-  };
-  return clone_with_pidfd(
-      args, pidfd, [&](clone_args& its) { return begin(kernel::sys_clone3(its)); },
-      [&] {
-        child.reset_handlers = true;
-        return begin(kernel::sys_fork(flags | SIGCHLD));
-      });
+ChildStart start_of(ChildArgs& args) {
+  return {[](void* its) { run_child(*static_cast<ChildArgs*>(its)); }, &args};
 }
 
-[[gnu::noinline]] pid_t vfork_child(ChildArgs& child) {
-  child.reset_handlers = true;
-  const pid_t pid = ::vfork();
-  if (pid == 0) run_child(child);
-  return pid;
-}
-
-// A child in the caller's memory, while the caller is suspended (may_share_memory): no page is
-// copied, which is most of what a fork costs. It has a stack of its own, and the clone resets its
-// signal handlers; where clone3 is not available, vfork.
-pid_t clone_in_our_memory(ChildArgs& child, UniqueFd& pidfd) {
-  const auto stack = std::make_unique_for_overwrite<std::byte[]>(child_stack_size);
-  clone_args args{};
-  args.flags = CLONE_VM | CLONE_VFORK;
-  args.stack = reinterpret_cast<std::uintptr_t>(stack.get());
-  args.stack_size = child_stack_size;
-  const auto begin = [](void* its) { run_child(*static_cast<ChildArgs*>(its)); };
-  return clone_with_pidfd(
-      args, pidfd, [&](clone_args& its) { return kernel::sys_clone3_on_stack(its, begin, &child); },
-      [&] { return vfork_child(child); });
-}
-
-// Only a child that is what the caller is until exec. If the child had fewer capabilities, or were
-// in a new user namespace, a process that may trace the child could write to the caller's memory.
+// See clone_in_our_memory().
 bool may_share_memory(const ChildArgs& args) {
-  return !args.pid_namespace && args.options.dropped_capabilities == 0 &&
+  return args.options.dropped_capabilities == 0 &&
          std::ranges::none_of(args.prepared.steps, [](const strategy::SwitchStep& step) {
            return needs_launcher(step) &&
                   !std::holds_alternative<strategy::DropPrivileges>(step.action) &&
@@ -239,7 +202,7 @@ Failed answer(const ChildMessage& message, const ChildArgs& args, TemplateNamesp
   const auto& step = args.prepared.steps[static_cast<std::size_t>(message.step)];
   switch (message.kind) {
     case Kind::reparented:
-      reap(child.pid);
+      wait_for_end(child.pid, 0);
       child.pid = message.value;
       child.pidfd.reset(kernel::sys_pidfd_open(child.pid));
       break;
@@ -250,13 +213,19 @@ Failed answer(const ChildMessage& message, const ChildArgs& args, TemplateNamesp
     }
     case Kind::refused:
       return refusal({child.pid, message.starts}, step, message.value, args.options);
+    case Kind::init_refused: return init_refusal({message.starts[0], message.value});
     case Kind::exec_refused: return exec_refusal(message.value, child.pid, args);
-    case Kind::none:
-    case Kind::started:
-    case Kind::ended: return {};
+    case Kind::none: return {};
   }
   args.prepared.released.release();  // if the child is gone, the end of file follows
   return {};
+}
+
+// The child has no more to say: it was started, or killed.
+Failed killed_by_filter(PreparedSwitch& prepared) {
+  const std::uint32_t in_danger = prepared.released.in_danger();
+  if (in_danger == 0) return {};
+  return in_danger == SharedFutex::confining_init ? init_refusal({}) : filter_refusal(in_danger);
 }
 
 // Returns when the child has started its command or ended; or the first refusal. `maps`: it does
@@ -273,38 +242,78 @@ Failed supervise(int pipe, bool maps, const ChildArgs& args, TemplateNamespaces*
   for (;;) {
     const ssize_t size = ::read(pipe, &message, sizeof(message));
     if (size < 0 && errno == EINTR) continue;
-    if (size != sizeof(message) || message.kind == Kind::started) return {};
+    if (size != sizeof(message)) return killed_by_filter(args.prepared);
     if (Failed failure = answer(message, args, kept, child)) return failure;
   }
 }
 
-Switched<Launched> launch_in_its_own_memory(ChildArgs& args, TemplateNamespaces* kept) {
+// Starts the init of the PID namespace that `steps[made]` makes. If the next step makes a user
+// namespace, init makes that as well, and is given its ids.
+Failed launch_init(ChildArgs& args, std::size_t made, Launched& launched) {
+  const strategy::Steps& steps = args.prepared.steps;
+  const bool new_user = unshares_user(steps[made + 1]);
+  const bool takes_ids = new_user || args.entered.user;
+  args.init_made = CLONE_NEWPID | (new_user ? CLONE_NEWUSER : 0UL);
+  InitRequest request{.image = args.init_image,
+                      .user_namespace = args.entered.user.get(),
+                      .orders = {},
+                      .programs = args.options.seccomp_programs};
+  request.orders.unshare = static_cast<std::uint32_t>(args.init_made);
+  request.orders.join = static_cast<std::uint32_t>(entered_later(steps));
+  request.orders.takes_ids = takes_ids ? 1 : 0;
+  request.orders.uid = id_inside(args.options.uid_map);
+  request.orders.gid = id_inside(args.options.gid_map);
+  request.orders.dies_with_caller = args.options.die_with_caller ? 1 : 0;
+  auto started = start_init(request);
+  if (!started) {
+    if (started.error().what != INIT_NAMESPACES) return init_refusal(started.error());
+    return refusal({}, steps[new_user ? made + 1 : made], started.error().error, args.options);
+  }
+  launched.init = *std::move(started);
+  if (new_user) {
+    const IdMapWriter maps{launched.init.pid, args.options, args.callers_mask};
+    if (Failed failure = maps.write()) return failure;
+    args.first_step = made + 3;  // after MapIds
+  }
+  if (const auto up = release_init(launched.init); !up) return init_refusal(up.error());
+  args.init = launched.init.pidfd.get();
+  args.init_channel = launched.init.channel.get();
+  return {};
+}
+
+// Clones the child that performs the steps, and does what it asks for until the command is started.
+Failed launch_child(ChildArgs& args, TemplateNamespaces* kept, Launched& child) {
   const strategy::Steps& steps = args.prepared.steps;
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return std::unexpected(refused_before("pipe", errno));
-  UniqueFd ours(ends[0]);
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return refused_before("pipe", errno);
+  const UniqueFd ours(ends[0]);
   UniqueFd its(ends[1]);
   args.prepared.released.reset();
   args.pipe = its.get();
   args.callers_pipe = ours.get();
-  unsigned long flags = 0;
-  while (const unsigned long flag = flag_of_clone(steps[args.first_step].action)) {
-    flags |= flag;
-    ++args.first_step;
+  const bool maps = args.first_step == 0 && unshares_user(steps.front());
+  if (maps) {
+    args.first_step = 1;
+    PIVOTCHECK_CHECK(std::holds_alternative<strategy::MapIds>(steps[1].action));
   }
-  const bool maps = (flags & CLONE_NEWUSER) != 0;
-  PIVOTCHECK_CHECK(!maps ||
-                   std::holds_alternative<strategy::MapIds>(steps[args.first_step].action));
-  Launched child;
-  child.pid = clone_child(flags, args, child.pidfd);
-  if (child.pid < 0) return std::unexpected(refusal({}, steps.front(), errno, args.options));
+  child.pid = clone_copy(maps ? CLONE_NEWUSER : 0, start_of(args), child.pidfd);
+  if (child.pid < 0) return refusal({}, steps.front(), errno, args.options);
   its.reset();
-  Failed failure = supervise(ours.get(), maps, args, kept, child);
-  if (!failure && kept == nullptr) {
-    if (args.pid_namespace) child.ended = std::move(ours);
-    return child;
+  return supervise(ours.get(), maps, args, kept, child);
+}
+
+Switched<Launched> launch_in_its_own_memory(ChildArgs& args, TemplateNamespaces* kept) {
+  const strategy::Steps& steps = args.prepared.steps;
+  Launched launched;
+  Failed failure;
+  const auto made = std::ranges::find_if(steps, makes_pid_namespace);
+  if (made != steps.end()) {
+    failure = launch_init(args, static_cast<std::size_t>(made - steps.begin()), launched);
   }
-  kill_and_reap(child.pid, child.pidfd.get());
+  if (!failure) failure = launch_child(args, kept, launched);
+  launched.init.channel.reset();
+  if (!failure && kept == nullptr) return launched;
+  kill_and_reap(launched);
   if (!failure) return Launched{};
   return std::unexpected(*std::move(failure));
 }
@@ -316,23 +325,32 @@ std::optional<Switched<Launched>> launch_in_our_memory(ChildArgs& args) {
   ChildMessage report;
   args.report = &report;
   Launched child;
-  child.pid = clone_in_our_memory(args, child.pidfd);
+  args.prepared.released.reset();
+  child.pid = clone_in_our_memory(start_of(args), child.pidfd);
   args.report = nullptr;
   args.prepared.executor.forget();
   if (child.pid < 0) {
     return std::unexpected(refusal({}, args.prepared.steps.front(), errno, args.options));
   }
-  if (report.kind == ChildMessage::Kind::none) return child;
-  reap(child.pid);
+  Failed killed = killed_by_filter(args.prepared);
+  if (report.kind == ChildMessage::Kind::none && !killed) return child;
+  wait_for_end(child.pid, 0);
+  if (killed) return std::unexpected(*std::move(killed));
   if (report.kind == ChildMessage::Kind::refused || report.value == ENOENT) return std::nullopt;
   return std::unexpected(exec_refusal(report.value, child.pid, args));
 }
 
 }  // namespace
 
-void kill_and_reap(pid_t pid, int pidfd) {
-  kernel::sys_pidfd_send_signal(pidfd, SIGKILL);
-  reap(pid);
+void kill_and_reap(const Launched& launched) {
+  // The end of init ends its namespace, but not a child that has not entered it.
+  for (const UniqueFd* each : {&launched.init.pidfd, &launched.pidfd}) {
+    if (*each) kernel::sys_pidfd_send_signal(each->get(), SIGKILL);
+  }
+  // Init ends after everything in its namespace has been reaped.
+  for (const pid_t pid : {launched.pid, launched.init.pid}) {
+    if (pid > 0) wait_for_end(pid, 0);
+  }
 }
 
 Switched<Launched> launch(ChildArgs& args, TemplateNamespaces* kept) {

@@ -7,6 +7,7 @@
 
 #include "base/unique_fd.h"
 #include "switch/child.h"
+#include "switch/init_process.h"
 
 namespace pivotcheck::rootswitch {
 
@@ -17,9 +18,9 @@ namespace pivotcheck::rootswitch {
 Switched<strategy::Plan> inspect(const SwitchOptions& options);
 
 struct Launched {
-  pid_t pid = -1;
+  pid_t pid = -1;  // of the command
   UniqueFd pidfd;
-  UniqueFd ended;  // with a PID namespace: its init writes a ChildMessage here at the end
+  InitProcess init;  // of its PID namespace, if that is new
 };
 
 // launch() fills in the second half of `args`. Without `kept` it returns when the command was
@@ -27,6 +28,6 @@ struct Launched {
 // there, and the child has ended when this returns.
 Switched<Launched> launch(ChildArgs& args, TemplateNamespaces* kept = nullptr);
 
-void kill_and_reap(pid_t pid, int pidfd);
+void kill_and_reap(const Launched& launched);
 
 }  // namespace pivotcheck::rootswitch

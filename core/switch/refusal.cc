@@ -111,6 +111,28 @@ SwitchFailure refusal(const Refused& refused, const strategy::SwitchStep& step, 
   return failure;
 }
 
+SwitchFailure init_refusal(const InitRefusal& refused) {
+  switch (refused.what) {
+    case INIT_IDS: return refused_before("the init of the new PID namespace: ids", refused.error);
+    case INIT_JOIN:
+      return refused_before("the init of the new PID namespace: entering the new root",
+                            refused.error);
+    case INIT_DROP:
+      return refused_before("the init of the new PID namespace: capabilities", refused.error);
+    default:
+      return refused_before(
+          "the seccomp filters stop the init of the new PID namespace, which has them as well (it "
+          "needs seccomp, ppoll, write, close and exit_group)",
+          refused.error);
+  }
+}
+
+SwitchFailure filter_refusal(std::uint32_t number) {
+  return refused_before("seccomp filter " + std::to_string(number) +
+                            " can't be loaded: an earlier one kills the process that tries",
+                        0);
+}
+
 SwitchFailure refused_before(std::string message, int error) {
   if (error != 0) message += ": " + error_text(error);
   return {SwitchFailure::Kind::refused, "", error, "", std::move(message)};

@@ -10,8 +10,10 @@
 #include <sys/types.h>
 
 #include <array>
+#include <cstdint>
 #include <string>
 
+#include "switch/init_process.h"
 #include "switch/root_switch.h"
 #include "switch/strategy/step.h"
 
@@ -26,6 +28,10 @@ struct Refused {
 
 SwitchFailure refusal(const Refused& refused, const strategy::SwitchStep& step, int error,
                       const SwitchOptions& options);
+// Of the init of a PID namespace, after it had made that.
+SwitchFailure init_refusal(const InitRefusal& refused);
+// The process ended while it loaded this seccomp filter, from 1 on.
+SwitchFailure filter_refusal(std::uint32_t number);
 // Before any step; what the errno means is added to the message, if there is one.
 SwitchFailure refused_before(std::string message, int error);
 

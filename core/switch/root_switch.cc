@@ -18,6 +18,7 @@
 #include <mutex>
 #include <ranges>
 
+#include "switch/clone.h"
 #include "switch/launch.h"
 #include "switch/refusal.h"
 #include "syscalls/syscalls.h"
@@ -89,7 +90,7 @@ SwitchedChild& SwitchedChild::operator=(SwitchedChild&& other) noexcept {
 }
 SwitchedChild::~SwitchedChild() {
   if (!state_ || state_->over) return;
-  kill_and_reap(state_->pid, state_->pidfd.get());
+  kill_and_reap(*state_);
   state_->sweep();
 }
 
@@ -109,18 +110,13 @@ Switched<Ended> SwitchedChild::wait() {
 }
 
 Switched<std::optional<Ended>> SwitchedChild::wait_with(int options) {
-  int status = 0;
-  pid_t gone = 0;
-  do {
-    gone = ::waitpid(state_->pid, &status, options);
-  } while (gone < 0 && errno == EINTR);
+  const auto [gone, status] = wait_for_end(state_->pid, options);
+  const int error = errno;
   if (gone == 0) return std::nullopt;
   state_->over = true;
-  if (gone < 0) return std::unexpected(refused_before("waiting", errno));
-  ChildMessage end;
-  if (state_->ended && ::read(state_->ended.get(), &end, sizeof(end)) == sizeof(end)) {
-    status = end.value;  // otherwise init itself was killed, and the command with it
-  }
+  // Init follows the command, and with it everything else in the PID namespace.
+  if (state_->init.pid > 0) wait_for_end(state_->init.pid, 0);
+  if (gone < 0) return std::unexpected(refused_before("waiting", error));
   if (!WIFSIGNALED(status)) return Ended{.by_signal = false, .code = WEXITSTATUS(status)};
   state_->sweep();
   return Ended{.by_signal = true, .code = WTERMSIG(status)};
@@ -132,6 +128,7 @@ struct RootSwitch::State {
   SwitchOptions options;
   strategy::Plan plan;
   TemplateNamespaces namespaces;
+  UniqueFd init_image;
   std::mutex mutex;  // of `idle`
   // Used again and again: a page that the caller writes to after it has forked must be copied.
   std::vector<std::unique_ptr<PreparedSwitch>> idle;
@@ -181,6 +178,13 @@ Switched<RootSwitch> RootSwitch::make(SwitchOptions options) {
   const auto doubles = std::ranges::unique(keep);
   keep.erase(doubles.begin(), doubles.end());
   state->options = std::move(options);
+  if (state->plan.pid_namespace) {
+    auto image = make_init_image();
+    if (!image) {
+      return std::unexpected(refused_before("the memory file of the init", image.error()));
+    }
+    state->init_image = *std::move(image);
+  }
   if (state->options.strategy == Strategy::template_) {
     if (auto made = state->prepare_template(); !made) return std::unexpected(made.error());
   }
@@ -206,7 +210,7 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
   ChildArgs args{.options = state_->options,
                  .prepared = *prepared,
                  .entered = state_->namespaces,
-                 .pid_namespace = state_->plan.pid_namespace,
+                 .init_image = state_->init_image.get(),
                  .paths = std::span(path_pointers).first(paths.size()),
                  .arguments = arguments.data(),
                  .environment = command.environment ? environment.data() : environ,

@@ -27,8 +27,8 @@
 // If the caller ignores SIGCHLD, or reaps the child by a wait of its own, no exit status is known.
 //
 // The command inherits the caller's environment, signal mask, session, limits and control group.
-// The init of a PID namespace is a fork of the caller, and a command with the same uid can read its
-// memory; a program that has secrets should start `pivotcheck switch` instead.
+// A new PID namespace has a small init of the library's own (switch/init/init.c says what it is
+// worth): it reaps, and ends with the command. The command is a child of the caller all the same.
 #pragma once
 
 #include <sys/types.h>
@@ -66,7 +66,7 @@ struct SwitchOptions {
   bool user_namespace = false;
   std::vector<IdRange> uid_map;  // written directly if the kernel allows it (the caller's own id,
   std::vector<IdRange> gid_map;  // or with privileges), else through newuidmap and newgidmap
-  bool pid_namespace = false;    // with an init that reaps and passes signals on
+  bool pid_namespace = false;    // with an init that reaps
   bool mount_namespace = false;  // chroot only: the other strategies always have their own
   bool ipc_namespace = false;
   bool uts_namespace = false;
@@ -80,7 +80,10 @@ struct SwitchOptions {
   // What the command loses, in this order:
   std::uint64_t dropped_capabilities = 0;  // from every set; a bit for each, 1 << CAP_...
   bool no_new_privileges = false;
-  std::vector<std::uint64_t> seccomp_program;  // struct sock_filter, one for each number
+  // Loaded in this order; struct sock_filter, one for each number. At most 16, of 4,096 each and
+  // 32,768 together. With pid_namespace its init gets them too, and needs ppoll, write, close,
+  // exit_group.
+  std::vector<std::vector<std::uint64_t>> seccomp_programs;
 
   bool die_with_caller = true;
   std::vector<int> keep_descriptors;
@@ -118,7 +121,7 @@ struct Ended {
   int code = 0;  // exit status, or the number of the signal
 };
 
-// The command that was started, or its init. The destructor kills it, unless it has ended or
+// The command that was started. The destructor kills it, unless it has ended or
 // let_go() was called.
 class SwitchedChild {
  public:
@@ -126,9 +129,9 @@ class SwitchedChild {
   SwitchedChild& operator=(SwitchedChild&&) noexcept;
   ~SwitchedChild();
 
-  [[nodiscard]] pid_t pid() const;  // of the command; with a PID namespace, of its init
-  [[nodiscard]] int pidfd() const;  // of that process; readable when it has ended
-  bool signal(int number);          // to the command; with a PID namespace its init passes it on
+  [[nodiscard]] pid_t pid() const;  // as the caller sees it
+  [[nodiscard]] int pidfd() const;  // readable when it has ended
+  bool signal(int number);
   Switched<Ended> wait();
   Switched<std::optional<Ended>> try_wait();  // does not block
   void let_go();                              // it runs on, and is not waited for

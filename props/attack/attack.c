@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
- * attack.c: the known ways out of a new root, one for each word. It runs inside, linked statically, as
- * the command of `pivotcheck switch`; attack_test.sh runs it for every strategy and writes the table.
+ * attack.c: the known ways out of a new root, one for each word. It runs inside, linked statically,
+ * as the command of `pivotcheck switch`; attack_test.sh runs it for every strategy and writes the
+ * table.
  *
  *     attack WAY MARKER [DIRECTORY]
  *
- * MARKER is the path of a file of the host's, from the host's root, without the first slash; DIRECTORY
- * is one inside to work with. It prints "OUT" if the file could be opened, "in" if not, and ends with
- * 0; anything else is a broken attack, status 2. A way that the kernel refuses is "in".
+ * MARKER is the path of a file of the host's, from the host's root, without the first slash;
+ * DIRECTORY is one inside to work with. It prints "OUT" if the file could be opened, "in" if not,
+ * and ends with 0; anything else is a broken attack, status 2. A way that the kernel refuses is
+ * "in".
+ *
+ * The way `init` prints five such words: PID 1 taken over, its memory, descriptors, namespaces,
+ * program.
  *
  * It is C, and small, so that a reader who doubts the table can check all of it. */
 #define _GNU_SOURCE
@@ -14,13 +19,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "hijack.h"
 
 static const char* marker;
 
@@ -96,11 +105,85 @@ static int mount_inside(const char* directory) {
   return 0;
 }
 
+/* PID 1 is made to do what this process may not: mount, make a directory, open the marker. */
+static int init_taken_over(const char* directory) {
+  if (!hijack_init()) return 0;
+  if (mount(NULL, directory, NULL, MS_PRIVATE, NULL) != 0 && errno == EPERM &&
+      init_calls(SYS_mount, 0, directory, 0, MS_PRIVATE) != -EPERM) {
+    return 1;
+  }
+  if (syscall(SYS_mkdirat, AT_FDCWD, "/made", 0700) != 0 && errno == EPERM &&
+      init_calls(SYS_mkdirat, AT_FDCWD, "/made", 0700, 0) != -EPERM) {
+    return 1;
+  }
+  init_calls(SYS_chdir, 0, "/", 0, 0);
+  return init_calls(SYS_openat, AT_FDCWD, marker, O_RDONLY, 0) >= 0;
+}
+
+/* What /proc shows of PID 1: its memory can be written to, a descriptor leads to the host, a
+ * namespace is another one. */
+static int init_memory(void) { return open("/proc/1/mem", O_RDWR | O_CLOEXEC) >= 0; }
+
+static int init_descriptors(void) {
+  DIR* folder = opendir("/proc/1/fd");
+  int out = 0;
+  struct dirent* entry;
+  while (folder != NULL && !out && (entry = readdir(folder)) != NULL) {
+    const int fd = openat(dirfd(folder), entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    out = fd >= 0 && entry->d_name[0] != '.' && opens(fd, marker);
+  }
+  return out;
+}
+
+static int init_namespaces(void) {
+  static const char* const kinds[] = {"mnt", "net", "ipc", "uts", "cgroup", "pid", "user"};
+  for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); ++i) {
+    char path[64];
+    struct stat ours;
+    struct stat its;
+    snprintf(path, sizeof(path), "/proc/self/ns/%s", kinds[i]);
+    if (stat(path, &ours) != 0) exit(2);
+    snprintf(path, sizeof(path), "/proc/1/ns/%s", kinds[i]);
+    if (stat(path, &its) == 0 && its.st_ino != ours.st_ino) return 1;
+  }
+  return 0;
+}
+
+/* The program of PID 1, if it is a file that has a name somewhere. */
+static int init_program(void) {
+  struct stat status;
+  if (stat("/proc/1/exe", &status) != 0 || status.st_nlink == 0) return 0;
+  return chmod("/proc/1/exe", 04777) == 0;
+}
+
+/* No way out, but one to look as if the command had ended. */
+static int stops_as_tracee(void) {
+  if (ptrace(PTRACE_TRACEME, 0, 0, 0) != 0) return 2;
+  signal(SIGUSR1, SIG_IGN); /* a tracee stops for it all the same */
+  raise(SIGUSR1);
+  return 43;
+}
+
+static const char* word(int out) { return out ? "OUT" : "in"; }
+
+/* Everything about PID 1, as a row of the table. It is taken over last: it may not survive that. */
+static int init_row(const char* directory) {
+  const int memory = init_memory();
+  const int descriptors = init_descriptors();
+  const int namespaces = init_namespaces();
+  const int program = init_program();
+  printf("%s | %s | %s | %s | %s\n", word(init_taken_over(directory)), word(memory),
+         word(descriptors), word(namespaces), word(program));
+  return 0;
+}
+
 int main(int argc, char** argv) {
   if (argc < 3) return 2;
   const char* way = argv[1];
   const char* directory = argc > 3 ? argv[3] : "/";
   marker = argv[2];
+  if (strcmp(way, "init") == 0) return init_row(directory);
+  if (strcmp(way, "traceme") == 0) return stops_as_tracee();
   int out;
   if (strcmp(way, "second-chroot") == 0) out = second_chroot(directory);
   else if (strcmp(way, "descriptor") == 0) out = held_descriptor();
@@ -109,6 +192,6 @@ int main(int argc, char** argv) {
   else if (strcmp(way, "mount") == 0) out = mount_inside(directory);
   else if (strcmp(way, "cwd") == 0) out = climbs_out();
   else return 2;
-  puts(out ? "OUT" : "in");
+  puts(word(out));
   return 0;
 }

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every strategy against every known way out (props/attack/attack.c), with and without CAP_SYS_ADMIN
 # and CAP_SYS_CHROOT inside; as root, and as an ordinary user in a user namespace. What comes out is
-# the table in props/attack/TABLE.md, or this test fails.
+# the table in props/attack/TABLE.md, or this test fails. A second table is about PID 1 of a PID namespace
+# of the command's own: who takes it over, does he gain anything?
 #
 # The host of these attacks is a mount namespace of the test's own, so that a way out that is open
 # leads no further. Its tree is shared, as machines have it.
 source "$(dirname "$0")/common.sh"
 source "$(dirname "$0")/roots.sh"
+source "$(dirname "$0")/filters.sh"
 : "${ATTACK:?the attacking program}"
 
 # --- in the host of its own: measure MODE --------------------------------------------------------
@@ -51,6 +53,26 @@ if [[ ${1:-} == measure ]]; then
       "$(both descriptor "${by[@]}" --keep-fd 9) | $own_proc | $hosts_proc |" \
       "$(both umount-setns "${by[@]}") | $(both mount "${by[@]}") | $(both cwd "${by[@]}") |"
   done
+
+  # The user whom --map root makes root inside owns the new root.
+  [[ $mode == user ]] || chown 0:0 "$WORK/root"
+  # PID 1: a row for each combination of id map, dropped capabilities and filter; the strategies
+  # agree, or their answers are all printed.
+  for map in '' '--map root'; do
+    [[ $mode == root || -n $map ]] || continue
+    for drop in '' sys_ptrace sys_admin,sys_chroot all; do
+      for filter in '' mkdirat; do
+        answers=
+        for strategy in "${all_strategies[@]}"; do
+          # shellcheck disable=SC2086 # $map is words
+          answers+=$(inside=(); try init --strategy "$strategy" --unshare pid --proc /proc ${map:+--unshare user $map} \
+            ${drop:+--drop "$drop"} ${filter:+--seccomp 8} 8<"$WORK/${filter:-marker}")$'\n'
+        done
+        echo "| ${map:-none} | ${drop:-none} | ${filter:-none} |" \
+          "$(sort -u <<<"${answers%$'\n'}" | paste -sd/) |" >>"$WORK/${mode}_init_rows"
+      done
+    done
+  done
   exit 0
 fi
 
@@ -59,11 +81,12 @@ needs_user_namespaces
 open_up
 make_root root
 cp "$ATTACK" root/attack
-cp "$(dirname "$0")/common.sh" "$(dirname "$0")/roots.sh" .
+cp "$(dirname "$0")/common.sh" "$(dirname "$0")"/{roots,filters}.sh .
 chmod -R a+rX .
 [[ $EUID -ne 0 ]] || chown -R 65534:65534 .
 echo marker >marker
-chmod 644 marker
+filter mkdirat >mkdirat
+chmod 644 marker mkdirat
 
 # measure MODE COMMAND...: runs this file again, in a namespace whose tree is shared
 measure() {
@@ -72,29 +95,36 @@ measure() {
   "$@" env WORK="$folder" PIVOTCHECK="$PIVOTCHECK" SOURCE="$SOURCE" ATTACK="$ATTACK" \
     sh -ec 'mount --make-rshared /; exec bash "$@"' sh "$self" measure "$mode"
 }
+table() {
+  { echo "$head"; echo "$line"; cat "$1_rows"; } >"$1_table"
+  { echo "$init_head"; echo "$init_line"; cat "$1_init_rows"; } >"$1_init_table"
+}
 self=$folder/attack_test.sh
 cp "$0" "$self"
-chmod 644 "$self" common.sh roots.sh
+chmod 644 "$self" common.sh roots.sh filters.sh
 
 head='| strategy | `..` after a second chroot | directory left open | directory passed on |'
 head+=' `/proc/PID/root`, own PID namespace | `/proc/PID/root` of the host | `umount /` and setns |'
 head+=' mount seen by the host | cwd at the old root |'
 line='| --- | --- | --- | --- | --- | --- | --- | --- | --- |'
 
+init_head='| id map | dropped | filter | taken over | `mem` | `fd` | `ns` | `exe` |'
+init_line='| --- | --- | --- | --- | --- | --- | --- | --- |'
+
 measure user as_user unshare --user --map-root-user --mount >user_rows 2>messages ||
   die "the attacks did not run: $(cat messages)"
-{ echo "$head"; echo "$line"; cat user_rows; } >user_table
+table user
 if [[ $EUID -eq 0 ]]; then
   measure root unshare --mount >root_rows 2>messages ||
     die "the attacks did not run: $(cat messages)"
-  { echo "$head"; echo "$line"; cat root_rows; } >root_table
+  table root
 else
   echo 'not root: its half of the table was not measured'
 fi
 
 cat ./*_table
 ! grep -q broken ./*_table || die "an attack did not work: $(cat messages)"
-for mode in user root; do
+for mode in user user_init root root_init; do
   [[ -e ${mode}_table ]] || continue
   awk -v from="<!-- attacks: $mode -->" '
     $0 == from { on = 1; next } on && !/^\|/ { exit } on' "$SOURCE/props/attack/TABLE.md" |

@@ -4,6 +4,7 @@
 source "$(dirname "$0")/common.sh"
 source "$(dirname "$0")/roots.sh"
 make_root_for_all
+cp "${ATTACK:?the attacking program}" root/bin/attack
 
 expect 0 pivotcheck strategies
 for strategy in "${all_strategies[@]}"; do
@@ -20,6 +21,8 @@ for pid in '' ,pid; do
   expect 42 switch root -- sh -c 'exit 42'
   expect 137 switch root -- sh -c 'kill -9 $$'
   expect 134 switch root -- sh -c 'kill -ABRT $$'
+  # It makes the caller its tracer and stops: that is no end.
+  expect 43 switch root -- attack traceme /
   expect 127 err:'pivotcheck switch: exec nosuch' switch root -- nosuch
   expect 127 switch root -- /no/such
   expect 126 switch root -- /etc

@@ -4,6 +4,7 @@
 # set-up is a mount namespace of its own, which ends with the shell that made it.
 source "$(dirname "$0")/common.sh"
 source "$(dirname "$0")/roots.sh"
+source "$(dirname "$0")/filters.sh"
 [[ -z ${SANITIZE:-} ]] ||
   skip 'no refusal: a sanitizer has a say of its own where there is no /proc of the process'
 make_root_for_all
@@ -99,15 +100,6 @@ has err 'root-not-mount-point'
 refused 'unshare user: EPERM unshare-user-chrooted: ' "${private[@]}" -- --unshare user --map root
 
 # --- a filter that answers in the kernel's place: no rule of the table, though one has that errno
-number() { printf '#include <sys/syscall.h>\n%s\n' "$1" | "${CXX:-c++}" -E -x c - | tail -n 1; }
-filter() {  # filter CALL: it is EPERM, all others are let through
-  local call
-  call=$(number "SYS_$1")
-  printf '\x20\0\0\0\0\0\0\0\x15\0\0\x01'
-  # shellcheck disable=SC2059 # it is octal
-  printf "\\$(printf %o $((call & 255)))\\$(printf %o $((call >> 8)))\0\0"
-  printf '\x06\0\0\0\x01\0\x05\0\x06\0\0\0\0\0\xff\x7f'
-}
 filtered() { "$PIVOTCHECK" switch --strategy chroot --seccomp 8 / -- "$@"; }
 filter pivot_root >pivot.bpf
 filter unshare >unshare.bpf

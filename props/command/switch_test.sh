@@ -3,12 +3,13 @@
 # inside of a user namespace: what the command sees, and that the machine sees nothing.
 source "$(dirname "$0")/common.sh"
 source "$(dirname "$0")/roots.sh"
+source "$(dirname "$0")/filters.sh"
 make_root_for_all
 exec 9</  # a descriptor of the caller's: it must not be open inside
 
 cat >root/look <<'END'
 #!/bin/sh
-echo "uid $(id -u) pwd $(pwd) init $(readlink /proc/1/root) self $$"
+echo "uid $(id -u) pwd $(pwd) init $(cat /proc/1/comm) self $$"
 cd / && cd .. && pwd && ls -d /.. /bin/busybox
 echo "names $(echo /*)"
 # Descriptor 3 is the folder that ls reads.
@@ -24,7 +25,7 @@ names='/bin /data /dev /etc /look /mnt /proc /tmp'
 
 # saw_the_root STRATEGY ROOTS_UID
 saw_the_root() {
-  has out "uid $2 pwd / init / self 2"
+  has out "uid $2 pwd / init pivotcheck-init self 2"
   has out "names $names"
   has out 'descriptors 0 1 2 3'
   [[ $(sed -n 2p out) == / ]] || die "'..' at the root leads to $(sed -n 2p out)"
@@ -65,7 +66,7 @@ done
 cat >root/same <<'END'
 #!/bin/sh
 id; pwd; cd ..; pwd; echo /*
-grep -c . /proc/self/mountinfo; readlink /proc/1/root; cat /proc/1/cgroup
+grep -c . /proc/self/mountinfo; readlink /proc/self/root; cat /proc/self/cgroup
 END
 chmod 755 root/same
 cat >by_hand <<'END'
@@ -133,6 +134,22 @@ status --seccomp 8 8<allow
 has out $'Seccomp:\t2'
 status --seccomp 8 8<kill && die 'the program was not loaded'
 [[ $? -ne 0 ]]
+# All filters are loaded, in order, for the command and for its init.
+filter mkdirat >no_mkdir
+filter ppoll "$filter_kill" >no_poll
+filter seccomp "$filter_kill" >no_more
+chmod 644 no_mkdir no_poll no_more
+status --seccomp 8 --seccomp 9 8<allow 9<no_mkdir
+has out $'Seccomp_filters:\t2'
+expect 0 "${user[@]}" --proc /proc --seccomp 8 --seccomp 9 root -- cat /proc/1/status 8<allow 9<allow
+has out $'Seccomp_filters:\t2'
+expect 125 "${user[@]}" --seccomp 8 root -- true 8<no_poll
+has err 'the seccomp filters stop the init of the new PID namespace'
+expect 125 "${user[@]}" --seccomp 8 --seccomp 9 root -- true 8<no_more 9<allow
+has err 'the seccomp filters stop the init of the new PID namespace'
+expect 125 as_user "$PIVOTCHECK" switch --unshare user --map root --seccomp 8 --seccomp 9 root -- true \
+  8<no_more 9<allow
+has err "seccomp filter 2 can't be loaded: an earlier one kills the process that tries"
 expect 0 "${user[@]}" --proc /proc --keep-fd 9 root -- sh -c 'test -d /proc/self/fd/9'
 
 # --- ids -----------------------------------------------------------------------------------------

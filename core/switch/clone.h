@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// clone.h: ways to start a child in which everything is as in the caller, but for its signal
+// handlers: they are the default ones. The caller has all signals blocked meanwhile.
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/unique_fd.h"
+
+namespace pivotcheck::rootswitch {
+
+// Runs `begin(argument)`, which must not return. Both give -1 and errno for a refusal.
+struct ChildStart {
+  void (*begin)(void*);
+  void* argument;
+};
+
+// A copy of the caller, in new namespaces: CLONE_NEW... bits.
+pid_t clone_copy(unsigned long namespaces, ChildStart start, UniqueFd& pidfd);
+
+// A child in the caller's memory, while the caller is suspended until its exec or exit: no page is
+// copied, which is most of what a fork costs. Only for a child that has the caller's rights until
+// exec. If it had fewer capabilities, or were in a new user namespace, a process that may trace the
+// child could write to the caller's memory.
+pid_t clone_in_our_memory(ChildStart start, UniqueFd& pidfd);
+
+// Returns when the child is gone. A child that has made this process its tracer (PTRACE_TRACEME)
+// is let go. The wait status; nothing with WNOHANG in `options`, if it still runs, or without a
+// child (errno).
+struct Waited {
+  pid_t pid = -1;  // 0: it still runs; -1: errno
+  int status = 0;
+};
+Waited wait_for_end(pid_t pid, int options);
+
+}  // namespace pivotcheck::rootswitch

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * init.c: the first process of a new PID namespace. It lives as long as the command does and reaps
+ * what the command leaves behind; when it ends, the kernel kills the rest of the namespace.
+ *
+ * It is a program of its own, of a few kilobytes, executed from a sealed memory file, because every
+ * process in the namespace can try to take its init over:
+ *   - /proc/1/exe is that memory file, not the program that links the library;
+ *   - its memory holds nothing of the caller's, and belongs to the user namespace of the caller,
+ *     because it was executed before the new one was made: with PR_SET_DUMPABLE 0, ptrace(2) asks
+ *     for CAP_SYS_PTRACE there ("Ptrace access mode checking", 3), which a command in the new one
+ *     lacks;
+ *   - whoever may trace it all the same (root without a user namespace, with CAP_SYS_PTRACE) gains
+ *     nothing: it has the root and the namespaces of the command, its seccomp filters, no
+ *     capability, no_new_privs, and no descriptor but one for the command.
+ *
+ * It links no library: nothing of one runs with the rights that it has in the beginning. */
+#include "protocol.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/poll.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+enum { COMMAND = 1, LOST = 125 };
+
+/* The result of the system call: what it returns, or a negative errno. */
+static long call(long number, long a, long b, long c, long d, long e) {
+#if defined(__x86_64__)
+  register long fourth __asm__("r10") = d;
+  register long fifth __asm__("r8") = e;
+  __asm__ volatile("syscall"
+                   : "+a"(number)
+                   : "D"(a), "S"(b), "d"(c), "r"(fourth), "r"(fifth)
+                   : "rcx", "r11", "memory");
+  return number;
+#elif defined(__aarch64__)
+  register long which __asm__("x8") = number;
+  register long first __asm__("x0") = a;
+  register long second __asm__("x1") = b;
+  register long third __asm__("x2") = c;
+  register long fourth __asm__("x3") = d;
+  register long fifth __asm__("x4") = e;
+  __asm__ volatile("svc 0"
+                   : "+r"(first)
+                   : "r"(which), "r"(second), "r"(third), "r"(fourth), "r"(fifth)
+                   : "memory");
+  return first;
+#else
+#error "init.c: how this architecture makes a system call must be added"
+#endif
+}
+
+static void leave(int status) {
+  for (;;) call(SYS_exit_group, status, 0, 0, 0, 0);
+}
+
+static void answer(int kind, long value, int what) {
+  const struct init_answer message = {kind, (int32_t)value, what};
+  call(SYS_write, INIT_CHANNEL, (long)&message, sizeof(message), 0, 0);
+}
+
+/* `result` is that of a system call. */
+static void check(long result, int what) {
+  if (result >= 0) return;
+  answer(INIT_REFUSED, -result, what);
+  leave(LOST);
+}
+
+/* Ends if the caller is gone. */
+static void receive(void* message, size_t size) {
+  if (call(SYS_read, INIT_CHANNEL, (long)message, (long)size, 0, 0) != (long)size) leave(LOST);
+}
+
+static struct init_orders orders;
+static struct sock_filter instructions[INIT_INSTRUCTIONS_MAX];
+
+static void receive_orders(void) {
+  struct sock_filter* next = instructions;
+  receive(&orders, sizeof(orders));
+  for (unsigned i = 0; i < orders.filters; ++i) {
+    receive(next, orders.instructions[i] * sizeof(*next));
+    next += orders.instructions[i];
+  }
+}
+
+/* Returns in init, which has the caller as its parent. */
+static void enter_namespaces(void) {
+  long pid;
+  if (orders.enters_user_namespace) {
+    check(call(SYS_setns, INIT_USER_NAMESPACE, CLONE_NEWUSER, 0, 0, 0), INIT_NAMESPACES);
+  }
+  check(call(SYS_unshare, orders.unshare, 0, 0, 0, 0), INIT_NAMESPACES);
+  pid = call(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+  check(pid, INIT_NAMESPACES);
+  if (pid == 0) return;
+  answer(INIT_MADE, pid, 0);
+  leave(0);
+}
+
+static void take_ids(void) {
+  char go;
+  receive(&go, sizeof(go));
+  if (!orders.takes_ids) return;
+  call(SYS_setgroups, 0, 0, 0, 0, 0); /* where setgroups is denied, the groups stay */
+  check(call(SYS_setresgid, orders.gid, orders.gid, orders.gid, 0, 0), INIT_IDS);
+  check(call(SYS_setresuid, orders.uid, orders.uid, orders.uid, 0, 0), INIT_IDS);
+}
+
+/* Goes where the command is. What remains is COMMAND, its pidfd. */
+static void join(void) {
+  struct init_join command;
+  struct iovec text = {&command, sizeof(command)};
+  _Alignas(struct cmsghdr) char rights[CMSG_SPACE(sizeof(int))];
+  struct msghdr message = {0};
+  int root;
+  long pidfd;
+  message.msg_iov = &text;
+  message.msg_iovlen = 1;
+  message.msg_control = rights;
+  message.msg_controllen = sizeof(rights);
+  if (call(SYS_recvmsg, INIT_CHANNEL, (long)&message, 0, 0, 0) != sizeof(command) ||
+      message.msg_controllen < CMSG_LEN(sizeof(int))) {
+    leave(LOST);
+  }
+  root = *(int*)(void*)CMSG_DATA((struct cmsghdr*)(void*)rights);
+  pidfd = call(SYS_pidfd_open, command.pid, 0, 0, 0, 0);
+  check(pidfd, INIT_JOIN);
+  if (orders.join != 0) check(call(SYS_setns, pidfd, orders.join, 0, 0, 0), INIT_JOIN);
+  check(call(SYS_fchdir, root, 0, 0, 0, 0), INIT_JOIN);
+  check(call(SYS_chroot, (long)".", 0, 0, 0, 0), INIT_JOIN);
+  call(SYS_setsid, 0, 0, 0, 0, 0);
+  if (pidfd != COMMAND) check(call(SYS_dup3, pidfd, COMMAND, 0, 0, 0), INIT_JOIN);
+  call(SYS_close_range, COMMAND + 1, ~0U, 0, 0, 0);
+}
+
+static void drop_everything(void) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  const struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
+  check(call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0), INIT_DROP);
+  check(call(SYS_capset, (long)&header, (long)none, 0, 0, 0), INIT_DROP);
+  check(call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), INIT_DROP);
+  /* Last, because a change of ids takes it away (prctl(2)). */
+  if (orders.dies_with_caller) {
+    check(call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), INIT_DROP);
+  }
+}
+
+static void load_filters(void) {
+  struct sock_filter* next = instructions;
+  for (unsigned i = 0; i < orders.filters; ++i) {
+    const struct sock_fprog program = {(unsigned short)orders.instructions[i], next};
+    check(call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&program, 0, 0), INIT_FILTER);
+    next += orders.instructions[i];
+  }
+}
+
+/* Has the command ended? Waits for it without a limit. */
+static long poll_command(const struct timespec* limit) {
+  struct pollfd command = {COMMAND, POLLIN, 0};
+  return call(SYS_ppoll, (long)&command, 1, (long)limit, 0, 8);
+}
+
+__attribute__((used)) void run(void) {
+  static const struct {
+    void* handler;
+    unsigned long flags;
+    void* restorer;
+    unsigned long mask;
+  } ignore = {(void*)1, 0, NULL, 0};
+  static const unsigned long all = ~0UL;
+  static const struct timespec no_time = {0, 0};
+  call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, 0, sizeof(all), 0);
+  /* Whoever ignores SIGCHLD need not reap (waitpid(2), "NOTES"). */
+  call(SYS_rt_sigaction, SIGCHLD, (long)&ignore, 0, sizeof(all), 0);
+  call(SYS_prctl, PR_SET_NAME, (long)"pivotcheck-init", 0, 0, 0);
+  receive_orders();
+  enter_namespaces();
+  take_ids();
+  answer(INIT_UP, 0, 0);
+  join();
+  drop_everything();
+  load_filters();
+  /* If a filter stops init, then here, where the library sees it. */
+  check(poll_command(&no_time), INIT_WORK);
+  answer(INIT_CONFINED, 0, 0);
+  call(SYS_close, INIT_CHANNEL, 0, 0, 0, 0);
+  while (poll_command(NULL) == -EINTR) continue;
+  leave(0);
+}
+
+#if defined(__x86_64__)
+__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tand $-16, %rsp\n\tcall run\n");
+#else
+__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tbl run\n");
+#endif
