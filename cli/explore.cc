@@ -20,6 +20,7 @@
 
 #include "check/trial/trial.h"
 #include "commands.h"
+#include "interruption.h"
 #include "output.h"
 
 namespace pivotcheck::cli {
@@ -28,6 +29,8 @@ namespace {
 constexpr std::size_t jobs_per_core = 6;  // a reset waits for RCU most of its time
 constexpr std::size_t jobs_max = 1024;
 constexpr std::uint64_t seconds_if_nothing_is_said = 60;
+constexpr std::uint64_t seconds_max = 1'000'000'000;  // 31 years, so that no sum of times overflows
+constexpr std::uint64_t cases_max = 1'000'000'000'000'000;
 
 // Percentage of the jobs given to libFuzzer, where it runs and nothing else is said.
 //
@@ -87,6 +90,11 @@ void share_jobs(ExploreJob& job) {
 }
 
 ExitStatus explore(ExploreJob& job) {
+  catch_interruptions(SecondSignal::is_noted);
+  if (job.only_case) {
+    job.jobs = 1;
+    job.libfuzzer = {};
+  }
   const std::string& target = job.libfuzzer.target;
   if (!target.empty() && job.libfuzzer.build.empty() && ::access(target.c_str(), F_OK) != 0) {
     return complain("--libfuzzer: File does not exist: " + target + " (see pivotcheck --help)",
@@ -98,12 +106,17 @@ ExitStatus explore(ExploreJob& job) {
                     ExitStatus::nothing_ran);
   }
   if (!job.seed) job.seed = std::random_device()();
-  if (!job.seconds && !job.cases) job.seconds = seconds_if_nothing_is_said;
+  if (!job.seconds && !job.cases && !job.only_case) job.seconds = seconds_if_nothing_is_said;
   share_jobs(job);
   return run_campaign(job);
 }
 
 }  // namespace
+
+std::string name_of(const std::vector<Privilege>& privileges) {
+  if (privileges.size() > 1) return "both";
+  return privileges.front() == Privilege::root ? "root" : "userns";
+}
 
 CommandSpec explore_command() {
   auto job = std::make_shared<ExploreJob>();
@@ -113,8 +126,12 @@ CommandSpec explore_command() {
       .name = "explore",
       .summary = "Make up random scenarios and compare the running kernel with the model",
       .options = {{"--seconds", &job->seconds,
-                   "how long, from the first case on; 60 if --cases is not given either"},
-                  {"--cases", &job->cases, "how many random scenarios"},
+                   "how long, from the first case on; 60 if --cases is not given either",
+                   {.min = 1, .max = seconds_max}},
+                  {"--cases", &job->cases, "how many random scenarios",
+                   {.min = 1, .max = cases_max}},
+                  {"--case", &job->only_case, "run this case of a seed alone, without libFuzzer",
+                   {.min = 0, .max = cases_max, .needs = "--seed", .excludes = "--cases"}},
                   {"--jobs", &job->jobs, "processes; 6 for each core if not given",
                    {.min = 1, .max = jobs_max}},
                   {"--seed", &job->seed,
@@ -130,6 +147,8 @@ CommandSpec explore_command() {
                   {"--no-recipes", &job->no_recipes,
                    "only single random steps: without the short written idioms, which "
                    "spell out what triggers nearly every rule"},
+                  {"--json", &job->json,
+                   "print an object for each finding and one for the summary, each on a line"},
                   // For ci/fuzz, which knows where all this is.
                   {"--libfuzzer", &libfuzzer.target,
                    "run this program, a fuzz_trial of this build, too", {.needs = "--corpus"}},
@@ -149,8 +168,10 @@ CommandSpec explore_command() {
                    "folder of scenarios for libFuzzer to begin with; it is only read"}},
       .footer =
           "Every disagreement is minimized, printed and kept in the folder; run replays it.\n"
-          "The last lines are 'key: value'. Exit status: 0 all agreed, 1 a disagreement, 3 the\n"
-          "harness could not do its work, or the kernel's log has warnings, 4 nothing can run.",
+          "The last lines are 'key: value'. SIGINT, SIGTERM, SIGHUP and SIGQUIT end the run in\n"
+          "order, a second one a second later ends it at once. Exit status: 0 all agreed, 1 a\n"
+          "disagreement, 3 the harness could not do its work, or the kernel's log has warnings, 4\n"
+          "nothing can run, 128 + the signal that ended it.",
       .run = [job] { return explore(*job); }};
 }
 

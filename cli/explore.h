@@ -15,11 +15,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/release.h"
 #include "check/trial/campaign.h"
+#include "json.h"
 #include "model/traits.h"
 #include "op/privilege.h"
 #include "options/options.h"
@@ -41,12 +41,14 @@ struct ExploreJob {
   // Counted from the first case of the engine that starts last, so that each engine has them.
   std::optional<std::uint64_t> seconds;
   std::optional<std::uint64_t> cases;  // random ones; the run ends when they are used up
+  std::optional<std::uint64_t> only_case;  // this one of the seed, and nothing else
   std::optional<std::uint64_t> jobs;
   std::optional<std::uint64_t> seed;
   std::string privilege;  // userns, root, both; "": whatever runs here
   std::string artifacts = "artifacts";
   bool until_found = false;  // ends after the first disagreement
   bool no_recipes = false;
+  bool json = false;
   Libfuzzer libfuzzer = {};
 
   // --- what explore() finds out
@@ -65,11 +67,15 @@ struct Engine {
   double cpu_seconds;  // of its processes that ended
 };
 
-// Figures as text (explore_summary.cc): one line of progress; and for the summary, with a line
-// "key: value" for each figure, or one line for each engine.
+// "userns", "root", "both".
+std::string name_of(const std::vector<Privilege>& privileges);
+
+// Figures (explore_summary.cc): one line of progress; and the summary, as an object for --json, of
+// which each key is a line "key: value" otherwise.
 std::string progress_line(double seconds, const Counts& counts, const Release& release);
-std::string figures(double seconds, const Counts& counts, const Release& release);
-std::string engine_line(std::string_view key, const Engine& engine);
+Json figures(double seconds, const Counts& counts, const Release& release);
+Json figures(const Engine& engine);
+std::string text_of(const Json& summary);
 
 // Starts the processes of both engines, watches them and the kernel's log until the time is up, and
 // prints their findings and the summary.

@@ -7,10 +7,10 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <csignal>
 #include <deque>
 #include <set>
 #include <string>
@@ -27,6 +27,7 @@
 #include "check/trial/trial.h"
 #include "explore.h"
 #include "explore_fuzzers.h"
+#include "interruption.h"
 #include "op/outcome.h"
 #include "output.h"
 #include "supervisor.h"
@@ -41,9 +42,6 @@ constexpr int poll_ms = 100;
 constexpr std::size_t failures_shown_max = 10;
 constexpr std::uint64_t warning_cases_max = 20'000;
 constexpr std::int64_t reduce_ms = 10'000;  // for the corpus, which usually takes a second
-
-volatile std::sig_atomic_t interrupted = 0;
-void interrupt(int) { interrupted = 1; }
 
 constexpr std::uint64_t no_case = UINT64_MAX;
 constexpr std::size_t recent_cases = 4096;  // per worker: more than it can do in a second
@@ -92,14 +90,21 @@ class Explore {
   void report_lost_worker(Slot& slot, const std::string& how);
   void watch_kernel_log();
   std::uint64_t keep_recent_cases(const std::string& folder, std::int64_t since_ms) const;
+  [[nodiscard]] Scenario named_case(std::uint64_t number, const std::string& title) const;
+  [[nodiscard]] std::string time_left(double seconds) const;
+  [[nodiscard]] std::string cases_begun() const;
   void show_progress();
   [[nodiscard]] Counts random_counts() const;
   [[nodiscard]] Counts total() const;
-  [[nodiscard]] std::string summary() const;
+  [[nodiscard]] Json summary() const;
   [[nodiscard]] ExitStatus status() const;
 
   const ExploreJob& job_;
   Pipe pipe_ = make_pipe();
+  // Of the cases of the seed, this run's are those from the first one to before the last one.
+  const std::uint64_t first_case_ = job_.only_case.value_or(0);
+  const std::uint64_t last_case_ =
+      job_.only_case ? *job_.only_case + 1 : job_.cases.value_or(no_case);
   SharedMemory<std::atomic<std::uint64_t>> next_case_;
   SharedMemory<Findings> findings_;
   std::deque<SharedMemory<Slot>> slots_;  // of each worker
@@ -129,7 +134,9 @@ Explore::Explore(const ExploreJob& job)
                 .failed = [this](const std::string& what) { report_failure(what); },
                 .may_finish = true}),
       fuzzers_(job, findings_, pipe_.write_end.get(),
-               [this](const std::string& what) { report_failure(what); }) {}
+               [this](const std::string& what) { report_failure(what); }) {
+  *next_case_ = first_case_;
+}
 
 Prediction Explore::make_case(std::uint64_t number) const {
   const std::vector<Privilege>& privileges = job_.privileges;
@@ -155,7 +162,7 @@ void Explore::work(Slot& slot) {
                            std::move(*trial));
   while (!findings_->stop) {
     const std::uint64_t number = (*next_case_)++;
-    if (number >= job_.cases.value_or(no_case)) return;
+    if (number >= last_case_) return;
     slot.alive_ms = now_ms();
     slot.current = number;
     const Prediction generated = make_case(number);
@@ -172,7 +179,7 @@ void Explore::work(Slot& slot) {
 
 void Explore::start() {
   if (!pipe_.write_end) return report_failure("pipe2: " + errno_name(errno));
-  gen::CoverageStats().add(make_case(0));  // what is made once is made before the forks
+  gen::CoverageStats().add(make_case(first_case_));  // what is made once is made before the forks
   workers_.start_all();
   fuzzers_.start();
 }
@@ -201,7 +208,8 @@ void Explore::receive() {
 void Explore::print_finding(const std::string& path) {
   any_found_ = true;
   progress_.clear();
-  print(read_file(path) + "\n");
+  const std::string text = read_file(path);
+  print(job_.json ? line({{"finding", path}, {"report", text}}) : text + "\n");
   flush();
 }
 
@@ -215,18 +223,23 @@ void Explore::report_failure(const std::string& what) {
   complain(what);
 }
 
-void Explore::report_lost_worker(Slot& slot, const std::string& how) {
-  const std::uint64_t number = slot.current.exchange(no_case);
-  if (number == no_case) return report_failure("a worker " + how + " between two cases");
-  ++slot.counts.not_run;
+Scenario Explore::named_case(std::uint64_t number, const std::string& title) const {
   Scenario scenario = scenario_of(make_case(number).program);
   utsname kernel{};
   ::uname(&kernel);
-  scenario.title = "a worker " + how;
+  scenario.title = title;
   scenario.about = {fmt::format("kernel {}", kernel.release),
                     fmt::format("seed {} case {}", *job_.seed, number)};
+  return scenario;
+}
+
+void Explore::report_lost_worker(Slot& slot, const std::string& how) {
+  if (must_end_at_once()) return;
+  const std::uint64_t number = slot.current.exchange(no_case);
+  if (number == no_case) return report_failure("a worker " + how + " between two cases");
+  ++slot.counts.not_run;
   const std::string path = fmt::format("{}/lost-case-{}.scn", job_.artifacts, number);
-  const bool written = write_file(path, pivotcheck::print(scenario));
+  const bool written = write_file(path, pivotcheck::print(named_case(number, "a worker " + how)));
   report_failure(fmt::format("case {}: a worker {}: {}{}", number, how, path,
                              written ? "" : ", which can't be written: " + errno_name(errno)));
 }
@@ -252,7 +265,8 @@ std::uint64_t Explore::keep_recent_cases(const std::string& folder, std::int64_t
   const auto keep = [&](std::uint64_t number) {
     if (number == no_case || kept >= warning_cases_max) return;
     const std::string path = fmt::format("{}/case-{}.scn", folder, number);
-    if (write_file(path, pivotcheck::print(scenario_of(make_case(number).program)))) ++kept;
+    const Scenario scenario = named_case(number, "at a warning in the kernel's log");
+    if (write_file(path, pivotcheck::print(scenario))) ++kept;
   };
   for (const auto& slot : slots_) {
     keep(slot->current);
@@ -278,12 +292,25 @@ Counts Explore::total() const {
   return counts;
 }
 
+// "; 12 s left", of the time or of the cases, whichever ends first; "": not known.
+std::string Explore::time_left(double seconds) const {
+  std::optional<double> left;
+  if (end_ms() != INT64_MAX) left = static_cast<double>(end_ms() - now_ms()) / 1000.0;
+  const auto begun = static_cast<double>(*next_case_ - first_case_);
+  if (last_case_ != no_case && begun > 0) {
+    const auto all = static_cast<double>(last_case_ - first_case_);
+    const double of_cases = seconds * (all - begun) / begun;
+    left = std::min(left.value_or(of_cases), of_cases);
+  }
+  return left ? fmt::format("; {:.0f} s left", std::max(*left, 0.0)) : "";
+}
+
 // On a terminal one line that is written over; elsewhere lines, rarer the longer it takes.
 void Explore::show_progress() {
   if (now_ms() < next_progress_ms_) return;
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
   const double seconds = static_cast<double>(now_ms() - started_ms_) / 1000.0;
-  const std::string line = progress_line(seconds, total(), release_);
+  const std::string line = progress_line(seconds, total(), release_) + time_left(seconds);
   if (terminal) {
     progress_.show(line);
   } else {
@@ -292,33 +319,44 @@ void Explore::show_progress() {
   next_progress_ms_ = now_ms() + 2000 + (terminal ? 0 : static_cast<std::int64_t>(seconds * 30));
 }
 
-std::string Explore::summary() const {
+// "0-1233": the numbers of this seed that were taken; "none".
+std::string Explore::cases_begun() const {
+  const std::uint64_t end = std::min<std::uint64_t>(*next_case_, last_case_);
+  if (end == first_case_) return "none";
+  if (end == first_case_ + 1) return std::to_string(first_case_);
+  return fmt::format("{}-{}", first_case_, end - 1);
+}
+
+Json Explore::summary() const {
   const auto seconds_since = [&](std::int64_t begin_ms) {
     return static_cast<double>(ended_ms_ - begin_ms) / 1000.0;
   };
   const double seconds = seconds_since(started_ms_);
   const Counts counts = total();
-  const std::string text =
-      figures(seconds, counts, release_) +
-      fmt::format(
-          "kernel_log_alarms: {}\n"
-          "disagreements: {}\n"
-          "not_run: {}\n"
-          "seed: {}\n"
-          "artifacts: {}\n",
-          log_.readable() ? std::to_string(warnings_) : "not watched, " + log_.unreadable_because(),
-          counts.disagreements, counts.not_run, *job_.seed, job_.artifacts);
+  Json all = figures(seconds, counts, release_);
+  all["kernel_log_alarms"] = log_.readable() ? Json(warnings_)
+                                             : Json("not watched, " + log_.unreadable_because());
+  all["disagreements"] = counts.disagreements;
+  all["not_run"] = counts.not_run;
+  all["seed"] = *job_.seed;
+  all["case"] = cases_begun();
+  all["privilege"] = name_of(job_.privileges);
+  all["artifacts"] = job_.artifacts;
+  set(all, "interrupted", interruption());
   // What each engine did, if both were wanted.
   const std::string& missing = fuzzers_.missing();
-  if (fuzzers_.jobs() == 0 && missing.empty()) return text;
-  const std::string random = engine_line(
-      "road_seeded", {random_counts(), job_.random_jobs, seconds, workers_.cpu_seconds()});
-  if (!missing.empty()) return text + random + "road_libfuzzer: not run, " + missing + "\n";
+  if (fuzzers_.jobs() == 0 && missing.empty()) return all;
+  all["road_seeded"] =
+      figures({random_counts(), job_.random_jobs, seconds, workers_.cpu_seconds()});
+  if (!missing.empty()) {
+    all["road_libfuzzer"] = "not run, " + missing;
+    return all;
+  }
   const double fuzzing = seconds_since(std::max(started_ms_, fuzzers_.started_ms()));
-  return text + random +
-         engine_line("road_libfuzzer",
-                     {fuzzers_.counts(), fuzzers_.jobs(), fuzzing, fuzzers_.cpu_seconds()}) +
-         fuzzers_.corpus_summary();
+  all["road_libfuzzer"] =
+      figures({fuzzers_.counts(), fuzzers_.jobs(), fuzzing, fuzzers_.cpu_seconds()});
+  fuzzers_.add_corpus_figures(all);
+  return all;
 }
 
 ExitStatus Explore::status() const {
@@ -339,13 +377,13 @@ std::int64_t Explore::end_ms() const {
 // Until the time is up, the cases are used up, or a signal ends it.
 void Explore::watch() {
   bool working = true;
-  while (working && interrupted == 0 && now_ms() < end_ms() && !(job_.until_found && any_found_)) {
+  while (working && !is_interrupted() && now_ms() < end_ms() && !(job_.until_found && any_found_)) {
     receive();
     watch_kernel_log();
     working = workers_.poll();
     const bool fuzzing = fuzzers_.poll();
     // A number of cases is a number of random ones; without it libFuzzer may go on alone.
-    if (!job_.cases) working = working || fuzzing;
+    if (last_case_ == no_case) working = working || fuzzing;
     show_progress();
   }
 }
@@ -355,7 +393,7 @@ void Explore::stop() {
   fuzzers_.stop_building();
   const std::int64_t deadline_ms = now_ms() + shutdown_ms;
   bool working = true;
-  while (working && now_ms() < deadline_ms) {
+  while (working && now_ms() < deadline_ms && !must_end_at_once()) {
     receive();
     working = workers_.poll();
     working = fuzzers_.poll() || working;
@@ -372,18 +410,14 @@ ExitStatus Explore::run() {
     return complain(fmt::format("mkdir {}: {}", job_.artifacts, errno_name(errno)),
                     ExitStatus::harness);
   }
-  struct sigaction action {};
-  action.sa_handler = interrupt;
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
   start();
   watch();
   stop();
   fuzzers_.reduce(now_ms() + reduce_ms);
   progress_.clear();
-  print(summary());
+  print(job_.json ? line(summary()) : text_of(summary()));
   ::rmdir(job_.artifacts.c_str());  // succeeds if nothing is in it
-  return status();
+  return unless_interrupted(status());
 }
 
 }  // namespace

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/wait_status.h"
+#include "interruption.h"
 #include "op/outcome.h"
 #include "output.h"
 #include "scenario/scenario.h"
@@ -58,11 +59,6 @@ std::string text_after(const std::string& text, std::string_view label) {
   if (at == std::string::npos) return "";
   const std::size_t from = at + label.size();
   return text.substr(from, text.find('\n', from) - from);
-}
-
-std::string name_of(const std::vector<Privilege>& privileges) {
-  if (privileges.size() > 1) return "both";
-  return privileges.front() == Privilege::root ? "root" : "userns";
 }
 
 // In a child: nothing is read there, or written.
@@ -306,6 +302,7 @@ void Fuzzers::start() {
 void Fuzzers::start_build() {
   auto build = ChildProcess::start([this] {
     ::setpgid(0, 0);
+    ::signal(SIGTERM, SIG_DFL);  // stop_building() ends it so
     silence({STDIN_FILENO});
     redirect(build_messages_.get(), STDOUT_FILENO);
     redirect(build_messages_.get(), STDERR_FILENO);
@@ -385,6 +382,7 @@ void Fuzzers::kill_rest() {
 
 // Keeps the input that the process was at, reports what it printed last, and counts it.
 void Fuzzers::report_lost(Process& process, const std::string& how) {
+  if (must_end_at_once()) return;
   FuzzerSlot& slot = *process.slot;
   ++slot.counts.not_run;
   ++losses_;
@@ -429,10 +427,11 @@ Counts Fuzzers::counts() const {
   return sum;
 }
 
-std::string Fuzzers::corpus_summary() const {
+void Fuzzers::add_corpus_figures(Json& summary) const {
   const CorpusFolder corpus = read_corpus(job_.libfuzzer.corpus);
-  return fmt::format("corpus: {}\ncorpus_files: {}\nfeatures: {}\n", job_.libfuzzer.corpus,
-                     corpus.good.size() + corpus.bad.size(), features_);
+  summary["corpus"] = job_.libfuzzer.corpus;
+  summary["corpus_files"] = corpus.good.size() + corpus.bad.size();
+  summary["features"] = features_;
 }
 
 std::uint64_t Fuzzers::keep_recent(const std::string& folder, std::int64_t since_ms) const {

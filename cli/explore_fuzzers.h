@@ -49,8 +49,7 @@ class Fuzzers {
   [[nodiscard]] std::size_t jobs() const { return jobs_; }
   [[nodiscard]] Counts counts() const;
   [[nodiscard]] double cpu_seconds() const { return processes_ ? processes_->cpu_seconds() : 0; }
-  // Its lines in the summary.
-  [[nodiscard]] std::string corpus_summary() const;
+  void add_corpus_figures(Json& summary) const;
   // Writes what was tried since then as files.
   std::uint64_t keep_recent(const std::string& folder, std::int64_t since_ms) const;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// explore_summary.cc: figures of `pivotcheck explore`, made into text.
+// explore_summary.cc: figures of `pivotcheck explore`, as an object and as text.
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -14,24 +15,37 @@ double per_second(std::uint64_t count, double seconds) {
   return static_cast<double>(count) / std::max(seconds, 0.001);
 }
 
-std::string rules_not_reached(const gen::CoverageStats& stats, const Release& release) {
-  std::string text;
+// So that it is printed with one digit after the point.
+double rounded(double number) { return std::round(number * 10) / 10; }
+
+Json rules_not_reached(const gen::CoverageStats& stats, const Release& release) {
+  Json names = Json::array();
   for (const RuleInfo& rule : rule_table()) {
     if (stats.rules[static_cast<std::size_t>(rule.rule)] == 0 && shown_by(rule, release)) {
-      text += fmt::format("not reached: {}\n", rule.name);
+      names.push_back(rule.name);
     }
   }
-  return text;
+  return names;
 }
 
-std::string success_of_verbs(const gen::CoverageStats& stats) {
-  std::string text = "verbs_ok_percent:";
+Json success_of_verbs(const gen::CoverageStats& stats) {
+  Json percents = Json::object();
   for (std::size_t i = 0; i < prototypes().size(); ++i) {
-    const auto tried = static_cast<double>(std::max<std::uint64_t>(stats.attempted[i], 1));
-    text += fmt::format(" {} {:.0f}", verb(prototypes()[i]),
-                        100.0 * static_cast<double>(stats.succeeded[i]) / tried);
+    const std::uint64_t tried = std::max<std::uint64_t>(stats.attempted[i], 1);
+    percents[std::string(verb(prototypes()[i]))] = (stats.succeeded[i] * 100 + tried / 2) / tried;
   }
-  return text + "\n";
+  return percents;
+}
+
+std::string word(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+// "mkdir 93 rmdir 50 ..."
+std::string words(const Json& object) {
+  std::string text;
+  for (const auto& [key, value] : object.items()) text += fmt::format(" {} {}", key, word(value));
+  return text.substr(std::min<std::size_t>(text.size(), 1));
 }
 
 }  // namespace
@@ -46,44 +60,57 @@ std::string progress_line(double seconds, const Counts& counts, const Release& r
       counts.disagreements, counts.not_run);
 }
 
-std::string figures(double seconds, const Counts& counts, const Release& release) {
+Json figures(double seconds, const Counts& counts, const Release& release) {
   const gen::CoverageStats& stats = counts.stats;
-  return rules_not_reached(stats, release) +
-         fmt::format(
-             "cases: {}\n"
-             "cases_per_second: {:.1f}\n"
-             "steps: {}\n"
-             "steps_ok_percent: {:.1f}\n"
-             "scenarios_pivot_percent: {:.1f}\n"
-             "scenarios_attached_pivot_percent: {:.1f}\n"
-             "scenarios_two_tasks_percent: {:.1f}\n"
-             "scenarios_two_namespaces_percent: {:.1f}\n"
-             "scenarios_userns_percent: {:.1f}\n"
-             "rules_reached: {}/{}\n",
-             stats.scenarios, per_second(stats.scenarios, seconds), stats.steps,
-             stats.percent_of_steps(stats.steps_ok), stats.percent_of_scenarios(stats.with_pivot),
-             stats.percent_of_scenarios(stats.with_attached_pivot),
-             stats.percent_of_scenarios(stats.with_two_tasks),
-             stats.percent_of_scenarios(stats.with_two_namespaces),
-             stats.percent_of_scenarios(stats.with_user_namespace), stats.rules_reached(),
-             gen::rules_shown_by(release)) +
-         success_of_verbs(stats) +
-         fmt::format(
-             "observers_cross_checked: {}\n"
-             "mountinfo_incomplete: {}\n"
-             "state_unseen: {}\n"
-             "refused_by_chance: {}\n",
-             counts.cross_checked, counts.mountinfo_incomplete, counts.state_unseen,
-             counts.chance_refusals);
+  const auto percent = [&](std::uint64_t number) {
+    return rounded(stats.percent_of_scenarios(number));
+  };
+  return {{"not_reached", rules_not_reached(stats, release)},
+          {"cases", stats.scenarios},
+          {"cases_per_second", rounded(per_second(stats.scenarios, seconds))},
+          {"steps", stats.steps},
+          {"steps_ok_percent", rounded(stats.percent_of_steps(stats.steps_ok))},
+          {"scenarios_pivot_percent", percent(stats.with_pivot)},
+          {"scenarios_attached_pivot_percent", percent(stats.with_attached_pivot)},
+          {"scenarios_two_tasks_percent", percent(stats.with_two_tasks)},
+          {"scenarios_two_namespaces_percent", percent(stats.with_two_namespaces)},
+          {"scenarios_userns_percent", percent(stats.with_user_namespace)},
+          {"rules_reached",
+           fmt::format("{}/{}", stats.rules_reached(), gen::rules_shown_by(release))},
+          {"verbs_ok_percent", success_of_verbs(stats)},
+          {"observers_cross_checked", counts.cross_checked},
+          {"mountinfo_incomplete", counts.mountinfo_incomplete},
+          {"state_unseen", counts.state_unseen},
+          {"refused_by_chance", counts.chance_refusals}};
 }
 
-std::string engine_line(std::string_view key, const Engine& engine) {
+Json figures(const Engine& engine) {
   const gen::CoverageStats& stats = engine.counts.stats;
-  return fmt::format(
-      "{}: {} cases, {} steps, {} rules, {} disagreements in {:.1f} s on {} jobs, "
-      "{:.1f} s of CPU\n",
-      key, stats.scenarios, stats.steps, stats.rules_reached(), engine.counts.disagreements,
-      engine.seconds, engine.jobs, engine.cpu_seconds);
+  return {{"cases", stats.scenarios},
+          {"steps", stats.steps},
+          {"rules", stats.rules_reached()},
+          {"disagreements", engine.counts.disagreements},
+          {"seconds", rounded(engine.seconds)},
+          {"jobs", engine.jobs},
+          {"cpu_seconds", rounded(engine.cpu_seconds)}};
+}
+
+std::string text_of(const Json& summary) {
+  std::string text;
+  for (const auto& [key, value] : summary.items()) {
+    if (value.is_array()) {
+      for (const Json& rule : value) text += "not reached: " + word(rule) + "\n";
+    } else if (key.starts_with("road_") && value.is_object()) {
+      text += fmt::format("{}: {} cases, {} steps, {} rules, {} disagreements in {} s on {} jobs, "
+                          "{} s of CPU\n",
+                          key, word(value["cases"]), word(value["steps"]), word(value["rules"]),
+                          word(value["disagreements"]), word(value["seconds"]),
+                          word(value["jobs"]), word(value["cpu_seconds"]));
+    } else {
+      text += fmt::format("{}: {}\n", key, value.is_object() ? words(value) : word(value));
+    }
+  }
+  return text;
 }
 
 }  // namespace pivotcheck::cli

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "interruption.h"
 #include "op/outcome.h"
 
 namespace pivotcheck::cli {
@@ -37,8 +38,8 @@ ExitStatus complain(std::string_view text, ExitStatus status) {
 ExitStatus finish_output(ExitStatus status) {
   flush();
   if (output_error == 0) return status;
-  return complain("can't write to standard output: " + errno_name(output_error),
-                  status == ExitStatus::disagreed ? status : ExitStatus::harness);
+  if (status != ExitStatus::disagreed) status = unless_interrupted(ExitStatus::harness);
+  return complain("can't write to standard output: " + errno_name(output_error), status);
 }
 
 Progress::Progress() : next_(Clock::now() + progress_starts), terminal_(::isatty(STDERR_FILENO)) {}

@@ -20,7 +20,7 @@ void flush();
 ExitStatus complain(std::string_view text, ExitStatus status = {});
 
 // Flushes standard output. If results could not be written, one line says so, and the exit status
-// is that of a harness failure; a disagreement keeps its own.
+// is that of a harness failure; a disagreement and an interruption keep their own.
 ExitStatus finish_output(ExitStatus status);
 
 // One line on a terminal that is written over. It appears after two seconds.

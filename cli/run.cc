@@ -36,6 +36,7 @@
 #include "check/trial/trial.h"
 #include "commands.h"
 #include "files.h"
+#include "interruption.h"
 #include "json.h"
 #include "op/outcome.h"
 #include "output.h"
@@ -155,9 +156,11 @@ class Run {
   Finished perform(Expected<Trial>& trial, std::size_t item) const;
   void work(Shared& shared, int texts, int pipe) const;
   Expected<void> run_in_workers(std::size_t jobs);
-  void receive(int pipe, int texts);
+  void receive(int pipe, int texts, Shared& shared);
   void accept(std::size_t item, Finished finished);
   void print_in_order();
+  ExitStatus report_interruption();
+  [[nodiscard]] std::size_t finished_count() const;
   void probe();
   void show_progress();
   [[nodiscard]] int count(TrialResult::Kind kind) const {
@@ -221,8 +224,9 @@ void Run::work(Shared& shared, int texts, int pipe) const {
 }
 
 // Until all workers have ended: then nobody has the other end of the pipe.
-void Run::receive(int pipe, int texts) {
+void Run::receive(int pipe, int texts, Shared& shared) {
   for (;; show_progress()) {
+    if (is_interrupted()) shared.next_item = files_.size();
     pollfd waiting{pipe, POLLIN, 0};
     if (::poll(&waiting, 1, idle_interval_ms) <= 0) continue;
     Frame frame{};
@@ -251,7 +255,7 @@ Expected<void> Run::run_in_workers(std::size_t jobs) {
     if (worker) workers.push_back(std::move(*worker));
   }
   write_end.reset();
-  receive(read_end.get(), texts.get());
+  receive(read_end.get(), texts.get(), *shared);
   for (ChildProcess& worker : workers) worker.wait();
   return {};
 }
@@ -283,6 +287,22 @@ void Run::print_in_order() {
   }
 }
 
+// Of several workers, one may have been at a file before those that others finished.
+ExitStatus Run::report_interruption() {
+  for (; printed_ < files_.size(); ++printed_) {
+    if (waiting_[printed_]) print(waiting_[printed_]->text);
+  }
+  complain(fmt::format("interrupted by {}: {} of {} files were not run", interruption(),
+                       files_.size() - finished_count(), files_.size()));
+  return unless_interrupted(ExitStatus::harness);
+}
+
+std::size_t Run::finished_count() const {
+  std::size_t finished = 0;
+  for (const auto& [kind, number] : counts_) finished += static_cast<std::size_t>(number);
+  return finished;
+}
+
 // Several workers at once may reach a limit of the machine; so what runs here is found out first.
 void Run::probe() {
   auto trial = Trial::make();
@@ -297,17 +317,16 @@ void Run::probe() {
 void Run::show_progress() {
   log_.check();
   if (!progress_.is_due()) return;
-  int finished = 0;
-  for (const auto& [kind, number] : counts_) finished += number;
-  progress_.show(fmt::format("{} of {} files, {} disagree", finished, files_.size(),
+  progress_.show(fmt::format("{} of {} files, {} disagree", finished_count(), files_.size(),
                              count(TrialResult::Kind::disagree)));
 }
 
 ExitStatus Run::run() {
+  catch_interruptions(SecondSignal::exits);
   const std::size_t jobs = std::min<std::size_t>(options_.jobs, files_.size());
   if (jobs <= 1) {
     Expected<Trial> trial = Trial::make();
-    for (std::size_t item = 0; item < files_.size(); ++item) {
+    for (std::size_t item = 0; item < files_.size() && !is_interrupted(); ++item) {
       accept(item, perform(trial, item));
       show_progress();
     }
@@ -315,7 +334,7 @@ ExitStatus Run::run() {
   }
   probe();
   if (const auto result = run_in_workers(jobs); !result) complain(result.error().what);
-  for (std::size_t item = 0; item < files_.size(); ++item) {
+  for (std::size_t item = 0; item < files_.size() && !is_interrupted(); ++item) {
     if (waiting_[item]) continue;
     accept(item,
            not_performed(item, TrialResult::Kind::failed, "the worker process that ran it died"));
@@ -336,6 +355,7 @@ ExitStatus Run::summary() {
   for (const auto& [reason, number] : reasons_) {
     complain(fmt::format("skipped {}: {}", number, reason));
   }
+  if (is_interrupted()) return report_interruption();
   if (count(disagree) + count(unmet) > 0) return ExitStatus::disagreed;
   if (count(failed) > 0 || log_.has_warned()) return ExitStatus::harness;
   if (count(agree) == 0) {
@@ -373,7 +393,8 @@ CommandSpec run_command() {
       .footer =
           "Exit status: 0 all that ran agreed, 1 a disagreement or a stated outcome that did not\n"
           "hold, 2 bad usage or a malformed file (nothing was run), 3 the harness could not do\n"
-          "its work, 4 nothing ran.",
+          "its work, 4 nothing ran, 128 + the signal that ended it (SIGINT, SIGTERM, SIGHUP,\n"
+          "SIGQUIT: the files under way are finished; a second one a second later ends at once).",
       .run = [options] { return run(*options); }};
 }
 

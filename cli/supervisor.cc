@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/wait_status.h"
+#include "interruption.h"
 #include "op/outcome.h"
 #include "output.h"
 
@@ -40,8 +41,7 @@ Expected<ChildProcess> ChildProcess::start(const std::function<void()>& body) {
   child.pid_ = ::fork();
   if (child.pid_ < 0) return fail("fork: " + errno_name(errno));
   if (child.pid_ > 0) return child;
-  ::signal(SIGINT, SIG_IGN);
-  ::signal(SIGTERM, SIG_DFL);
+  ignore_interruptions();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   try {
     if (::getppid() == parent) body();
@@ -78,7 +78,7 @@ ChildProcess::End ChildProcess::kill() {
 }
 
 ChildProcess::End ChildProcess::wait_until(std::int64_t deadline_ms) {
-  while (now_ms() <= deadline_ms) {
+  while (now_ms() <= deadline_ms && !must_end_at_once()) {
     if (const auto end = poll()) return *end;
     constexpr timespec pause{.tv_sec = 0, .tv_nsec = 5'000'000};
     ::nanosleep(&pause, nullptr);

@@ -54,9 +54,9 @@ class SharedMemory {
   T* object_ = nullptr;
 };
 
-// A forked child. It ignores SIGINT, because a Ctrl-C at the terminal reaches all processes and the
-// parent alone decides what it means. It is killed when its parent dies, however that happens, and
-// when this object is destroyed.
+// A forked child. It ignores the signals that ask a command to end (interruption.h): Ctrl-C and
+// timeout(1) reach all processes, and the parent alone decides what they mean. It is killed when
+// its parent dies, however that happens, and when this object is destroyed.
 class ChildProcess {
  public:
   struct End {
@@ -78,7 +78,7 @@ class ChildProcess {
   [[nodiscard]] pid_t pid() const { return pid_; }  // -1: none, or it has ended
   std::optional<End> poll();                        // nullopt while it runs
   End wait();
-  // Waits until the deadline (base/clock.h), then kills it.
+  // Waits until the deadline (base/clock.h) or a second signal (interruption.h), then kills it.
   End wait_until(std::int64_t deadline_ms);
   End kill();
 

@@ -67,7 +67,8 @@ nothing_left 'a run that found something'
 # --- it is interrupted
 for signal in INT TERM KILL; do
   rm -rf corpus
-  "${both[@]}" --libfuzzer "$FUZZERS/fuzz_trial" --seconds 60 >out 2>err </dev/null &
+  env --default-signal=INT "${both[@]}" --libfuzzer "$FUZZERS/fuzz_trial" --seconds 60 \
+    >out 2>err </dev/null &
   pid=$!
   for i in {1..100}; do
     [[ $(ls corpus 2>/dev/null | wc -l) -lt 20 ]] || break
@@ -84,7 +85,8 @@ for signal in INT TERM KILL; do
   if [[ $signal == KILL ]]; then
     [[ $status -eq 137 ]] || die "$status behind SIGKILL"
   else
-    [[ $status -eq 0 ]] || die "$status behind SIG$signal"
+    [[ $status -eq $((128 + $(kill -l "$signal"))) ]] || die "$status behind SIG$signal"
+    has out "interrupted: SIG$signal"
     number cases
     number features
   fi
