@@ -2,6 +2,8 @@
 // commands.h: the subcommands, each described in the file of its name.
 #pragma once
 
+#include <string_view>
+
 #include "options/options.h"
 
 namespace pivotcheck::cli {
@@ -17,5 +19,6 @@ CommandSpec minimize_command();
 CommandSpec strategies_command();
 // `pivotcheck switch`, with the word "switch" as argv[0]; it has exit statuses of its own.
 int run_switch(int argc, char** argv);
+std::string_view switch_usage();  // what its --help prints; the manual is made of it
 
 }  // namespace pivotcheck::cli

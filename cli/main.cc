@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "commands.h"
 #include "commit.h"
+#include "manual.h"
 #include "output.h"
 
 namespace pivotcheck::cli {
@@ -48,6 +49,9 @@ int main(int argc, char** argv) {
             "the running kernel",
         .options = {{"-v,--verbose", &pivotcheck::log_is_verbose,
                      "say more on standard error about what is done"}},
+        .footer =
+            "pivotcheck --man [SUBCOMMAND] prints a page of the manual, as man -l reads it;\n"
+            "pivotcheck --completion bash|zsh|fish prints what completes command lines there.",
         .version = "pivotcheck " PIVOTCHECK_VERSION " (commit " PIVOTCHECK_COMMIT ")",
         .subcommands = {
             cli::run_command(),         // replay scenarios: kernel against model
@@ -61,6 +65,9 @@ int main(int argc, char** argv) {
             cli::strategies_command(),  // the ways to switch root
             cli::switch_command(),      // run a command in a new root by one of them
         }};
+    if (const auto status = cli::print_manual(program, {argv + 1, argv + argc})) {
+      return static_cast<int>(cli::finish_output(*status));
+    }
     const cli::Parsed parsed = cli::parse_command_line(program, argc, argv);
     if (parsed.chosen == nullptr) return static_cast<int>(parsed.status);
     return static_cast<int>(cli::finish_output(parsed.chosen->run()));

@@ -66,7 +66,8 @@ Run a command in a new root, in namespaces of its own.
                           close and exit_group
   --keep-fd FD            pass descriptor FD on to the command; all others but 0, 1, 2 are closed
   --setenv NAME VALUE     set a variable of the command's environment (two words)
-  --unsetenv NAME         remove one; --clearenv: all of them. These three work in their order
+  --unsetenv NAME         remove one
+  --clearenv              remove all of them; these three options work in their order
   --chdir DIR             start the command in this directory of the new root; default: /
   --hostname NAME         with --unshare uts: the host name there
   --new-session           start the command in a session of its own, without a terminal. Otherwise it
@@ -450,6 +451,8 @@ int status_of(const SwitchFailure& failure) {
 int complain(const SwitchFailure& failure) { return complain(status_of(failure), failure.message); }
 
 }  // namespace
+
+std::string_view switch_usage() { return usage_text; }
 
 int run_switch(int argc, char** argv) {
   Wanted wanted;

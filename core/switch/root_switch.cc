@@ -232,7 +232,7 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
 
 // --- capabilities by name ------------------------------------------------------------------------
 
-std::optional<std::uint64_t> capability_bits(std::string_view name) {
+std::span<const std::string_view> capability_names() {
   // linux/capability.h, in the order of the numbers. A newer capability has no name here, but is
   // among "all".
   static constexpr std::array<std::string_view, 41> names{
@@ -242,6 +242,11 @@ std::optional<std::uint64_t> capability_bits(std::string_view name) {
       "sys_admin", "sys_boot", "sys_nice", "sys_resource", "sys_time", "sys_tty_config", "mknod",
       "lease", "audit_write", "audit_control", "setfcap", "mac_override", "mac_admin", "syslog",
       "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf", "checkpoint_restore"};
+  return names;
+}
+
+std::optional<std::uint64_t> capability_bits(std::string_view name) {
+  const auto names = capability_names();
   std::string lower(name);
   std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
   if (lower == "all") return ~std::uint64_t{0};

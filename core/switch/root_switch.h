@@ -38,7 +38,9 @@
 #include <expected>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -163,5 +165,6 @@ class RootSwitch {
 // The bit of "cap_sys_admin", "sys_admin" or "SYS_ADMIN" in dropped_capabilities; of "all", all
 // bits.
 std::optional<std::uint64_t> capability_bits(std::string_view name);
+std::span<const std::string_view> capability_names();  // "chown" ...: of bit 0, 1, ...
 
 }  // namespace pivotcheck
