@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # The library as others use it: installed into a folder, found from a program outside of this tree
-# by CMake and by pkg-config, and that program switches root.
+# by CMake and by pkg-config, and that program switches root. So does the program that the page of
+# the library shows.
 source "$(dirname "$0")/common.sh"
 source "$(dirname "$0")/roots.sh"
+source "$(dirname "$0")/pages.sh"
 : "${BUILD:?the build folder}" "${CXX:?the compiler}"
 needs_user_namespaces
 [[ -z ${SANITIZE:-} ]] || skip 'a build with sanitizers is not for others to link'
@@ -74,12 +76,11 @@ find_package(pivotcheck 0.1 REQUIRED)
 add_executable(program main.cc)
 target_link_libraries(program PRIVATE pivotcheck::pivotcheck)
 END
-cmake_build() {
-  cmake -S program -B by_cmake -DCMAKE_CXX_COMPILER="$CXX" \
-    -DCMAKE_PREFIX_PATH="$folder/installed" &&
-    cmake --build by_cmake
+cmake_build() {  # cmake_build SOURCE BUILD
+  cmake -S "$1" -B "$2" -DCMAKE_CXX_COMPILER="$CXX" -DCMAKE_PREFIX_PATH="$folder/installed" &&
+    cmake --build "$2"
 }
-expect 0 cmake_build
+expect 0 cmake_build program by_cmake
 pkg_config=$(dirname "$(find installed -name pivotcheck.pc)")
 flags() { PKG_CONFIG_PATH=$folder/$pkg_config pkg-config "$@" pivotcheck; }
 flags --modversion >/dev/null || die 'pkg-config does not find it'
@@ -102,3 +103,13 @@ for strategy in dot-dot template; do
 done
 ls -A root | cmp - names_before || die 'something stayed in the root'
 expect 1 out:'No such file or directory' as_user by_cmake/program dot-dot "$folder/nosuch"
+
+# The program of the page, as it stands there.
+mkdir page
+run_command() { die "a command that is not tried: $1"; }
+(cd page && walk_page "$SOURCE/core/switch/README.md")
+expect 0 cmake_build page by_page
+expect 7 out:'PID 1' as_user by_page/demo "$folder/root" \
+  /bin/sh -c 'read -r pid rest </proc/1/stat && echo "PID $pid"; exit 7'
+expect 127 err:/nosuch as_user by_page/demo "$folder/root" /nosuch
+expect 125 err:'No such file or directory' as_user by_page/demo "$folder/nosuch" /bin/sh
