@@ -15,19 +15,18 @@ benchmark: the ratio B/A of the medians, and a bootstrapped 99 % confidence inte
 p is adjusted for the number of comparisons (Benjamini and Hochberg): of a hundred such verdicts one
 is expected to be chance. That takes some eight rounds of each, and fifteen of --baseline.
 
-What decides is the processor time, and the wall time of the parts that do not wait for RCU. Detach,
-teardown, whole cycles, and whatever contains them wait for it: their wall time depends on what the
-rest of the machine does, so it is shown with its quartiles and has no verdict.
+What decides is the processor time, and the wall time of the parts that do not wait for RCU. That of
+the others (detach, teardown, and what contains them) depends on what the rest of the machine does,
+so it is shown with its quartiles and has no verdict.
 
-What the machine did by itself. A machine that others use changes its pace from minute to minute, as
-a frequency or a neighbour on the same core does, and not for all phases alike. The two runs of one
-`ci/bench --baseline` were measured in turn, setting by setting: there each round is a pair, the
-ratio is the median of the pairs', and the test is Wilcoxon's of pairs. Two runs that are minutes
-apart are worth less: a Mann-Whitney U test (that of Google Benchmark's own compare.py), and a
-difference must also hold when both runs are divided by their own pace, the median over all
-benchmarks that both have; it must be 1.5 times the spread of all these differences (their scaled
-median absolute deviation); and larger than the difference between the halves of either run. The
-first two need eight benchmarks or more.
+What the machine did by itself. A machine that others use changes its pace from minute to minute, and
+not for all phases alike. The two runs of one `ci/bench --baseline` were measured in turn: there each
+round is a pair, the ratio is the median of the pairs', and the test is Wilcoxon's of pairs. For two
+runs that are minutes apart it is a Mann-Whitney U test (that of Google Benchmark's own compare.py),
+and a difference must also hold when both are divided by their own pace, the median over all
+benchmarks; be 1.5 times the spread of all these differences (their scaled median absolute
+deviation); and larger than that between the halves of either run. The first two need eight
+benchmarks or more.
 """
 import argparse
 import json
@@ -57,8 +56,6 @@ except ImportError as missing:
 def columns(name):
     """(column of the rows, does it decide?)"""
     found = runs.fields(name)
-    if found["family"] == "harness":
-        return (("cpu_time", True),)
     waits = found["part"] in WAITS_FOR_RCU
     # A thread's setup waits for nothing where there is no detach, or where it does not wait.
     if found["part"] == "setup" and found.get("mode") == "thread":
@@ -189,8 +186,8 @@ def main():
     if not comparisons:
         runs.fail("the two runs have no benchmark in common")
     if arguments.html:
-        import report
-        runs.write_whole(arguments.html, report.comparison_page(run_a, run_b, comparisons))
+        import results
+        runs.write_whole(arguments.html, results.comparison_page(run_a, run_b, comparisons))
     if arguments.json:
         keys = ("name", "column", "decides", "ratio", "low", "high", "p", "verdict")
         print(json.dumps([{key: getattr(one, key) for key in keys} for one in comparisons],

@@ -209,8 +209,8 @@ Expected<Recording> record_one(KernelDriver& driver, const Prediction& generated
 }
 
 Expected<void> record_all(KernelDriver& driver) {
-  const ScenarioGenerator generator({.privilege = Privilege::userns,
-                                     .traits = KernelTraits::for_release(running_release())});
+  const ScenarioGenerator generator(
+      {.privilege = Privilege::userns, .traits = KernelTraits::for_release(running_release())});
   for (std::uint64_t number = 0; number < cases_recorded; ++number) {
     SeededChoices choices(seed, number);
     auto one = record_one(driver, generator.generate(choices));
@@ -266,12 +266,7 @@ double cpu_seconds(pid_t pid) {
   return (ticks[0] + ticks[1] + ticks[2] + ticks[3]) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
-struct Worker {
-  pid_t pid;
-  UniqueFd socket;
-};
-
-Worker launch_harness() {
+kernel::Executor launch_harness() {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) std::abort();
   const pid_t pid = ::fork();
@@ -283,14 +278,14 @@ Worker launch_harness() {
     ::_exit(0);
   }
   ::close(ends[1]);
-  return {pid, UniqueFd(ends[0])};
+  return {.pid = pid, .pidfd = {}, .socket = UniqueFd(ends[0])};
 }
 
 class Workers {
  public:
-  void add(Worker worker) { workers_.push_back(std::move(worker)); }
+  void add(kernel::Executor worker) { workers_.push_back(std::move(worker)); }
   ~Workers() {
-    for (Worker& worker : workers_) {
+    for (kernel::Executor& worker : workers_) {
       ::kill(worker.pid, SIGKILL);
       ::waitpid(worker.pid, nullptr, __WALL);
     }
@@ -315,7 +310,7 @@ class Workers {
   // Seconds of all and of their children so far.
   [[nodiscard]] double cpu() const {
     double sum = 0;
-    for (const Worker& worker : workers_) {
+    for (const kernel::Executor& worker : workers_) {
       sum += cpu_seconds(worker.pid);
       const std::string number = std::to_string(worker.pid);
       std::ifstream children("/proc/" + number + "/task/" + number + "/children");
@@ -325,7 +320,7 @@ class Workers {
   }
 
  private:
-  std::vector<Worker> workers_;
+  std::vector<kernel::Executor> workers_;
   std::uint64_t begun_ = 0;
 };
 
@@ -347,10 +342,7 @@ void measure(benchmark::State& state, const std::string& side, Workers& all) {
     state.SetIterationTime(took.count());
     Figures& figures = all_figures[side][workers];
     figures.rates.push_back(cases / took.count());
-    const double cpu_us = (all.cpu() - cpu) * 1e6 / cases;
-    figures.cpu_us += cpu_us;
-    state.counters["cases_per_second"] = figures.rates.back();
-    state.counters["cpu_us_per_case"] = cpu_us;
+    figures.cpu_us += (all.cpu() - cpu) * 1e6 / cases;
   }
 }
 
@@ -375,12 +367,12 @@ void print_ratios() {
     const Figures& harness = all_figures["harness"][workers];
     if (harness.rates.empty()) continue;
     const double with = median(harness.rates), without = median(bare.rates);
-    const double cpu_with = harness.cpu_us / static_cast<double>(harness.rates.size());
-    const double cpu_without = bare.cpu_us / static_cast<double>(bare.rates.size());
-    std::printf("workers %2zu: harness %6.0f cases/s, bare %6.0f cases/s, ratio %.2f; processor "
-                "time %4.0f us, bare %4.0f us, ratio %.2f\n",
-                workers, with, without, without / with, cpu_with, cpu_without,
-                cpu_with / cpu_without);
+    const auto rounds = static_cast<double>(bare.rates.size());
+    std::printf(
+        "workers %2zu: harness %6.0f cases/s, bare %6.0f cases/s, ratio %.2f; processor "
+        "time %4.0f us, bare %4.0f us, ratio %.2f\n",
+        workers, with, without, without / with, harness.cpu_us / rounds, bare.cpu_us / rounds,
+        harness.cpu_us / bare.cpu_us);
   }
 }
 
@@ -419,7 +411,7 @@ int main(int argc, char** argv) {
     harness.add(launch_harness());
     auto executor = launch_bare();
     if (!executor) return refuse(executor.error());
-    bare.add({executor->pid, std::move(executor->socket)});
+    bare.add(std::move(*executor));
   }
   add("harness", harness);
   add("bare", bare);

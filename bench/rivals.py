@@ -9,7 +9,6 @@ reason.
 """
 import json
 import os
-import random
 import shlex
 import shutil
 import statistics
@@ -21,7 +20,7 @@ import runs
 BASELINE = "baseline: static true"
 # Programs that are linked as the command is: one does nothing, one only executes the static true.
 EMPTY, EMPTY_EXECUTES = "baseline: empty, linked alike", "baseline: empty, executes true"
-BARE = "baseline: dot-dot by hand"  # its system calls in a C program (bare_switch.c)
+BARE = "baseline: dot-dot by hand"  # its system calls in a static program (baseline.cc)
 COMMAND = "pivotcheck switch, dot-dot"
 IN_A_ROUND = 3  # of each command; its median counts
 
@@ -39,7 +38,7 @@ def candidates(programs, place, root):
     """name -> words"""
     true, command, empty = f"{root}/bin/true", f"{programs}/pivotcheck", f"{programs}/bench/empty"
     found = {BASELINE: [true], EMPTY: [empty], EMPTY_EXECUTES: [empty, true],
-             BARE: [f"{programs}/bench/bare_switch", root, place, "/bin/true"]}
+             BARE: [true, "/bin/true", root, place]}
     for line in subprocess.run([command, "strategies", "--json"], stdout=subprocess.PIPE,
                                check=True).stdout.splitlines():
         name = json.loads(line)["name"]
@@ -75,7 +74,7 @@ def why_not(words):
 
 def one_round(working, path):
     """name -> (wall time, processor time), of the commands in random order"""
-    order = random.sample(list(working), len(working))
+    order = runs.shuffled(working)
     done = subprocess.run(["hyperfine", "-N", "--style", "none", "--warmup", "1", "--runs",
                            str(IN_A_ROUND), "--export-json", path] +
                           [shlex.join(working[name]) for name in order],
@@ -88,13 +87,14 @@ def one_round(working, path):
 
 
 def summary(rounds):
-    def medians(name):
-        return [statistics.median(values) for values in zip(*(one[name] for one in rounds))]
-    base, base_cpu = medians(BASELINE)
-    rows = [{"name": name, "wall_us": wall, "cpu_us": cpu, "ratio": wall / base,
-             "cpu_ratio": cpu / base_cpu, "rounds": len(rounds),
+    rows = [{"name": name, "wall_us": wall, "cpu_us": cpu, "rounds": len(rounds),
              "samples": [one[name][0] for one in rounds]}
-            for name in rounds[0] for wall, cpu in [medians(name)]]
+            for name in rounds[0]
+            for wall, cpu in [map(statistics.median, zip(*(one[name] for one in rounds)))]]
+    base = next(row for row in rows if row["name"] == BASELINE)
+    for row in rows:
+        row["ratio"] = row["wall_us"] / base["wall_us"]
+        row["cpu_ratio"] = row["cpu_us"] / base["cpu_us"]
     return sorted(rows, key=lambda row: row["ratio"])
 
 
@@ -137,6 +137,21 @@ def measure(arguments):
     return json.loads(done.stdout)
 
 
+def compared(result):
+    """What the command adds to what no program can do without, and how it compares with
+    bubblewrap."""
+    rows = {row["name"]: row for row in result["commands"]}
+    for subject, reference in ((COMMAND, EMPTY), (BARE, EMPTY), (COMMAND, EMPTY_EXECUTES),
+                               (COMMAND, BARE)):
+        if subject in rows and reference in rows:
+            wall, cpu = (rows[subject][key] - rows[reference][key] for key in ("ratio", "cpu_ratio"))
+            yield (f"{subject}: adds to '{reference}' {wall:.2f} times the baseline in wall time, "
+                   f"{cpu:.2f} in processor time")
+    if COMMAND in rows and "bubblewrap" in rows:
+        wall, cpu = (rows[COMMAND][key] / rows["bubblewrap"][key] for key in ("wall_us", "cpu_us"))
+        yield f"{COMMAND} to bubblewrap: wall time {wall:.2f}, processor time {cpu:.2f}"
+
+
 def show(result):
     print(f"{'':34}{'wall us':>10}{'to base':>10}{'cpu us':>10}{'to base':>10}")
     for row in result["commands"]:
@@ -144,25 +159,7 @@ def show(result):
               f"{row['cpu_us']:10.0f}{row['cpu_ratio']:10.2f}")
     for name, why in result["missing"].items():
         print(f"missing: {name}: {why}")
-    for line in beside(result):
-        print(line)
-
-
-def beside(result):
-    """What the command adds to what no program can do without, and how it compares with
-    bubblewrap. Files of earlier versions say "floor" for "baseline"."""
-    rows = {row["name"].replace("floor:", "baseline:"): row for row in result["commands"]}
-    for subject, reference in ((COMMAND, EMPTY), (BARE, EMPTY), (COMMAND, EMPTY_EXECUTES),
-                               (COMMAND, BARE)):
-        one, other = rows.get(subject), rows.get(reference)
-        if one and other:
-            yield (f"{subject}: adds to '{reference}' {one['ratio'] - other['ratio']:.2f} times "
-                   f"the baseline in wall time, {one['cpu_ratio'] - other['cpu_ratio']:.2f} in "
-                   "processor time")
-    own, other = rows.get(COMMAND), rows.get("bubblewrap")
-    if own and other:
-        yield (f"{COMMAND} to bubblewrap: wall time {own['wall_us'] / other['wall_us']:.2f}, "
-               f"processor time {own['cpu_us'] / other['cpu_us']:.2f}")
+    print(*compared(result), sep="\n")
 
 
 if __name__ == "__main__":

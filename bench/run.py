@@ -13,11 +13,9 @@ this one ends.
 import argparse
 import contextlib
 import csv
-import io
 import json
 import os
 import platform
-import random
 import re
 import signal
 import statistics
@@ -98,25 +96,20 @@ def is_known(name, why):
 def idle_threads(count):
     """So many threads more that sleep: pivot_root looks at every thread of the machine. Why they
     can't be there, or None."""
-    done, why, threads = threading.Event(), None, []
+    done, threads = threading.Event(), []
     threading.stack_size(1 << 16)
-    try:
-        for _ in range(count):
-            threads.append(threading.Thread(target=done.wait, daemon=True))
-            threads[-1].start()
-    except RuntimeError:
-        why = f"this machine does not let {count} threads be started"
-        threads.pop()
+    with contextlib.suppress(RuntimeError):
+        while len(threads) < count:
+            thread = threading.Thread(target=done.wait, daemon=True)
+            thread.start()
+            threads.append(thread)
     time.sleep(0.3 if count else 0)  # new threads are being placed
-    yield why
+    yield (None if len(threads) == count else
+           f"this machine does not let {count} threads be started")
     done.set()
     for thread in threads:
         thread.join()
     time.sleep(0.3 if count else 0)  # ended ones are freed later, by RCU
-
-
-def shuffled(values):
-    return random.sample(list(values), len(values))
 
 
 def percentile(values, share):
@@ -141,15 +134,14 @@ class Switching:
 
     def __init__(self, arguments):
         self.arguments, self.rounds = arguments, 0
-        # Of each file: the build's folder and what is planted in it; rows; why there are none.
-        self.builds = {"bench.json": (arguments.programs, arguments.slow)}
-        if arguments.baseline:
-            self.builds["baseline.json"] = (arguments.baseline, "")
-        self.rows = {file: [] for file in self.builds}
-        self.not_measured = {file: {} for file in self.builds}
-        self.strategies = subprocess.run([self.program(arguments.programs), "--strategies"],
-                                         text=True, check=True,
-                                         stdout=subprocess.PIPE).stdout.split()
+        folders = {"bench.json": arguments.programs, "baseline.json": arguments.baseline}
+        self.programs = {file: os.path.join(folder, "bench", "switch_bench")
+                         for file, folder in folders.items() if folder}
+        self.rows = {file: [] for file in self.programs}
+        self.not_measured = {file: {} for file in self.programs}
+        listed = subprocess.run([self.programs["bench.json"], "--strategies"], check=True, text=True,
+                                stdout=subprocess.PIPE)
+        self.strategies = listed.stdout.split()
         self.settings = {}  # by number of idle threads
         for name in selection(self.strategies, arguments.all):
             if re.search(arguments.only, name):
@@ -158,10 +150,6 @@ class Switching:
         if not self.settings:
             runs.fail(f"no setting matches {arguments.only}")
 
-    @staticmethod
-    def program(folder):
-        return os.path.join(folder, "bench", "switch_bench")
-
     def measure(self):
         begun = time.monotonic()
         while self.rounds < self.arguments.rounds_max:
@@ -169,10 +157,10 @@ class Switching:
             if (self.rounds >= self.arguments.rounds_min and
                     spent * (self.rounds + 1) / self.rounds > self.arguments.seconds):
                 break
-            for count in shuffled(self.settings):
+            for count in runs.shuffled(self.settings):
                 with idle_threads(int(count)) as error:
-                    for name in shuffled(self.settings[count]):
-                        for file in shuffled(self.builds):
+                    for name in runs.shuffled(self.settings[count]):
+                        for file in runs.shuffled(self.programs):
                             self.one_setting(name, file, error)
             self.rounds += 1
             print(f"ci/bench: round {self.rounds}, {time.monotonic() - begun:.0f} s",
@@ -183,25 +171,23 @@ class Switching:
         if error or name in not_measured:
             not_measured[name] = error or not_measured[name]
             return
-        folder, slow = self.builds[file]
         place = runs.fields(name + "/")
         tree, _, peers = place["tree"].partition("-")
         cycles = self.arguments.cycles // (4 if int(place["mounts"]) > 1000 else 1)
-        options = {"cycles": max(2, cycles), "tree": tree, "peers": peers or 0, "slow": slow,
-                   "benchmark_format": "json",
+        options = {"cycles": max(2, cycles), "tree": tree, "peers": peers,
+                   "slow": self.arguments.slow if file == "bench.json" else "",
                    **{key: place[key] for key in ("family", "strategy", "mode", "mounts", "user")}}
-        command = [self.program(folder)] + [f"--{key}={value}" for key, value in options.items()
-                                            if value]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [f"--{option}={value}" for option, value in options.items() if value]
+        done = subprocess.run([self.programs[file]] + command, capture_output=True, text=True,
+                              check=False)
         if done.returncode == 2:
             runs.fail(done.stderr.strip())
-        row = json.loads(done.stdout)["benchmarks"][0] if done.returncode == 0 else {
-            "error_occurred": True, "error_message": f"it ended with {done.returncode}"}
-        if row.get("error_occurred"):
-            why = row["error_message"]
+        if done.returncode != 0:
+            why = done.stderr.strip().removeprefix("switch_bench: ") or (
+                f"it ended with {done.returncode}")
             not_measured[name] = why if is_known(name, why) else f"FAILED: {why}"
             return
-        parts = json.loads(row["label"])
+        parts = json.loads(done.stdout)
         for part in ("prepare",) + runs.PHASES + ("setup", "cycle"):
             if part in parts:
                 self.rows[file].append(part_row(f"{name}/{part}", parts[part], self.rounds))
@@ -226,22 +212,23 @@ COLUMNS = ("family", "strategy", "mode", "mounts", "tree", "idle_threads", "user
 FIGURES = ("wall_us", "wall_us_p10", "wall_us_p90", "cpu_us", "waiting_us")
 
 
-def table(run):
+def write_csv(path, run):
     """One line for each benchmark: the medians over its rounds."""
-    text, figures = io.StringIO(), runs.Figures(run)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("name",) + COLUMNS + ("rounds",) + FIGURES)
-    for name, rows in figures.rows.items():
-        fields = runs.fields(name)
-        writer.writerow([name] + [fields[column] for column in COLUMNS] + [len(rows)] +
-                        [round(figures.median(name, figure), 3) for figure in FIGURES])
-    return text.getvalue()
+    figures = runs.Figures(run)
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("name",) + COLUMNS + ("rounds",) + FIGURES)
+        for name, rows in figures.rows.items():
+            fields = runs.fields(name)
+            writer.writerow([name] + [fields[column] for column in COLUMNS] + [len(rows)] +
+                            [round(figures.median(name, figure), 3) for figure in FIGURES])
+    os.replace(path + ".new", path)
 
 
 def write_report(folder, run, rivals):
-    import report  # here, because it takes a second to load its library
+    import results  # here, because it takes a second to load its library
     path = os.path.join(folder, "report.html")
-    runs.write_whole(path, report.page(run, rivals))
+    runs.write_whole(path, results.page(run, rivals))
     print(f"ci/bench: {path}")
 
 
@@ -255,14 +242,16 @@ def measure_switching(arguments):
                  cycles_in_a_round=str(arguments.cycles), strategies=switching.strategies)
     if arguments.baseline:
         about["baseline_begun"] = time.time_ns()  # what makes the two files a pair
-    for file, (folder, slow) in switching.builds.items():
-        more = {"planted_slowdown": slow} if slow else {}
-        run = {"context": {**about, "not_measured": switching.not_measured[file], **more},
-               "benchmarks": switching.rows[file]}
+    for file, rows in switching.rows.items():
+        run = {"context": {**about, "not_measured": switching.not_measured[file]},
+               "benchmarks": rows}
+        if arguments.slow and file == "bench.json":
+            run["context"]["planted_slowdown"] = arguments.slow
         runs.write_whole(os.path.join(arguments.out, file), json.dumps(run, indent=0) + "\n")
         if file == "bench.json":
-            runs.write_whole(os.path.join(arguments.out, "bench.csv"), table(run))
-            write_report(arguments.out, run, runs.load_rivals(arguments.out))
+            write_csv(os.path.join(arguments.out, "bench.csv"), run)
+            rivals = runs.read_json(os.path.join(arguments.out, "rivals.json"))
+            write_report(arguments.out, run, rivals)
     return status
 
 

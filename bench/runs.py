@@ -5,6 +5,7 @@
 """
 import json
 import os
+import random
 import re
 import statistics
 import sys
@@ -54,10 +55,13 @@ def load(path):
     return run
 
 
-def load_rivals(folder):
-    """None if there are none. Earlier versions named the file peers.json."""
-    return (read_json(os.path.join(folder, "rivals.json")) or
-            read_json(os.path.join(folder, "peers.json")))
+def about(run):
+    """What a reader of the figures wants to know of the run: (name, value)"""
+    return [(name, run["context"][name]) for name in CONTEXT if name in run["context"]]
+
+
+def shuffled(values):
+    return random.sample(list(values), len(values))
 
 
 def plain(name):
