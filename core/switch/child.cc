@@ -149,23 +149,6 @@ int execute(const ChildArgs& args) {
 
 // --- the init of a PID namespace -----------------------------------------------------------------
 
-// Enters what init has made. A process never changes its PID namespace, only its children do: one
-// of them, as a child of the caller, does the rest.
-int enter_namespaces_of_init(const ChildArgs& args) {
-  if (::setns(args.init, static_cast<int>(args.init_made)) != 0) return errno;
-  if ((args.init_made & CLONE_NEWUSER) != 0) {
-    if (const int error = take_ids(args)) return error;
-  }
-  const pid_t next = kernel::sys_fork(CLONE_PARENT | SIGCHLD);
-  if (next < 0) return errno;
-  if (next > 0) {
-    send(args, {ChildMessage::Kind::reparented, 0, next});
-    sys_exit(0);
-  }
-  wait_release(args);
-  return 0;
-}
-
 int become_command(const ChildArgs& args, std::size_t index) {
   tie_to_caller(args);
   if (args.init < 0) return drop_privileges(args);
@@ -184,12 +167,20 @@ int enter_user_namespace(const ChildArgs& args) {
   return take_ids(args);
 }
 
+bool enters_namespaces_of_init(const strategy::SwitchStep& step) {
+  return std::holds_alternative<strategy::NewPidNamespace>(step.action) ||
+         std::holds_alternative<strategy::MapIds>(step.action) || enters_user_namespace(step);
+}
+
 int perform(const ChildArgs& args, std::size_t index) {
   const strategy::SwitchStep& step = args.prepared.steps[index];
+  // With init, the usher has entered these.
+  const bool entered = args.init >= 0 && enters_namespaces_of_init(step);
+  if (entered) return 0;
   if (enters_user_namespace(step)) return enter_user_namespace(args);
   return std::visit(
       Overloaded{
-          [&](const strategy::NewPidNamespace&) { return enter_namespaces_of_init(args); },
+          [&](const strategy::NewPidNamespace&) { return ENOTSUP; },
           [&](const strategy::MapIds&) {
             wait_release(args);
             return take_ids(args);
@@ -228,13 +219,13 @@ std::uint32_t id_inside(const std::vector<IdRange>& map) {
 }
 
 SharedFutex::SharedFutex() {
-  void* page = ::mmap(nullptr, 2 * sizeof(*word_), PROT_READ | PROT_WRITE,
+  void* page = ::mmap(nullptr, 3 * sizeof(*word_), PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) throw std::bad_alloc();
-  word_ = new (page) std::atomic<std::uint32_t>[2]{};
+  word_ = new (page) std::atomic<std::uint32_t>[3]{};
 }
 
-SharedFutex::~SharedFutex() { ::munmap(word_, 2 * sizeof(*word_)); }
+SharedFutex::~SharedFutex() { ::munmap(word_, 3 * sizeof(*word_)); }
 
 void SharedFutex::release() {
   *word_ = 1;
@@ -250,13 +241,20 @@ bool SharedFutex::wait() {
 
 void run_child(const ChildArgs& args) {
   if (args.callers_pipe >= 0) ::close(args.callers_pipe);
-  // With a new user namespace init has done the first steps.
-  if ((args.init_made & CLONE_NEWUSER) != 0) {
-    if (const int error = enter_namespaces_of_init(args)) {
-      refuse(args, {ChildMessage::Kind::refused, 0, error});
-    }
+  if ((args.init_has & CLONE_NEWUSER) != 0) {
+    if (const int error = take_ids(args)) refuse(args, {ChildMessage::Kind::refused, 0, error});
   }
   perform_from(args, args.first_step);
+}
+
+void run_usher(const ChildArgs& args) {
+  pid_t child = -1;
+  if (::setns(args.init, static_cast<int>(args.init_has)) == 0) {
+    child = kernel::sys_fork(CLONE_PARENT | SIGCHLD);
+    if (child == 0) run_child(args);
+  }
+  args.prepared.released.ushered() = static_cast<std::uint32_t>(child < 0 ? -errno : child);
+  sys_exit(0);
 }
 
 }  // namespace pivotcheck::rootswitch

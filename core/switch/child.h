@@ -3,10 +3,8 @@
 // lock: everything it needs is prepared before the clone.
 //
 //     caller                         child
-//       | -- clone ------------------> |
+//       | -- clone ------------------> |  or run_usher(), if there is a new PID namespace
 //       | ----- release -------------> |  in a new user namespace: its ids are mapped now
-//       | <---- reparented ----------- |  it entered a PID namespace, and only its children are in
-//       | ----- release -------------> |  it: one of them, a child of the caller too, goes on
 //       |                              |  the strategy's steps
 //       | <---- keep ----------------- |  only when `template` is prepared
 //       | ----- release -------------> |
@@ -39,7 +37,6 @@ namespace pivotcheck::rootswitch {
 struct ChildMessage {
   enum class Kind : std::int32_t {
     none,
-    reparented,
     keep,
     refused,
     init_refused,
@@ -47,12 +44,12 @@ struct ChildMessage {
   };
   Kind kind = Kind::none;
   std::int32_t step = 0;   // the index of the step it is about
-  std::int32_t value = 0;  // the errno; reparented: the pid of the process that goes on
+  std::int32_t value = 0;  // the errno
   std::array<std::int32_t, 2> starts{-1, -1};  // refused: StepExecutor::starts(); init_refused:
                                                // InitRefusal::what
 };
 
-// A futex, and a number, that stay shared after a fork.
+// A futex, and two numbers, that stay shared after a fork.
 class SharedFutex {
  public:
   SharedFutex();  // throws std::bad_alloc
@@ -60,13 +57,15 @@ class SharedFutex {
   SharedFutex(const SharedFutex&) = delete;
   SharedFutex& operator=(const SharedFutex&) = delete;
 
-  void reset() { word_[0] = word_[1] = 0; }
+  void reset() { word_[0] = word_[1] = word_[2] = 0; }
   void release();  // lets the waiter go on, now or later, once
   bool wait();     // true: released; false: not within 100 ms
   // What the child is about, if a seccomp filter can end it without a word: loading the filter of
   // that number, from 1 on, or having init confined; else 0.
   static constexpr std::uint32_t confining_init = ~0U;
   std::atomic<std::uint32_t>& in_danger() { return word_[1]; }
+  // The pid of the child that the usher made, as the caller sees it; or a negative errno.
+  std::atomic<std::uint32_t>& ushered() { return word_[2]; }
 
  private:
   std::atomic<std::uint32_t>* word_;
@@ -102,10 +101,10 @@ struct ChildArgs {
   const sigset_t* mask = nullptr;  // nullptr: the caller's
 
   // What launch() fills in.
-  std::size_t first_step = 0;   // the clone itself, or init, did those before it
-  int init = -1;                // pidfd of the init of the new PID namespace
-  int init_channel = -1;        // the socket to it
-  unsigned long init_made = 0;  // the namespaces that it has made, as CLONE_... bits
+  std::size_t first_step = 0;      // the clone itself did those before it
+  int init = -1;                   // pidfd of the init of the new PID namespace
+  int init_channel = -1;           // the socket to it
+  unsigned long init_has = 0;      // the namespaces to enter with it, as CLONE_... bits
   sigset_t callers_mask{};
   pid_t caller = 0;
   int pipe = -1;          // to the caller
@@ -119,5 +118,9 @@ struct ChildArgs {
 std::uint32_t id_inside(const std::vector<IdRange>& map);
 
 [[noreturn]] void run_child(const ChildArgs& args);
+
+// Enters the namespaces of init, makes the child there, as one of the caller's, and ends. (A process
+// never changes its PID namespace: only its children are in the one that it enters.)
+[[noreturn]] void run_usher(const ChildArgs& args);
 
 }  // namespace pivotcheck::rootswitch

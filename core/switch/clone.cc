@@ -52,7 +52,10 @@ pid_t clone_with_pidfd(clone_args& args, UniqueFd& pidfd, auto clone, auto fork)
   return pid;
 }
 
-[[gnu::noinline]] pid_t vfork_child(ChildStart start) { return begin_in(::vfork(), true, start); }
+[[gnu::noinline]] pid_t vfork_child(ChildStart start, unsigned long namespaces) {
+  if (namespaces != 0) return begin_in(kernel::sys_fork(namespaces | SIGCHLD), true, start);
+  return begin_in(::vfork(), true, start);
+}
 
 }  // namespace
 
@@ -64,10 +67,10 @@ pid_t clone_copy(unsigned long namespaces, ChildStart start, UniqueFd& pidfd) {
       [&] { return begin_in(kernel::sys_fork(namespaces | SIGCHLD), true, start); });
 }
 
-pid_t clone_in_our_memory(ChildStart start, UniqueFd& pidfd) {
+pid_t clone_in_our_memory(ChildStart start, UniqueFd& pidfd, unsigned long namespaces) {
   const auto stack = std::make_unique_for_overwrite<std::byte[]>(child_stack_size);
   clone_args args{};
-  args.flags = CLONE_VM | CLONE_VFORK;
+  args.flags = CLONE_VM | CLONE_VFORK | namespaces;
   args.stack = reinterpret_cast<std::uintptr_t>(stack.get());
   args.stack_size = child_stack_size;
   return clone_with_pidfd(
@@ -75,7 +78,7 @@ pid_t clone_in_our_memory(ChildStart start, UniqueFd& pidfd) {
       [&](clone_args& its) {
         return kernel::sys_clone3_on_stack(its, start.begin, start.argument);
       },
-      [&] { return vfork_child(start); });
+      [&] { return vfork_child(start, namespaces); });
 }
 
 Waited wait_for_end(pid_t pid, int options) {

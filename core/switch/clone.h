@@ -22,7 +22,7 @@ pid_t clone_copy(unsigned long namespaces, ChildStart start, UniqueFd& pidfd);
 // copied, which is most of what a fork costs. Only for a child that has the caller's rights until
 // exec. If it had fewer capabilities, or were in a new user namespace, a process that may trace the
 // child could write to the caller's memory.
-pid_t clone_in_our_memory(ChildStart start, UniqueFd& pidfd);
+pid_t clone_in_our_memory(ChildStart start, UniqueFd& pidfd, unsigned long namespaces = 0);
 
 // Returns when the child is gone. A child that has made this process its tracer (PTRACE_TRACEME)
 // is let go. The wait status; nothing with WNOHANG in `options`, if it still runs, or without a

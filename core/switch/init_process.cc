@@ -123,14 +123,17 @@ std::expected<InitProcess, InitRefusal> start_init(InitRequest request) {
   InitProcess init{.pid = -1, .pidfd = {}, .channel = UniqueFd(ends[0])};
   UniqueFd its(ends[1]);
   Execution execution{request.image, its.get(), request.user_namespace};
-  UniqueFd pidfd;
-  const pid_t first = clone_in_our_memory({&execute_init, &execution}, pidfd);
-  if (first < 0) return no_namespaces(errno);
+  // With a user namespace, the program must be executed before that is made or entered (init.c).
+  const unsigned long at_once = request.orders.takes_ids != 0 ? 0 : request.orders.unshare;
+  if (at_once != 0) request.orders.unshare = 0;
+  init.pid = clone_in_our_memory({&execute_init, &execution}, init.pidfd, at_once);
+  if (init.pid < 0) return no_namespaces(errno);
   its.reset();
   const bool ordered = execution.error == 0 && give_orders(init.channel.get(), request);
+  if (ordered && at_once != 0) return init;
   const auto made = ordered ? hear(init.channel.get(), INIT_MADE)
                             : std::unexpected(InitRefusal{INIT_NAMESPACES, execution.error});
-  wait_for_end(first, 0);
+  wait_for_end(init.pid, 0);
   if (!made) return std::unexpected(made.error());
   init.pid = *made;
   init.pidfd.reset(kernel::sys_pidfd_open(init.pid));

@@ -155,8 +155,9 @@ unsigned long entered_later(const strategy::Steps& steps) {
   return kinds;
 }
 
+template <auto run>
 ChildStart start_of(ChildArgs& args) {
-  return {[](void* its) { run_child(*static_cast<ChildArgs*>(its)); }, &args};
+  return {[](void* its) { run(*static_cast<ChildArgs*>(its)); }, &args};
 }
 
 // See clone_in_our_memory().
@@ -201,11 +202,6 @@ Failed answer(const ChildMessage& message, const ChildArgs& args, TemplateNamesp
               Launched& child) {
   const auto& step = args.prepared.steps[static_cast<std::size_t>(message.step)];
   switch (message.kind) {
-    case Kind::reparented:
-      wait_for_end(child.pid, 0);
-      child.pid = message.value;
-      child.pidfd.reset(kernel::sys_pidfd_open(child.pid));
-      break;
     case Kind::keep: {
       const TaskName& name = std::get<strategy::KeepNamespace>(step.action).name;
       if (Failed failure = keep(name, child.pid, *kept)) return failure;
@@ -253,12 +249,12 @@ Failed launch_init(ChildArgs& args, std::size_t made, Launched& launched) {
   const strategy::Steps& steps = args.prepared.steps;
   const bool new_user = unshares_user(steps[made + 1]);
   const bool takes_ids = new_user || args.entered.user;
-  args.init_made = CLONE_NEWPID | (new_user ? CLONE_NEWUSER : 0UL);
+  args.init_has = CLONE_NEWPID | (takes_ids ? CLONE_NEWUSER : 0UL);
   InitRequest request{.image = args.init_image,
                       .user_namespace = args.entered.user.get(),
                       .orders = {},
                       .programs = args.options.seccomp_programs};
-  request.orders.unshare = static_cast<std::uint32_t>(args.init_made);
+  request.orders.unshare = CLONE_NEWPID | (new_user ? CLONE_NEWUSER : 0U);
   request.orders.join = static_cast<std::uint32_t>(entered_later(steps));
   request.orders.takes_ids = takes_ids ? 1 : 0;
   request.orders.uid = id_inside(args.options.uid_map);
@@ -273,12 +269,28 @@ Failed launch_init(ChildArgs& args, std::size_t made, Launched& launched) {
   if (new_user) {
     const IdMapWriter maps{launched.init.pid, args.options, args.callers_mask};
     if (Failed failure = maps.write()) return failure;
-    args.first_step = made + 3;  // after MapIds
   }
   if (const auto up = release_init(launched.init); !up) return init_refusal(up.error());
   args.init = launched.init.pidfd.get();
   args.init_channel = launched.init.channel.get();
   return {};
+}
+
+// The child that performs the steps, in the namespaces of init. The usher shares our memory unless
+// other commands are in the user namespace that it enters: see clone_in_our_memory().
+pid_t usher(ChildArgs& args, UniqueFd& pidfd) {
+  const ChildStart start = start_of<run_usher>(args);
+  const pid_t pid =
+      args.entered.user ? clone_copy(0, start, pidfd) : clone_in_our_memory(start, pidfd);
+  if (pid < 0) return pid;
+  wait_for_end(pid, 0);
+  const auto child = static_cast<pid_t>(args.prepared.released.ushered().load());
+  if (child <= 0) {
+    errno = child < 0 ? -child : ECHILD;
+    return -1;
+  }
+  pidfd.reset(kernel::sys_pidfd_open(child));
+  return child;
 }
 
 // Clones the child that performs the steps, and does what it asks for until the command is started.
@@ -291,12 +303,14 @@ Failed launch_child(ChildArgs& args, TemplateNamespaces* kept, Launched& child) 
   args.prepared.released.reset();
   args.pipe = its.get();
   args.callers_pipe = ours.get();
-  const bool maps = args.first_step == 0 && unshares_user(steps.front());
+  const bool maps = args.init < 0 && unshares_user(steps.front());
   if (maps) {
     args.first_step = 1;
     PIVOTCHECK_CHECK(std::holds_alternative<strategy::MapIds>(steps[1].action));
   }
-  child.pid = clone_copy(maps ? CLONE_NEWUSER : 0, start_of(args), child.pidfd);
+  child.pid = args.init >= 0 ? usher(args, child.pidfd)
+                             : clone_copy(maps ? CLONE_NEWUSER : 0, start_of<run_child>(args),
+                                          child.pidfd);
   if (child.pid < 0) return refusal({}, steps.front(), errno, args.options);
   its.reset();
   return supervise(ours.get(), maps, args, kept, child);
@@ -326,7 +340,7 @@ std::optional<Switched<Launched>> launch_in_our_memory(ChildArgs& args) {
   args.report = &report;
   Launched child;
   args.prepared.released.reset();
-  child.pid = clone_in_our_memory(start_of(args), child.pidfd);
+  child.pid = clone_in_our_memory(start_of<run_child>(args), child.pidfd);
   args.report = nullptr;
   args.prepared.executor.forget();
   if (child.pid < 0) {

@@ -31,7 +31,7 @@ enum { INIT_MADE = 1, INIT_UP, INIT_CONFINED, INIT_REFUSED };
 enum { INIT_NAMESPACES = 1, INIT_IDS, INIT_JOIN, INIT_DROP, INIT_FILTER, INIT_WORK };
 
 struct init_orders {
-  uint32_t unshare; /* CLONE_... */
+  uint32_t unshare; /* CLONE_...; 0: the first process is init, it is in its PID namespace already */
   uint32_t join;    /* CLONE_...: the namespaces of the command that init enters later */
   uint32_t enters_user_namespace;
   uint32_t takes_ids;
