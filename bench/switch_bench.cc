@@ -288,11 +288,11 @@ class RawSyscalls {
       return store([] { return kernel::mount_api::new_mount("proc", attributes); },
                    fd(step.handle.text));
     }
-    Call operator()(const strategy::AttachProc& step) {
-      return [proc = fd(step.proc.text), target = fd(step.target.text)] {
-        const long moved = ::syscall(SYS_move_mount, *proc, "", *target, "",
+    Call operator()(const strategy::AttachNew& step) {
+      return [mount = fd(step.mount.text), target = fd(step.target.text)] {
+        const long moved = ::syscall(SYS_move_mount, *mount, "", *target, "",
                                      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-        return moved < 0 ? moved : ::syscall(SYS_close, *proc);
+        return moved < 0 ? moved : ::syscall(SYS_close, *mount);
       };
     }
     Call operator()(const Op& op) { return std::visit(*this, op); }

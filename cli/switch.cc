@@ -40,12 +40,17 @@ constexpr const char* usage_text =
 Run a command in a new root, in namespaces of its own.
 
   --strategy S            the way to switch (see pivotcheck strategies); default: dot-dot
-  --bind SRC:DST[:ro]     mount this machine's directory or file SRC, with everything mounted below
-                          it, at DST in the new root; ro: read-only, at all depths. A colon in a
-                          path is written \:, a backslash \\
+  --bind SRC:DST[:WORD]   mount this machine's directory or file SRC, with everything mounted below
+                          it, at DST in the new root. WORD, or several: ro, read-only at all depths;
+                          suid, dev: set-user-ID programs or devices work there, which they don't
+                          otherwise. A colon in a path is written \:, a backslash \\
   --tmpfs DST             mount an empty tmpfs
   --proc DST              mount a new /proc; in a user namespace this needs --unshare pid
-  --dev DST               mount a tmpfs with null, zero, full, random, urandom and tty
+  --dev DST               mount a tmpfs with null, zero, full, random, urandom, tty, fd, stdin, stdout
+                          and stderr, shm, terminals of its own (pts, ptmx) and, if stdin is a
+                          terminal, that as console
+  --dir DST               make a directory in a tmpfs (see below)
+  --symlink TEXT:DST      make a symbolic link that says TEXT, likewise
   --read-only             make the new root read-only, with what is mounted below it, but not the
                           mounts of the options above
   --slave                 mounts that the machine makes below ROOT later appear inside
@@ -70,12 +75,14 @@ Run a command in a new root, in namespaces of its own.
   --clearenv              remove all of them; these three options work in their order
   --chdir DIR             start the command in this directory of the new root; default: /
   --hostname NAME         with --unshare uts: the host name there
-  --new-session           start the command in a session of its own, without a terminal. Otherwise it
-                          can type into the terminal that it was started from, by ioctl(TIOCSTI),
+  --new-session           start the command in a session of its own, without a terminal. Otherwise
+                          it can type into the terminal that it was started from (ioctl TIOCSTI),
                           and the shell there executes that after it has ended
   --help                  print this text
 
-DST must exist in ROOT (tmpfs-sandbox creates it if it is missing).
+Mounts, directories and links are made in the order of their options. DST must exist in ROOT, unless
+it is in a tmpfs of --tmpfs or --dev before it, or at the top of tmpfs-sandbox, which is one: there
+it is made if it is missing. --dir and --symlink work only there: nothing is made in ROOT itself.
 By itself this is no sandbox: the command keeps every right that no option takes away.
 Exit status: the command's; 128+N if signal N killed it; 126 if it can't be executed, 127 if it does
 not exist; 125 if the switch was refused, 2 for bad usage: then the command was never
@@ -136,14 +143,19 @@ std::vector<std::string> split_paths(std::string_view text) {
 
 Complaint read_bind(std::string_view text, Wanted& wanted) {
   const std::vector<std::string> parts = split_paths(text);
-  const bool read_only = parts.size() == 3 && parts[2] == "ro";
-  const bool whole = parts.size() >= 2 && !parts[0].empty() && !parts[1].empty();
-  if (!whole || (parts.size() > 2 && !read_only)) {
-    return "--bind takes SRC:DST or SRC:DST:ro, not " + std::string(text) +
+  bool whole = parts.size() >= 2 && !parts[0].empty() && !parts[1].empty();
+  BindAt bind{.source = parts[0], .target = whole ? parts[1] : ""};
+  for (std::size_t i = 2; i < parts.size(); ++i) {
+    if (parts[i] == "ro") bind.read_only = true;
+    else if (parts[i] == "suid") bind.suid = true;
+    else if (parts[i] == "dev") bind.dev = true;
+    else whole = false;
+  }
+  if (!whole) {
+    return "--bind takes SRC:DST, then :ro, :suid, :dev, not " + std::string(text) +
            "; a colon in a path is \\:";
   }
-  wanted.options.mounts.emplace_back(
-      BindAt{.source = parts[0], .target = parts[1], .recursive = true, .read_only = read_only});
+  wanted.options.mounts.emplace_back(std::move(bind));
   return {};
 }
 
@@ -322,6 +334,15 @@ Complaint read_clearenv(std::string_view, Wanted& wanted) {
 
 // -------------------------------------------------------------------------------------------------
 
+Complaint read_symlink(std::string_view text, Wanted& wanted) {
+  const std::vector<std::string> parts = split_paths(text);
+  if (parts.size() != 2 || parts[0].empty() || parts[1].empty()) {
+    return "--symlink takes TEXT:DST, not " + std::string(text) + "; a colon in a path is \\:";
+  }
+  wanted.options.mounts.emplace_back(SymlinkAt{.text = parts[0], .target = parts[1]});
+  return {};
+}
+
 template <class Mount>
 Complaint add_mount(std::string_view target, Wanted& wanted) {
   wanted.options.mounts.emplace_back(Mount{std::string(target)});
@@ -347,6 +368,8 @@ constexpr OptionRow option_rows[] = {
     {"tmpfs", 1, add_mount<TmpfsAt>},
     {"proc", 1, add_mount<ProcAt>},
     {"dev", 1, add_mount<DevAt>},
+    {"dir", 1, add_mount<DirectoryAt>},
+    {"symlink", 1, read_symlink},
     {"read-only", 0, set_flag<&SwitchOptions::read_only>},
     {"slave", 0, set_flag<&SwitchOptions::slave_mounts>},
     {"unshare", 1, read_unshare},

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
+#include <span>
 
 #include "base/unique_fd.h"
 #include "model/rules.h"
@@ -217,6 +218,12 @@ Switched<std::string> check_target(int root, const std::string& asked) {
   return target;
 }
 
+// The path of the terminal at standard input, if this process finds it there; "" for none.
+std::string terminal() {
+  std::array<char, PATH_MAX> path{};
+  return ::ttyname_r(STDIN_FILENO, path.data(), path.size()) == 0 ? path.data() : "";
+}
+
 Switched<strategy::MountRequest> check_mount(int root, const MountAt& asked) {
   strategy::MountRequest request{.what = asked};
   if (auto* bind = std::get_if<BindAt>(&request.what)) {
@@ -231,7 +238,30 @@ Switched<strategy::MountRequest> check_mount(int root, const MountAt& asked) {
   const auto target = check_target(root, request.target());
   if (!target) return std::unexpected(target.error());
   std::visit([&](auto& mount) { mount.target = *target; }, request.what);
+  if (std::holds_alternative<DevAt>(request.what)) request.console = terminal();
   return request;
+}
+
+// Nothing is made on a disk, and no link that was asked for leads elsewhere.
+Switched<void> check_made(const strategy::Plan& plan, const std::vector<strategy::Entry>* contents) {
+  for (std::size_t i = 0; i < plan.mounts.size(); ++i) {
+    const strategy::MountRequest& request = plan.mounts[i];
+    const std::vector<std::string> names = strategy::components(request.target());
+    for (const strategy::MountRequest& link : std::span(plan.mounts).first(i)) {
+      if (std::holds_alternative<SymlinkAt>(link.what) &&
+          strategy::is_below(names, strategy::components(link.target()))) {
+        return bad(request.target() + " lies behind the link " + link.target());
+      }
+    }
+    const bool makes = std::holds_alternative<DirectoryAt>(request.what) ||
+                       std::holds_alternative<SymlinkAt>(request.what);
+    if (makes && !strategy::own_place(plan.mounts, i, contents)) {
+      return bad(request.target() +
+                 " is not in a tmpfs that an option before it makes (--tmpfs, --dev): nothing is "
+                 "made in the new root itself");
+    }
+  }
+  return {};
 }
 
 // The machine's own user namespace has a number that never changes (PROC_USER_INIT_INO).
@@ -249,6 +279,12 @@ Switched<strategy::Plan> inspect(const SwitchOptions& options) {
   if (!root) return std::unexpected(root.error());
   strategy::Plan plan;
   plan.new_root = *std::move(root);
+  const bool goes_around =
+      options.strategy == Strategy::chroot || options.strategy == Strategy::template_;
+  if (plan.new_root == "/" && !goes_around) {
+    return no("new root /: what this strategy mounts on / is above the root that processes have, "
+              "and no name leads there; template and chroot can switch to it");
+  }
   if (!options.mounts.empty()) {
     const UniqueFd directory(::open(plan.new_root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!directory) return no("new root " + options.new_root, errno);
@@ -258,12 +294,16 @@ Switched<strategy::Plan> inspect(const SwitchOptions& options) {
       plan.mounts.push_back(*std::move(request));
     }
   }
-  if (options.strategy == Strategy::dot_dot) plan.parent_mount = mount_point_of(plan.new_root);
-  if (options.strategy == Strategy::tmpfs_sandbox) {
+  const bool sandbox = options.strategy == Strategy::tmpfs_sandbox;
+  if (sandbox) {
     auto contents = contents_of(plan.new_root);
     if (!contents) return std::unexpected(contents.error());
     plan.contents = *std::move(contents);
   }
+  if (auto made = check_made(plan, sandbox ? &plan.contents : nullptr); !made) {
+    return std::unexpected(made.error());
+  }
+  if (options.strategy == Strategy::dot_dot) plan.parent_mount = mount_point_of(plan.new_root);
   plan.propagation = options.slave_mounts ? Propagation::slave : Propagation::private_;
   plan.read_only = options.read_only;
   plan.user_namespace = options.user_namespace;

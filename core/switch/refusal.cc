@@ -17,8 +17,8 @@ template <class T>
 concept NeedsNoAdvice = OneOf<T, Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, Mount, Bind,
                               Move, Remount, Umount, PivotRoot, Chdir, Open, Fchdir, Close, Spawn,
                               Exit, Setns, DropCapabilities, OpenTree, MountSetattr, Fsmount,
-                              strategy::MapIds, strategy::UnshareOthers, strategy::AttachProc,
-                              strategy::SetHostname, strategy::NewSession, strategy::KeepNamespace,
+                              strategy::MapIds, strategy::UnshareOthers, strategy::NewPts,
+                              strategy::AttachNew, strategy::SetHostname, strategy::NewSession, strategy::KeepNamespace,
                               strategy::DropPrivileges, strategy::Execute>;
 
 // Advice that follows from the step and its errno alone; "" if there is none.

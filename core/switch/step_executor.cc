@@ -6,6 +6,10 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -35,6 +39,15 @@ int call(long number, auto... arguments) { return answer(::syscall(number, argum
 
 int mount(const char* source, const Path& target, const char* type, unsigned long flags) {
   return call(SYS_mount, source, target.text.c_str(), type, flags, nullptr);
+}
+
+// `lo` of this network namespace: programs count on 127.0.0.1. Any socket will do for the request.
+int set_up_loopback() {
+  const UniqueFd socket(static_cast<int>(::syscall(SYS_socket, AF_UNIX, SOCK_DGRAM, 0)));
+  if (!socket) return errno;
+  ifreq request{.ifr_ifrn = {"lo"}, .ifr_ifru = {}};
+  request.ifr_flags = IFF_UP;
+  return call(SYS_ioctl, socket.get(), SIOCSIFFLAGS, &request);
 }
 
 bool same_directory(int one, int other) {
@@ -131,7 +144,8 @@ struct Calls {
   }
 
   int operator()(const strategy::UnshareOthers& step) const {
-    return call(SYS_unshare, step.kinds);
+    const int error = call(SYS_unshare, step.kinds);
+    return error == 0 && (step.kinds & CLONE_NEWNET) != 0 ? set_up_loopback() : error;
   }
   int operator()(const strategy::MakePrivateDirectory& step) const {
     return call_at(SYS_mkdirat, step.path, 0700);
@@ -149,12 +163,24 @@ struct Calls {
     constexpr unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     return store(step.handle, api::new_mount("proc", attributes));
   }
-  int operator()(const strategy::AttachProc& step) const {
+  // Since Linux 4.7 each devpts is an instance of its own.
+  int operator()(const strategy::NewPts& step) const {
+    static constexpr std::array<api::Option, 3> options{
+        {{"mode", "620"}, {"ptmxmode", "666"}, {"gid", "5"}}};
+    constexpr unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+    int made = api::new_mount("devpts", attributes, options);
+    // The group tty may have no id in this user namespace.
+    if (made < 0 && errno == EINVAL) {
+      made = api::new_mount("devpts", attributes, std::span(options).first(2));
+    }
+    return store(step.handle, made);
+  }
+  int operator()(const strategy::AttachNew& step) const {
     constexpr unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
-    const int proc = self.find(step.proc.text);
+    const int mount = self.find(step.mount.text);
     const int error =
-        answer(api::move_mount(proc, "", self.find(step.target.text), "", flags));
-    self.close_handle(step.proc.text);
+        answer(api::move_mount(mount, "", self.find(step.target.text), "", flags));
+    self.close_handle(step.mount.text);
     return error;
   }
   int operator()(const strategy::SetHostname& step) const {

@@ -21,6 +21,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/unique_fd.h"
 
@@ -77,23 +78,31 @@ inline int fsopen(const char* type, unsigned flags) {
   return static_cast<int>(::syscall(SYS_fsopen, type, flags));
 }
 
-// For the commands that take no value.
-inline int fsconfig(int context, unsigned command, const char* key) {
-  return static_cast<int>(::syscall(SYS_fsconfig, context, command, key, nullptr, 0));
+inline int fsconfig(int context, unsigned command, const char* key, const char* value = nullptr) {
+  return static_cast<int>(::syscall(SYS_fsconfig, context, command, key, value, 0));
 }
 
 inline int fsmount(int context, unsigned flags, unsigned attributes) {
   return static_cast<int>(::syscall(SYS_fsmount, context, flags, attributes));
 }
 
+struct Option {
+  const char* key;
+  const char* value;
+};
+
 // A new filesystem as a detached mount with these MOUNT_ATTR_ bits; -1 and errno for a refusal.
 // MOUNT_ATTR_RDONLY makes the filesystem read-only too, as mount(2) does.
-inline int new_mount(const char* type, unsigned attributes) {
+inline int new_mount(const char* type, unsigned attributes,
+                     std::span<const Option> options = {}) {
   const UniqueFd context(fsopen(type, FSOPEN_CLOEXEC));
   if (!context) return -1;
   if ((attributes & MOUNT_ATTR_RDONLY) != 0 &&
       fsconfig(context.get(), FSCONFIG_SET_FLAG, "ro") != 0) {
     return -1;
+  }
+  for (const auto& [key, value] : options) {
+    if (fsconfig(context.get(), FSCONFIG_SET_STRING, key, value) != 0) return -1;
   }
   if (fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr) != 0) return -1;
   return fsmount(context.get(), FSMOUNT_CLOEXEC, attributes);

@@ -13,7 +13,7 @@ namespace {
 constexpr std::array<StrategyInfo, 8> table{{
     {Strategy::put_old, "put-old",
      "own mount namespace, / private, bind the root to itself, mkdir put_old, pivot_root, chdir /, "
-     "detach put_old, rmdir it, /proc",
+     "detach put_old, rmdir it",
      "the old root is gone from the namespace: no way back by '..', umount or setns; the new root "
      "must be writable for a moment"},
     {Strategy::dot_dot, "dot-dot",

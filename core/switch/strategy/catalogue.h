@@ -38,12 +38,15 @@ std::optional<Strategy> find_strategy(std::string_view name);
 
 // --- mounts; each target is a path in the new root -----------------------------------------------
 
-// A directory or file of the caller's, with everything mounted below it.
+// A directory or file of the caller's, with everything mounted below it; all of it with these
+// attributes. Unless asked for, no set-user-ID program gains anything there, and no device opens.
 struct BindAt {
   std::string source;
   std::string target;
   bool recursive = true;
-  bool read_only = false;  // all the way down
+  bool read_only = false;
+  bool suid = false;
+  bool dev = false;
 };
 struct TmpfsAt {
   std::string target;
@@ -51,10 +54,21 @@ struct TmpfsAt {
 struct ProcAt {
   std::string target;
 };
-// A small tmpfs with null, zero, full, random, urandom and tty, bound from the caller's /dev.
+// A small tmpfs with what programs expect of /dev: null, zero, full, random, urandom and tty, bound
+// from the caller's; console, if the caller's standard input is a terminal; terminals of its own
+// (pts, ptmx); shm; and fd, stdin, stdout and stderr, which lead to /proc/self/fd.
 struct DevAt {
   std::string target;
 };
-using MountAt = std::variant<BindAt, TmpfsAt, ProcAt, DevAt>;
+// No mounts: a directory and a symbolic link, in a tmpfs of the options before them or in
+// tmpfs-sandbox's. Nothing is ever made in the new root's own filesystem.
+struct DirectoryAt {
+  std::string target;
+};
+struct SymlinkAt {
+  std::string text;  // what the link says
+  std::string target;
+};
+using MountAt = std::variant<BindAt, TmpfsAt, ProcAt, DevAt, DirectoryAt, SymlinkAt>;
 
 }  // namespace pivotcheck

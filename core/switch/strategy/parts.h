@@ -30,13 +30,28 @@ void set_up_root(const Plan& plan, const std::vector<MountRequest>& mounts, Root
 void remove_put_old(const Path& put_old, Steps& steps);
 
 // The mounts that the caller asked for, in the caller's order. Each one is made detached, gets its
-// attributes, and only then is attached: nobody ever sees it writable. `root` is a path to the new
-// root.
-void mount_requests(const std::vector<MountRequest>& requests, const Path& root, Steps& steps);
+// attributes, and only then is attached: nobody ever sees it writable. A target that lies in a tmpfs
+// of an earlier one is made there. `root` is a path to the new root; `contents`: its top directory
+// is a tmpfs of the switch itself, with these names of the image.
+void mount_requests(const std::vector<MountRequest>& requests, const Path& root, Steps& steps,
+                    const std::vector<Entry>* contents = nullptr);
 // The two halves, for a strategy that leaves the old root before there is a new one: what needs to
 // see the old root, and what is done in the new one.
 void gather_mounts(const std::vector<MountRequest>& requests, Steps& steps);
-void place_mounts(const std::vector<MountRequest>& requests, const Path& root, Steps& steps);
+void place_mounts(const std::vector<MountRequest>& requests, const Path& root, Steps& steps,
+                  const std::vector<Entry>* contents = nullptr);
+
+// The tmpfs of the switch's own in which a target lies: which of the requests made it, and the
+// target's path there.
+struct OwnPlace {
+  static constexpr std::size_t top = static_cast<std::size_t>(-1);  // the new root's top directory
+  std::size_t tmpfs = top;
+  std::vector<std::string> names;
+};
+// Nothing for a target on what is not the switch's own.
+std::optional<OwnPlace> own_place(const std::vector<MountRequest>& requests, std::size_t which,
+                                  const std::vector<Entry>* contents);
+bool is_below(const std::vector<std::string>& names, const std::vector<std::string>& directory);
 
 // The names in a path: neither "" nor "."; ".." is one.
 std::vector<std::string> components(std::string_view path);

@@ -38,27 +38,16 @@ bool is_proc(const MountRequest& request) { return std::holds_alternative<ProcAt
 //     umount /old detach       not plain: the old tree has mounts, and is busy. From now on no path
 //                              leads there; the kernel frees it with the last descriptor
 //     rmdir /old               the only thing left on the caller's disk
-//     mount proc /proc         of the new PID namespace, if there is one. In a user namespace the
-//                              kernel asks for another visible /proc, so there it is mounted before
-//                              the pivot
 //
 // It guarantees: no name leads to the old root, the namespace has no mount of it, and neither
 // umount nor setns brings one back. It writes to NEW for a moment; if the process is killed between
 // mkdir and rmdir, the caller removes the directory (switch/root_switch.cc).
 Steps put_old(const Plan& plan) {
-  const bool proc_is_last = !plan.user_namespace && !plan.in_user_namespace;
-  std::vector<MountRequest> first = plan.mounts;
-  std::vector<MountRequest> last;
-  if (proc_is_last) {
-    std::ranges::copy_if(plan.mounts, std::back_inserter(last), is_proc);
-    std::erase_if(first, is_proc);
-  }
   Steps steps;
-  set_up_root(plan, first, RootUse::room_for_put_old, steps);
+  set_up_root(plan, plan.mounts, RootUse::room_for_put_old, steps);
   pivot_to_put_old(plan, steps);
   add(steps, Phase::pivot, Chdir{"/"});
   remove_put_old(below("/", plan.put_old), steps);
-  mount_requests(last, "/", steps);
   seal_root(plan, steps);
   return steps;
 }

@@ -27,8 +27,8 @@ std::vector<Op> modelled(const SwitchStep& step) {
             return Ops{Open{open.handle, Path(open.root.text, open.path)}};
           },
           [](const KeepNamespace& keep) { return Ops{Spawn{keep.name}}; },
-          []<OneOf<NewPidNamespace, MapIds, UnshareOthers, NewProc, AttachProc, SetHostname,
-                   NewSession, DropPrivileges, Execute> T>(const T&) { return Ops{}; },
+          []<OneOf<NewPidNamespace, MapIds, UnshareOthers, NewProc, NewPts, AttachNew,
+                   SetHostname, NewSession, DropPrivileges, Execute> T>(const T&) { return Ops{}; },
       },
       step.action);
 }
@@ -43,7 +43,8 @@ std::string describe(const SwitchStep& step) {
           [](const MapIds&) { return std::string("id maps"); },
           [](const UnshareOthers&) { return std::string("unshare other namespaces"); },
           [](const NewProc&) { return std::string("new proc filesystem"); },
-          [](const AttachProc&) { return std::string("mount proc"); },
+          [](const NewPts&) { return std::string("new devpts filesystem"); },
+          [](const AttachNew& attach) { return "move_mount @" + attach.mount.text; },
           [](const SetHostname& set) { return "set the host name " + quoted_if_needed(set.name); },
           [](const NewSession&) { return std::string("new session"); },
           [](const KeepNamespace&) { return std::string("keep this mount namespace"); },

@@ -49,7 +49,8 @@ struct NewPidNamespace {};
 // The process waits until its parent has written the id maps of its new user namespace, then takes
 // its ids there. To the model: part of `unshare user`.
 struct MapIds {};
-// IPC, UTS, network and control group namespaces, as CLONE_... bits.
+// IPC, UTS, network and control group namespaces, as CLONE_... bits. The loopback interface of a new
+// network namespace is set up.
 struct UnshareOthers {
   unsigned long kinds = 0;
 };
@@ -64,13 +65,16 @@ struct OpenInRoot {
   HandleName root;
   std::string path;  // begins with '/'
 };
-// A new proc filesystem of the process's PID namespace, as a detached mount; and its attachment,
-// which closes the handle.
+// A new filesystem that the model does not have, as a detached mount: proc, of the process's PID
+// namespace; devpts, with terminals of its own. And its attachment, which closes the handle.
 struct NewProc {
   HandleName handle;
 };
-struct AttachProc {
-  HandleName proc;
+struct NewPts {
+  HandleName handle;
+};
+struct AttachNew {
+  HandleName mount;
   HandleName target;
 };
 // The host name of a new UTS namespace (sethostname).
@@ -91,8 +95,8 @@ struct DropPrivileges {};
 struct Execute {};
 
 using Action = std::variant<Op, NewPidNamespace, MapIds, UnshareOthers, MakePrivateDirectory,
-                            OpenInRoot, NewProc, AttachProc, SetHostname, NewSession,
-                            KeepNamespace, DropPrivileges, Execute>;
+                            OpenInRoot, NewProc, NewPts, AttachNew, SetHostname,
+                            NewSession, KeepNamespace, DropPrivileges, Execute>;
 
 struct SwitchStep {
   Phase phase = Phase::start;
@@ -128,6 +132,7 @@ std::string describe(const SwitchStep& step);
 struct MountRequest {
   MountAt what;          // its target begins with '/'
   bool of_file = false;  // the source of a bind is no directory
+  std::string console = {};  // of DevAt: the caller's terminal, "" for none
 
   [[nodiscard]] const std::string& target() const {
     return std::visit([](const auto& one) -> const std::string& { return one.target; }, what);

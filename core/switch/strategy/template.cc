@@ -12,8 +12,9 @@
 //                              what is mounted later
 //     unshare mnt              the template
 //     make-rprivate /
-//     mount tmpfs NEW ro ...   any place will do. Read-only: all switches share it
-//     chdir NEW, pivot_root . ., umount . detach, chdir /
+//     fsmount tmpfs ro ...     read-only: all switches share it
+//     move_mount /, fchdir     any place will do; on / it covers the root, and no name leads there
+//     pivot_root . ., umount . detach, chdir /
 //     keep                     a descriptor; the process ends
 //
 // For each switch:
@@ -50,8 +51,9 @@ Steps template_preparation(const Plan& plan) {
   }
   add(steps, Phase::prepare, Unshare{{NamespaceKind::mnt}},
       ChangePropagation{"/", Propagation::private_, true},
-      Mount{FilesystemType::tmpfs, plan.new_root, flags}, Chdir{plan.new_root}, PivotRoot{".", "."},
-      Umount{".", {UmountFlag::detach}}, Chdir{"/"}, KeepNamespace{the_template()});
+      Fsmount{image(), FilesystemType::tmpfs, flags}, MoveMount{{image().text, ""}, "/", {}},
+      Fchdir{image()}, Close{image()}, PivotRoot{".", "."}, Umount{".", {UmountFlag::detach}},
+      Chdir{"/"}, KeepNamespace{the_template()});
   return steps;
 }
 

@@ -9,7 +9,8 @@
 //     for each name in image   a directory or a file: an empty one of that name, then a clone of
 //                              the image's tree attached to it (open_tree, move_mount; if it is to
 //                              be read-only, before anybody can see it); a symbolic link: a copy
-//     the caller's mounts      a target that is missing is made in the tmpfs, not on the disk
+//     the caller's mounts      a target that is missing is made in the tmpfs, not on the disk; below
+//                              a name of the image it must exist, as with the other strategies
 //     mkdir -m 0700 old        in the tmpfs too: NEW itself is never written to
 //     pivot_root . old
 //     umount old detach        '.' is the new root all the time
@@ -20,9 +21,6 @@
 //
 // It guarantees what put-old does; also, the top directory can't be changed, and nothing is visible
 // that was not attached.
-#include <algorithm>
-#include <set>
-
 #include "switch/strategy/parts.h"
 
 namespace pivotcheck::strategy {
@@ -47,22 +45,6 @@ void bring_in(const Entry& entry, bool read_only, Steps& steps) {
   add(steps, Phase::bind, MoveMount{{tree.text, ""}, place, {}}, Close{tree});
 }
 
-// Makes a target and the directories on the way to it, if they lie in the tmpfs. Below a name of
-// the image all of them must exist, as with the other strategies.
-void make_place(const Plan& plan, const MountRequest& request, std::set<std::string>& made,
-                Steps& steps) {
-  const std::vector<std::string> names = components(request.target());
-  if (names.empty() || std::ranges::find(names, "..") != names.end()) return;
-  if (std::ranges::find(plan.contents, names.front(), &Entry::name) != plan.contents.end()) return;
-  std::string path = ".";
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    path += "/" + names[i];
-    if (!made.insert(path).second) continue;
-    const bool file = i + 1 == names.size() && request.of_file;
-    add(steps, Phase::bind, file ? Op{Touch{path}} : Op{Mkdir{path}});
-  }
-}
-
 }  // namespace
 
 Steps tmpfs_sandbox(const Plan& plan) {
@@ -74,9 +56,7 @@ Steps tmpfs_sandbox(const Plan& plan) {
       Mount{FilesystemType::tmpfs, plan.new_root, flags}, Chdir{plan.new_root});
   for (const Entry& entry : plan.contents) bring_in(entry, plan.read_only, steps);
   add(steps, Phase::bind, Close{image()});
-  std::set<std::string> made;
-  for (const MountRequest& request : plan.mounts) make_place(plan, request, made, steps);
-  mount_requests(plan.mounts, ".", steps);
+  mount_requests(plan.mounts, ".", steps, &plan.contents);
   add(steps, Phase::pivot, MakePrivateDirectory{plan.put_old}, PivotRoot{".", plan.put_old});
   remove_put_old(plan.put_old, steps);
   const MountFlags sealed = flags.with({MountFlag::ro});
