@@ -8,8 +8,8 @@
 //                                     what this costs is the kernel's, what the command costs above
 //                                     that is its own
 //
-// Linked statically it is `static_true`, which is also what is run in the new root; with the libraries
-// and options of the command it is `empty`.
+// Linked statically it is `static_true`, which is also what is run in the new root; with the
+// libraries and options of the command it is `empty`.
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>

@@ -19,8 +19,8 @@ What decides is the processor time, and the wall time of the parts that do not w
 the others (detach, teardown, and what contains them) depends on what the rest of the machine does,
 so it is shown with its quartiles and has no verdict.
 
-What the machine did by itself. A machine that others use changes its pace from minute to minute, and
-not for all phases alike. The two runs of one `ci/bench --baseline` were measured in turn: there each
+What the machine did by itself. A machine that others use changes its pace from minute to minute,
+not for all phases alike. The two runs of one `ci/bench --baseline` were measured in turn: there a
 round is a pair, the ratio is the median of the pairs', and the test is Wilcoxon's of pairs. For two
 runs that are minutes apart it is a Mann-Whitney U test (that of Google Benchmark's own compare.py),
 and a difference must also hold when both are divided by their own pace, the median over all

@@ -245,9 +245,9 @@ void serve_cases(int owner) {
     const Prediction generated = generator.generate(choices);
     stats.add(generated);
     const TrialResult result = trial->run_predicted(generated);
-    if (result.kind == TrialResult::Kind::agree) return true;
-    std::fprintf(stderr, "case %lu: %s\n", static_cast<unsigned long>(number),
-                 result.reason.c_str());
+    if (result.kind != TrialResult::Kind::agree) {
+      std::fprintf(stderr, "case %lu: %s\n", number, result.reason.c_str());
+    }
     return true;
   });
 }

@@ -106,7 +106,9 @@ def phases(figures):
 
 def against(figures, axis, label, columns, scale=None):
     """A line for each strategy; without a scale the points are at equal distances."""
-    points = [point for point in runs.AXES[axis][1] if point in figures.points(axis)]
+    points = [point for point in runs.AXES[axis][1]
+              if any(figures.switch("wall_us", each, "cycle", **{axis: point})
+                     for each in figures.strategies)]
     if len(points) < 2:
         return None
     places = [float(point) for point in points] if scale else range(len(points))
@@ -339,7 +341,7 @@ def switch_tables(run):
 
 
 def rivals_tables(beside):
-    lines = [[row["name"], f"{row['ratio']:.1f}", f"{row['cpu_ratio']:.1f}"]
+    lines = [[row["name"], text(row["ratio"]), text(row["cpu_ratio"])]
              for row in beside["commands"]]
     lines += [[f"{name}: {why}", "-", "-"] for name, why in beside["missing"].items()]
     return {"rivals": table(("command", "wall time", "processor time"), lines),
@@ -352,10 +354,10 @@ def write(run, tables):
         page = file.read()
     for name, new in tables.items():
         pattern = rf"(<!-- table: {name} -->\n).*?(<!-- end -->)"
-        if not re.search(pattern, page, re.S):
+        page, found = re.subn(pattern, lambda match, new=new: f"{match[1]}{new}\n{match[2]}", page,
+                              flags=re.S)
+        if not found:
             runs.fail(f"{path} has no place for the table {name}", 3)
-        page = re.sub(pattern, lambda match, new=new: f"{match[1]}{new}\n{match[2]}", page,
-                      flags=re.S)
     runs.write_whole(path, page)
     for plot in (phases, mounts):
         svg = paint(plot(runs.Figures(run)), plot.__name__, GREY, LINES)
@@ -367,14 +369,12 @@ def main():
     parser.add_argument("folder", metavar="DIR")
     parser.add_argument("--write", action="store_true", help="into bench/RESULTS.md")
     arguments = parser.parse_args()
-    files = {name: os.path.join(arguments.folder, name)
-             for name in ("bench.json", "rivals.json", "library.txt")}
-    run, beside = runs.load(files["bench.json"]), runs.read_json(files["rivals.json"])
-    tables = switch_tables(run)
-    if beside:
-        tables.update(rivals_tables(beside))
-    if os.path.exists(files["library.txt"]):
-        with open(files["library.txt"], encoding="utf-8") as library:
+    files = [os.path.join(arguments.folder, name)
+             for name in ("bench.json", "rivals.json", "library.txt")]
+    run, beside = runs.load(files[0]), runs.read_json(files[1])
+    tables = {**switch_tables(run), **(rivals_tables(beside) if beside else {})}
+    if os.path.exists(files[2]):
+        with open(files[2], encoding="utf-8") as library:
             tables["library"] = "".join(line for line in library if line[0] == "|").rstrip()
     for name in {"rivals", "library"} - tables.keys():
         print(f"results.py: nothing in {arguments.folder} for: {name}", file=sys.stderr)

@@ -144,7 +144,8 @@ def compared(result):
     for subject, reference in ((COMMAND, EMPTY), (BARE, EMPTY), (COMMAND, EMPTY_EXECUTES),
                                (COMMAND, BARE)):
         if subject in rows and reference in rows:
-            wall, cpu = (rows[subject][key] - rows[reference][key] for key in ("ratio", "cpu_ratio"))
+            wall, cpu = (rows[subject][key] - rows[reference][key]
+                         for key in ("ratio", "cpu_ratio"))
             yield (f"{subject}: adds to '{reference}' {wall:.2f} times the baseline in wall time, "
                    f"{cpu:.2f} in processor time")
     if COMMAND in rows and "bubblewrap" in rows:
@@ -153,13 +154,11 @@ def compared(result):
 
 
 def show(result):
-    print(f"{'':34}{'wall us':>10}{'to base':>10}{'cpu us':>10}{'to base':>10}")
     for row in result["commands"]:
-        print(f"{row['name']:34}{row['wall_us']:10.0f}{row['ratio']:10.2f}"
-              f"{row['cpu_us']:10.0f}{row['cpu_ratio']:10.2f}")
-    for name, why in result["missing"].items():
-        print(f"missing: {name}: {why}")
-    print(*compared(result), sep="\n")
+        print(f"{row['name']:34}{row['wall_us']:10.0f} us{row['ratio']:8.2f}"
+              f"{row['cpu_us']:10.0f} us of processor time{row['cpu_ratio']:8.2f}")
+    print(*(f"missing: {name}: {why}" for name, why in result["missing"].items()),
+          *compared(result), sep="\n")
 
 
 if __name__ == "__main__":

@@ -139,8 +139,8 @@ class Switching:
                          for file, folder in folders.items() if folder}
         self.rows = {file: [] for file in self.programs}
         self.not_measured = {file: {} for file in self.programs}
-        listed = subprocess.run([self.programs["bench.json"], "--strategies"], check=True, text=True,
-                                stdout=subprocess.PIPE)
+        listed = subprocess.run([self.programs["bench.json"], "--strategies"], text=True,
+                                check=True, stdout=subprocess.PIPE)
         self.strategies = listed.stdout.split()
         self.settings = {}  # by number of idle threads
         for name in selection(self.strategies, arguments.all):
@@ -258,8 +258,8 @@ def measure_switching(arguments):
 def measure_rivals(arguments):
     import rivals
     result = rivals.measure(arguments)
-    text = json.dumps(result, indent=1) + "\n"
-    runs.write_whole(os.path.join(arguments.out, "rivals.json"), text)
+    path = os.path.join(arguments.out, "rivals.json")
+    runs.write_whole(path, json.dumps(result, indent=1) + "\n")
     rivals.show(result)
     write_report(arguments.out, runs.read_json(os.path.join(arguments.out, "bench.json")), result)
     return 0

@@ -98,8 +98,7 @@ class Figures:
 
     def __init__(self, run):
         self.rows = repetitions(run)
-        self.strategies = run["context"].get("strategies") or list(dict.fromkeys(
-            fields(name)["strategy"] for name in self.rows if name.startswith("switch/")))
+        self.strategies = run["context"]["strategies"]
 
     def median(self, name, column):
         values = [row[column] for row in self.rows.get(name, []) if column in row]
@@ -112,9 +111,3 @@ class Figures:
             if value is not None:
                 return value
         return None
-
-    def points(self, axis):
-        """The values of an axis that were measured with all others at home."""
-        every = [fields(name) for name in self.rows if name.startswith("switch/")]
-        return {one[axis] for one in every
-                if all(one[other] == HOME[other] for other in HOME if other != axis)}

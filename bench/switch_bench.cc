@@ -16,7 +16,7 @@
 //     (not timed)     |<-------------------- setup ----------------------->|        |
 //                     |<----------------------------- cycle ----------------------->|
 //
-// Cycles are timed in turn phase by phase and as a whole, so that reading the clocks in between adds
+// Cycles are timed in turn phase by phase and as a whole, so that reading the clocks between adds
 // nothing to `setup` and `cycle`. The answer is one line of JSON, with a number for each cycle:
 //
 //     {"pivot": {"wall_us": [...], "cpu_us": [...]}, ...}
@@ -90,21 +90,18 @@ constexpr unsigned deadline_seconds = 60;  // the longest batch, with 3000 mount
 enum class ExecMode : unsigned char { thread, exits };
 enum class Tree : unsigned char { private_, slave, shared };
 enum class UserNamespace : unsigned char { none, unmapped, mapped };
-// How a step is performed: by the library, or by raw system calls prepared before.
-enum class Impl : unsigned char { library, raw_syscalls };
 
 struct Setting {
   Strategy strategy = Strategy::dot_dot;
   bool own_mounts = false;  // chroot in a mount namespace of its own, which it can do without
-  Impl impl = Impl::library;
+  bool by_hand = false;     // by raw system calls prepared before, not by the library
   ExecMode mode = ExecMode::thread;
   unsigned mounts = 30;  // in the old tree
   Tree tree = Tree::private_;
   unsigned peers = 0;  // other namespaces with a peer of each mount; Tree::shared only
   UserNamespace user = UserNamespace::none;
   // Real work that is added to one phase, in percent of what it takes: a comparison must notice it.
-  std::string slow_phase;
-  double slow_percent = 0;
+  std::pair<std::string, double> slow;
 };
 
 // What a clock shows, or what passed between two looks at it.
@@ -173,8 +170,8 @@ void perform_scenario(const std::string& text) {
 
 // --- raw system calls ----------------------------------------------------------------------------
 
-// The steps of a strategy as system calls whose arguments are ready: what the same sequence costs at
-// the least. Nothing is looked up, chosen or checked while it runs.
+// The steps of a strategy as system calls whose arguments are ready: what the same sequence costs
+// at the least. Nothing is looked up, chosen or checked while it runs.
 class RawSyscalls {
  public:
   // Refers to `steps`, which must stay where they are. A step without translation is an error of
@@ -347,7 +344,7 @@ class Cycles {
       stop("a thread can't: it takes a process that is born into its PID or user namespace");
     }
     if (setting.strategy == Strategy::template_) prepare_template();
-    if (setting.impl == Impl::library) return;
+    if (!setting.by_hand) return;
     raw_.emplace(steps_);
     bind_namespaces(*raw_);
   }
@@ -506,9 +503,9 @@ class Cycles {
       if (trace.error != 0) return;
       const Phase phase = steps_[i].phase;
       if (!phases || (i + 1 < steps_.size() && steps_[i + 1].phase == phase)) continue;
-      if (part_of(phase) == setting_.slow_phase) {
+      if (part_of(phase) == setting_.slow.first) {
         const double done = read_us(CLOCK_MONOTONIC);
-        const double until = done + (done - before.wall_us) * setting_.slow_percent / 100;
+        const double until = done + (done - before.wall_us) * setting_.slow.second / 100;
         while (read_us(CLOCK_MONOTONIC) < until) ::syscall(SYS_getppid);
       }
       const Cost after = now();
@@ -649,13 +646,13 @@ int check(const std::string& self) {
 
 // --- the library, beside its bare system calls ---------------------------------------------------
 //
-// Each strategy in a mount namespace; with a user namespace and one id, too; and with a PID namespace
-// as well. Each twice: as raw system calls between the cheapest clone that does and
-// an execve, and by RootSwitch. Both start a static true in the new root and wait.
+// Each strategy in a mount namespace; with a user namespace and one id, too; and with a PID one as
+// well. Each twice: as raw system calls between the cheapest clone that does and an execve, and by
+// RootSwitch. Both start a static true in the new root and wait.
 //
 // By hand there are the calls of every step, and a parent that is suspended until the exec, as by
 // vfork. There is nothing of what makes a library: no report of what was refused, no pidfd, no
-// signals blocked and no handlers reset, an init that only waits. So the ratio says what all of that
+// signals blocked and no handlers reset, an init that only waits. So the ratio says what all that
 // costs.
 //
 // CPU time of this process and its children, in batches that alternate, so that what else the
@@ -696,7 +693,12 @@ class ByHand {
         ok = kernel::map_root({}, uid_, gid_) == nullptr && kernel::sys_become_root();
       } else if (is<strategy::DropPrivileges>(steps_[i])) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        if ((flags_ & CLONE_NEWPID) != 0) fork_command();
+        if ((flags_ & CLONE_NEWPID) != 0) {  // this process stays init, and ends as the command did
+          const pid_t command = kernel::sys_fork(SIGCHLD);
+          int status = 0;
+          if (command != 0) ::waitpid(command, &status, 0);
+          if (command != 0) kernel::sys_exit(status == 0 ? 0 : 125);
+        }
         ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
       } else if (is<strategy::Execute>(steps_[i])) {
         ::execve(name, words, environ);
@@ -708,26 +710,12 @@ class ByHand {
     kernel::sys_exit(125);
   }
 
-  // This process stays init, waits for the command, and ends as it did.
-  static void fork_command() {
-    const pid_t command = kernel::sys_fork(SIGCHLD);
-    if (command == 0) return;
-    int status = 0;
-    ::waitpid(command, &status, 0);
-    kernel::sys_exit(status == 0 ? 0 : 125);
-  }
-
   strategy::Steps steps_;
   std::optional<RawSyscalls> calls_;
   unsigned long flags_ = 0;
   uid_t uid_ = ::geteuid();
   gid_t gid_ = ::getegid();
 };
-
-void run_by_library(const RootSwitch& root) {
-  static const Command command{.arguments = {"/bin/true"}, .environment = {}, .signal_mask = {}};
-  if (or_stop(or_stop(root.start(command)).wait()).code != 0) stop("the library failed");
-}
 
 double batch_us(const std::function<void()>& run) {
   const auto used = [](int who) {
@@ -746,6 +734,7 @@ double median(std::vector<double> values) {
 }
 
 void compare_all(const char* namespaces, SwitchOptions options, int rounds) {
+  const Command command{.arguments = {"/bin/true"}, .environment = {}, .signal_mask = {}};
   std::vector<double> all;
   for (const StrategyInfo& known : strategies()) {
     // The template's namespaces are made before; it is timed apart from the rest.
@@ -754,12 +743,14 @@ void compare_all(const char* namespaces, SwitchOptions options, int rounds) {
     options.strategy = known.strategy;
     const ByHand hand(options.strategy, or_stop(rootswitch::inspect(options)));
     const auto root = or_stop(RootSwitch::make(options));
+    const auto run_by_library = [&] {
+      if (or_stop(or_stop(root.start(command)).wait()).code != 0) stop("the library failed");
+    };
     std::vector<double> by_hand, library, ratios;
     for (int round = 0; round < rounds; ++round) {
-      const auto by_hand_now = [&] { by_hand.push_back(batch_us([&] { hand.run(); })); };
-      if (round % 2 == 0) by_hand_now();
-      library.push_back(batch_us([&] { run_by_library(root); }));
-      if (round % 2 != 0) by_hand_now();
+      if (round % 2 == 0) by_hand.push_back(batch_us([&] { hand.run(); }));
+      library.push_back(batch_us(run_by_library));
+      if (round % 2 != 0) by_hand.push_back(batch_us([&] { hand.run(); }));
       ratios.push_back(library.back() / by_hand.back());
     }
     all.push_back(median(ratios));
@@ -810,20 +801,12 @@ void choice(CLI::App& app, const char* option, Enum& value, std::vector<std::str
   app.add_option(option, value, what)->transform(CLI::CheckedTransformer(values));
 }
 
-void read_slow(const std::string& text, Setting& setting) {
-  const std::size_t colon = std::min(text.find(':'), text.size());
-  setting.slow_phase = text.substr(0, colon);
-  setting.slow_percent = std::atof(text.substr(colon).erase(0, 1).c_str());
-  if (text.empty() || setting.slow_percent > 0) return;
-  throw CLI::ValidationError("--slow", "it takes PHASE:PERCENT, not " + text);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   Setting setting;
-  std::string strategy = "dot-dot", slow;
+  std::string strategy = "dot-dot";
   bool want_check = false, want_draw = false, want_strategies = false;
   unsigned cycles = 8;
   int rounds = 0;
@@ -834,10 +817,10 @@ int main(int argc, char** argv) {
   app.add_option("--library", rounds, "so many rounds of it, beside its bare system calls")
       ->check(CLI::PositiveNumber);
   app.add_option("--cycles", cycles, "of the setting")->check(CLI::Range(2, 10000));
-  app.add_option("--slow", slow, "PHASE:PERCENT more work, planted");
+  app.add_option("--slow", setting.slow, "PHASE:PERCENT more work, planted")->delimiter(':');
   app.add_option("--strategy", strategy, "one of --strategies")
       ->check(CLI::IsMember(all_strategies()));
-  choice(app, "--family", setting.impl, {"switch", "bare"}, "by the library, or by raw calls");
+  choice(app, "--family", setting.by_hand, {"switch", "bare"}, "by the library, or by raw calls");
   choice(app, "--mode", setting.mode, {"thread", "exits"}, "what performs the steps");
   app.add_option("--mounts", setting.mounts, "in the old tree");
   choice(app, "--tree", setting.tree, {"private", "slave", "shared"}, "its propagation");
@@ -853,7 +836,6 @@ int main(int argc, char** argv) {
     if (rounds > 0) return compare_library(rounds);
     setting.own_mounts = strategy.ends_with("+mnt");
     setting.strategy = *find_strategy(strategy.substr(0, strategy.find('+')));
-    read_slow(slow, setting);
     ::alarm(deadline_seconds);
     if (want_draw) return draw_world_at_the_end(setting);
     return measure(setting, cycles);
