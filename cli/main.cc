@@ -51,7 +51,8 @@ int main(int argc, char** argv) {
                      "say more on standard error about what is done"}},
         .footer =
             "pivotcheck --man [SUBCOMMAND] prints a page of the manual, as man -l reads it;\n"
-            "pivotcheck --completion bash|zsh|fish prints what completes command lines there.",
+            "pivotcheck --completion bash|zsh|fish prints what completes command lines there.\n"
+            "Exit status: each subcommand has its own; 2 for bad usage.",
         .version = "pivotcheck " PIVOTCHECK_VERSION " (commit " PIVOTCHECK_COMMIT ")",
         .subcommands = {
             cli::run_command(),         // replay scenarios: kernel against model

@@ -312,7 +312,9 @@ std::string to_man(const std::vector<ManualPage>& pages, const ManualPage& page,
     }
   }
   result += ".SH OPTIONS\n";
-  for (const ManualOption& option : page.options) result += tagged(option);
+  for (const ManualOption& option : page.options) {
+    if (!option.names.empty() || !option.help.empty()) result += tagged(option);
+  }
   result += ".SH EXIT STATUS\n";
   result +=
       page.exit_status.empty()

@@ -68,6 +68,7 @@ CommandSpec strategies_command() {
       .summary = "List the strategies to switch root: what each does, and what it guarantees (=>)",
       .options = {{"--json", &options->json, "print one JSON object a line"},
                   {"--steps", &options->steps, "print the steps too, each with its phase"}},
+      .footer = "Exit status: 0, or 2 for bad usage.",
       .run = [options] {
         for (const StrategyInfo& row : strategies()) show(row, *options);
         return ExitStatus::agreed;

@@ -49,7 +49,7 @@ Run a command in a new root, in namespaces of its own.
   --dev DST               mount a tmpfs with null, zero, full, random, urandom, tty, fd, stdin, stdout
                           and stderr, shm, terminals of its own (pts, ptmx) and, if stdin is a
                           terminal, that as console
-  --dir DST               make a directory in a tmpfs (see below)
+  --dir DST               make a directory in a tmpfs of --tmpfs or --dev
   --symlink TEXT:DST      make a symbolic link that says TEXT, likewise
   --read-only             make the new root read-only, with what is mounted below it, but not the
                           mounts of the options above

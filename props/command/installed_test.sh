@@ -13,6 +13,10 @@ make_root root
 chmod -R a+rX root
 
 expect 0 cmake --install "$BUILD" --prefix "$folder/installed"
+for file in man/man1/pivotcheck.1 man/man1/pivotcheck-switch.1 zsh/site-functions/_pivotcheck \
+  bash-completion/completions/pivotcheck fish/vendor_completions.d/pivotcheck.fish; do
+  [[ -s installed/share/$file ]] || die "not installed: $file"
+done
 mkdir program
 cat >program/main.cc <<'END'
 #include <pivotcheck/root_switch.h>
