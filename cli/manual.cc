@@ -79,13 +79,12 @@ std::vector<std::string> split_names(const std::string& names) {
   return result;
 }
 
-// "N", "DIR": what kind of value it is; the help may have a word in capitals for it.
+// "N", "DIR": what kind of value it is, as far as the help says so.
 std::string value_name(const OptionSpec& option, bool is_number) {
   if (!option.rules.choices.empty()) return fmt::format("{}", fmt::join(option.rules.choices, "|"));
   if (is_number) return "N";
-  static const std::regex capitals("\\b(FILE|DIR)\\b");
-  std::smatch found;
-  if (std::regex_search(option.help, found, capitals)) return found[1].str();
+  static const std::regex file("\\b(FILE|file)\\b");
+  if (std::regex_search(option.help, file)) return "FILE";
   if (option.rules.is_folder || option.help.find("folder") != std::string::npos) return "DIR";
   return "TEXT";
 }

@@ -22,9 +22,11 @@ for name in '' $subcommands; do
   # shellcheck disable=SC2086
   options=$(options_of "$(pivotcheck $name --help)")
   [[ $options == *--help* ]] || die "$name: no options in --help"
+  grep '^\\fB' "page$name" >tags || die "$name: no options"
   for option in $options; do
-    has "page$name" "\\fB${option//-/\\-}\\fR"
+    has tags "\\fB${option//-/\\-}\\fR"
   done
+  echo "$options" >"options$name"
   [[ -z $name ]] || has page "pivotcheck\\-$name (1)"
 done
 has pageswitch 'The command\(aqs; 128+N if signal N killed it'
@@ -61,6 +63,10 @@ offers() {
   offered=$(completed "${@:2}" | sort | xargs)
   [[ $offered == "$1" ]] || die "${*:2}: offers $offered instead of $1"
 }
+for name in $subcommands; do
+  completed pivotcheck "$name" - | sort -u | diff <(sort -u "options$name") - ||
+    die "$name: other options than in --help"
+done
 mkdir folder
 touch 'folder.scn' 'two words.scn'
 offers "$(sort <<<"$subcommands" | xargs)" pivotcheck ''
