@@ -4,9 +4,8 @@
 //     baseline                        does nothing
 //     baseline COMMAND                executes it
 //     baseline COMMAND ROOT PARENT    executes it in ROOT, which is on the mount PARENT: the system
-//                                     calls of dot-dot, as few as they can be, in a child by vfork;
-//                                     what this costs is the kernel's, what the command costs above
-//                                     that is its own
+//                                     calls of dot-dot, as few as they can be, in a child by vfork.
+//                                     What the command costs above this is its own
 //
 // Linked statically it is `static_true`, which is also what is run in the new root; with the
 // libraries and options of the command it is `empty`.

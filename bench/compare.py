@@ -3,9 +3,8 @@
 """compare.py: `ci/bench compare A.json B.json`: what became slower or faster from A to B.
 
 Of each round one figure counts: the tenth percentile of its cycles, which the rest of the machine
-disturbs least (on a loaded machine it varies a third as much as the median). Of these, for each
-benchmark: the ratio B/A of the medians, and a bootstrapped 99 % confidence interval of that ratio
-(SciPy).
+disturbs least. Of these, for each benchmark: the ratio B/A of the medians, and a bootstrapped 99 %
+confidence interval of that ratio.
 
     faster, slower   p < 0.01, the medians are 5 % or more apart, and the difference is more than
                      what the machine did by itself (below)
@@ -13,7 +12,7 @@ benchmark: the ratio B/A of the medians, and a bootstrapped 99 % confidence inte
     too noisy        they are further apart, but the rest does not hold
 
 p is adjusted for the number of comparisons (Benjamini and Hochberg): of a hundred such verdicts one
-is expected to be chance. That takes some eight rounds of each, and fifteen of --baseline.
+is expected to be chance. That takes some eight rounds of each, and thirty of --baseline.
 
 What decides is the processor time, and the wall time of the parts that do not wait for RCU. That of
 the others (detach, teardown, and what contains them) depends on what the rest of the machine does,

@@ -84,12 +84,6 @@ def why_no_part(name, part):
     return WHY_NOT[part] if known else "FAILED: no step of it was seen"
 
 
-def is_known(name, why):
-    """A setting that fails for these reasons has been understood; any other is a fault."""
-    # Without id maps nothing can be made on a filesystem that has ids (user_namespaces(7)).
-    return why.startswith("a thread can't") or name.endswith("user:unmapped")
-
-
 # --- measuring -----------------------------------------------------------------------------------
 
 @contextlib.contextmanager
@@ -112,18 +106,15 @@ def idle_threads(count):
     time.sleep(0.3 if count else 0)  # ended ones are freed later, by RCU
 
 
-def percentile(values, share):
-    return sorted(values)[int(share * (len(values) - 1) + 0.5)]
-
-
 def part_row(name, costs, index):
     """One part of one repetition, as a row of Google Benchmark's JSON."""
     row = {"name": name, "run_name": name, "run_type": "iteration", "repetition_index": index,
            "iterations": len(costs["wall_us"]), "time_unit": "us",
            "real_time": round(statistics.mean(costs["wall_us"]), 3)}
     for column in ("wall_us", "cpu_us"):
+        values = sorted(costs[column])
         for share, suffix in ((0.5, ""), (0.1, "_p10"), (0.9, "_p90")):
-            row[column + suffix] = percentile(costs[column], share)
+            row[column + suffix] = values[int(share * (len(values) - 1) + 0.5)]
     row["cpu_time"] = row["cpu_us"]
     row["waiting_us"] = round(max(0.0, row["wall_us"] - row["cpu_us"]), 3)
     return row
@@ -176,6 +167,7 @@ class Switching:
         cycles = self.arguments.cycles // (4 if int(place["mounts"]) > 1000 else 1)
         options = {"cycles": max(2, cycles), "tree": tree, "peers": peers,
                    "slow": self.arguments.slow if file == "bench.json" else "",
+                   "benchmark_format": "json",
                    **{key: place[key] for key in ("family", "strategy", "mode", "mounts", "user")}}
         command = [f"--{option}={value}" for option, value in options.items() if value]
         done = subprocess.run([self.programs[file]] + command, capture_output=True, text=True,
@@ -185,9 +177,12 @@ class Switching:
         if done.returncode != 0:
             why = done.stderr.strip().removeprefix("switch_bench: ") or (
                 f"it ended with {done.returncode}")
-            not_measured[name] = why if is_known(name, why) else f"FAILED: {why}"
+            # These have been understood, any other is a fault. (Without id maps nothing can be made
+            # on a filesystem that has ids: user_namespaces(7).)
+            known = why.startswith("a thread can't") or name.endswith("user:unmapped")
+            not_measured[name] = why if known else f"FAILED: {why}"
             return
-        parts = json.loads(done.stdout)
+        parts = json.loads(json.loads(done.stdout)["benchmarks"][0]["label"])
         for part in ("prepare",) + runs.PHASES + ("setup", "cycle"):
             if part in parts:
                 self.rows[file].append(part_row(f"{name}/{part}", parts[part], self.rounds))

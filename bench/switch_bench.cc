@@ -17,7 +17,8 @@
 //                     |<----------------------------- cycle ----------------------->|
 //
 // Cycles are timed in turn phase by phase and as a whole, so that reading the clocks between adds
-// nothing to `setup` and `cycle`. The answer is one line of JSON, with a number for each cycle:
+// nothing to `setup` and `cycle`. The setting is a benchmark of Google Benchmark with manual time,
+// an iteration one cycle of either sort. The label has all parts, with a number for each cycle:
 //
 //     {"pivot": {"wall_us": [...], "cpu_us": [...]}, ...}
 //
@@ -27,8 +28,8 @@
 //     switch_bench --strategies        the names of all, a line each
 //     switch_bench --library ROUNDS    what the library costs on top of the system calls it makes
 //
-// Exit status: 0, 1 if --check finds a difference, 2 for bad usage, 3 if a step failed (which, is
-// said).
+// Exit status: 0, 1 if --check finds a difference, 2 for bad usage, 3 if a step failed.
+#include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/openat2.h>
@@ -46,7 +47,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -274,9 +274,7 @@ class RawSyscalls {
       return at_call(SYS_mkdirat, step.path, 0700);
     }
     Call operator()(const strategy::OpenInRoot& step) {
-      static const open_how how{.flags = O_PATH | O_CLOEXEC,
-                                .mode = 0,
-                                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+      static const open_how how{O_PATH | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
       return store(call(SYS_openat2, fd(step.root.text), step.path.c_str(), &how, sizeof(how)),
                    fd(step.handle.text));
     }
@@ -585,21 +583,22 @@ Cycles make_cycles(const Setting& setting) {
   return Cycles(setting);
 }
 
-int measure(const Setting& setting, unsigned cycles) {
+void measure(benchmark::State& state, const Setting& setting) {
   Cycles measured = make_cycles(setting);
   nlohmann::json report;
   const auto add = [&](const std::string& part, const Cost& cost) {
-    const auto rounded = [](double us) { return std::round(us * 100) / 100; };
-    report[part]["wall_us"].push_back(rounded(cost.wall_us));
-    report[part]["cpu_us"].push_back(rounded(cost.cpu_us));
+    report[part]["wall_us"].push_back(cost.wall_us);
+    report[part]["cpu_us"].push_back(cost.cpu_us);
   };
   for (const bool phases : {false, true}) measured.run(phases);  // warms up
   if (setting.strategy == Strategy::template_) add("prepare", measured.preparation());
-  for (unsigned i = 0; i < cycles; ++i) {
-    for (const auto& [part, cost] : measured.run(i % 2 != 0)) add(part, cost);
+  for (auto _ : state) {
+    const auto whole = measured.run(false);
+    for (const auto& [part, cost] : whole) add(part, cost);
+    for (const auto& [part, cost] : measured.run(true)) add(part, cost);
+    state.SetIterationTime(whole.at("cycle").wall_us / 1e6);
   }
-  std::puts(report.dump().c_str());
-  return 0;
+  state.SetLabel(report.dump());
 }
 
 // --- checking ------------------------------------------------------------------------------------
@@ -805,6 +804,7 @@ void choice(CLI::App& app, const char* option, Enum& value, std::vector<std::str
 
 int main(int argc, char** argv) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  benchmark::Initialize(&argc, argv);  // takes its own options away
   Setting setting;
   std::string strategy = "dot-dot";
   bool want_check = false, want_draw = false, want_strategies = false;
@@ -838,7 +838,10 @@ int main(int argc, char** argv) {
     setting.strategy = *find_strategy(strategy.substr(0, strategy.find('+')));
     ::alarm(deadline_seconds);
     if (want_draw) return draw_world_at_the_end(setting);
-    return measure(setting, cycles);
+    benchmark::RegisterBenchmark(strategy.c_str(), measure, setting)
+        ->UseManualTime()
+        ->Iterations(cycles / 2);
+    return benchmark::RunSpecifiedBenchmarks() == 1 ? 0 : 3;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
