@@ -3,6 +3,7 @@
 # wrong, and the shells complete with them.
 source "$(dirname "$0")/common.sh"
 
+export LC_ALL=C  # man complains about a locale that is not installed
 missing=()
 # needs TOOL: whether it is there; the last line counts what is not.
 needs() {
@@ -98,8 +99,22 @@ for option in strategy unshare drop; do
 done
 
 if needs zsh; then
-  pivotcheck --completion zsh >_pivotcheck
-  zsh -n _pivotcheck || die 'zsh can not read it'
+  mkdir functions
+  pivotcheck --completion zsh >functions/_pivotcheck
+  zsh -n functions/_pivotcheck || die 'zsh can not read it'
+  # A zsh at a terminal, and TAB: each read waits until that was written.
+  cat >at_terminal.zsh <<'END'
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -u -D; echo rea""dy'
+zpty -r shell seen '*ready*'
+zpty -w -n shell $'pivotcheck switch --strategy t\t\t'
+zpty -r shell seen '*template*tmpfs-sandbox*'
+zpty -w -n shell $'\x15pivotcheck exp\t\t'
+zpty -r shell seen '*explain*explore*'
+zpty -d shell
+END
+  TERM=xterm timeout 120 zsh -f at_terminal.zsh >out 2>err || die 'zsh: TAB does not offer them'
 fi
 if needs fish; then
   pivotcheck --completion fish >completion.fish

@@ -57,7 +57,8 @@ if ! ldd "$PIVOTCHECK" >/dev/null 2>&1; then
   "$PIVOTCHECK" --version | cmp - out || die 'that is another version'
   expect 0 out:new-root-on-root-mount in_fresh pivotcheck rules
 fi
-MANPATH=$folder/fresh/usr/share/man MANWIDTH=80 man pivotcheck-switch 2>err | sed 's/.\x08//g' >out
+LC_ALL=C MANPATH=$folder/fresh/usr/share/man MANWIDTH=80 man pivotcheck-switch 2>err |
+  sed 's/.\x08//g' >out
 has out 'pivotcheck switch [OPTION]... ROOT -- COMMAND [ARGUMENT]...'
 [[ ! -s err ]] || die 'man warns'
 bash --norc -c 'source "$0" && complete -p pivotcheck' \
