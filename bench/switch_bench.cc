@@ -66,6 +66,7 @@
 #include "scenario/scenario.h"
 #include "switch/launch.h"
 #include "switch/root_switch.h"
+#include "switch/mask_proc.h"
 #include "switch/step_executor.h"
 #include "syscalls/id_maps.h"
 #include "syscalls/op_flags.h"
@@ -284,10 +285,29 @@ class RawSyscalls {
                    fd(step.handle.text));
     }
     Call operator()(const strategy::AttachNew& step) {
-      return [mount = fd(step.mount.text), target = fd(step.target.text)] {
+      return [mount = fd(step.mount.text), target = fd(step.target.text), keep = step.keep] {
         const long moved = ::syscall(SYS_move_mount, *mount, "", *target, "",
                                      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-        return moved < 0 ? moved : ::syscall(SYS_close, *mount);
+        return moved < 0 || keep ? moved : ::syscall(SYS_close, *mount);
+      };
+    }
+    Call operator()(const strategy::CloneNull& step) {
+      constexpr unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+      const auto clone = [null = fd(step.handle.text)] {
+        const kernel::mount_api::mount_attr change{.propagation = MS_PRIVATE};
+        return kernel::mount_api::mount_setattr(*null, "", AT_EMPTY_PATH, change);
+      };
+      return [open = store(call(SYS_open_tree, AT_FDCWD, "/dev/null", flags),
+                           fd(step.handle.text)),
+              clone] { return open() < 0 ? -1L : clone(); };
+    }
+    Call operator()(const strategy::MaskProc& step) {
+      return [proc = fd(step.proc.text), null = fd(step.null.text)] {
+        const int error = rootswitch::mask_proc(*proc, *null);
+        ::syscall(SYS_close, *proc);
+        ::syscall(SYS_close, *null);
+        errno = error;
+        return error == 0 ? 0L : -1L;
       };
     }
     Call operator()(const Op& op) { return std::visit(*this, op); }
@@ -392,9 +412,10 @@ class Cycles {
     proc_.reset(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
     ::umask(0);
     std::string text = "unshare mnt\nmake-rprivate /\nmount tmpfs /tmp\n";
-    for (const char* path : {"new", "new/bin", "new/proc", "proc", "m", "s"}) {
+    for (const char* path : {"new", "new/bin", "new/proc", "proc", "dev", "m", "s"}) {
       text += std::string("mkdir /tmp/") + path + "\n";
     }
+    text += "touch /tmp/dev/null\n";  // what hides parts of a new /proc; nothing is written to it
     if (setting_.mounts >= 3) text += "rbind /proc /tmp/proc\n";
     text += "chdir /tmp\npivot_root . .\numount . detach\nchdir /\n";
     for (unsigned have = setting_.mounts >= 3 ? 2 : 1; have < setting_.mounts; ++have) {

@@ -45,7 +45,10 @@ Run a command in a new root, in namespaces of its own.
                           suid, dev: set-user-ID programs or devices work there, which they don't
                           otherwise. A colon in a path is written \:, a backslash \\
   --tmpfs DST             mount an empty tmpfs
-  --proc DST              mount a new /proc; in a user namespace this needs --unshare pid
+  --proc DST              mount a new /proc; in a user namespace this needs --unshare pid. What in it
+                          is the whole machine's is hidden (kcore, keys, timer_list ...) or
+                          read-only (sys, irq, bus, fs, sysrq-trigger)
+  --open-proc DST         the same, with nothing hidden and nothing read-only
   --dev DST               mount a tmpfs with null, zero, full, random, urandom, tty, fd, stdin, stdout
                           and stderr, shm, terminals of its own (pts, ptmx) and, if stdin is a
                           terminal, that as console
@@ -349,6 +352,11 @@ Complaint add_mount(std::string_view target, Wanted& wanted) {
   return {};
 }
 
+Complaint add_open_proc(std::string_view target, Wanted& wanted) {
+  wanted.options.mounts.emplace_back(ProcAt{.target = std::string(target), .open = true});
+  return {};
+}
+
 template <bool SwitchOptions::*flag>
 Complaint set_flag(std::string_view, Wanted& wanted) {
   wanted.options.*flag = true;
@@ -367,6 +375,7 @@ constexpr OptionRow option_rows[] = {
     {"bind", 1, read_bind},
     {"tmpfs", 1, add_mount<TmpfsAt>},
     {"proc", 1, add_mount<ProcAt>},
+    {"open-proc", 1, add_open_proc},
     {"dev", 1, add_mount<DevAt>},
     {"dir", 1, add_mount<DirectoryAt>},
     {"symlink", 1, read_symlink},

@@ -18,7 +18,8 @@ concept NeedsNoAdvice = OneOf<T, Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, C
                               Move, Remount, Umount, PivotRoot, Chdir, Open, Fchdir, Close, Spawn,
                               Exit, Setns, DropCapabilities, OpenTree, MountSetattr, Fsmount,
                               strategy::MapIds, strategy::UnshareOthers, strategy::NewPts,
-                              strategy::AttachNew, strategy::SetHostname, strategy::NewSession, strategy::KeepNamespace,
+                              strategy::AttachNew, strategy::SetHostname,
+                              strategy::NewSession, strategy::KeepNamespace,
                               strategy::DropPrivileges, strategy::Execute>;
 
 // Advice that follows from the step and its errno alone; "" if there is none.
@@ -54,6 +55,9 @@ std::string_view advice(const strategy::SwitchStep& step, int error, const Switc
           },
           [](const strategy::MakePrivateDirectory&) -> Text {
             return "this strategy makes a directory in the new root; dot-dot needs none";
+          },
+          [](const OneOf<strategy::CloneNull, strategy::MaskProc> auto&) -> Text {
+            return "it is to hide what in /proc is the whole machine's; --open-proc hides nothing";
           },
           [&](const strategy::NewProc&) -> Text {
             if (error != EPERM) return "";

@@ -18,6 +18,7 @@
 #include <cerrno>
 
 #include "base/check.h"
+#include "switch/mask_proc.h"
 #include "syscalls/capabilities.h"
 #include "syscalls/mount_api.h"
 #include "syscalls/op_flags.h"
@@ -180,7 +181,20 @@ struct Calls {
     const int mount = self.find(step.mount.text);
     const int error =
         answer(api::move_mount(mount, "", self.find(step.target.text), "", flags));
-    self.close_handle(step.mount.text);
+    if (!step.keep) self.close_handle(step.mount.text);
+    return error;
+  }
+  int operator()(const strategy::CloneNull& step) const {
+    constexpr unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+    UniqueFd null(api::open_tree(AT_FDCWD, "/dev/null", flags));
+    const api::mount_attr change{.propagation = MS_PRIVATE};
+    if (null && api::mount_setattr(null.get(), "", AT_EMPTY_PATH, change) != 0) return errno;
+    return store(step.handle, null.release());
+  }
+  int operator()(const strategy::MaskProc& step) const {
+    const int error = mask_proc(self.find(step.proc.text), self.find(step.null.text));
+    self.close_handle(step.proc.text);
+    self.close_handle(step.null.text);
     return error;
   }
   int operator()(const strategy::SetHostname& step) const {

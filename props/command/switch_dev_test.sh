@@ -21,7 +21,23 @@ exec 7<>/dev/ptmx
 test -c /dev/pts/0
 stat -c 'pts %a' /dev/pts/0
 END
-chmod 755 root/dev_works
+cat >root/masked <<'END'
+#!/bin/sh
+for name in bus fs irq sys sysrq-trigger; do
+  test ! -e /proc/$name || grep -q " /proc/$name ro," /proc/self/mountinfo || exit 2
+done
+(echo taken >/proc/sys/kernel/hostname) 2>/dev/null && exit 3
+for name in /proc/*; do
+  test ! -c $name || echo ${name#/proc/}: device
+  test ! -d $name || test -n "$(ls -A $name)" || echo ${name#/proc/}: empty
+done
+END
+for name in acpi asound kcore keys latency_stats sched_debug timer_stats timer_list scsi; do
+  [[ ! -d /proc/$name ]] || echo "d $name"
+  [[ ! -f /proc/$name ]] || echo "f $name"
+done >hidden
+[[ -s hidden ]] || die 'this kernel has nothing to hide'
+chmod 755 root/dev_works root/masked
 ln -sf busybox root/bin/stat
 ln -sf busybox root/bin/ifconfig
 find root | sort >files_before
@@ -70,6 +86,13 @@ all() {  # all COMMAND...: that switches
       grep ' /mnt ' /proc/self/mountinfo
     grep -q ' / .*nosuid\|/tmp .*nosuid' /proc/self/mountinfo || has_not out nosuid
     refused 2 '--bind takes' "${by[@]}" --bind source:/mnt:rw root -- true
+    # --- what in /proc is the whole machine's
+    expect 0 "${by[@]}" --unshare uts --proc /proc root -- /masked
+    while read -r what name; do
+      [[ $what != d ]] || has out "$name: empty"
+      [[ $what != f ]] || has out "$name: device"
+    done <hidden
+    expect 1 "${by[@]}" --open-proc /proc root -- grep ' /proc/' /proc/self/mountinfo
     # --- lo
     expect 0 out:'inet addr:127.0.0.1' out:UP "${by[@]}" --unshare net root -- ifconfig lo
     nothing_changed "$strategy"
@@ -96,5 +119,14 @@ mkdir source plain
 [[ $EUID -ne 0 ]] || chown -R 65534:65534 source plain root
 chmod -R a+rX .
 all "${as_user[@]}" "$PIVOTCHECK" switch --unshare user,pid --map root
-[[ $EUID -ne 0 ]] || all "$PIVOTCHECK" switch --unshare pid
+if [[ $EUID -eq 0 ]]; then
+  all "$PIVOTCHECK" switch --unshare pid
+  # To the machine's root /proc/sys is writable, unless it is masked.
+  for ids in '' 'user --map root'; do
+    # shellcheck disable=SC2206 # they are words
+    by=("$PIVOTCHECK" switch --unshare pid,uts ${ids:+--unshare $ids})
+    expect 0 "${by[@]}" --proc /proc root -- /masked
+    expect 0 "${by[@]}" --open-proc /proc root -- sh -c 'echo opened >/proc/sys/kernel/hostname'
+  done
+fi
 mounts | cmp - before || die 'the mounts of the machine changed'

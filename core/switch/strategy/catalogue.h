@@ -51,8 +51,12 @@ struct BindAt {
 struct TmpfsAt {
   std::string target;
 };
+// A new /proc of the command's PID namespace. What there is the whole machine's is hidden or read-only
+// (switch/mask_proc.h), unless `open`: to a command that is the machine's root, with or without a user
+// namespace, the settings in /proc/sys are writable then.
 struct ProcAt {
   std::string target;
+  bool open = false;
 };
 // A small tmpfs with what programs expect of /dev: null, zero, full, random, urandom and tty, bound
 // from the caller's; console, if the caller's standard input is a terminal; terminals of its own

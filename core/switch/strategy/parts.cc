@@ -45,8 +45,9 @@ void gather(const BindAt& bind, const Request&, std::size_t number, Steps& steps
 void gather(const OneOf<TmpfsAt, DirectoryAt, SymlinkAt> auto&, const Request&, std::size_t,
             Steps&) {}
 
-void gather(const ProcAt&, const Request&, std::size_t number, Steps& steps) {
+void gather(const ProcAt& proc, const Request&, std::size_t number, Steps& steps) {
   add(steps, Phase::bind, NewProc{numbered("proc", number)});
+  if (!proc.open) add(steps, Phase::bind, CloneNull{numbered("null", number)});
 }
 
 // Bound, because a device node made in a user namespace does not work.
@@ -96,8 +97,10 @@ void place(const TmpfsAt& tmpfs, const Request&, std::size_t number, Steps& step
 }
 
 void place(const ProcAt& proc, const Request&, std::size_t number, Steps& steps) {
+  const HandleName made = numbered("proc", number);
   add(steps, Phase::bind, OpenInRoot{target(), new_root(), proc.target},
-      AttachNew{numbered("proc", number), target()}, Close{target()});
+      AttachNew{made, target(), /*keep=*/!proc.open}, Close{target()});
+  if (!proc.open) add(steps, Phase::bind, MaskProc{made, numbered("null", number)});
 }
 
 void place(const DevAt& dev, const Request& request, std::size_t number, Steps& steps) {

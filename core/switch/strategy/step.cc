@@ -28,7 +28,7 @@ std::vector<Op> modelled(const SwitchStep& step) {
           },
           [](const KeepNamespace& keep) { return Ops{Spawn{keep.name}}; },
           []<OneOf<NewPidNamespace, MapIds, UnshareOthers, NewProc, NewPts, AttachNew,
-                   SetHostname, NewSession, DropPrivileges, Execute> T>(const T&) { return Ops{}; },
+                   CloneNull, MaskProc, SetHostname, NewSession, DropPrivileges, Execute> T>(const T&) { return Ops{}; },
       },
       step.action);
 }
@@ -43,6 +43,8 @@ std::string describe(const SwitchStep& step) {
           [](const MapIds&) { return std::string("id maps"); },
           [](const UnshareOthers&) { return std::string("unshare other namespaces"); },
           [](const NewProc&) { return std::string("new proc filesystem"); },
+          [](const CloneNull&) { return std::string("clone of /dev/null"); },
+          [](const MaskProc&) { return std::string("mask what is the machine's in proc"); },
           [](const NewPts&) { return std::string("new devpts filesystem"); },
           [](const AttachNew& attach) { return "move_mount @" + attach.mount.text; },
           [](const SetHostname& set) { return "set the host name " + quoted_if_needed(set.name); },

@@ -66,7 +66,8 @@ struct OpenInRoot {
   std::string path;  // begins with '/'
 };
 // A new filesystem that the model does not have, as a detached mount: proc, of the process's PID
-// namespace; devpts, with terminals of its own. And its attachment, which closes the handle.
+// namespace; devpts, with terminals of its own. And its attachment, which
+// closes the handle unless it is to be kept.
 struct NewProc {
   HandleName handle;
 };
@@ -76,6 +77,17 @@ struct NewPts {
 struct AttachNew {
   HandleName mount;
   HandleName target;
+  bool keep = false;
+};
+// A clone of the caller's /dev/null, private; and what it is for: the parts of an attached proc that
+// are the whole machine's are hidden or read-only (switch/mask_proc.h). That closes both handles. Not
+// steps of the model, which has no /proc.
+struct CloneNull {
+  HandleName handle;
+};
+struct MaskProc {
+  HandleName proc;
+  HandleName null;
 };
 // The host name of a new UTS namespace (sethostname).
 struct SetHostname {
@@ -95,7 +107,7 @@ struct DropPrivileges {};
 struct Execute {};
 
 using Action = std::variant<Op, NewPidNamespace, MapIds, UnshareOthers, MakePrivateDirectory,
-                            OpenInRoot, NewProc, NewPts, AttachNew, SetHostname,
+                            OpenInRoot, NewProc, NewPts, AttachNew, CloneNull, MaskProc, SetHostname,
                             NewSession, KeepNamespace, DropPrivileges, Execute>;
 
 struct SwitchStep {
