@@ -6,8 +6,10 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <iterator>
 #include <memory>
@@ -85,7 +87,8 @@ std::string headline(const ExplainOptions& options, const Answer& answer) {
     case explain::Conclusion::refused:
       return fmt::format("{} would be refused: {}\n", call, possible_text(answer));
     case explain::Conclusion::cannot_tell:
-      return fmt::format("{}: cannot tell: {}\n", call, possible_text(answer));
+      return fmt::format("{}: cannot tell{}{}\n", call, answer.possible.empty() ? "" : ": ",
+                         possible_text(answer));
   }
   return "";
 }
@@ -128,6 +131,7 @@ void print_remedies(const Answer& answer) {
       print(fmt::format("  {} {}: {}\n", errno_name(reason->error), reason->name, reason->reason));
     }
   }
+  print_list("Is the path right?", answer.questions);
   print_list(answer.conclusion == explain::Conclusion::cannot_tell
                  ? "To make it succeed in every case, run in this order:"
                  : "To make it succeed, run in this order:",
@@ -143,18 +147,22 @@ void print_answer(const ExplainOptions& options, const ProcessView& process, con
   if (answer.first.reason != nullptr) print("\n" + reason_text(answer.first.reason) + "\n");
   if (!answer.advice.empty()) print(answer.advice + "\n");
   print_list("Not visible from outside:", answer.cannot_tell, "  - ");
+  print_list("Whatever the mounts are, it may also be refused; not visible from outside:",
+             answer.may_refuse, "  - ");
   if (!answer.cannot_tell.empty() && !process.offline && !options.try_it) {
     print("--try finds out, in a copy of the mount namespace.\n");
   }
   print_mounts(answer);
-  print_remedies(answer);
-  print_list("Before:", answer.before);
-  print_list("After:", answer.after);
   if (process.is_first_namespace && !answer.commands.empty() &&
       answer.first.reason != &explain::root_is_rootfs) {
     print(
-        "\nThis is the mount namespace of PID 1: use one of your own instead (unshare --mount).\n");
+        "\nThis is the mount namespace of PID 1, whose mounts all other programs use: better make "
+        "one "
+        "of\nyour own for the commands (unshare --mount).\n");
   }
+  print_remedies(answer);
+  print_list("Before:", answer.before);
+  print_list("After:", answer.after);
   for (const std::string& note : process.notes) print("Note: " + note + ".\n");
 }
 
@@ -169,7 +177,7 @@ Json json_of(const explain::InvolvedMount& mount) {
   return object;
 }
 
-std::string json_of(const ProcessView& process, const Answer& answer) {
+Json json_of(const ProcessView& process, const Answer& answer) {
   const Reason reason =
       answer.conclusion == explain::Conclusion::refused ? answer.first.reason : nullptr;
   Json object = Json::object({{"verdict", explain::name(answer.conclusion)}});
@@ -182,6 +190,7 @@ std::string json_of(const ProcessView& process, const Answer& answer) {
   for (const Reason further : answer.further) object["further"].push_back(further->name);
   object["commands"] = answer.commands;
   object["cannot_tell"] = answer.cannot_tell;
+  if (!answer.may_refuse.empty()) object["may_refuse"] = answer.may_refuse;
   if (answer.possible.size() > 1) {
     for (const auto& one : answer.possible) object["possible"].push_back(outcome_text(one));
   }
@@ -190,8 +199,10 @@ std::string json_of(const ProcessView& process, const Answer& answer) {
   if (answer.no_fix_for != nullptr) object["unmended"] = answer.no_fix_for->name;
   if (!answer.before.empty()) object["before"] = answer.before;
   if (!answer.after.empty()) object["after"] = answer.after;
+  if (!answer.questions.empty()) object["questions"] = answer.questions;
+  object["first_namespace"] = process.is_first_namespace;
   object["notes"] = process.notes;
-  return line(object);
+  return object;
 }
 
 // --- options and input
@@ -201,6 +212,20 @@ std::expected<KernelTraits, std::string> traits_of(const std::string& kernel) {
   const auto release = parse_release(kernel);
   if (!release) return std::unexpected("--kernel " + kernel + ": N.N or N.N.N is wanted");
   return KernelTraits::for_release(*release);
+}
+
+// As read_file(): a pipe, too, which has no name to open again.
+std::string read_standard_input() {
+  std::string text;
+  std::array<char, 16 * 1024> part;
+  while (true) {
+    const ssize_t length = ::read(STDIN_FILENO, part.data(), part.size());
+    if (length < 0 && errno == EINTR) continue;
+    if (length < 0) return "";
+    errno = 0;
+    if (length == 0) return text;
+    text.append(part.data(), static_cast<std::size_t>(length));
+  }
 }
 
 std::expected<ProcessView, std::string> offline_view(const ExplainOptions& options,
@@ -227,13 +252,13 @@ std::expected<ProcessView, std::string> offline_view(const ExplainOptions& optio
     }
     query.capabilities = *capabilities;
   }
+  const bool is_stdin = options.mountinfo == "-";
+  const std::string name = is_stdin ? "standard input" : options.mountinfo;
   errno = 0;
-  const std::string text = read_file(options.mountinfo);
-  if (errno != 0) {
-    return std::unexpected(options.mountinfo + ": can't be read: " + errno_name(errno));
-  }
+  const std::string text = is_stdin ? read_standard_input() : read_file(options.mountinfo);
+  if (errno != 0) return std::unexpected(name + ": can't be read: " + errno_name(errno));
   auto process = explain::view_mountinfo(text, query);
-  if (!process) return std::unexpected(options.mountinfo + ": " + process.error());
+  if (!process) return std::unexpected(name + ": " + process.error());
   return process;
 }
 
@@ -250,8 +275,22 @@ ExitStatus bad_usage(const std::string& why) {
   return complain("explain: " + why, ExitStatus::bad_usage);
 }
 
-// The process exists, but this caller may not look at it, or not act as it.
-ExitStatus cannot_inspect(const ExplainOptions& options, const Failure& failure) {
+std::string what_to_do(int error) {
+  switch (error) {
+    case EMFILE: return "; raise the limit of open files (ulimit -n)";
+    case ENFILE: return "; the machine has too many open files (fs.file-max)";
+    case EAGAIN:
+    case ENOMEM: return "; raise the limits of processes and memory, or try again";
+    case EACCES: return "; ask as root, or as the user of the process";
+    case EPERM: return "; ask as root, or outside of the seccomp filter or sandbox (with --pid)";
+    case ENOSYS: return "; ask outside of the seccomp filter that hides this call (with --pid)";
+    default: return "";
+  }
+}
+
+// The process exists, but this caller may not look at it, or not act as it; or a look failed.
+ExitStatus cannot_inspect(const ExplainOptions& options, Failure failure) {
+  failure.what += what_to_do(failure.error);
   if (options.json) {
     print(line({{"verdict", explain::name(explain::Conclusion::cannot_tell)},
                 {"mounts", Json::array()},
@@ -262,20 +301,41 @@ ExitStatus cannot_inspect(const ExplainOptions& options, const Failure& failure)
   return complain("explain: cannot tell: " + failure.what, ExitStatus::nothing_ran);
 }
 
+// What --try found: the kernel's outcome, or why it was not asked.
+struct Tried {
+  std::optional<Outcome> outcome;
+  std::string not_tried;
+  bool agrees = true;  // with one of the outcomes that the rules allow
+
+  [[nodiscard]] std::string text() const {
+    if (!outcome) return "Not tried: " + not_tried + ".";
+    return fmt::format("Tried in a copy of the mount namespace: {}.{}", to_string(*outcome),
+                       agrees ? "" : " The rules say something else: please report it.");
+  }
+
+  void add_to(Json& object) const {
+    object["tried"] = outcome.has_value();
+    if (outcome) object["tried_outcome"] = to_string(*outcome);
+    if (outcome) object["agrees"] = agrees;
+    set(object, "not_tried", not_tried);
+  }
+};
+
 // Asks the kernel, in a copy of the namespace. Its answer replaces the one of the rules.
-Expected<std::string> try_it(const ExplainOptions& options, const ProcessView& process,
-                             Answer& answer) {
-  if (!process.may_mount) return "Not tried: without the capability the outcome is certain.";
+Expected<Tried> try_it(const ExplainOptions& options, const ProcessView& process, Answer& answer) {
+  if (!process.may_mount) {
+    return Tried{.outcome = {}, .not_tried = "without the capability the outcome is certain"};
+  }
   if (options.pid != 0 && !process.unseen_refusals.empty()) {
-    return "Not tried: this command can't take on the filter or profile of the process.";
+    return Tried{.outcome = {},
+                 .not_tried = "this command can't take on the filter or profile of the process"};
   }
   const auto outcome = dry_run_pivot_root(options.pid, options.new_root, options.put_old);
   if (!outcome) return std::unexpected(outcome.error());
   const bool known = std::ranges::any_of(
       answer.possible, [&](const explain::Possibility& one) { return one.outcome == *outcome; });
   explain::apply_trial_result(answer, process, *outcome);
-  return fmt::format("Tried in a copy of the mount namespace: {}.{}", to_string(*outcome),
-                     known ? "" : " The rules say something else: please report it.");
+  return Tried{.outcome = *outcome, .not_tried = "", .agrees = known};
 }
 
 ExitStatus explain_it(const ExplainOptions& options) {
@@ -300,19 +360,21 @@ ExitStatus explain_it(const ExplainOptions& options) {
     process = std::move(*live);
   }
   Answer answer = explain::explain(*process);
-  std::string tried;
+  std::optional<Tried> tried;
   if (options.try_it) {
-    const auto outcome = try_it(options, *process, answer);
-    if (!outcome) return cannot_inspect(options, outcome.error());
-    tried = *outcome;
+    const auto found = try_it(options, *process, answer);
+    if (!found) return cannot_inspect(options, found.error());
+    tried = *found;
   }
   if (options.json) {
-    print(json_of(*process, answer));
+    Json object = json_of(*process, answer);
+    if (tried) tried->add_to(object);
+    print(line(object));
   } else {
     print_answer(options, *process, answer);
-    if (!tried.empty()) print("\n" + tried + "\n");
+    if (tried) print("\n" + tried->text() + "\n");
   }
-  return status_of(answer);
+  return tried && !tried->agrees ? ExitStatus::contradicted : status_of(answer);
 }
 
 }  // namespace
@@ -322,11 +384,13 @@ CommandSpec explain_command() {
   return {
       .name = "explain",
       .summary = "Would pivot_root NEW_ROOT PUT_OLD succeed; if not, why, and which commands help",
-      .options = {{"--pid", &options->pid,
-                   "the process that would call it (default: this one)", {.min = 1}},
+      .options = {{"--pid",
+                   &options->pid,
+                   "the process that would call it (default: this one)",
+                   {.min = 1}},
                   {"--kernel", &options->kernel, "answer for this version of the kernel"},
                   {"--mountinfo", &options->mountinfo,
-                   "answer for the text of /proc/PID/mountinfo in this FILE"},
+                   "answer for the text of /proc/PID/mountinfo in this FILE (-: standard input)"},
                   {"--root", &options->root, "with --mountinfo: the root of the process"},
                   {"--cwd", &options->cwd,
                    "with --mountinfo: its current directory (default: its root)"},
@@ -338,7 +402,8 @@ CommandSpec explain_command() {
                   {"NEW_ROOT", &options->new_root, "", {.required = true}},
                   {"PUT_OLD", &options->put_old, "", {.required = true}}},
       .footer =
-          "Exit status: 0 it would succeed, 1 it would be refused, 2 bad usage, 4 cannot tell.\n"
+          "Exit status: 0 it would succeed, 1 it would be refused, 2 bad usage, 4 cannot tell,\n"
+          "5 --try found what the rules exclude.\n"
           "Run the printed commands from the process's root and current directory. If the last one "
           "is\npivot_root, it replaces your own call.",
       .run = [options] { return explain_it(*options); }};

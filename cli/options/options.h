@@ -17,10 +17,11 @@ namespace pivotcheck::cli {
 // As the scenario format fixes them (core/scenario/FORMAT.md).
 enum class ExitStatus : int {
   agreed = 0,
-  disagreed = 1,    // or a stated outcome that did not hold
-  bad_usage = 2,    // or a file that can't be read or parsed
-  harness = 3,      // the harness could not do its work
-  nothing_ran = 4,  // everything was skipped, or this machine can't run any
+  disagreed = 1,     // or a stated outcome that did not hold
+  bad_usage = 2,     // or a file that can't be read or parsed
+  harness = 3,       // the harness could not do its work
+  nothing_ran = 4,   // everything was skipped, or this machine can't run any
+  contradicted = 5,  // explain --try: the kernel did what the rules exclude
 };
 
 // Where a value is stored. A bool is a flag, a list takes all positional arguments that are left.

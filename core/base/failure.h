@@ -18,14 +18,16 @@ struct Failure {
   };
   Kind kind = Kind::broke;
   std::string what;  // one line: the call, the errno's name, and what to change where that is known
+  int error = 0;     // that errno; 0: none applies
 };
 
 template <class T>
 using Expected = std::expected<T, Failure>;
 
 [[nodiscard]] inline std::unexpected<Failure> fail(std::string what,
-                                                   Failure::Kind kind = Failure::Kind::broke) {
-  return std::unexpected(Failure{kind, std::move(what)});
+                                                   Failure::Kind kind = Failure::Kind::broke,
+                                                   int error = 0) {
+  return std::unexpected(Failure{kind, std::move(what), error});
 }
 
 }  // namespace pivotcheck

@@ -14,12 +14,11 @@ std::vector<OpenQuestion> open_questions(const ProcessView& process) {
     return !process.all_is_seen && !seen.is_rootfs() && seen.mount.parent != first_rootfs &&
            !process.find(seen.mount.parent);
   };
-  if (!process.machine_owns) {
+  if (!process.machine_owns && !process.new_root.locked) {
     open(&Assumption::locked,
          "whether new_root's mount is locked: the mount namespace belongs to a user namespace "
          "other than the machine's first one, and no file shows the locks");
-  }
-  if (process.may_be_copy) {
+  } else if (!process.offline && !process.new_root.locked && process.new_root.mount != 0) {
     open(&Assumption::locked,
          "whether new_root's mount is locked: the mount namespace may be a copy of one that "
          "belongs to another user namespace, and no file shows the locks");

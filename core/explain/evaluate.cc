@@ -36,6 +36,19 @@ const RuleInfo seccomp_filter{
     .advice = "The program that installed the filter (a container runtime, a service manager) "
               "must allow pivot_root."};
 
+const RuleInfo security_module{
+    .name = name_of<"security_module">,
+    .calls = {Call::pivot_root},
+    .error = EPERM,
+    .reason =
+        "a security module refuses every pivot_root of the process, as Landlock does in a "
+        "sandbox",
+    .source = {Citation{.kind = Citation::Kind::text,
+                        .document = {"landlock.rst"},
+                        .section = "Filesystem topology modification",
+                        .words = "cannot modify filesystem topology"}},
+    .advice = "The program that made the sandbox must do this itself, before it makes it."};
+
 namespace {
 
 // The kernel checks these rules after it finds that the root has no parent.

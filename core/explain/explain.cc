@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "explain/hypothesis.h"
@@ -74,15 +75,15 @@ void draw_success(const ProcessView& process, const Assumption& assumption, Answ
   answer.after = draw(canonical(snapshot(hypothesis.world)));
 }
 
-// The filter comes first; what the mounts say would come next.
-Answer refused_by_seccomp(const ProcessView& process, Answer answer) {
+// A filter comes first; a module after the lookup, before all that the mounts say.
+Answer refused_by(Possibility refuser, Answer answer) {
   if (answer.first.reason != nullptr) answer.further.push_back(answer.first.reason);
   answer.conclusion = Conclusion::refused;
-  answer.first = {.outcome = *process.seccomp_answer, .reason = &seccomp_filter};
+  answer.first = refuser;
   answer.possible = {answer.first};
   answer.cannot_tell.clear();
-  answer.no_fix_for = &seccomp_filter;
-  answer.advice = seccomp_filter.advice;
+  answer.no_fix_for = refuser.reason;
+  answer.advice = refuser.reason->advice;
   return answer;
 }
 
@@ -111,10 +112,24 @@ Answer conclude(const ProcessView& process, const std::vector<OpenQuestion>& que
   } else if (!process.unseen_refusals.empty()) {
     answer.conclusion = Conclusion::cannot_tell;
     answer.cannot_tell = process.unseen_refusals;
+    return answer;
   } else {
     answer.conclusion = Conclusion::would_succeed;
   }
+  answer.may_refuse = process.unseen_refusals;
   return answer;
+}
+
+// A put_old is often still to be made: only a name like another is a reason to ask.
+void add_questions(const ProcessView& process, Answer& answer) {
+  for (const ResolvedPath* path : {&process.new_root, &process.put_old}) {
+    if (path->error != ENOENT || path->missing.empty()) continue;
+    if (path == &process.put_old && path->similar.empty()) continue;
+    const std::string name = path->missing.substr(0, path->missing.find('/'));
+    std::string text = path->asked + ": there is no " + name + " in " + path->path;
+    if (!path->similar.empty()) text += ", but " + path->similar;
+    if (std::ranges::count(answer.questions, text) == 0) answer.questions.push_back(text);
+  }
 }
 
 // --- a step that was refused
@@ -171,14 +186,28 @@ std::string_view name(Conclusion conclusion) {
 }
 
 Answer explain(const ProcessView& process, bool with_remedies) {
+  if (!process.gap.empty()) {
+    Answer answer;
+    answer.cannot_tell = {process.gap};
+    return answer;
+  }
   const std::vector<OpenQuestion> questions = open_questions(process);
   const std::vector<Assumption> all = assumptions(questions);
   Answer answer = conclude(process, questions, all);
-  if (process.seccomp_answer) return refused_by_seccomp(process, std::move(answer));
+  if (process.seccomp_answer) {
+    return refused_by({.outcome = *process.seccomp_answer, .reason = &seccomp_filter},
+                      std::move(answer));
+  }
+  const bool fails_before =
+      answer.first.reason != nullptr && answer.first.reason->calls == any_path;
+  if (process.module_refuses && !fails_before) {
+    return refused_by({.outcome = {EPERM}, .reason = &security_module}, std::move(answer));
+  }
   Hypothesis hypothesis = build_world(process, all.front());
   answer.mounts = involved_mounts(process, hypothesis, answer.first.reason);
   if (with_remedies && (answer.possible.size() > 1 || answer.first.reason != nullptr)) {
     answer.commands = shell_lines(suggest_fixes(process, all, answer), process);
+    add_questions(process, answer);
   }
   if (answer.first.reason != nullptr) answer.advice = answer.first.reason->advice;
   if (answer.conclusion == Conclusion::would_succeed) {
@@ -227,6 +256,7 @@ Expected<Reason> why_refused(pid_t pid, Op op, int error, const std::array<int, 
   if (!process) return std::unexpected(process.error());
   const bool is_pivot = std::holds_alternative<PivotRoot>(op);
   if (is_pivot && process->seccomp_answer == Outcome{error}) return &seccomp_filter;
+  if (is_pivot && process->module_refuses && error == EPERM) return &security_module;
   process->new_root.is_detached_tree =
       may_be_tree(op) && process->find(process->new_root.mount) == nullptr;
   for (const bool locked : {false, true}) {

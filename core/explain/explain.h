@@ -9,8 +9,8 @@
 //               refused: add remedies in the World and evaluate again, until pivot_root succeeds
 //               or there is no remedy; the rules met on the way are `further`
 //
-// The rules are those of the model and two more: the model's worlds never end on rootfs, and it
-// knows no seccomp filters.
+// The rules are those of the model and three more: the model's worlds never end on rootfs, and it
+// knows no seccomp filters and no security modules.
 #pragma once
 
 #include <array>
@@ -28,6 +28,7 @@ namespace pivotcheck::explain {
 using Reason = const RuleInfo*;  // nullptr: it succeeds
 extern const RuleInfo root_is_rootfs;
 extern const RuleInfo seccomp_filter;  // its errno is whatever the filter answers
+extern const RuleInfo security_module;
 
 // A mount on which the answer depends.
 struct InvolvedMount {
@@ -50,8 +51,10 @@ struct Answer {
   std::vector<Possibility> possible;     // all different ones; one unless the outcome is open, or
                                          // was tried and several rules have that errno
   std::vector<std::string> cannot_tell;  // the open questions on which the outcome depends
+  std::vector<std::string> may_refuse;   // what else may refuse it, whatever the mounts are
   std::vector<InvolvedMount> mounts;
   std::vector<Reason> further;        // what would refuse next, after the remedy of the one before
+  std::vector<std::string> questions;  // is a path right for which a command makes directories?
   std::vector<std::string> commands;  // after them, in this order, it succeeds; may be empty
   std::string advice;                 // what a person can do about the first reason
   Reason no_fix_for = nullptr;        // the refusal for which no command helps

@@ -209,13 +209,14 @@ class WorldBuilder : Hypothesis {
   // mount_namespaces(7): mounts that came from a more privileged namespace are locked. The lowest
   // mount always came from there, and pivot_root hands its lock on.
   void lock_mounts() {
-    if (process_.machine_owns && !assumption_.locked) return;
+    const bool locked = process_.new_root.locked.value_or(assumption_.locked);
+    if (process_.machine_owns && !locked) return;
     for (const auto& [id, mount] : mounts) {
       if (world.is_detached_tree(world[mount].mount_ns)) continue;
       const SeenMount* seen = process_.find(id);
       const bool is_lowest =
           process_.all_is_seen && seen != nullptr && !process_.find(seen->mount.parent);
-      world[mount].locked = world[mount].mount_ns.exists() && (assumption_.locked || is_lowest);
+      world[mount].locked = world[mount].mount_ns.exists() && (locked || is_lowest);
     }
   }
 

@@ -22,7 +22,7 @@ namespace pivotcheck::explain {
 
 // One possibility of what is not visible. All false is the one in which most calls succeed.
 struct Assumption {
-  bool locked = false;              // every mount but the lowest
+  bool locked = false;              // every mount but the lowest; where new_root's can't be asked
   bool root_parent_shared = false;  // the mount on which the process's root is mounted
   bool hidden_shared = false;       // other mounts that matter but are not seen
   bool root_foreign = false;        // the root's mount is in another namespace or a detached tree

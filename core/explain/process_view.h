@@ -9,8 +9,9 @@
 //                                   mount (its number in mountinfo) and a path
 //     mountinfo of others           processes of the same mount namespace may see more of it
 //
-// Nobody can read whether a mount is locked, or what a security module says: hypothesis.h works
-// with both possibilities.
+// No file shows whether a mount is locked, or what a security module says. Both are asked for by
+// calls that can't succeed (resolved_paths.h); where nobody can ask, hypothesis.h works with both
+// possibilities.
 #pragma once
 
 #include <expected>
@@ -42,19 +43,20 @@ struct ProcessView : ProcessRights {
   std::vector<SeenMount> mounts;     // what the process itself sees, in the order of its mountinfo
   std::vector<SeenMount> elsewhere;  // what others of its mount namespace see
   bool all_is_seen = false;          // the two lists have every mount of the namespace
+  std::string gap;                   // of a text: what is missing, and both readings of that; or ""
   bool offline = false;              // paths are only text: what they name is assumed to exist
   ResolvedPath root;
   ResolvedPath current_directory;
   ResolvedPath new_root;
   ResolvedPath put_old;
-  bool may_be_copy = false;  // new_root's mount came from a namespace of another owner: it may be
-                             // locked although machine_owns
   KernelTraits traits;
   pid_t pid = 0;           // 0: the caller itself, or nobody (offline)
   bool keeps_ids = false;  // the caller is not root, and can't change its ids in other namespaces
   // What may refuse pivot_root besides the mounts, each a clause: a seccomp filter, an LSM.
   std::vector<std::string> unseen_refusals;
   std::optional<Outcome> seccomp_answer;  // what a filter answers instead of the kernel
+  bool module_refuses = false;            // a security module refuses every pivot_root
+  std::string no_user_namespace;          // why it can't make one; "": it can, or nobody knows
   std::vector<std::string> notes;         // what was assumed, each a clause
 
   [[nodiscard]] const SeenMount* find(MountId id) const;  // in both lists; nullptr: not seen
@@ -67,8 +69,9 @@ struct ProcessView : ProcessRights {
 Expected<ProcessView> view_process(pid_t pid, const PathAsked& new_root, const PathAsked& put_old,
                                    const KernelTraits& traits);
 
-// The text of a mountinfo. It is assumed to be from the root of the mount namespace. Of paths only
-// the text is known: every directory is assumed to exist, and no name to be a symbolic link.
+// The text of a mountinfo, as it was pasted (pasted.h). It is assumed to be from the root of the
+// mount namespace. Of paths only the text is known: every directory is assumed to exist, and no
+// name to be a symbolic link.
 struct OfflineQuestion {
   std::string root = "/";              // of the process, as the text has paths
   std::string current_directory = "";  // "" for its root

@@ -157,8 +157,9 @@ Remedies bind_new_root(Hypothesis& hypothesis, const ProcessView& process) {
   const bool holds_mounts = std::ranges::any_of(world[at->mount].children, [&](MountIndex child) {
     return world.is_below_or_at(world[child].mount_point, at->dentry);
   });
+  const bool may_hold_locked = !process.offline && process.new_root.locked.value_or(true);
   const bool recursive =
-      holds_mounts || !process.machine_owns || process.may_be_copy || !process.may_mount;
+      holds_mounts || !process.machine_owns || may_hold_locked || !process.may_mount;
   remedies.push_back(bind_to_itself(asked, hypothesis.new_root, recursive));
   // A process whose current directory is new_root is still below the new mount.
   const model::Task& task = task_of(hypothesis);
@@ -202,6 +203,7 @@ Remedies other_put_old(Hypothesis& hypothesis) {
 Remedies own_namespace(Hypothesis& hypothesis, const ProcessView& process) {
   const model::Task& task = task_of(hypothesis);
   const bool has_power = process.capabilities.has(Capability::sys_admin);
+  if (!has_power && !process.no_user_namespace.empty()) return {};
   const bool root_is_mount = hypothesis.world.is_mount_root(task.root);
   const bool was_rootfs = hypothesis.rootfs.exists() && task.root.mount == hypothesis.rootfs;
   const auto enter = [=](Hypothesis& h) {

@@ -23,7 +23,7 @@ std::unexpected<Failure> fail_with_errno(std::string_view call, std::string_view
   const int error = errno;
   std::string text(call);
   text.append(" ").append(what).append(": ").append(errno_name(error));
-  return fail(std::move(text), kind);
+  return fail(std::move(text), kind, error);
 }
 
 Expected<UniqueFd> open_proc() {
@@ -65,6 +65,10 @@ ino_t inode_of(int descriptor) {
 FileStatus file_status(int directory, const char* path) {
   struct statx status {};
   if (::statx(directory, path, AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &status) != 0) {
+    return {};
+  }
+  if ((status.stx_mask & STATX_MNT_ID) == 0) {  // the C library's substitute, made of stat(2)
+    errno = ENOSYS;
     return {};
   }
   return {.identity = {.mount = status.stx_mnt_id,

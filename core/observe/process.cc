@@ -5,18 +5,20 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/nsfs.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <filesystem>
 #include <set>
 #include <string_view>
 
 #include "base/file.h"
-#include "observe/mountinfo.h"
 #include "observe/proc.h"
 #include "observe/statmount.h"
 
@@ -28,19 +30,31 @@ constexpr int user_namespaces_max = 64;              // more than the kernel all
 
 // user_namespaces(7): a process has a capability in the namespace `owner` if it has it in `owner`
 // itself or in a namespace above; and if its uid created, on the way down from its own namespace
-// to `owner`, the first one.
-bool has_power_over(UniqueFd owner, ino_t users, bool has_capability, uid_t uid) {
-  for (int i = 0; i < user_namespaces_max && owner; ++i) {
+// to `owner`, the first one. EPERM for a parent: there is none that the caller may see, so that
+// `owner` is neither `users` nor below it.
+Expected<bool> has_power_over(UniqueFd owner, ino_t users, bool has_capability, uid_t uid) {
+  for (int i = 0; i < user_namespaces_max; ++i) {
     if (inode_of(owner.get()) == users) return has_capability;
     UniqueFd parent(::ioctl(owner.get(), NS_GET_PARENT));
+    if (!parent && errno == EPERM) return false;
+    if (!parent) return fail_with_errno("ioctl", "NS_GET_PARENT");
     uid_t creator = 0;
-    if (parent && inode_of(parent.get()) == users &&
-        ::ioctl(owner.get(), NS_GET_OWNER_UID, &creator) == 0 && creator == uid) {
-      return true;
+    if (inode_of(parent.get()) == users) {
+      if (::ioctl(owner.get(), NS_GET_OWNER_UID, &creator) != 0) {
+        return fail_with_errno("ioctl", "NS_GET_OWNER_UID");
+      }
+      if (creator == uid) return true;
     }
     owner = std::move(parent);
   }
   return false;
+}
+
+// A filter that refuses ioctl with EPERM must not pass for a namespace out of sight: of its own
+// user namespace, every process may ask the type.
+Expected<void> check_ioctl(int user_namespace) {
+  if (::ioctl(user_namespace, NS_GET_NSTYPE) == CLONE_NEWUSER) return {};
+  return fail_with_errno("ioctl", "NS_GET_NSTYPE");
 }
 
 std::string first_line(std::string text) {
@@ -48,12 +62,25 @@ std::string first_line(std::string text) {
   return text;
 }
 
-std::string read_profile(TaskFiles& files) {
+// Where no module gives profiles, the file is missing or its read is EINVAL.
+Expected<std::string> read_profile(TaskFiles& files) {
   for (const std::string_view name : {"attr/apparmor/current", "attr/current"}) {
     std::string text;
-    if (files.read_file(name, text)) return first_line(std::move(text));
+    const auto read = files.read_file(name, text);
+    if (read) return first_line(std::move(text));
+    if (read.error().error != ENOENT && read.error().error != EINVAL) {
+      return std::unexpected(read.error());
+    }
   }
   return "";
+}
+
+// Asks for the version of Landlock only: no ruleset is made. Where a filter refuses even that, the
+// list of modules tells, if it can be read.
+bool landlock_is_active() {
+  constexpr std::uint32_t version = 1;  // LANDLOCK_CREATE_RULESET_VERSION
+  if (::syscall(SYS_landlock_create_ruleset, nullptr, 0, version) >= 0) return true;
+  return read_file("/sys/kernel/security/lsm").contains("landlock");
 }
 
 Expected<void> read_status(TaskFiles& files, ProcessFacts& facts, uid_t& effective_uid) {
@@ -83,18 +110,27 @@ Expected<void> read_owner(TaskFiles& files, uid_t effective_uid, ProcessFacts& f
   if (!mounts) return std::unexpected(mounts.error());
   const auto users = files.open("ns/user");
   if (!users) return std::unexpected(users.error());
+  TaskFiles own(files.proc(), own_number(files.proc()));
+  const auto own_users = own.open("ns/user");
+  if (!own_users) return std::unexpected(own_users.error());
+  const auto own_mounts = own.open("ns/mnt");
+  if (!own_mounts) return std::unexpected(own_mounts.error());
   const ino_t users_inode = inode_of(users->get());
-  const UniqueFd own_users(::open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC));
-  facts.callers_user_namespace = inode_of(own_users.get()) == users_inode;
-  const UniqueFd own_mounts(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
-  facts.callers_mount_namespace = inode_of(own_mounts.get()) == inode_of(mounts->get());
+  if (users_inode == 0) return fail_with_errno("fstat", "of /proc/PID/ns/user");
+  facts.callers_user_namespace = inode_of(own_users->get()) == users_inode;
+  facts.callers_mount_namespace = inode_of(own_mounts->get()) == inode_of(mounts->get());
+  if (const auto checked = check_ioctl(own_users->get()); !checked) return checked;
   facts.mounts = identify_namespace(mounts->get()).mounts;
   UniqueFd owner(::ioctl(mounts->get(), NS_GET_USERNS));
-  if (!owner) return {};  // above the caller's: neither its own nor below, so no power over it
+  // EPERM: above the caller's, so neither its own nor below, and it has no power over it.
+  if (!owner && errno == EPERM) return {};
+  if (!owner) return fail_with_errno("ioctl", "NS_GET_USERNS");
   facts.owns_namespace = inode_of(owner.get()) == users_inode;
   facts.machine_owns = inode_of(owner.get()) == first_user_namespace;
-  facts.may_mount = has_power_over(std::move(owner), users_inode,
-                                   facts.capabilities.has(Capability::sys_admin), effective_uid);
+  const auto power = has_power_over(std::move(owner), users_inode,
+                                    facts.capabilities.has(Capability::sys_admin), effective_uid);
+  if (!power) return std::unexpected(power.error());
+  facts.may_mount = *power;
   return {};
 }
 
@@ -133,70 +169,7 @@ std::string longest_elsewhere(int proc, pid_t pid, const std::string& link,
   return longest;
 }
 
-bool is_like(const MountView& one, const MountView& other) {
-  return one.filesystem == other.filesystem && one.root == other.root;
-}
-
-bool shows_one_like(TaskFiles& files, const MountView& mount) {
-  std::string text;
-  if (!files.read_file("mountinfo", text)) return false;
-  const auto mounts = parse_mountinfo(text);
-  const auto is_like_it = [&](const MountView& one) { return is_like(one, mount); };
-  return mounts && std::ranges::any_of(*mounts, is_like_it);
-}
-
-// The unique id of that mount: such ids are assigned in the order in which mounts are made. 0 where
-// listmount can't tell.
-std::uint64_t unique_id_of(int mount_namespace, MountId id) {
-  const auto listed = list_mounts(identify_namespace(mount_namespace));
-  if (!listed) return 0;
-  const auto found = std::ranges::find(listed->mountinfo_ids, id);
-  if (found == listed->mountinfo_ids.end()) return 0;
-  return listed->mounts[static_cast<std::size_t>(found - listed->mountinfo_ids.begin())].id;
-}
-
-// A mount like it is in that namespace, and is older.
-bool has_original(TaskFiles& files, int mount_namespace, const MountView& mount,
-                  std::uint64_t unique_id) {
-  const auto listed = list_mounts(identify_namespace(mount_namespace));
-  if (!listed || unique_id == 0) return shows_one_like(files, mount);
-  return std::ranges::any_of(listed->mounts, [&](const MountView& one) {
-    return is_like(one, mount) && one.id < unique_id;
-  });
-}
-
 }  // namespace
-
-bool may_come_from_another_owner(pid_t pid, const MountView& mount) {
-  const auto proc = open_proc();
-  if (!proc) return false;
-  TaskFiles own(proc->get(), pid != 0 ? pid : own_number(proc->get()));
-  const auto own_link = own.read_link("ns/mnt");
-  const auto own_namespace = own.open("ns/mnt");
-  if (!own_link || !own_namespace) return false;
-  const std::uint64_t unique_id = unique_id_of(own_namespace->get(), mount.id);
-  // Ids don't say which of two namespaces is older: each processor gets them in batches. Most
-  // namespaces are copies of the one that the process with the lowest number is in.
-  bool lowest_is_known = false;
-  bool another_has_it = false;
-  std::set<std::string> known;
-  for (const pid_t other : all_processes()) {
-    TaskFiles files(proc->get(), other);
-    const auto link = files.read_link("ns/mnt");
-    if (!link || !known.insert(*link).second) continue;
-    const auto mount_namespace = files.open("ns/mnt");
-    const UniqueFd owner(mount_namespace ? ::ioctl(mount_namespace->get(), NS_GET_USERNS) : -1);
-    if (!owner) continue;
-    if (inode_of(owner.get()) != first_user_namespace) {
-      another_has_it =
-          another_has_it || has_original(files, mount_namespace->get(), mount, unique_id);
-    } else if (!lowest_is_known) {
-      lowest_is_known = true;
-      if (*link == *own_link || shows_one_like(files, mount)) return false;
-    }
-  }
-  return another_has_it;
-}
 
 bool process_exists(pid_t pid) {
   struct stat status {};
@@ -222,8 +195,10 @@ Expected<ProcessFacts> read_process(pid_t pid) {
     facts.mountinfo_elsewhere = longest_elsewhere(proc, pid, *link, facts.mountinfo);
   }
   facts.has_root_of_pid_1 = facts.is_first_namespace && root_of(proc, 1) == root_of(proc, pid);
-  facts.profile = read_profile(files);
-  facts.security_modules = first_line(read_file("/sys/kernel/security/lsm"));
+  auto profile = read_profile(files);
+  if (!profile) return std::unexpected(profile.error());
+  facts.profile = std::move(*profile);
+  facts.landlock_is_active = landlock_is_active();
   return facts;
 }
 

@@ -41,19 +41,12 @@ struct ProcessFacts : ProcessRights {
   int seccomp_filters = 0;
   bool no_new_privileges = false;
   std::string profile;           // "docker-default (enforce)"; "" if there is none
-  std::string security_modules;  // "capability,landlock,apparmor"; "" if not known
+  bool landlock_is_active = false;  // the kernel has it: nothing shows whose sandbox holds whom
 };
 
 // `pid` 0: the calling process; any other is its number in /proc, whichever PID namespace that is
 // of. Failure::Kind::cannot_run where a file can't be read: which one, which errno.
 Expected<ProcessFacts> read_process(pid_t pid);
-
-// Whether that mount of the process may have come from a mount namespace of an owner other than the
-// machine's first user namespace: such a namespace has an older mount like it, and the namespace of
-// the process with the lowest number has none. A copy keeps the locks of the original, even if it
-// has another owner. (An original in a namespace that has ended is never found; a mount that the
-// lowest process has is assumed to have come from there.)
-bool may_come_from_another_owner(pid_t pid, const MountView& mount);
 
 bool process_exists(pid_t pid);
 

@@ -83,6 +83,13 @@ own 'tmpfs $W; mkdir -p $W/new; ln -s new $W/l; ln -s $W/l $W/m; fixes new-root-
 own 'tmpfs $W; mkdir -p $W/new/sub; cd $W/new/sub; fixes new-root-not-mount-point .. .'
 own 'tmpfs $W; mkdir -p $W/new; cd $W/new; fixes new-root-not-mount-point ./ ././'
 
+# A mistyped path is asked about before mkdir is proposed.
+own 'tmpfs $W; mkdir -p $W/where/new; status=0
+  "$PIVOTCHECK" explain $W/wehre/new $W/wehre/new >said || status=$?; [ $status = 1 ] || die $status
+  grep -A1 "^Is the path right" said | grep -q "there is no wehre in .*, but where" || die no question
+  [ "$(grep -n "^Is the path" said | cut -d: -f1)" -lt "$(grep -n "mkdir -p" said | cut -d: -f1)" ] || die order
+  echo asked'
+
 # --- new_root and put_old
 own 'tmpfs $W; mkdir -p $W/new/old; fixes new-root-not-mount-point $W/new $W/new/old'
 own 'tmpfs $W; tmpfs $W/new; tmpfs $W/o; fixes put-old-not-under-new-root $W/new $W/o'
@@ -136,9 +143,8 @@ own 'tmpfs $W; tmpfs $W/r; dress_with_test $W/r; tmpfs $W/o; nsenter --root=$W/r
 # --- a locked mount
 own 'tmpfs $W; unshare -Urm bash -c ". $folder/inside.sh; fixes new-root-locked $W $W"'
 own 'tmpfs $W; unshare -Urm bash -c ". $folder/inside.sh
-    tmpfs $W/new; status=0; $PIVOTCHECK explain $W/new $W/new >$folder/said || status=\$?
-    [ \$status = 4 ] || die without --try; grep -q locked $folder/said || die what
-    $PIVOTCHECK explain --try $W/new $W/new >$folder/said || die tried; echo told by --try"'
+    tmpfs $W/new; $PIVOTCHECK explain $W/new $W/new >$folder/said || die its own
+    $PIVOTCHECK explain --try $W/new $W/new >$folder/said || die tried; echo told"'
 
 # --- another process, by its number; it is looked at from outside
 own "tmpfs \$W; dress_with_test \$W/r; tmpfs \$W/r/new; chroot \$W/r sleep 60 & pid=\$!
@@ -156,17 +162,74 @@ inside -- 'unshare -Ur sleep 60 & pid=$!; trap "kill $pid" EXIT; sleep 0.5; name
 inside "${own[@]}" unshare --pid --fork -- 'tmpfs $W; tmpfs $W/new; mount --make-shared $W/new
   fixes put-old-mount-shared $W/new $W/new'
 
-# A user namespace with a copy of the machine's mounts, which half of all programs have, is no reason
-# to doubt those; one with a mount of its own, into which the process went, is.
+# A user namespace with a copy of the machine's mounts, which half of all programs have, locks none of
+# those. A copy that a process of the machine's user namespace makes of such a copy has all of them
+# locked: whether the first owner is still there, or has ended.
+cat >after_the_end.sh <<'END'
+. "$folder/inside.sh"
+touch "$folder/entered"
+while [ ! -e "$folder/ended" ]; do sleep 0.1; done
+fixes new-root-locked "$W" "$W"
+END
 if [[ $EUID -eq 0 ]]; then
   inside -- 'unshare -Urm sleep 60 & pid=$!; trap "kill $pid" EXIT; sleep 0.5
     unshare --mount --propagation private sh -c ". $folder/inside.sh; tmpfs $W; mkdir $W/n
       status=0; $PIVOTCHECK explain $W/n $W/n >said || status=\$?; [ \$status = 1 ] || die doubt; echo no doubt"'
-  inside -- 'unshare -Urm sh -c "mount -t tmpfs none $W && exec sleep 60" & pid=$!; trap "kill $pid" EXIT; sleep 0.5
-    nsenter --target $pid --mount unshare --mount --propagation unchanged sh -c ". $folder/inside.sh
-      status=0; $PIVOTCHECK explain $W $W >said || status=\$?; [ \$status = 4 ] || die \$status; grep -q copy said
-      echo doubt"'
+  for end in true 'kill $pid'; do
+    inside -- 'unshare -Urm sh -c "mount -t tmpfs none $W && exec sleep 60" & pid=$!; sleep 0.5
+      nsenter --target $pid --mount unshare --mount --propagation unchanged sh "$folder/after_the_end.sh" & entered=$!
+      for i in $(seq 100); do [ -e entered ] || sleep 0.1; done; [ -e entered ] || die did not enter
+      '"$end"'; touch ended; wait $entered; rm entered ended; kill $pid 2>/dev/null || true'
+  done
 fi
+
+# --- --try in JSON: whether it was tried, what it gave, whether the rules agree. A filter that looks at
+# the arguments answers only the call that is tried, so that the rules are contradicted.
+own 'tmpfs $W; mkdir $W/n
+  "$PIVOTCHECK" explain --json --try $W/n $W/n >said || [ $? = 1 ]
+  grep -q "\"tried\":true,\"tried_outcome\":\"E[A-Z]*\",\"agrees\":true" said || die not told
+  "$PIVOTCHECK" explain --json $W/n $W/n >said || [ $? = 1 ]; ! grep -q tried said || die tried; echo agrees'
+inside unshare -Ur -- 'status=0; "$PIVOTCHECK" explain --json --try /etc /etc >said || status=$?
+  [ $status = 1 ] && grep -q "\"tried\":false,\"not_tried\":\"without the capability" said || die; echo not tried'
+call=$(printf '#include <sys/syscall.h>\nSYS_pivot_root\n' | "${CXX:-c++}" -E -x c - | tail -n 1)
+octal=$(printf '\\%o' "$call")
+{  # ENOTTY where the first argument is not null: load the number, then the argument; errno or allow
+  printf '\x20\0\0\0\0\0\0\0\x15\0\0\x03'"$octal"'\0\0\0\x20\0\0\0\x10\0\0\0'
+  printf '\x15\0\x01\0\0\0\0\0\x06\0\0\0\x19\0\x05\0\x06\0\0\0\0\0\xff\x7f'
+} >odd.bpf
+own 'tmpfs $W; tmpfs $W/n; status=0
+  "$PIVOTCHECK" switch --strategy chroot --seccomp 8 / -- "$PIVOTCHECK" explain --json --try $W/n $W/n \
+    8<odd.bpf >said || status=$?
+  [ $status = 5 ] || die $status; grep -q "\"tried_outcome\":\"ENOTTY\",\"agrees\":false" said || die not told
+  echo contradicted'
+
+# --- while something else mounts and unmounts, the answer is one of the two, or that it can't be told
+own 'tmpfs $W; mkdir $W/n; export W
+  sh -c "while [ ! -e $folder/stop ]; do mount -t tmpfs none $W/n; umount $W/n; done" & mounts=$!
+  for i in $(seq 30); do
+    status=0; "$PIVOTCHECK" explain $W/n $W/n >said 2>err || status=$?
+    case $status in
+      0) ;;
+      1) grep -q "EBUSY new-root-on-root-mount\|EINVAL new-root-not-mount-point" said || die another rule ;;
+      4) grep -q "mounts change" err || { cat err; die unclear; } ;;
+      *) die $status ;;
+    esac
+  done
+  touch stop; wait $mounts; rm stop; echo agreed'
+
+# --- a look that fails is told as such: with every number of descriptors, the same or "cannot tell"
+fewer='tmpfs $W; mkdir $W/n; seen=0
+  status=0; "$PIVOTCHECK" explain $W/n $W/n >right || status=$?; [ $status = 1 ] || die $status
+  for limit in $(seq 3 24); do
+    status=0; (ulimit -n $limit; exec "$PIVOTCHECK" explain $W/n $W/n) >said 2>err || status=$?
+    case $status in
+      1) cmp -s right said || die "another answer with $limit" ;;
+      4) grep -q EMFILE err said || die "no errno with $limit"; seen=$((seen + 1)) ;;
+      *) die "exit status $status with $limit" ;;
+    esac
+  done
+  [ $seen -gt 0 ] && [ $seen -lt 22 ] || die "$seen times told"; echo "told $seen times"'
+own "$fewer"
 
 # --- what it says is what happens, where it would succeed; and nothing is left
 own 'tmpfs $W; mkdir $W/old; status=0; "$PIVOTCHECK" explain --json $W $W/old >said || status=$?

@@ -60,6 +60,17 @@ expect 0 timeout 20 "$PIVOTCHECK" explain --mountinfo third --root / '/e/b/../..
 sed 's/^22 1 /22 1035 /' good >container
 expect 0 pivotcheck explain --mountinfo container --root / /new /new
 has out 'mount 1035, on which / is mounted, is not in the text'
+# Standard input, a pipe or a file; a text that lacks lines; what is no mountinfo.
+expect 0 sh -c '"$0" explain --mountinfo - --root / /new /new <good' "$PIVOTCHECK"
+expect 0 sh -c 'sed "s/^/> /" good | "$0" explain --mountinfo - --root / /new /new' "$PIVOTCHECK"
+usage 'standard input: it has no line' --mountinfo - --root / /new /new
+expect 2 sh -c '"$0" explain --mountinfo - --root / /new /new <&-' "$PIVOTCHECK"
+has err 'standard input: can'\''t be read: EBADF'
+sed 1d good >cut
+expect 4 out:'no line is for it' pivotcheck explain --mountinfo cut --root / /new /new
+expect 4 out:'"cannot_tell":["what / is' pivotcheck explain --json --mountinfo cut --root / /new /new
+printf 'proc on /proc type proc (rw)\n' >mount
+usage 'mount: line 1: mount prints this' --mountinfo mount --root / /new /new
 # Every byte of a path comes through, and the output is well-formed whatever they are.
 printf '22 1 8:1 / / rw - ext4 x rw\n30 22 0:40 / /\xe9\\040\\134 rw - tmpfs x rw\n' >bytes
 expect 1 pivotcheck explain --json --mountinfo bytes --root / $'/\xe9 \\/x' $'/\xe9 \\/x'
