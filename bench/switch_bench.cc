@@ -34,6 +34,7 @@
 #include <linux/close_range.h>
 #include <linux/openat2.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -272,7 +273,14 @@ class RawSyscalls {
       };
     }
     Call operator()(const strategy::MakePrivateDirectory& step) {
-      return at_call(SYS_mkdirat, step.path, 0700);
+      const auto locked = [make = at_call(SYS_mkdirat, step.path, 0700),
+                           open = at_call(SYS_openat, step.path, O_RDONLY | O_DIRECTORY)] {
+        const long made = make();
+        const long lock = made < 0 ? made : open();
+        if (lock >= 0) ::syscall(SYS_flock, lock, LOCK_EX);
+        return lock;
+      };
+      return store(locked, fd(step.lock.text));
     }
     Call operator()(const strategy::OpenInRoot& step) {
       static const open_how how{O_PATH | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};

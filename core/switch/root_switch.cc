@@ -3,6 +3,9 @@
 // (launch.h; child.h draws what happens), SwitchedChild waits for it.
 #include "switch/root_switch.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,9 +68,29 @@ std::pmr::vector<std::pmr::string> candidates(const Command& command,
 }
 
 // A name for the old root's directory that no other switch uses at the same time.
+constexpr std::string_view put_old_prefix = ".pivotcheck-old-";
 std::string put_old_name() {
   static std::atomic<unsigned> count{0};
-  return ".pivotcheck-old-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
+  return std::string(put_old_prefix) + std::to_string(::getpid()) + "-" + std::to_string(++count);
+}
+
+// Removes what switches left in this root that were killed with their caller. One that is in use is
+// locked (MakePrivateDirectory).
+void sweep_put_old(const std::string& root) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(root.c_str()), &::closedir);
+  if (!directory) return;
+  while (const dirent* found = ::readdir(directory.get())) {
+    if (!std::string_view(found->d_name).starts_with(put_old_prefix)) continue;
+    constexpr int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    const UniqueFd left(::openat(::dirfd(directory.get()), found->d_name, flags));
+    if (!left || ::flock(left.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    ::unlinkat(::dirfd(directory.get()), found->d_name, AT_REMOVEDIR);
+  }
+}
+
+bool writes_put_old(Strategy strategy) {
+  return strategy == Strategy::put_old || strategy == Strategy::manual ||
+         strategy == Strategy::proc_first;
 }
 
 }  // namespace
@@ -172,6 +195,7 @@ Switched<RootSwitch> RootSwitch::make(SwitchOptions options) {
   if (!plan) return std::unexpected(plan.error());
   auto state = std::make_unique<State>();
   state->plan = *std::move(plan);
+  if (writes_put_old(options.strategy)) sweep_put_old(state->plan.new_root);
   std::vector<int>& keep = options.keep_descriptors;
   std::erase_if(keep, [](int fd) { return fd < 3; });
   std::ranges::sort(keep);

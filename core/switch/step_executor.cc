@@ -8,6 +8,7 @@
 #include <linux/openat2.h>
 #include <net/if.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -149,7 +150,21 @@ struct Calls {
     return error == 0 && (step.kinds & CLONE_NEWNET) != 0 ? set_up_loopback() : error;
   }
   int operator()(const strategy::MakePrivateDirectory& step) const {
-    return call_at(SYS_mkdirat, step.path, 0700);
+    constexpr int tries_max = 100;  // each is one that another process's sweep has just removed
+    for (int i = 0; i < tries_max; ++i) {
+      if (const int error = call_at(SYS_mkdirat, step.path, 0700)) return error;
+      UniqueFd made(static_cast<int>(::syscall(SYS_openat, start(step.path),
+                                               text_for_at(step.path),
+                                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)));
+      if (!made && errno == ENOENT) continue;
+      if (!made) return errno;
+      // Where a filesystem has no locks, a sweep can't lock it either, and leaves it.
+      ::syscall(SYS_flock, made.get(), LOCK_EX);
+      struct stat status {};
+      if (::fstat(made.get(), &status) != 0) return errno;
+      if (status.st_nlink != 0) return store(step.lock, made.release());
+    }
+    return EBUSY;
   }
   int operator()(const strategy::OpenInRoot& step) const {
     open_how how{};

@@ -218,7 +218,8 @@ void set_up_root(const Plan& plan, const std::vector<MountRequest>& mounts, Root
 }
 
 void remove_put_old(const Path& put_old, Steps& steps) {
-  add(steps, Phase::detach, Umount{put_old, {UmountFlag::detach}}, Rmdir{put_old});
+  add(steps, Phase::detach, Umount{put_old, {UmountFlag::detach}}, Rmdir{put_old},
+      Close{MakePrivateDirectory{}.lock});
 }
 
 void gather_mounts(const std::vector<MountRequest>& requests, Steps& steps) {

@@ -26,7 +26,7 @@ void bind_root_to_itself(const Plan& plan, RootUse use, Steps& steps);
 // follows), the new root bound to itself, the mounts.
 void set_up_root(const Plan& plan, const std::vector<MountRequest>& mounts, RootUse use,
                  Steps& steps);
-// umount and rmdir.
+// umount, rmdir and unlock.
 void remove_put_old(const Path& put_old, Steps& steps);
 
 // The mounts that the caller asked for, in the caller's order. Each one is made detached, gets its

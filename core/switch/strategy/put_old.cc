@@ -41,7 +41,8 @@ bool is_proc(const MountRequest& request) { return std::holds_alternative<ProcAt
 //
 // It guarantees: no name leads to the old root, the namespace has no mount of it, and neither
 // umount nor setns brings one back. It writes to NEW for a moment; if the process is killed between
-// mkdir and rmdir, the caller removes the directory (switch/root_switch.cc).
+// mkdir and rmdir, the caller removes the directory; if the caller is killed too, the next switch to
+// this root does (switch/root_switch.cc).
 Steps put_old(const Plan& plan) {
   Steps steps;
   set_up_root(plan, plan.mounts, RootUse::room_for_put_old, steps);

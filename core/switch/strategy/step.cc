@@ -21,7 +21,7 @@ std::vector<Op> modelled(const SwitchStep& step) {
       Overloaded{
           [](const Op& op) { return Ops{op}; },
           [](const MakePrivateDirectory& made) {
-            return Ops{Mkdir{made.path}, Chmod{made.path, {0700}}};
+            return Ops{Mkdir{made.path}, Chmod{made.path, {0700}}, Open{made.lock, made.path}};
           },
           [](const OpenInRoot& open) {
             return Ops{Open{open.handle, Path(open.root.text, open.path)}};

@@ -54,9 +54,11 @@ struct MapIds {};
 struct UnshareOthers {
   unsigned long kinds = 0;
 };
-// A directory that nobody else can enter, not even for a moment: mkdir with mode 0700.
+// A directory that nobody else can enter, not even for a moment: mkdir with mode 0700. The handle
+// holds a lock (flock) on it as long as it is open: a later switch removes one that nobody holds.
 struct MakePrivateDirectory {
   Path path;
+  HandleName lock{"lock"};
 };
 // Opens `path` with `root` as the root directory: no link and no '..' leads out of it (openat2,
 // RESOLVE_IN_ROOT). To the model, where no such link exists: open.
