@@ -32,8 +32,8 @@ UniqueFd empty_directory() {
   return UniqueFd(api::new_mount("tmpfs", attributes));
 }
 
-// What covers the first file, or the first directory, covers the others as a clone: a detached mount
-// can't be cloned before Linux 6.15.
+// What covers the first file, or the first directory, covers the others as a clone: a detached
+// mount can't be cloned before Linux 6.15.
 int hide(int proc, int null) {
   const char* file = nullptr;
   const char* directory = nullptr;

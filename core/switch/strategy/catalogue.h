@@ -51,9 +51,9 @@ struct BindAt {
 struct TmpfsAt {
   std::string target;
 };
-// A new /proc of the command's PID namespace. What there is the whole machine's is hidden or read-only
-// (switch/mask_proc.h), unless `open`: to a command that is the machine's root, with or without a user
-// namespace, the settings in /proc/sys are writable then.
+// A new /proc of the command's PID namespace. What there is the whole machine's is hidden or
+// read-only (switch/mask_proc.h), unless `open`: to a command that is the machine's root, with or
+// without a user namespace, the settings in /proc/sys are writable then.
 struct ProcAt {
   std::string target;
   bool open = false;

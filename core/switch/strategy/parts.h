@@ -30,9 +30,9 @@ void set_up_root(const Plan& plan, const std::vector<MountRequest>& mounts, Root
 void remove_put_old(const Path& put_old, Steps& steps);
 
 // The mounts that the caller asked for, in the caller's order. Each one is made detached, gets its
-// attributes, and only then is attached: nobody ever sees it writable. A target that lies in a tmpfs
-// of an earlier one is made there. `root` is a path to the new root; `contents`: its top directory
-// is a tmpfs of the switch itself, with these names of the image.
+// attributes, and only then is attached: nobody ever sees it writable. A target that lies in a
+// tmpfs of an earlier one is made there. `root` is a path to the new root; `contents`: its top
+// directory is a tmpfs of the switch itself, with these names of the image.
 void mount_requests(const std::vector<MountRequest>& requests, const Path& root, Steps& steps,
                     const std::vector<Entry>* contents = nullptr);
 // The two halves, for a strategy that leaves the old root before there is a new one: what needs to

@@ -49,8 +49,8 @@ struct NewPidNamespace {};
 // The process waits until its parent has written the id maps of its new user namespace, then takes
 // its ids there. To the model: part of `unshare user`.
 struct MapIds {};
-// IPC, UTS, network and control group namespaces, as CLONE_... bits. The loopback interface of a new
-// network namespace is set up.
+// IPC, UTS, network and control group namespaces, as CLONE_... bits. The loopback interface of a
+// new network namespace is set up.
 struct UnshareOthers {
   unsigned long kinds = 0;
 };
@@ -81,9 +81,9 @@ struct AttachNew {
   HandleName target;
   bool keep = false;
 };
-// A clone of the caller's /dev/null, private; and what it is for: the parts of an attached proc that
-// are the whole machine's are hidden or read-only (switch/mask_proc.h). That closes both handles. Not
-// steps of the model, which has no /proc.
+// A clone of the caller's /dev/null, private; and what it is for: the parts of an attached proc
+// that are the whole machine's are hidden or read-only (switch/mask_proc.h). That closes both
+// handles. Not steps of the model, which has no /proc.
 struct CloneNull {
   HandleName handle;
 };
