@@ -310,11 +310,12 @@ bool is_covered(int at, std::uint64_t mount) {
          file_status(AT_FDCWD, "/..").identity.mount != mount;
 }
 
-// Two calls that can't succeed. A move of a mount into itself is ELOOP, after the lock was checked;
-// its EINVAL has other reasons too. umount2(MNT_EXPIRE) of a locked mount is EINVAL; of one that is
-// in use, as by `at`, EBUSY, and marks nothing (umount(2), ERRORS): that is asked of mounts
-// without a cover. EINVAL also in another mount namespace, and for the caller's root: the child
-// enters the one and leaves the other, and ends after that.
+// A move of a mount into itself can't succeed: it is ELOOP, after the lock was checked; its EINVAL has
+// other reasons too. Then umount2(MNT_EXPIRE) is asked, of a mount without a cover: EINVAL if it is
+// locked; EBUSY if it is in use, as by `at`, and then it is not marked (umount(2), ERRORS). Only what
+// somebody mounts on it between the look for a cover and this call could get an expiry mark. EINVAL
+// also in another mount namespace, and for the caller's root: the child enters the one and leaves the
+// other, and ends after that.
 std::optional<bool> ask_lock(int proc, UniqueFd at, int mount_namespace) {
   constexpr unsigned both_empty = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
   const std::uint64_t mount = file_status(at.get()).identity.mount;
