@@ -20,6 +20,7 @@
 #include "explain/resolved_paths.h"
 #include "files.h"
 #include "json.h"
+#include "machine.h"
 #include "output.h"
 
 namespace pivotcheck::cli {
@@ -45,6 +46,7 @@ struct ClaimResult {
 struct Options {
   std::vector<std::string> paths;
   bool json = false;
+  bool scenarios = false;
 };
 
 // The first `about:` is the verdict, the others are the sentence.
@@ -118,6 +120,14 @@ ClaimResult try_rootfs_claim() {
 
 // --- the table
 
+// Its scenario without what the table says already; run replays it. "" if it has none.
+std::string steps_of(const Claim& claim) {
+  Scenario scenario = claim.scenario;
+  scenario.title = {};
+  scenario.about.clear();
+  return pivotcheck::print(scenario);
+}
+
 void print_claim(const Options& options, const Claim& claim, const ClaimResult& result) {
   const std::string_view shown = name(result.status);
   if (options.json) {
@@ -127,10 +137,16 @@ void print_claim(const Options& options, const Claim& claim, const ClaimResult& 
                    {"sentence", claim.sentence},
                    {"result", shown}};
     set(object, "reason", result.reason);
+    if (options.scenarios) set(object, "scenario", steps_of(claim));
     return print(line(object));
   }
-  print(fmt::format("{:9}  {:11}  {}\n", claim.verdict, shown, claim.title));
-  print(fmt::format("{:24}{}\n", "", claim.sentence));
+  const Color color = result.status == Status::shown    ? Color::green
+                      : result.status == Status::not_so ? Color::red
+                                                        : Color::yellow;
+  print(fmt::format("{:9}  {}  {}\n", claim.verdict, colored(fmt::format("{:11}", shown), color),
+                    claim.title));
+  print(fmt::format("{:24}{}\n", "", folded(claim.sentence, 24)));
+  if (options.scenarios) print(steps_of(claim) + "\n");
   if (!result.reason.empty()) print(fmt::format("{:24}{}: {}\n", "", shown, result.reason));
 }
 
@@ -160,6 +176,7 @@ std::optional<std::vector<Claim>> read_claims(const Options& options) {
 ExitStatus claims(const Options& options) {
   const auto all = read_claims(options);
   if (!all) return ExitStatus::bad_usage;
+  if (!machine_is_fit()) return ExitStatus::nothing_ran;
   Expected<Trial> trial = Trial::make();
   std::map<Status, int> counts;
   bool harness = false;
@@ -189,6 +206,7 @@ CommandSpec claims_command() {
       .name = "claims",
       .summary = "What people say about pivot_root, and what is true of it on the running kernel",
       .options = {{"--json", &options->json, "print one JSON object a line"},
+                  {"--scenarios", &options->scenarios, "print each claim's scenario too"},
                   {"FILE|DIR", &options->paths, "other claims than the ones this command has"}},
       .footer =
           "Exit status: 0 all that ran were shown, 1 one is not so here, 2 a file that is no "

@@ -13,6 +13,7 @@ CommandSpec draw_command();
 CommandSpec rules_command();
 CommandSpec doctor_command();
 CommandSpec explore_command();
+CommandSpec format_command();
 CommandSpec claims_command();
 CommandSpec explain_command();
 CommandSpec minimize_command();

@@ -26,7 +26,10 @@
 #include "check/trial/kernel_log.h"
 #include "check/trial/trial.h"
 #include "commands.h"
+#include "explain/process_view.h"
+#include "explain/resolved_paths.h"
 #include "json.h"
+#include "machine.h"
 #include "observe/observe.h"
 #include "syscalls/mount_api.h"
 #include "output.h"
@@ -236,6 +239,31 @@ Check log_check() {
           .change = "run with CAP_SYSLOG, or sysctl -w kernel.dmesg_restrict=0"};
 }
 
+// --- what explain does: it reads what /proc shows, acts as a process, tries the call in a copy
+
+Check explain_check() {
+  Check check{.name = "explain"};
+  const KernelTraits traits = KernelTraits::for_release(running_release());
+  const auto process = explain::view_process(0, {"/"}, {"/"}, traits);
+  const auto tried = process ? dry_run_pivot_root(0, "/", "/") : Expected<Outcome>(Outcome{});
+  if (process && tried) {
+    check.what = "sees this process, and can try the call (--try)";
+    return check;
+  }
+  check.ok = false;
+  check.what = process ? "sees this process, but can't try the call (--try): " + tried.error().what
+                       : process.error().what;
+  check.change = process ? "CAP_SYS_ADMIN, or a user namespace" : "see /proc and descriptors above";
+  return check;
+}
+
+Check resource_check(Resource resource) {
+  return {.name = std::move(resource.name),
+          .ok = resource.change.empty(),
+          .what = std::move(resource.what),
+          .change = std::move(resource.change)};
+}
+
 // --- the answer
 
 // Prints it; true if it is ok.
@@ -248,7 +276,9 @@ bool show(const Check& check, bool json) {
     print(line(object));
     return check.ok;
   }
-  std::string text = fmt::format("{:3} {}: {}", check.ok ? "ok" : "NO", check.name, check.what);
+  std::string text = 
+      fmt::format("{} {}: {}", check.ok ? colored("ok ", Color::green) : colored("NO ", Color::red),
+                  check.name, check.what);
   if (!check.call.empty()) text += "; refused: " + check.call;
   if (!check.error.empty()) text += ": " + check.error;
   if (!check.change.empty()) text += "; to change: " + check.change;
@@ -258,13 +288,17 @@ bool show(const Check& check, bool json) {
 
 ExitStatus doctor(bool json) {
   show(kernel_check(), json);
+  show(resource_check(stack_resource()), json);
+  const bool descriptors = show(resource_check(descriptor_resource()), json);
+  const bool proc = show(resource_check(proc_resource()), json);
   const bool userns = show(privilege_check(Privilege::userns), json);
   const bool root = show(privilege_check(Privilege::root), json);
   const bool mountinfo = show(mountinfo_check(), json);
   show(listmount_check(), json);
+  show(explain_check(), json);
   show(log_check(), json);
   for (const Check& check : explanations()) show(check, json);
-  if ((userns || root) && mountinfo) return ExitStatus::agreed;
+  if ((userns || root) && mountinfo && descriptors && proc) return ExitStatus::agreed;
   return complain("nothing can run here", ExitStatus::nothing_ran);
 }
 

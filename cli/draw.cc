@@ -13,13 +13,23 @@
 #include "model/world.h"
 #include "output.h"
 #include "view/draw.h"
+#include "view/picture.h"
 
 namespace pivotcheck::cli {
 namespace {
 
-void draw_world(const model::World& world) {
-  for (const std::string& line : pivotcheck::draw(canonical(snapshot(world)))) print(line + "\n");
+struct DrawOptions {
+  std::string file;
+  bool every_step = false;
+  bool dot = false;
+  bool svg = false;
+};
+
+std::string lines_of(const Snapshot& snapshot) {
+  return fmt::format("{}\n", fmt::join(pivotcheck::draw(snapshot), "\n"));
 }
+
+void draw_world(const model::World& world) { print(lines_of(canonical(snapshot(world)))); }
 
 // "3. pivot_root /new /old => EINVAL new-root-shared"
 std::string numbered(std::size_t number, const ScenarioStep& step, const Verdict& verdict) {
@@ -29,10 +39,10 @@ std::string numbered(std::size_t number, const ScenarioStep& step, const Verdict
                      to_string(verdict.outcome), rule);
 }
 
-void draw_scenario(const ScenarioFile& file, bool every_step) {
+void draw_scenario(const ScenarioFile& file, const DrawOptions& options) {
   const KernelTraits traits = KernelTraits::for_release(running_release());
   const Prediction all = predict(file.scenario, traits);
-  if (every_step) {
+  if (options.every_step) {
     print("0. the fresh world\n");
     draw_world(predict(file.scenario, traits, 0).world);
     for (std::size_t i = 0; i < all.verdicts.size(); ++i) {
@@ -40,7 +50,8 @@ void draw_scenario(const ScenarioFile& file, bool every_step) {
       draw_world(predict(file.scenario, traits, i + 1).world);
     }
   } else {
-    draw_world(all.world);
+    const Snapshot end = canonical(snapshot(all.world));
+    print(options.dot ? draw_dot(end) : options.svg ? draw_svg(end) : lines_of(end));
   }
   if (all.stop != Verdict::Stop::no) {
     complain(fmt::format("{}: ends before step {}: {}", file.name, all.verdicts.size() + 1,
@@ -48,21 +59,19 @@ void draw_scenario(const ScenarioFile& file, bool every_step) {
   }
 }
 
-ExitStatus draw_file(const std::string& name, bool every_step) {
-  const auto files = read_scenarios({name});
+ExitStatus draw_file(const DrawOptions& options) {
+  const auto files = read_scenarios({options.file});
   if (!files) return ExitStatus::bad_usage;
+  if (files->size() > 1 && (options.dot || options.svg)) {
+    return complain(options.file + ": --dot and --svg draw one scenario", ExitStatus::bad_usage);
+  }
   for (const ScenarioFile& file : *files) {
     if (files->size() > 1) print(file.name + "\n");
-    draw_scenario(file, every_step);
+    draw_scenario(file, options);
     if (files->size() > 1) print("\n");
   }
   return ExitStatus::agreed;
 }
-
-struct DrawOptions {
-  std::string file;
-  bool every_step = false;
-};
 
 }  // namespace
 
@@ -72,8 +81,12 @@ CommandSpec draw_command() {
       .name = "draw",
       .summary = "Draw the mounts and tasks that the model predicts for the end of a scenario",
       .options = {{"--every-step", &options->every_step, "draw them after every step"},
-                  {"FILE", &options->file, "a scenario, or a folder of them", {.required = true}}},
-      .run = [options] { return draw_file(options->file, options->every_step); }};
+                  {"--dot", &options->dot, "as a graph for Graphviz: dot -Tpng",
+                   {.excludes = "--every-step"}},
+                  {"--svg", &options->svg, "as a picture", {.excludes = "--dot"}},
+                  {"FILE", &options->file, "a scenario, or a folder of them; - for standard input",
+                   {.required = true}}},
+      .run = [options] { return draw_file(*options); }};
 }
 
 }  // namespace pivotcheck::cli

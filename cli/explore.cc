@@ -21,6 +21,7 @@
 #include "check/trial/trial.h"
 #include "commands.h"
 #include "interruption.h"
+#include "machine.h"
 #include "output.h"
 
 namespace pivotcheck::cli {
@@ -70,8 +71,7 @@ void find_privileges(ExploreJob& job) {
 
 // Gives libFuzzer its part of the jobs, and the others to random scenarios.
 void share_jobs(ExploreJob& job) {
-  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
-  const std::size_t jobs = job.jobs.value_or(cores * jobs_per_core);
+  const std::size_t jobs = *job.jobs;
   const auto& libfuzzer = job.libfuzzer;
   job.random_jobs = jobs;
   if (!libfuzzer.missing.empty()) {
@@ -97,9 +97,13 @@ ExitStatus explore(ExploreJob& job) {
   }
   const std::string& target = job.libfuzzer.target;
   if (!target.empty() && job.libfuzzer.build.empty() && ::access(target.c_str(), F_OK) != 0) {
-    return complain("--libfuzzer: File does not exist: " + target + " (see pivotcheck --help)",
-                    ExitStatus::bad_usage);
+    return complain(
+        "--libfuzzer: File does not exist: " + target + " (see pivotcheck explore --help)",
+        ExitStatus::bad_usage);
   }
+  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  if (!job.jobs) job.jobs = cores * jobs_per_core;
+  if (!machine_is_fit(*job.jobs)) return ExitStatus::nothing_ran;
   find_privileges(job);
   if (job.privileges.empty()) {
     return complain("nothing can run here, so nothing is known (see pivotcheck doctor)",

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <expected>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -25,9 +26,12 @@ namespace fs = std::filesystem;
 
 // No scenario is anywhere near; a device that never ends must not fill the memory.
 constexpr std::size_t file_bytes_max = 64UL << 20;
+constexpr std::string_view standard_input = "-";
 
 std::expected<std::string, std::string> read_text(const std::string& name) {
-  const UniqueFd file(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  const UniqueFd file(name == standard_input
+                          ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                          : ::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!file) return std::unexpected("can't be opened: " + errno_name(errno));
   std::string text;
   std::array<char, 1 << 16> buffer;
@@ -90,9 +94,15 @@ std::optional<std::vector<ScenarioFile>> read_scenarios(const std::vector<std::s
 
 Files read_files(const std::vector<std::string>& arguments) {
   Files files;
+  if (std::ranges::count(arguments, standard_input) > 1) {
+    files.bad.push_back(
+        {std::string(standard_input), {.what = "is standard input, read only once"}});
+    return files;
+  }
   for (const std::string& argument : arguments) {
     struct stat status {};
-    if (::stat(argument.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+    if (argument != standard_input && ::stat(argument.c_str(), &status) == 0 &&
+        S_ISDIR(status.st_mode)) {
       add_folder(files, argument);
     } else {
       add_file(files, argument);

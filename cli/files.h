@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// files.h: from the FILE|DIR arguments of a command to scenarios. All files are read and parsed
-// before anything is run, so that one that is malformed stops everything at once.
+// files.h: from the FILE|DIR arguments of a command (- for standard input) to scenarios. All files
+// are read and parsed before anything is run, so that one that is malformed stops everything at
+// once.
 #pragma once
 
 #include <optional>

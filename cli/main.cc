@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "commands.h"
 #include "commit.h"
+#include "machine.h"
 #include "manual.h"
 #include "output.h"
 
@@ -35,12 +36,12 @@ CommandSpec switch_command() {
 }  // namespace
 }  // namespace pivotcheck::cli
 
-int main(int argc, char** argv) {
+namespace {
+
+// A frame of its own, because main() looks at the stack before.
+[[gnu::noinline]] int run_command_line(int argc, char** argv) {
   namespace cli = pivotcheck::cli;
   using cli::ExitStatus;
-  // It starts other programs, and is timed: nothing of what the others need is set up for it.
-  if (argc > 1 && std::string_view(argv[1]) == "switch") return cli::run_switch(argc - 1, argv + 1);
-
   try {
     const cli::CommandSpec program{
         .name = "pivotcheck",
@@ -62,6 +63,7 @@ int main(int argc, char** argv) {
             cli::explain_command(),     // why a pivot_root fails, and what mends it
             cli::claims_command(),      // what people say, and what is true of it
             cli::rules_command(),       // every reason to refuse
+            cli::format_command(),      // what a scenario is written in
             cli::doctor_command(),      // what this machine can run
             cli::strategies_command(),  // the ways to switch root
             cli::switch_command(),      // run a command in a new root by one of them
@@ -76,4 +78,19 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "pivotcheck: %s\n", error.what());
     return static_cast<int>(ExitStatus::harness);
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  namespace cli = pivotcheck::cli;
+  // It starts other programs, and is timed: nothing of what the others need is set up for it.
+  if (argc > 1 && std::string_view(argv[1]) == "switch") return cli::run_switch(argc - 1, argv + 1);
+  cli::raise_limits();
+  if (const cli::Resource stack = cli::stack_resource(); !stack.change.empty()) {
+    std::fprintf(stderr, "pivotcheck: stack: %s (%s)\n", stack.what.c_str(),
+                 stack.change.c_str());
+    return static_cast<int>(cli::ExitStatus::nothing_ran);
+  }
+  return run_command_line(argc, argv);
 }

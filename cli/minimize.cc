@@ -13,6 +13,7 @@
 #include "check/trial/report.h"
 #include "commands.h"
 #include "files.h"
+#include "machine.h"
 #include "op/outcome.h"
 #include "output.h"
 
@@ -60,6 +61,7 @@ ExitStatus minimize_file(const MinimizeCommand& command) {
     return complain(command.file + ": one scenario is minimized at a time", ExitStatus::bad_usage);
   }
   const ScenarioFile& file = files->front();
+  if (!machine_is_fit()) return ExitStatus::nothing_ran;
   auto trial = Trial::make();
   if (!trial) return complain(trial.error().what, ExitStatus::nothing_ran);
   const TrialResult whole = trial->run(file.scenario);
@@ -85,7 +87,7 @@ CommandSpec minimize_command() {
   return {
       .name = "minimize",
       .summary = "Find the smallest scenario with the same disagreement or stated outcome",
-      .options = {{"FILE", &options->file, "a scenario", {.required = true}},
+      .options = {{"FILE", &options->file, "a scenario; - for standard input", {.required = true}},
                   {"-o", &options->output, "file to write; standard output if not given"}},
       .footer =
           "It keeps the verb, both answers and the rule of the disagreement; where all agree, the\n"

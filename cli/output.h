@@ -4,6 +4,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -22,6 +24,20 @@ ExitStatus complain(std::string_view text, ExitStatus status = {});
 // Flushes standard output. If results could not be written, one line says so, and the exit status
 // is that of a harness failure; a disagreement and an interruption keep their own.
 ExitStatus finish_output(ExitStatus status);
+
+// Folded at 100 columns, with `indent` blanks before all lines but the first.
+std::string folded(std::string_view text, std::size_t indent);
+
+// The text in a colour where standard output is a terminal, unless NO_COLOR is set (no-color.org)
+// or the terminal is dumb; otherwise as it is.
+enum class Color : unsigned char { red = 31, green = 32, yellow = 33 };
+std::string colored(std::string_view text, Color color);
+// Of a drawing or a report, each line that begins with one of the marks, such as "# - ".
+struct MarkedLine {
+  std::string_view mark;
+  Color color;
+};
+std::string colored_lines(std::string_view text, std::span<const MarkedLine> marks);
 
 // One line on a terminal that is written over. It appears after two seconds.
 class Progress {

@@ -38,6 +38,7 @@
 #include "files.h"
 #include "interruption.h"
 #include "json.h"
+#include "machine.h"
 #include "op/outcome.h"
 #include "output.h"
 #include "supervisor.h"
@@ -79,9 +80,13 @@ std::string json_line(const BadFile& bad) {
 std::string text_of(const ScenarioFile& file, const TrialResult& result) {
   using enum TrialResult::Kind;
   if (result.kind == agree || result.kind == skipped) {
-    return fmt::format("{}: {}\n", file.name, headline(file.scenario, result));
+    return colored(fmt::format("{}: {}", file.name, headline(file.scenario, result)),
+                   result.kind == agree ? Color::green : Color::yellow) +
+           "\n";
   }
-  return report(file.name, file.scenario, result);
+  constexpr MarkedLine marks[] = {{"# - ", Color::red}, {"# + ", Color::green},
+                                  {"# ^^^", Color::yellow}};
+  return colored_lines(report(file.name, file.scenario, result), marks);
 }
 
 // Complains about each warning in the kernel's log, with the files of that second.
@@ -372,6 +377,7 @@ ExitStatus run(const RunOptions& options) {
     report_bad(bad);
   }
   if (!files.bad.empty()) return ExitStatus::bad_usage;
+  if (!machine_is_fit(options.jobs)) return ExitStatus::nothing_ran;
   return Run(options, std::move(files.good)).run();
 }
 
@@ -389,7 +395,8 @@ CommandSpec run_command() {
                   {"--jobs", &options->jobs, "worker processes that share the files",
                    {.min = 1, .max = jobs_max, .shows_default = true}},
                   {"FILE|DIR", &options->paths,
-                   "scenarios, and folders that are searched for *.scn", {.required = true}}},
+                   "scenarios, and folders that are searched for *.scn; - for standard input",
+                   {.required = true}}},
       .footer =
           "Exit status: 0 all that ran agreed, 1 a disagreement or a stated outcome that did not\n"
           "hold, 2 bad usage or a malformed file (nothing was run), 3 the harness could not do\n"

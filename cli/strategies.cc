@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <memory>
-#include <sstream>
 #include <string>
 
 #include "commands.h"
@@ -19,25 +18,6 @@ struct Options {
   bool json = false;
   bool steps = false;
 };
-
-// Folded at 100 columns, with `indent` blanks before all lines but the first.
-std::string folded(std::string_view text, std::size_t indent) {
-  constexpr std::size_t columns = 100;
-  std::string result;
-  std::size_t column = indent;
-  std::istringstream words{std::string(text)};
-  for (std::string word; words >> word; column += word.size()) {
-    if (column != indent && column + 1 + word.size() > columns) {
-      result += "\n" + std::string(indent, ' ');
-      column = indent;
-    } else if (column != indent) {
-      result += ' ';
-      ++column;
-    }
-    result += word;
-  }
-  return result;
-}
 
 void show(const StrategyInfo& row, const Options& options) {
   const strategy::Steps steps = strategy::steps(row.strategy, strategy::Plan{});

@@ -3,11 +3,26 @@
 #include "options.h"
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <type_traits>
 
 namespace pivotcheck::cli {
 namespace {
+
+template <class T>
+constexpr bool holds_unsigned =
+    std::is_same_v<T, unsigned> || std::is_same_v<T, std::uint64_t> ||
+    std::is_same_v<T, std::optional<std::uint64_t>>;
+
+// "" if an unsigned number can hold it; CLI11 makes another number of it where none can.
+std::string out_of_range(const std::string& text) {
+  errno = 0;
+  (void)std::strtoull(text.c_str(), nullptr, 0);
+  if (errno == ERANGE) return "Number too large: " + text;
+  return text.starts_with('-') ? "Number less than 0: " + text : "";
+}
 
 CLI::Option* add_target(CLI::App& app, const OptionSpec& option) {
   return std::visit(
@@ -15,7 +30,11 @@ CLI::Option* add_target(CLI::App& app, const OptionSpec& option) {
         if constexpr (std::is_same_v<decltype(target), bool*>) {
           return app.add_flag(option.names, *target, option.help);
         } else {
-          return app.add_option(option.names, *target, option.help);
+          CLI::Option* added = app.add_option(option.names, *target, option.help);
+          if constexpr (holds_unsigned<std::remove_pointer_t<decltype(target)>>) {
+            added->check(out_of_range);
+          }
+          return added;
         }
       },
       option.target);
@@ -74,8 +93,10 @@ Parsed parse_command_line(const CommandSpec& program, int argc, char** argv) {
       app.exit(error);
       return {.status = ExitStatus::agreed};
     }
-    const char* name = program.name.c_str();
-    std::fprintf(stderr, "%s: %s (see %s --help)\n", name, error.what(), name);
+    std::string name = program.name;
+    for (const CLI::App* sub : app.get_subcommands()) name += " " + sub->get_name();
+    std::fprintf(stderr, "%s: %s (see %s --help)\n", program.name.c_str(), error.what(),
+                 name.c_str());
     return {.status = ExitStatus::bad_usage};
   }
   return {.chosen = &find_chosen(app, program)};

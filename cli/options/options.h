@@ -67,7 +67,7 @@ struct Parsed {
 };
 
 // Stores what the command line says. --help and --version are answered on standard output; bad
-// usage gets one line on standard error: "NAME: what is wrong (see NAME --help)".
+// usage gets one line on standard error: "NAME: what is wrong (see NAME [SUBCOMMAND] --help)".
 Parsed parse_command_line(const CommandSpec& program, int argc, char** argv);
 
 }  // namespace pivotcheck::cli

@@ -81,11 +81,43 @@ DentryId World::new_dentry(DentryId parent, std::string_view name, Kind kind, un
   dentry.mode = mode;
   dentry.kind = kind;
   dentries.push_back(std::move(dentry));
-  (*this)[parent].children.push_back(id);
+  add_child(id);
   return id;
 }
 
+void World::add_child(DentryId dentry) {
+  constexpr std::size_t many = 64;
+  const DentryId directory = (*this)[dentry].parent;
+  auto& children = (*this)[directory].children;
+  children.push_back(dentry);
+  const auto large = large_directories_.find(directory);
+  if (large != large_directories_.end()) {
+    large->second[(*this)[dentry].name] = dentry;
+  } else if (children.size() > many) {
+    ByName& by_name = large_directories_[directory];
+    for (const DentryId each : children) by_name[(*this)[each].name] = each;
+  }
+}
+
+void World::remove_child(DentryId dentry) {
+  const DentryId directory = (*this)[dentry].parent;
+  std::erase((*this)[directory].children, dentry);
+  const auto large = large_directories_.find(directory);
+  if (large != large_directories_.end()) large->second.erase((*this)[dentry].name);
+}
+
+void World::rename_dentry(DentryId dentry, DentryId directory, std::string_view name) {
+  remove_child(dentry);
+  (*this)[dentry].parent = directory;
+  (*this)[dentry].name = name;
+  add_child(dentry);
+}
+
 DentryId World::child(DentryId directory, std::string_view name) const {
+  if (const auto large = large_directories_.find(directory); large != large_directories_.end()) {
+    const auto found = large->second.find(std::string(name));
+    return found == large->second.end() ? DentryId{} : found->second;
+  }
   for (const DentryId id : (*this)[directory].children) {
     if ((*this)[id].name == name) return id;
   }

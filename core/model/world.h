@@ -35,8 +35,10 @@
 #include <algorithm>
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -148,7 +150,8 @@ struct Task {
   bool alive = true;
 };
 
-// Limits of the format: a step that would pass them ends the run.
+// Limits of the format, as is tasks_max (scenario/program.h): a step that would pass them ends the
+// run.
 inline constexpr int mounts_max = 4000;
 inline constexpr int user_namespace_depth_max = 16;
 
@@ -193,13 +196,18 @@ class World {
   [[nodiscard]] bool is_below(UserNamespaceId lower, UserNamespaceId upper) const;  // strictly
 
   // --- dentries
+  //
+  // In a directory with many children a child is found by an index. Scenarios of that size are
+  // rare, and worlds are made and copied often, so the others have none.
   FilesystemId new_filesystem(FilesystemType type, bool read_only, UserNamespaceId mounted_in);
   DentryId new_dentry(DentryId parent, std::string_view name, Kind kind, unsigned mode);
   [[nodiscard]] DentryId child(DentryId directory, std::string_view name) const;
   void unlink_dentry(DentryId dentry) {
-    std::erase((*this)[(*this)[dentry].parent].children, dentry);
+    remove_child(dentry);
     (*this)[dentry].removed = true;
   }
+  // Makes it a child of the directory, by this name, wherever it was before.
+  void rename_dentry(DentryId dentry, DentryId directory, std::string_view name);
   [[nodiscard]] bool is_below_or_at(DentryId dentry, DentryId ancestor) const;
 
   // --- mounts as a tree
@@ -267,6 +275,14 @@ class World {
   bool prepend_path_in_mount(Location at, std::string& path) const;
   // The path of a dentry from the root of its filesystem.
   [[nodiscard]] std::string path_in_filesystem(DentryId dentry) const;
+
+ private:
+  using ByName = std::unordered_map<std::string, DentryId>;
+
+  void add_child(DentryId dentry);  // to its parent, by its name
+  void remove_child(DentryId dentry);
+
+  std::map<DentryId, ByName> large_directories_;  // those that once had many children
 };
 
 // What the world looks like; not canonical.

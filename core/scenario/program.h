@@ -38,6 +38,10 @@ struct ProgramStep {
   bool operator==(const ProgramStep&) const = default;
 };
 
+// Tasks in one scenario, A and those that ended included: one of the format's limits, because each
+// is a process that waits. Scenarios have two or three.
+inline constexpr std::size_t tasks_max = 64;
+
 struct Program {
   Privilege privilege = Privilege::userns;
   std::vector<ProgramStep> steps;

@@ -3,7 +3,7 @@
 # whose last step states just that rule.
 source "$(dirname "$0")/common.sh"
 
-"$PIVOTCHECK" rules | awk '{ print $1, $3 }' | sort >rules
+"$PIVOTCHECK" rules | awk '/^[a-z]/ { print $1, $3 }' | sort >rules
 for file in "$SOURCE"/corpus/rules/*.scn; do
   last=$(sed -E 's/(^|[[:blank:]])#.*//; s/[[:space:]]+$//' "$file" | grep -v '^$' | tail -n 1)
   [[ $last =~ '=>'[[:blank:]]*(E[A-Z0-9]+)[[:blank:]]+([a-z0-9-]+)$ ]] ||

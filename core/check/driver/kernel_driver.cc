@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <map>
@@ -185,8 +186,11 @@ Expected<ExecutionResult> KernelDriver::perform(const Program& program,
                                                 milliseconds limit, const AtPause& at_pause) {
   PIVOTCHECK_CHECK(predicted.empty() || predicted.size() == program.steps.size());
   if (::getpid() != impl_->owner) return fail("the KernelDriver belongs to another process");
-  if (program.tasks.size() > kernel::tasks_max) {
-    return fail("more than " + std::to_string(kernel::tasks_max) + " tasks");
+  const auto spawns = std::ranges::count_if(program.steps, [](const ProgramStep& step) {
+    return effect_of(step.op) == Effect::makes_task;
+  });
+  if (static_cast<std::size_t>(spawns) >= tasks_max) {
+    return fail("more than " + std::to_string(tasks_max) + " tasks");
   }
   if (!impl_->is_running()) {
     if (Expected<void> started = impl_->start(); !started) {

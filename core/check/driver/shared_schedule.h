@@ -35,9 +35,6 @@ struct StepResult {
   SetupError broken{};  // if set, there is no outcome: the harness could not do its work
 };
 
-// Tasks in one program, A included. Each is a process that waits; scenarios have two or three.
-inline constexpr std::size_t tasks_max = 64;
-
 struct TaskPlan {
   // The executor can't be A itself: A ends, or takes credentials on that the executor could not
   // put off again.

@@ -63,6 +63,7 @@ bool mountinfo_sees_all(const Snapshot& listmount) {
 // /proc/PID/root of a task that stands there. Nothing but another try tells whether it did; a
 // kernel that refuses each time is reported.
 constexpr int chance_refusals_max = 50;
+constexpr std::chrono::milliseconds per_step{1};  // added to the limit
 bool refused_by_chance(const ExecutionResult& performed, const Prediction& predicted) {
   if (performed.outcomes.empty()) return false;
   const std::size_t last = performed.outcomes.size() - 1;
@@ -70,6 +71,16 @@ bool refused_by_chance(const ExecutionResult& performed, const Prediction& predi
   const Verdict& verdict = predicted.verdicts[last];
   const bool was_marked = is_expire(predicted.program.steps[last].op) && verdict.outcome.ok();
   return (error == ELOOP && verdict.eloop_possible) || (error == EAGAIN && was_marked);
+}
+
+// An answer that is no promise about mounts: what this machine, or a limit of this process, lacks.
+std::string_view what_is_lacking(Outcome outcome) {
+  switch (outcome.error) {
+    case EMFILE: return "too few descriptors for so many handles (raise ulimit -Hn)";
+    case ENFILE: return "the machine has no descriptors left (fs.file-max)";
+    case ENOMEM: return "the machine has no memory left";
+    default: return "";
+  }
 }
 
 // Reading the state clears MNT_EXPIRE marks (observe/observe.h), so it must wait while one stands.
@@ -226,6 +237,11 @@ void Trial::compare_all(const Expected<ExecutionResult>& performed, const Predic
   result.verdicts.assign(predicted.verdicts.begin(),
                          predicted.verdicts.begin() + static_cast<std::ptrdiff_t>(result.steps));
   if (result.steps > 0 && outcomes.back() != result.verdicts.back().outcome) {
+    if (const std::string_view lack = what_is_lacking(outcomes.back()); !lack.empty()) {
+      return fail_with(result, {Failure::Kind::broke,
+                                fmt::format("step {}: {}: {}", result.steps,
+                                            to_string(outcomes.back()), lack)});
+    }
     result.kind = TrialResult::Kind::disagree;
     return set_step(result, result.steps, outcomes.back(), result.verdicts.back());
   }
@@ -243,9 +259,11 @@ Expected<ExecutionResult> Trial::perform(const Prediction& predicted, TrialResul
   if (!broken.empty()) return fail("the model's own world is broken: " + broken);
   const std::vector<Outcome> outcomes = predicted.outcomes();
   KernelDriver& driver = *drivers_[static_cast<std::size_t>(predicted.program.privilege)];
+  // A step may wait for RCU, so a long scenario gets more.
+  const auto limit = options.limit + predicted.program.steps.size() * per_step;
   for (;;) {
     Expected<ExecutionResult> performed =
-        driver.perform(predicted.program, outcomes, options.limit, at_pause);
+        driver.perform(predicted.program, outcomes, limit, at_pause);
     if (!performed || !refused_by_chance(*performed, predicted) ||
         result.chance_refusals == chance_refusals_max) {
       return performed;

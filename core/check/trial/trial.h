@@ -56,7 +56,8 @@ struct TrialSettings {
 
 struct TrialOptions {
   bool every_step = false;  // compare the state after each step, not only after the last one
-  std::chrono::milliseconds limit = std::chrono::seconds(10);  // for each world, or each pause
+  std::chrono::milliseconds limit = std::chrono::seconds(10);  // for each world, or each pause;
+                                                               // and 1 ms for each step
 };
 
 struct TrialResult {

@@ -174,10 +174,7 @@ Refusal apply(Call& call, const Rename& op) {
   if (source == target) return {};
   if (const Refusal r = check_rename(call, source, target, from_directory, to_directory)) return r;
   if (target.exists()) remove(world, target);
-  std::erase(world[from_directory].children, source);
-  world[to_directory].children.push_back(source);
-  world[source].parent = to_directory;
-  world[source].name = to.name;
+  world.rename_dentry(source, to_directory, to.name);
   return {};
 }
 

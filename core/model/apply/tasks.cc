@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "model/apply/call.h"
 #include "model/propagation.h"
+#include "scenario/program.h"
 
 namespace pivotcheck::model {
 namespace {
@@ -65,6 +66,7 @@ Refusal enter_new_mount_ns(Call& call) {
 }  // namespace
 
 Refusal apply(Call& call, const Spawn& op) {
+  if (call.world.tasks.size() >= tasks_max) return too_large(call);
   Task copy = call.task();
   copy.name = op.task.text;
   call.world.tasks.push_back(std::move(copy));
