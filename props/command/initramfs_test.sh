@@ -77,7 +77,7 @@ release=$(sed -n 's/.*<kernel> //p' out)
 part() { sed -n "/<$1>/,/<status/p" out >"part.$1"; }
 part explain; part claims; part switch; part mending; part second
 has part.explain '"verdict":"refused","rule":"root-is-rootfs","errno":"EINVAL"'
-has part.explain '<status 125>'
+has part.explain '<status 1>'
 has part.explain '- rootfs rootfs rw'
 has part.claims 'holds      shown        pivot_root cannot work on rootfs'
 has part.claims '<status 0>'
