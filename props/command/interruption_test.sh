@@ -89,15 +89,20 @@ stop_an_executor() {
   done
   return 1
 }
-printf 'mkdir /a\n%.0s' {1..20000} >long.scn
-for command in 'explore --jobs 2 --seconds 500' 'run long.scn'; do
+# Both have work for long enough to be stopped in the middle of it.
+for command in 'explore --jobs 2 --seconds 500' "run $(<names)"; do
   start "$PIVOTCHECK" $command
+  if [[ $command == run* ]]; then
+    until [[ -s out ]]; do kill -0 "$!" 2>/dev/null || die 'it ended by itself'; done
+  else
+    until_it_works
+  fi
   until stop_an_executor; do kill -0 "$!" 2>/dev/null || die 'it ended by itself'; done
-  [[ $command == run* ]] || until_it_works
+  sleep 1 # until a case waits for it
   kill -TERM "$!"
   sleep 1.2 # a second one, not the same one again
   kill -INT "$!"
-  ended TERM "$command, twice"
+  ended TERM "${command%% *}, twice"
   has_not err 'did not answer'
   [[ $command == run* ]] || has out 'not_run: 0'
 done
