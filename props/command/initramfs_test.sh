@@ -40,6 +40,7 @@ else
 fi
 cat >root/init <<'END'
 #!/bin/sh
+export NO_COLOR=1
 mount -t proc proc /proc
 mount -t devtmpfs none /dev
 echo "<kernel> $(uname -r)"
