@@ -79,9 +79,10 @@ int take_ids(const ChildArgs& args) {
   return sys_prctl(PR_SET_DUMPABLE, 1) == 0 ? 0 : errno;
 }
 
-// From now on the child dies with its caller. Not earlier: a switch that has begun completes, so
-// that it leaves no directory behind. If the caller is dead already, no signal comes, so the child
-// checks; from a PID namespace of its own it does not see its parent.
+// From now on the child dies with its caller. Not earlier, because a switch that was interrupted in
+// its steps would leave a directory. If the caller is dead already, no signal comes, so the child
+// looks: at its parent's number, or, because that is always 0 in a PID namespace of its own, at the
+// pipe.
 void tie_to_caller(const ChildArgs& args) {
   if (!args.options.die_with_caller) return;
   sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -249,6 +250,9 @@ void run_child(const ChildArgs& args) {
 
 void run_usher(const ChildArgs& args) {
   pid_t child = -1;
+  // Only the caller may hold this end, or the child does not see the caller's death while the usher
+  // still runs.
+  ::close(args.callers_pipe);
   if (::setns(args.init, static_cast<int>(args.init_has)) == 0) {
     child = kernel::sys_fork(CLONE_PARENT | SIGCHLD);
     if (child == 0) run_child(args);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// clone.h: ways to start a child in which everything is as in the caller, but for its signal
-// handlers: they are the default ones. The caller has all signals blocked meanwhile.
+// clone.h: two ways to start a child, and the wait for its end. The child has everything as the
+// caller has it, except signal handlers, which are reset. The caller blocks all signals before.
 #pragma once
 
 #include <sys/types.h>
@@ -24,11 +24,10 @@ pid_t clone_copy(unsigned long namespaces, ChildStart start, UniqueFd& pidfd);
 // child could write to the caller's memory.
 pid_t clone_in_our_memory(ChildStart start, UniqueFd& pidfd, unsigned long namespaces = 0);
 
-// Returns when the child is gone. A child that has made this process its tracer (PTRACE_TRACEME)
-// is let go. The wait status; nothing with WNOHANG in `options`, if it still runs, or without a
-// child (errno).
+// What waitpid(2) says of the child's end. If the child made this process its tracer
+// (PTRACE_TRACEME), it stops at each signal: it is detached, and the wait goes on.
 struct Waited {
-  pid_t pid = -1;  // 0: it still runs; -1: errno
+  pid_t pid = -1;  // 0: it still runs (only with WNOHANG in `options`); -1: errno
   int status = 0;
 };
 Waited wait_for_end(pid_t pid, int options);

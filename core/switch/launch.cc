@@ -84,7 +84,7 @@ struct IdMapWriter {
     return failure && failure->error == EPERM ? run_helper(words) : failure;
   }
 
-  // Runs newuidmap or newgidmap; what it prints is left out: what went wrong is told in one line.
+  // Runs newuidmap or newgidmap. What they print is dropped, because a refusal is one line.
   [[nodiscard]] Failed run_helper(std::vector<std::string> words) const {
     const std::string name = words[0];
     std::vector<char*> arguments;

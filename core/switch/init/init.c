@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * init.c: the first process of a new PID namespace. It lives as long as the command does and reaps
- * what the command leaves behind; when it ends, the kernel kills the rest of the namespace.
+ * orphans. When it ends, the kernel kills every other process of the namespace.
  *
  * It is a program of its own, of a few kilobytes, executed from a sealed memory file, because every
  * process in the namespace can try to take its init over:
@@ -9,8 +9,8 @@
  *     because it was executed before the new one was made: with PR_SET_DUMPABLE 0, ptrace(2) asks
  *     for CAP_SYS_PTRACE there ("Ptrace access mode checking", 3), which a command in the new one
  *     lacks;
- *   - whoever may trace it all the same (root without a user namespace, with CAP_SYS_PTRACE) gains
- *     nothing: it has the root and the namespaces of the command, its seccomp filters, no
+ *   - root without a user namespace can trace it, if it keeps CAP_SYS_PTRACE, but gains nothing by
+ *     that: init has the root and the namespaces of the command, its seccomp filters, no
  *     capability, no_new_privs, and no descriptor but one for the command.
  *
  * It links no library: nothing of one runs with the rights that it has in the beginning. */
