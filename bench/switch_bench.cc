@@ -24,11 +24,10 @@
 //
 //     switch_bench --strategy NAME [--mode thread|exits] [--mounts N] ...
 //     switch_bench --draw ...          the world after the last step of that setting, as text
-//     switch_bench --check             do library and raw system calls lead to the same world?
 //     switch_bench --strategies        the names of all, a line each
 //     switch_bench --library ROUNDS    what the library costs on top of the system calls it makes
 //
-// Exit status: 0, 1 if --check finds a difference, 2 for bad usage, 3 if a step failed.
+// Exit status: 0, 2 for bad usage, 3 if a step failed.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -208,6 +207,9 @@ class RawSyscalls {
   static Call mount(const char* source, const Path& target, const char* type, unsigned long flags) {
     return call(SYS_mount, source, target.text.c_str(), type, flags, nullptr);
   }
+  static Call both(Call first, Call second) {
+    return [=] { return first() < 0 ? -1L : second(); };
+  }
   static Call store(Call make, int* descriptor) {
     return [=] { return *descriptor = static_cast<int>(make()); };
   }
@@ -273,14 +275,10 @@ class RawSyscalls {
       };
     }
     Call operator()(const strategy::MakePrivateDirectory& step) {
-      const auto locked = [make = at_call(SYS_mkdirat, step.path, 0700),
-                           open = at_call(SYS_openat, step.path, O_RDONLY | O_DIRECTORY)] {
-        const long made = make();
-        const long lock = made < 0 ? made : open();
-        if (lock >= 0) ::syscall(SYS_flock, lock, LOCK_EX);
-        return lock;
-      };
-      return store(locked, fd(step.lock.text));
+      return both(at_call(SYS_mkdirat, step.path, 0700),
+                  both(store(at_call(SYS_openat, step.path, O_RDONLY | O_DIRECTORY),
+                             fd(step.lock.text)),
+                       call(SYS_flock, fd(step.lock.text), LOCK_EX)));
     }
     Call operator()(const strategy::OpenInRoot& step) {
       static const open_how how{O_PATH | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
@@ -293,21 +291,17 @@ class RawSyscalls {
                    fd(step.handle.text));
     }
     Call operator()(const strategy::AttachNew& step) {
-      return [mount = fd(step.mount.text), target = fd(step.target.text), keep = step.keep] {
-        const long moved = ::syscall(SYS_move_mount, *mount, "", *target, "",
-                                     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-        return moved < 0 || keep ? moved : ::syscall(SYS_close, *mount);
-      };
+      int* const mount = fd(step.mount.text);
+      const Call move = call(SYS_move_mount, mount, "", fd(step.target.text), "",
+                             MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+      return step.keep ? move : both(move, call(SYS_close, mount));
     }
     Call operator()(const strategy::CloneNull& step) {
+      static const kernel::mount_api::mount_attr change{.propagation = MS_PRIVATE};
+      int* const null = fd(step.handle.text);
       constexpr unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
-      const auto clone = [null = fd(step.handle.text)] {
-        const kernel::mount_api::mount_attr change{.propagation = MS_PRIVATE};
-        return kernel::mount_api::mount_setattr(*null, "", AT_EMPTY_PATH, change);
-      };
-      return [open = store(call(SYS_open_tree, AT_FDCWD, "/dev/null", flags),
-                           fd(step.handle.text)),
-              clone] { return open() < 0 ? -1L : clone(); };
+      return both(store(call(SYS_open_tree, AT_FDCWD, "/dev/null", flags), null),
+                  call(SYS_mount_setattr, null, "", AT_EMPTY_PATH, &change, sizeof(change)));
     }
     Call operator()(const strategy::MaskProc& step) {
       return [proc = fd(step.proc.text), null = fd(step.null.text)] {
@@ -630,7 +624,7 @@ void measure(benchmark::State& state, const Setting& setting) {
   state.SetLabel(report.dump());
 }
 
-// --- checking ------------------------------------------------------------------------------------
+// --- drawing -------------------------------------------------------------------------------------
 
 int draw_world_at_the_end(const Setting& setting) {
   Cycles cycles = make_cycles(setting);
@@ -647,29 +641,6 @@ std::vector<std::string> all_strategies() {
   for (const StrategyInfo& row : strategies()) names.emplace_back(row.name);
   names.emplace_back("chroot+mnt");  // like for like with the others
   return names;
-}
-
-std::string output_of(const std::string& command) {
-  std::string text;
-  std::FILE* pipe = ::popen(command.c_str(), "r");
-  if (pipe == nullptr) return text;
-  for (int letter = 0; (letter = std::fgetc(pipe)) != EOF;) text += static_cast<char>(letter);
-  return ::pclose(pipe) == 0 ? text : "";
-}
-
-int check(const std::string& self) {
-  int status = 0;
-  for (const std::string& strategy : all_strategies()) {
-    const std::string draw = self + " --draw --mode exits --strategy " + strategy;
-    const std::string library = output_of(draw);
-    const std::string raw = output_of(draw + " --family bare");
-    const bool same = !library.empty() && library == raw;
-    std::printf("%s: %s\n", strategy.c_str(), same ? "the same mounts by both" : "they differ");
-    if (same) continue;
-    std::printf("--- library\n%s--- raw system calls\n%s", library.c_str(), raw.c_str());
-    status = 1;
-  }
-  return status;
 }
 
 // --- the library, beside its bare system calls ---------------------------------------------------
@@ -836,11 +807,10 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);  // takes its own options away
   Setting setting;
   std::string strategy = "dot-dot";
-  bool want_check = false, want_draw = false, want_strategies = false;
+  bool want_draw = false, want_strategies = false;
   unsigned cycles = 8;
   int rounds = 0;
   CLI::App app("What switching root costs with one setting.");
-  app.add_flag("--check", want_check, "compare the worlds that library and raw calls lead to");
   app.add_flag("--draw", want_draw, "print the world after the steps of this setting");
   app.add_flag("--strategies", want_strategies, "print their names");
   app.add_option("--library", rounds, "so many rounds of it, beside its bare system calls")
@@ -857,7 +827,6 @@ int main(int argc, char** argv) {
   choice(app, "--user", setting.user, {"none", "unmapped", "mapped"}, "user namespace");
   try {
     app.parse(argc, argv);
-    if (want_check) return check(argv[0]);
     if (want_strategies) {
       for (const std::string& each : all_strategies()) std::puts(each.c_str());
       return 0;
