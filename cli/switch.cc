@@ -40,6 +40,10 @@ constexpr const char* usage_text =
 Run a command in a new root, in namespaces of its own.
 
   --strategy S            the way to switch (see pivotcheck strategies); default: dot-dot
+  --confine               what people expect of a sandbox: --unshare all (ids: this user's own, or
+                          65534 for root, unless --map says otherwise; this machine's id 0 never),
+                          --drop all, --no-new-privs, --new-session; what would open any of that is
+                          refused, and so is a switch for which any of it can't be had
   --bind SRC:DST[:WORD]   mount this machine's directory or file SRC, with everything mounted below
                           it, at DST in the new root. WORD, or several: ro, read-only at all depths;
                           suid, dev: set-user-ID programs or devices work there, which they don't
@@ -56,6 +60,11 @@ Run a command in a new root, in namespaces of its own.
   --symlink TEXT:DST      make a symbolic link that says TEXT, likewise
   --read-only             make the new root read-only, with what is mounted below it, but not the
                           mounts of the options above
+  --no-lock               leave the mounts of the options above, and --read-only, to a command with
+                          CAP_SYS_ADMIN: it can unmount them and make them writable. Otherwise they
+                          are locked, if a user namespace can be made (and a message says if not).
+                          (As root without a user namespace a command with CAP_SYS_ADMIN can still
+                          mount a disk once more.)
   --slave                 mounts that the machine makes below ROOT later appear inside
   --unshare LIST          make new namespaces: user,pid,mnt,ipc,uts,net,cgroup, or all of them. pid:
                           with an init that reaps, as confined as the command. (As root without a
@@ -86,7 +95,7 @@ Run a command in a new root, in namespaces of its own.
 Mounts, directories and links are made in the order of their options. DST must exist in ROOT, unless
 it is in a tmpfs of --tmpfs or --dev before it, or at the top of tmpfs-sandbox, which is one: there
 it is made if it is missing. --dir and --symlink work only there: nothing is made in ROOT itself.
-By itself this is no sandbox: the command keeps every right that no option takes away.
+Without --confine this is no sandbox: the command keeps every right that no option takes away.
 Exit status: the command's; 128+N if signal N killed it; 126 if it can't be executed, 127 if it does
 not exist; 125 if the switch was refused, 2 for bad usage: then the command was never
 started.
@@ -363,6 +372,11 @@ Complaint set_flag(std::string_view, Wanted& wanted) {
   return {};
 }
 
+Complaint clear_lock(std::string_view, Wanted& wanted) {
+  wanted.options.lock_mounts = false;
+  return {};
+}
+
 struct OptionRow {
   const char* name;
   int words;  // that follow it
@@ -372,6 +386,7 @@ struct OptionRow {
 
 constexpr OptionRow option_rows[] = {
     {"strategy", 1, read_strategy, true},
+    {"confine", 0, set_flag<&SwitchOptions::confine>},
     {"bind", 1, read_bind},
     {"tmpfs", 1, add_mount<TmpfsAt>},
     {"proc", 1, add_mount<ProcAt>},
@@ -380,6 +395,7 @@ constexpr OptionRow option_rows[] = {
     {"dir", 1, add_mount<DirectoryAt>},
     {"symlink", 1, read_symlink},
     {"read-only", 0, set_flag<&SwitchOptions::read_only>},
+    {"no-lock", 0, clear_lock},
     {"slave", 0, set_flag<&SwitchOptions::slave_mounts>},
     {"unshare", 1, read_unshare},
     {"map", 1, read_map},
@@ -498,11 +514,16 @@ int run_switch(int argc, char** argv) {
   sigset_t before{};
   ::sigprocmask(SIG_BLOCK, &signals, &before);
   wanted.command.signal_mask = before;
-  const bool new_session = wanted.options.new_session;
+  const bool new_session = wanted.options.new_session || wanted.options.confine;
   auto root = RootSwitch::make(std::move(wanted.options));
   if (!root) return complain(root.error());
   auto child = root->start(wanted.command);
   if (!child) return complain(child.error());
+  if (child->not_locked() != 0) {
+    complain(0, std::string("the mounts are not locked, which takes a user namespace and /proc: ") +
+                    std::strerror(child->not_locked()) +
+                    "; a command with CAP_SYS_ADMIN can unmount them and make them writable");
+  }
   return wait_for(*child, signals, new_session);
 }
 

@@ -22,6 +22,7 @@
 #include "syscalls/capabilities.h"
 #include "syscalls/syscalls.h"
 #include "switch/init_process.h"
+#include "switch/lock_mounts.h"
 #include "switch/step_executor.h"
 
 namespace pivotcheck::rootswitch {
@@ -191,6 +192,10 @@ int perform(const ChildArgs& args, std::size_t index) {
             wait_release(args);
             return 0;
           },
+          [&](const strategy::LockMounts&) {
+            args.prepared.released.not_locked() = static_cast<std::uint32_t>(lock_mounts(args.proc));
+            return 0;
+          },
           [&](const strategy::DropPrivileges&) { return become_command(args, index); },
           [&](const strategy::Execute&) { return execute(args); },
           [&]<class Action>(const Action&) requires(!AboutProcesses<Action>) {
@@ -220,13 +225,13 @@ std::uint32_t id_inside(const std::vector<IdRange>& map) {
 }
 
 SharedFutex::SharedFutex() {
-  void* page = ::mmap(nullptr, 3 * sizeof(*word_), PROT_READ | PROT_WRITE,
+  void* page = ::mmap(nullptr, words * sizeof(*word_), PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) throw std::bad_alloc();
-  word_ = new (page) std::atomic<std::uint32_t>[3]{};
+  word_ = new (page) std::atomic<std::uint32_t>[words]{};
 }
 
-SharedFutex::~SharedFutex() { ::munmap(word_, 3 * sizeof(*word_)); }
+SharedFutex::~SharedFutex() { ::munmap(word_, words * sizeof(*word_)); }
 
 void SharedFutex::release() {
   *word_ = 1;

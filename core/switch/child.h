@@ -21,8 +21,10 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -49,7 +51,7 @@ struct ChildMessage {
                                                // InitRefusal::what
 };
 
-// A futex, and two numbers, that stay shared after a fork.
+// A futex, and three numbers, that stay shared after a fork.
 class SharedFutex {
  public:
   SharedFutex();  // throws std::bad_alloc
@@ -57,7 +59,7 @@ class SharedFutex {
   SharedFutex(const SharedFutex&) = delete;
   SharedFutex& operator=(const SharedFutex&) = delete;
 
-  void reset() { word_[0] = word_[1] = word_[2] = 0; }
+  void reset() { std::fill_n(word_, words, 0U); }
   void release();  // lets the waiter go on, now or later, once
   bool wait();     // true: released; false: not within 100 ms
   // What the child is about, if a seccomp filter can end it without a word: loading the filter of
@@ -66,8 +68,11 @@ class SharedFutex {
   std::atomic<std::uint32_t>& in_danger() { return word_[1]; }
   // The pid of the child that the usher made, as the caller sees it; or a negative errno.
   std::atomic<std::uint32_t>& ushered() { return word_[2]; }
+  // Why the mounts are not locked: an errno; 0 if they are, or were not to be.
+  std::atomic<std::uint32_t>& not_locked() { return word_[3]; }
 
  private:
+  static constexpr std::size_t words = 4;
   std::atomic<std::uint32_t>* word_;
 };
 
@@ -101,6 +106,7 @@ struct ChildArgs {
   const sigset_t* mask = nullptr;  // nullptr: the caller's
 
   // What launch() fills in.
+  int proc = -1;                   // the caller's /proc, for LockMounts
   std::size_t first_step = 0;      // the clone itself did those before it
   int init = -1;                   // pidfd of the init of the new PID namespace
   int init_channel = -1;           // the socket to it

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -315,6 +316,9 @@ Switched<strategy::Plan> inspect(const SwitchOptions& options) {
                           (options.net_namespace ? CLONE_NEWNET : 0UL) |
                           (options.cgroup_namespace ? CLONE_NEWCGROUP : 0UL);
   plan.hostname = options.hostname;
+  constexpr std::uint64_t sys_admin = std::uint64_t{1} << CAP_SYS_ADMIN;
+  plan.lock_mounts = options.lock_mounts && (plan.read_only || !plan.mounts.empty()) &&
+                     (options.dropped_capabilities & sys_admin) == 0;
   plan.new_session = options.new_session;
   for (const std::string& name : strategy::components(options.directory)) {
     plan.directory += (plan.directory == "/" ? "" : "/") + name;

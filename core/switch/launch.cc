@@ -142,6 +142,10 @@ bool makes_pid_namespace(const strategy::SwitchStep& step) {
   return std::holds_alternative<strategy::NewPidNamespace>(step.action);
 }
 
+bool locks_mounts(const strategy::SwitchStep& step) {
+  return std::holds_alternative<strategy::LockMounts>(step.action);
+}
+
 // What the steps make after init was made, and init enters to be where the command is: CLONE_...
 // bits.
 unsigned long entered_later(const strategy::Steps& steps) {
@@ -326,6 +330,7 @@ Switched<Launched> launch_in_its_own_memory(ChildArgs& args, TemplateNamespaces*
   }
   if (!failure) failure = launch_child(args, kept, launched);
   launched.init.channel.reset();
+  launched.not_locked = static_cast<int>(args.prepared.released.not_locked().load());
   if (!failure && kept == nullptr) return launched;
   kill_and_reap(launched);
   if (!failure) return Launched{};
@@ -371,6 +376,11 @@ Switched<Launched> launch(ChildArgs& args, TemplateNamespaces* kept) {
   args.caller = ::getpid();
   args.prepared.executor.bind_namespace("C", args.entered.copy.get());
   args.prepared.executor.bind_namespace("T", args.entered.template_.get());
+  UniqueFd proc;
+  if (std::ranges::any_of(args.prepared.steps, locks_mounts)) {
+    proc.reset(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    args.proc = proc.get();
+  }
   const BlockSignals blocked(args.callers_mask);
   if (may_share_memory(args)) {
     auto launched = launch_in_our_memory(args);

@@ -21,6 +21,7 @@ struct Launched {
   pid_t pid = -1;  // of the command
   UniqueFd pidfd;
   InitProcess init;  // of its PID namespace, if that is new
+  int not_locked = 0;  // the errno for which its mounts are not locked, though they should be
 };
 
 // launch() fills in the second half of `args`. Without `kept` it returns when the command was

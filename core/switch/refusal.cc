@@ -20,7 +20,7 @@ concept NeedsNoAdvice = OneOf<T, Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, C
                               strategy::MapIds, strategy::UnshareOthers, strategy::NewPts,
                               strategy::AttachNew, strategy::SetHostname,
                               strategy::NewSession, strategy::KeepNamespace,
-                              strategy::DropPrivileges, strategy::Execute>;
+                              strategy::LockMounts, strategy::DropPrivileges, strategy::Execute>;
 
 // Advice that follows from the step and its errno alone; "" if there is none.
 std::string_view advice(const strategy::SwitchStep& step, int error, const SwitchOptions& options) {

@@ -22,6 +22,7 @@
 #include <ranges>
 
 #include "switch/clone.h"
+#include "switch/confine.h"
 #include "switch/launch.h"
 #include "switch/refusal.h"
 #include "syscalls/syscalls.h"
@@ -122,6 +123,7 @@ int SwitchedChild::pidfd() const { return state_->pidfd.get(); }
 bool SwitchedChild::signal(int number) {
   return !state_->over && kernel::sys_pidfd_send_signal(state_->pidfd.get(), number) == 0;
 }
+int SwitchedChild::not_locked() const { return state_->not_locked; }
 void SwitchedChild::let_go() { state_->over = true; }
 
 Switched<std::optional<Ended>> SwitchedChild::try_wait() { return wait_with(WNOHANG); }
@@ -190,7 +192,10 @@ RootSwitch::RootSwitch(RootSwitch&&) noexcept = default;
 RootSwitch& RootSwitch::operator=(RootSwitch&&) noexcept = default;
 RootSwitch::~RootSwitch() = default;
 
-Switched<RootSwitch> RootSwitch::make(SwitchOptions options) {
+Switched<RootSwitch> RootSwitch::make(SwitchOptions asked) {
+  auto confined = with_confinement(std::move(asked));
+  if (!confined) return std::unexpected(confined.error());
+  SwitchOptions& options = *confined;
   auto plan = inspect(options);
   if (!plan) return std::unexpected(plan.error());
   auto state = std::make_unique<State>();

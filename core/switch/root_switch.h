@@ -63,6 +63,11 @@ struct SwitchOptions {
   std::string new_root;  // a directory; the last component must not be a symbolic link
   std::vector<MountAt> mounts;
   bool read_only = false;     // the new root and what is mounted below it, but not `mounts`
+  // Mounts of this switch stay mounted, and keep ro, nosuid, nodev and noexec, whatever the command
+  // may do; SwitchedChild::not_locked() says where that was impossible. It takes a user namespace,
+  // and is done where there is such a mount and the command keeps CAP_SYS_ADMIN. (Without it the
+  // kernel locks them by itself, as soon as the command makes a user namespace to regain it.)
+  bool lock_mounts = true;
   bool slave_mounts = false;  // later mounts of the host appear: dot-dot and template only
 
   bool user_namespace = false;
@@ -77,7 +82,8 @@ struct SwitchOptions {
 
   std::string hostname;         // of the UTS namespace; "": not set
   std::string directory = "/";  // where the command starts: a path in the new root
-  bool new_session = false;     // setsid(2): the command can't type into a terminal (TIOCSTI)
+  bool new_session = false;     // setsid(2): the command can't type into a terminal (TIOCSTI); and a
+                                // session keyring of its own (session-keyring(7))
 
   // What the command loses, in this order:
   std::uint64_t dropped_capabilities = 0;  // from every set; a bit for each, 1 << CAP_...
@@ -86,6 +92,12 @@ struct SwitchOptions {
   // 32,768 together. With pid_namespace its init gets them too, and needs ppoll, write, close,
   // exit_group.
   std::vector<std::vector<std::uint64_t>> seccomp_programs;
+
+  // All that people expect of a sandbox: user, PID, IPC, UTS, network and control group namespaces,
+  // this machine's id 0 never mapped (without maps: the caller's own ids, or 65534 for root), all
+  // capabilities dropped, no_new_privileges, new_session, mounts locked. Options that would open
+  // something of it are refused, as is a switch for which any of it can't be had.
+  bool confine = false;
 
   bool die_with_caller = true;
   std::vector<int> keep_descriptors;
@@ -136,6 +148,8 @@ class SwitchedChild {
   bool signal(int number);
   Switched<Ended> wait();
   Switched<std::optional<Ended>> try_wait();  // does not block
+  // The errno for which the mounts are not locked; 0 if they are, or need not be.
+  [[nodiscard]] int not_locked() const;
   void let_go();                              // it runs on, and is not waited for
 
  private:

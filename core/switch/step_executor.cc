@@ -5,6 +5,7 @@
 #include "switch/step_executor.h"
 
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <linux/openat2.h>
 #include <net/if.h>
 #include <sched.h>
@@ -215,7 +216,13 @@ struct Calls {
   int operator()(const strategy::SetHostname& step) const {
     return call(SYS_sethostname, step.name.data(), step.name.size());
   }
-  int operator()(const strategy::NewSession&) const { return call(SYS_setsid); }
+  int operator()(const strategy::NewSession&) const {
+    // A session keyring is inherited, and whoever has it has its keys. ENOSYS: there are no keys;
+    // EPERM: a seccomp filter, which the command inherits too.
+    const int error = ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 ? errno : 0;
+    if (error != 0 && error != ENOSYS && error != EPERM) return error;
+    return call(SYS_setsid);
+  }
 };
 
 }  // namespace

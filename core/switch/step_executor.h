@@ -56,7 +56,8 @@ class StepExecutor {
 // and those that enter a user namespace.
 template <class T>
 concept AboutProcesses = OneOf<T, strategy::NewPidNamespace, strategy::MapIds,
-                               strategy::KeepNamespace, strategy::DropPrivileges,
+                               strategy::KeepNamespace, strategy::LockMounts,
+                               strategy::DropPrivileges,
                                strategy::Execute>;
 bool enters_user_namespace(const strategy::SwitchStep& step);
 bool needs_launcher(const strategy::SwitchStep& step);

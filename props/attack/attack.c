@@ -27,6 +27,7 @@
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "hijack.h"
@@ -97,6 +98,66 @@ static int umount_and_setns(void) {
     if (!uncovered) break;
   }
   return 0;
+}
+
+/* Can a file be made there, or is what lies below the mount to be seen? */
+static int is_open(int directory, const char* path) {
+  char name[512];
+  snprintf(name, sizeof(name), "%s/made", path);
+  const int fd = openat(directory, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+  if (fd >= 0) unlinkat(directory, name, 0);
+  snprintf(name, sizeof(name), "%s/covered", path);
+  return fd >= 0 || opens(directory, name);
+}
+
+/* Everything that would take a read-only mount away or make it writable. */
+static int undone(const char* directory) {
+  struct {
+    unsigned long set, clear, propagation, userns;
+  } const writable = {0, 1 /* MOUNT_ATTR_RDONLY */, 0, 0};
+  mount(NULL, directory, NULL, MS_REMOUNT | MS_BIND, NULL);
+  mount(NULL, directory, NULL, MS_REMOUNT, NULL);
+  syscall(SYS_mount_setattr, AT_FDCWD, directory, 0, &writable, sizeof(writable));
+  if (is_open(AT_FDCWD, directory)) return 1;
+  const int clone = (int)syscall(SYS_open_tree, AT_FDCWD, directory, 1 | O_CLOEXEC);
+  if (clone >= 0) {
+    syscall(SYS_mount_setattr, clone, "", AT_EMPTY_PATH, &writable, sizeof(writable));
+    if (is_open(clone, ".")) return 1;
+    close(clone);
+  }
+  umount2(directory, MNT_DETACH);
+  return is_open(AT_FDCWD, directory);
+}
+
+/* The same in a copy of the mount namespace, and in one with all capabilities over it. */
+static int unlocked(const char* directory) {
+  return undone(directory) || (unshare(CLONE_NEWNS) == 0 && undone(directory)) ||
+         (unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 && undone(directory));
+}
+
+/* A setting of the whole machine can be opened for writing: in the /proc that is there, without what
+ * covers it, or in another one. Nothing is written. */
+static int unmasked(const char* directory) {
+  static const char setting[] = "sys/vm/drop_caches";
+  for (int i = 0; i < 2; ++i) {
+    mount(NULL, "/proc/sys", NULL, MS_REMOUNT | MS_BIND, NULL);
+    umount2("/proc/sys", MNT_DETACH);
+    mount("none", directory, "proc", 0, NULL);
+    for (int own = 0; own < 2; ++own) {
+      char path[512];
+      snprintf(path, sizeof(path), "%s/%s", own ? directory : "/proc", setting);
+      if (open(path, O_WRONLY | O_CLOEXEC) >= 0) return 1;
+    }
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) break;
+  }
+  return 0;
+}
+
+/* The terminal at standard input is this process's own: it can type into it (ioctl TIOCSTI), where
+ * the kernel still has that. */
+static int has_terminal(void) {
+  if (!isatty(0)) exit(2);
+  return tcgetsid(0) == getsid(0) || opens(AT_FDCWD, "/dev/tty");
 }
 
 /* The host looks whether it sees this mount: the caller of the test, not we. */
@@ -191,6 +252,10 @@ int main(int argc, char** argv) {
   else if (strcmp(way, "umount-setns") == 0) out = umount_and_setns();
   else if (strcmp(way, "mount") == 0) out = mount_inside(directory);
   else if (strcmp(way, "cwd") == 0) out = climbs_out();
+  else if (strcmp(way, "unlock") == 0) out = unlocked(directory);
+  else if (strcmp(way, "unlock-root") == 0) out = unlocked("/");
+  else if (strcmp(way, "unmask") == 0) out = unmasked(directory);
+  else if (strcmp(way, "terminal") == 0) out = has_terminal();
   else return 2;
   puts(word(out));
   return 0;

@@ -54,8 +54,50 @@ if [[ ${1:-} == measure ]]; then
       "$(both umount-setns "${by[@]}") | $(both mount "${by[@]}") | $(both cwd "${by[@]}") |"
   done
 
+  # What is mounted, and the terminal; and everything together with --confine.
+  mkdir -p "$WORK/shared"
+  locked=(--bind "$WORK/shared:/mnt:ro")
+  own_proc=(--unshare pid --proc /proc)
+  at_terminal() {  # OPTION...
+    local words
+    words=$(printf '%q ' "$PIVOTCHECK" switch "${inside[@]}" "$@" "$WORK/root" -- \
+      /attack terminal "$marker")
+    script -qec "$words" /dev/null </dev/null | tr -d '\r' || true
+  }
+  confined() {  # STRATEGY: one word if all answers are the same
+    local by=(--confine --strategy "$1" "${own_proc[@]}")
+    [[ $1 != chroot && $1 != move-chroot ]] || { echo refused; return; }
+    (
+      inside=()
+      for way in second-chroot descriptor umount-setns mount cwd unmask proc; do
+        try "$way" "${by[@]}"
+      done
+      try unlock "${by[@]}" "${locked[@]}"
+      at_terminal "${by[@]}"
+      try init "${by[@]}" | sed 's/ | /\n/g'
+    ) | sort -u | paste -sd/
+  }
+  mounts_row() {  # STRATEGY MAP COLUMN, the last one
+    local by=(--strategy "$1") inside=()
+    # shellcheck disable=SC2206 # $2 is words
+    [[ -z $2 ]] || inside=(--unshare user $2)
+    echo "| $1 | ${2:-none} | $(both unlock "${by[@]}" "${locked[@]}") |" \
+      "$(both unlock "${by[@]}" "${locked[@]}" --no-lock) |" \
+      "$(both unlock-root "${by[@]}" --read-only) | $(both unmask "${by[@]}" "${own_proc[@]}") |" \
+      "$(at_terminal "${by[@]}") | $(at_terminal "${by[@]}" --new-session) | $3 |"
+  }
+  [[ $mode == root ]] && map= || map='--map root'
+  for strategy in "${all_strategies[@]}"; do
+    mounts_row "$strategy" "$map" "$(confined "$strategy")"
+  done >"$WORK/${mode}_mounts_rows"
+
   # The user whom --map root makes root inside owns the new root.
   [[ $mode == user ]] || chown 0:0 "$WORK/root"
+  if [[ $mode == root ]]; then
+    for strategy in "${all_strategies[@]}"; do
+      mounts_row "$strategy" '--map root' above
+    done >>"$WORK/root_mounts_rows"
+  fi
   # PID 1: a row for each combination of id map, dropped capabilities and filter; the strategies
   # agree, or their answers are all printed.
   for map in '' '--map root'; do
@@ -85,6 +127,7 @@ cp "$(dirname "$0")/common.sh" "$(dirname "$0")"/{roots,filters}.sh .
 chmod -R a+rX .
 [[ $EUID -ne 0 ]] || chown -R 65534:65534 .
 echo marker >marker
+echo covered >root/mnt/covered
 filter mkdirat >mkdirat
 chmod 644 marker mkdirat
 
@@ -98,6 +141,7 @@ measure() {
 table() {
   { echo "$head"; echo "$line"; cat "$1_rows"; } >"$1_table"
   { echo "$init_head"; echo "$init_line"; cat "$1_init_rows"; } >"$1_init_table"
+  { echo "$mounts_head"; echo "$mounts_line"; cat "$1_mounts_rows"; } >"$1_mounts_table"
 }
 self=$folder/attack_test.sh
 cp "$0" "$self"
@@ -107,6 +151,11 @@ head='| strategy | `..` after a second chroot | directory left open | directory 
 head+=' `/proc/PID/root`, own PID namespace | `/proc/PID/root` of the host | `umount /` and setns |'
 head+=' mount seen by the host | cwd at the old root |'
 line='| --- | --- | --- | --- | --- | --- | --- | --- | --- |'
+
+mounts_head='| strategy | id map | `:ro` undone | the same, `--no-lock` | `--read-only` undone |'
+mounts_head+=' masks of `/proc` taken off |'
+mounts_head+=' terminal | the same, `--new-session` | all ways, `--confine` |'
+mounts_line='| --- | --- | --- | --- | --- | --- | --- | --- | --- |'
 
 init_head='| id map | dropped | filter | taken over | `mem` | `fd` | `ns` | `exe` |'
 init_line='| --- | --- | --- | --- | --- | --- | --- | --- |'
@@ -124,7 +173,7 @@ fi
 
 cat ./*_table
 ! grep -q broken ./*_table || die "an attack did not work: $(cat messages)"
-for mode in user user_init root root_init; do
+for mode in user user_mounts user_init root root_mounts root_init; do
   [[ -e ${mode}_table ]] || continue
   awk -v from="<!-- attacks: $mode -->" '
     $0 == from { on = 1; next } on && !/^\|/ { exit } on' "$SOURCE/props/attack/TABLE.md" |

@@ -115,4 +115,31 @@ for strategy in dot-dot chroot; do
   [[ $(wc -l <out) -eq 7 && ! -s shared ]] || die "shared with the caller: $(cat shared)"
 done
 refused 2 'map' as_user "$PIVOTCHECK" switch --unshare all root -- true
+
+# --- confinement: whole, or refused
+for strategy in dot-dot template tmpfs-sandbox; do
+  expect 0 as_user "$PIVOTCHECK" switch --confine --strategy "$strategy" --proc /proc root -- \
+    sh -c '/data/kinds; cat /proc/self/status /proc/self/uid_map'
+  head -n 7 out | sort | comm -12 - outer >shared
+  [[ ! -s shared ]] || die "shared with the caller: $(cat shared)"
+  grep -q '^CapBnd:[[:space:]]0*$' out && grep -q '^NoNewPrivs:[[:space:]]1$' out ||
+    die 'a capability is left, or it may gain one'
+  [[ $(tail -n 1 out | awk '{ print $1, $2 }') == '65534 65534' ]] || die "it has other ids"
+done
+excluded() {  # WHAT OPTION...
+  refused 2 "confinement excludes $1" "$PIVOTCHECK" switch --confine "${@:2}" root -- true 9</
+}
+excluded 'the strategy chroot' --strategy chroot
+excluded 'the strategy move-chroot' --strategy move-chroot
+excluded "a map of this machine's id 0" --map 0:0
+excluded 'a /proc that hides nothing' --open-proc /proc
+excluded 'mounts that are not locked' --no-lock
+excluded 'set-user-ID programs or devices on /mnt' --bind /etc:/mnt:dev
+excluded 'descriptor 9, a directory' --keep-fd 9
+# Where no user namespace can be made: told, or refused.
+no_more() { as_user unshare --user --map-root-user sh -ec \
+  'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"' sh "$PIVOTCHECK" switch "$@"; }
+expect 0 'err:the mounts are not locked' no_more --read-only root -- true
+refused 125 'ENOSPC' no_more --confine --read-only root -- true
+
 mounts | cmp - before || die 'the mounts of the machine changed'

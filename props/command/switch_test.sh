@@ -173,6 +173,9 @@ has err 'pivotcheck switch: a new /proc in a user namespace needs a new PID name
 # With one, but where no other /proc can be seen any more, the kernel refuses it too; which is why
 # strategies mount it before the old root goes.
 expect 1 err:'denied' "${user[@]}" root -- mount -t proc proc /proc
-expect 0 "${user[@]}" --proc /proc root -- mount -t proc proc /proc
+expect 0 "${user[@]}" --open-proc /proc root -- mount -t proc proc /proc
+# What hides parts of it is locked, so that another one would show what is hidden: refused.
+expect 1 err:'denied' "${user[@]}" --proc /proc root -- mount -t proc proc /proc
+expect 0 "${user[@]}" --no-lock --proc /proc root -- mount -t proc proc /proc
 
 mounts | cmp - before || die 'the mounts of the machine changed'

@@ -24,6 +24,7 @@ Steps chroot(const Plan& plan) {
   } else {
     enter_other_namespaces(plan, steps);
   }
+  if (plan.lock_mounts) add(steps, Phase::start, LockMounts{});
   add(steps, Phase::pivot, Chroot{plan.new_root}, Chdir{"/"});
   return steps;
 }

@@ -91,11 +91,15 @@ struct MaskProc {
   HandleName proc;
   HandleName null;
 };
+// The mounts are locked (switch/lock_mounts.h): in a copy of the mount namespace that the process
+// enters. To the model, which would need a second task for it: not a step. If it is refused, the
+// switch goes on, and says so.
+struct LockMounts {};
 // The host name of a new UTS namespace (sethostname).
 struct SetHostname {
   std::string name;
 };
-// The process leaves its terminal (setsid).
+// The process leaves its terminal (setsid) and its keyring.
 struct NewSession {};
 // The parent opens the process's mount namespace (and its user namespace, if it is new) and keeps
 // it under this task's name, for `setns` in later switches. To the model: a task that stays there
@@ -109,8 +113,8 @@ struct DropPrivileges {};
 struct Execute {};
 
 using Action = std::variant<Op, NewPidNamespace, MapIds, UnshareOthers, MakePrivateDirectory,
-                            OpenInRoot, NewProc, NewPts, AttachNew, CloneNull, MaskProc, SetHostname,
-                            NewSession, KeepNamespace, DropPrivileges, Execute>;
+                            OpenInRoot, NewProc, NewPts, AttachNew, CloneNull, MaskProc, LockMounts,
+                            SetHostname, NewSession, KeepNamespace, DropPrivileges, Execute>;
 
 struct SwitchStep {
   Phase phase = Phase::start;
@@ -177,6 +181,7 @@ struct Plan {
   bool mount_namespace = false;  // also where the strategy could do without: chroot
   unsigned long other_namespaces = 0;  // CLONE_... bits
   std::string hostname;
+  bool lock_mounts = false;
   bool new_session = false;
   std::string directory = "/";  // in the new root: where the command starts
 };
