@@ -225,7 +225,8 @@ fewer='tmpfs $W; mkdir $W/n; seen=0
     case $status in
       1) cmp -s right said || die "another answer with $limit" ;;
       4) grep -q EMFILE err said || die "no errno with $limit"; seen=$((seen + 1)) ;;
-      *) die "exit status $status with $limit" ;;
+      # A command with sanitizers is not static: loader and sanitizer open files themselves.
+      *) [ -n "${SANITIZE:-}" ] && [ $limit -lt 6 ] || die "exit status $status with $limit" ;;
     esac
   done
   [ $seen -gt 0 ] && [ $seen -lt 22 ] || die "$seen times told"; echo "told $seen times"'
