@@ -255,13 +255,12 @@ class PathResolver {
     FileIdentity here = file_status(from).identity;
     for (UniqueFd at; here != root_ && here != on_root;) {
       UniqueFd up = open_path(at ? at.get() : from, "..");
-      const FileIdentity above = file_status(up.get()).identity;
-      if (above == FileIdentity{}) {
-        // Nothing depends on the directory of a process that gives no path relative to it.
-        const bool is_closed = !up && errno == EACCES && !is_argument_;
-        if (!is_closed) note_failure("openat of ..");
-        return is_closed;
-      }
+      // Nothing depends on the directory of a process that gives no path relative to it.
+      if (!up && errno == EACCES && !is_argument_) return true;
+      if (!up) note_failure("openat of ..");
+      const FileIdentity above = up ? file_status(up.get()).identity : FileIdentity{};
+      if (up && above == FileIdentity{}) note_failure("statx of ..");
+      if (above == FileIdentity{}) return false;
       if (above == here) return false;
       at = std::move(up);
       here = above;

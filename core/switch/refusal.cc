@@ -6,7 +6,9 @@
 #include <cstring>
 #include <vector>
 
+#include "base/file.h"
 #include "explain/explain.h"
+#include "explain/resolved_paths.h"
 #include "model/rules.h"
 
 namespace pivotcheck::rootswitch {
@@ -22,18 +24,33 @@ concept NeedsNoAdvice = OneOf<T, Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, C
                               strategy::NewSession, strategy::KeepNamespace,
                               strategy::LockMounts, strategy::DropPrivileges, strategy::Execute>;
 
-// Advice that follows from the step and its errno alone; "" if there is none.
-std::string_view advice(const strategy::SwitchStep& step, int error, const SwitchOptions& options) {
-  using Text = std::string_view;
+// For a step that takes capabilities: what gives them. The caller is asked to try.
+std::string user_namespace_advice(std::string_view without, bool has_one) {
+  const Expected<std::string> why_not = try_own_namespaces();
+  if (!why_not || why_not->empty()) {
+    if (has_one) return "";
+    return "without " + std::string(without) +
+           " it takes a user namespace (--unshare user --map root)";
+  }
+  const bool mapped = read_file("/proc/self/uid_map") != "";
+  return "a user namespace can't be made here: " +
+         (mapped ? *why_not : "no id of this process is mapped in the one that it is in");
+}
+
+// What to do about it; "" if there is no advice. `named`: the rule, "" if it is unknown.
+std::string advice(const strategy::SwitchStep& step, int error, std::string_view named,
+                   const SwitchOptions& options) {
+  using Text = std::string;
+  if (named == "root-is-rootfs") return "--strategy move-chroot works there";
   if (error == ENOSPC && std::holds_alternative<Op>(step.action)) {
     return "a limit in /proc/sys/user is reached";
   }
   return strategy::visit(
       Overloaded{
           [&]<OneOf<Unshare, Chroot> T>(const T&) -> Text {
-            if (error != EPERM || options.user_namespace) return "";
-            return "without CAP_SYS_ADMIN and CAP_SYS_CHROOT it takes a user namespace (--unshare "
-                   "user --map root)";
+            if (error != EPERM || named == "unshare-user-chrooted") return "";
+            return user_namespace_advice("CAP_SYS_ADMIN and CAP_SYS_CHROOT",
+                                         options.user_namespace);
           },
           [&](const MoveMount&) -> Text {
             const bool kinds = error == EINVAL || error == ENOTDIR;
@@ -42,11 +59,11 @@ std::string_view advice(const strategy::SwitchStep& step, int error, const Switc
           [&](const ChangePropagation& change) -> Text {
             if (error != EINVAL || change.path != Path("/")) return "";
             return "a root that is a plain directory, as in a chroot, can't be pivoted either "
-                   "(root-not-mount-point)";
+                   "(root-not-mount-point); there, as root, --strategy chroot works";
           },
           [&](const strategy::NewPidNamespace&) -> Text {
             if (error != EPERM) return "";
-            return "without CAP_SYS_ADMIN it takes a user namespace (--unshare user --map root)";
+            return user_namespace_advice("CAP_SYS_ADMIN", options.user_namespace);
           },
           [&](const strategy::OpenInRoot&) -> Text {
             if (error == EXDEV) return "that is the new root itself";
@@ -110,7 +127,7 @@ SwitchFailure refusal(const Refused& refused, const strategy::SwitchStep& step, 
   } else {
     failure.message += error_text(error);
   }
-  const std::string_view more = advice(step, error, options);
+  const std::string more = advice(step, error, failure.rule, options);
   if (!more.empty()) failure.message.append("; ").append(more);
   return failure;
 }

@@ -8,7 +8,7 @@ source "$(dirname "$0")/filters.sh"
 [[ -z ${SANITIZE:-} ]] ||
   skip 'no refusal: a sanitizer has a say of its own where there is no /proc of the process'
 make_root_for_all
-mkdir w
+mkdir -m 777 w
 touch file
 export W=$folder/w R=$folder/root PIVOTCHECK folder
 
@@ -54,6 +54,23 @@ refused "$(printf 'mkdir -m 0700 %s' "$R/.pivotcheck-old")" "${pids[@]}" sh -e r
 has err 'EROFS read-only: '
 # --- no capability
 refused 'unshare mnt: EPERM unshare-mnt-no-capability: ' as_user --
+has err 'it takes a user namespace (--unshare user --map root)'
+# --- where a user namespace is no advice, because none can be made
+unmapped="a user namespace can't be made here: no id of this process is mapped"
+refused 'unshare mnt: EPERM unshare-mnt-no-capability: ' as_user unshare --user --mount --
+has err "$unmapped"
+refused 'unshare user: Operation not permitted (EPERM); ' as_user unshare --user -- \
+  --unshare user --map root
+has err "$unmapped"
+cat >in_chroot <<'END'
+mkdir -p "$W/new/bin" "$W/bin" "$W/proc"
+cp "$PIVOTCHECK" "$W/bin/pivotcheck"
+cp "$R/bin/busybox" "$W/new/bin/true"
+mount --rbind /proc "$W/proc"
+! chroot "$W" /bin/pivotcheck switch /new -- /bin/true || exit 1
+exec chroot "$W" /bin/pivotcheck switch --strategy chroot /new -- /bin/true
+END
+expect 0 err:'there, as root, --strategy chroot works' "${namespace[@]}" "$folder/in_chroot"
 refused 'chroot .: EPERM chroot-no-capability: ' as_user unshare --user --map-root-user --mount \
   setpriv --bounding-set -sys_chroot -- --strategy move-chroot
 # --- an unbindable root: template copies no mount tree in which it would not be any more
