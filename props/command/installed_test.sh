@@ -76,7 +76,7 @@ END
 cat >program/CMakeLists.txt <<'END'
 cmake_minimum_required(VERSION 3.25)
 project(program LANGUAGES CXX)
-find_package(pivotcheck 0.1 REQUIRED)
+find_package(pivotcheck 0.2 REQUIRED)
 add_executable(program main.cc)
 target_link_libraries(program PRIVATE pivotcheck::pivotcheck)
 END
