@@ -49,9 +49,11 @@ Run a command in a new root, in namespaces of its own.
                           suid, dev: set-user-ID programs or devices work there, which they don't
                           otherwise. A colon in a path is written \:, a backslash \\
   --tmpfs DST             mount an empty tmpfs
-  --proc DST              mount a new /proc; in a user namespace this needs --unshare pid. What in it
-                          is the whole machine's is hidden (kcore, keys, timer_list ...) or
-                          read-only (sys, irq, bus, fs, sysrq-trigger)
+  --proc DST              mount a new /proc; in a user namespace this needs --unshare pid. (As root,
+                          without --unshare pid, it shows this machine's processes, and so the way
+                          to their roots and programs.) What in it is the whole machine's is
+                          hidden (kcore, keys, timer_list ...) or read-only (sys, irq, bus, fs,
+                          sysrq-trigger)
   --open-proc DST         the same, with nothing hidden and nothing read-only
   --dev DST               mount a tmpfs with null, zero, full, random, urandom, tty, fd, stdin, stdout
                           and stderr, shm, terminals of its own (pts, ptmx) and, if stdin is a

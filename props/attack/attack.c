@@ -87,6 +87,14 @@ static int proc_root(void) {
   return out;
 }
 
+/* The program of the process that started this one: may its mode be changed? It is not. */
+static int supervisors_program(void) {
+  char path[64];
+  struct stat status;
+  snprintf(path, sizeof(path), "/proc/%d/exe", (int)getppid());
+  return stat(path, &status) == 0 && chmod(path, status.st_mode & 07777) == 0;
+}
+
 /* The cover is taken off, and one's own mount namespace is entered once more: setns leads to the top
  * of what is left. A pidfd of oneself is a descriptor of it that needs no /proc. */
 static int umount_and_setns(void) {
@@ -249,6 +257,7 @@ int main(int argc, char** argv) {
   if (strcmp(way, "second-chroot") == 0) out = second_chroot(directory);
   else if (strcmp(way, "descriptor") == 0) out = held_descriptor();
   else if (strcmp(way, "proc") == 0) out = proc_root();
+  else if (strcmp(way, "exe") == 0) out = supervisors_program();
   else if (strcmp(way, "umount-setns") == 0) out = umount_and_setns();
   else if (strcmp(way, "mount") == 0) out = mount_inside(directory);
   else if (strcmp(way, "cwd") == 0) out = climbs_out();

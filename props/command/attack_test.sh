@@ -45,12 +45,14 @@ if [[ ${1:-} == measure ]]; then
     by=(--strategy "$strategy")
     own_proc=$(both proc "${by[@]}" --unshare pid --proc /proc)
     hosts_proc=refused
+    hosts_exe=refused
     if [[ $mode == root && $strategy != proc-first ]]; then
       hosts_proc=$(both proc "${by[@]}" --proc /proc)
+      hosts_exe=$(both exe "${by[@]}" --proc /proc)
     fi
-    [[ $strategy != proc-first ]] || hosts_proc=never
+    [[ $strategy != proc-first ]] || { hosts_proc=never; hosts_exe=never; }
     echo "| $strategy | $(both second-chroot "${by[@]}") | $(both descriptor "${by[@]}") |" \
-      "$(both descriptor "${by[@]}" --keep-fd 9) | $own_proc | $hosts_proc |" \
+      "$(both descriptor "${by[@]}" --keep-fd 9) | $own_proc | $hosts_proc | $hosts_exe |" \
       "$(both umount-setns "${by[@]}") | $(both mount "${by[@]}") | $(both cwd "${by[@]}") |"
   done
 
@@ -148,9 +150,10 @@ cp "$0" "$self"
 chmod 644 "$self" common.sh roots.sh filters.sh
 
 head='| strategy | `..` after a second chroot | directory left open | directory passed on |'
-head+=' `/proc/PID/root`, own PID namespace | `/proc/PID/root` of the host | `umount /` and setns |'
+head+=' `/proc/PID/root`, own PID namespace | `/proc/PID/root` of the host | `exe` of the switch |'
+head+=' `umount /` and setns |'
 head+=' mount seen by the host | cwd at the old root |'
-line='| --- | --- | --- | --- | --- | --- | --- | --- | --- |'
+line='| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |'
 
 mounts_head='| strategy | id map | `:ro` undone | the same, `--no-lock` | `--read-only` undone |'
 mounts_head+=' masks of `/proc` taken off |'
