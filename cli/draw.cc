@@ -9,7 +9,7 @@
 #include "check/trial/trial.h"
 #include "commands.h"
 #include "files.h"
-#include "model/apply.h"
+#include "model/predict.h"
 #include "model/world.h"
 #include "output.h"
 #include "view/draw.h"
@@ -41,15 +41,19 @@ std::string numbered(std::size_t number, const ScenarioStep& step, const Verdict
 
 void draw_scenario(const ScenarioFile& file, const DrawOptions& options) {
   const KernelTraits traits = KernelTraits::for_release(running_release());
-  const Prediction all = predict(file.scenario, traits);
+  Predictor predictor(file.scenario.effective_privilege(), traits);
+  const Prediction& all = predictor.so_far();
   if (options.every_step) {
     print("0. the fresh world\n");
-    draw_world(predict(file.scenario, traits, 0).world);
-    for (std::size_t i = 0; i < all.verdicts.size(); ++i) {
-      print("\n" + numbered(i + 1, file.scenario.steps[i], all.verdicts[i]));
-      draw_world(predict(file.scenario, traits, i + 1).world);
-    }
-  } else {
+    draw_world(all.world);
+  }
+  for (const ScenarioStep& line : file.scenario.steps) {
+    if (!predictor.add(line.step)) break;
+    if (!options.every_step) continue;
+    print("\n" + numbered(all.verdicts.size(), line, predictor.last()));
+    draw_world(all.world);
+  }
+  if (!options.every_step) {
     const Snapshot end = canonical(snapshot(all.world));
     print(options.dot ? draw_dot(end) : options.svg ? draw_svg(end) : lines_of(end));
   }
@@ -86,6 +90,7 @@ CommandSpec draw_command() {
                   {"--svg", &options->svg, "as a picture", {.excludes = "--dot"}},
                   {"FILE", &options->file, "a scenario, or a folder of them; - for standard input",
                    {.required = true}}},
+      .footer = "Exit status: 0, or 2 for bad usage or a malformed file.",
       .run = [options] { return draw_file(*options); }};
 }
 

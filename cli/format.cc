@@ -56,7 +56,8 @@ CommandSpec format_command() {
   return {.name = "format",
           .summary = "List the verbs of a scenario: their arguments, and what each does",
           .footer = "A step is VERB ARGUMENTS, done by task A, or X: VERB ARGUMENTS, by task X.\n"
-                    "=> ok, => ERRNO or => ERRNO RULE after it states the outcome (see rules).",
+                    "=> ok, => ERRNO or => ERRNO RULE after it states the outcome (see rules).\n"
+                    "Exit status: 0, or 2 for bad usage.",
           .run = format};
 }
 

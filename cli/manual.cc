@@ -29,6 +29,10 @@ std::vector<std::string> names_in_rules() {
   for (const RuleInfo& rule : rule_table()) {
     names.emplace(rule.name);
     names.emplace(errno_name(rule.error));
+    for (std::size_t i = 0; i < calls_count; ++i) {
+      const auto call = static_cast<Call>(i);
+      if (rule.calls.has(call)) names.insert(to_string(Calls{call}));
+    }
   }
   return {names.begin(), names.end()};
 }
