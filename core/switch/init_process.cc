@@ -12,10 +12,10 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <cstring>
 #include <string_view>
 
 #include "switch/clone.h"
-#include "switch/pass_descriptor.h"
 #include "syscalls/syscalls.h"
 
 #ifndef MFD_EXEC
@@ -151,8 +151,20 @@ std::expected<void, InitRefusal> bring_init_here(int channel) {
   const auto own_pid = static_cast<int>(::syscall(SYS_getpid));
   const auto root = static_cast<int>(::syscall(SYS_openat, AT_FDCWD, "/", O_PATH | O_CLOEXEC));
   if (root < 0) return std::unexpected(InitRefusal{INIT_JOIN, errno});
-  static_assert(sizeof(init_join) == sizeof(own_pid));
-  const bool sent = send_with_descriptor(channel, own_pid, root);
+  init_join join{own_pid};
+  iovec text{&join, sizeof(join)};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> rights{};
+  msghdr message{};
+  message.msg_iov = &text;
+  message.msg_iovlen = 1;
+  message.msg_control = rights.data();
+  message.msg_controllen = rights.size();
+  cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(header), &root, sizeof(root));
+  const bool sent = ::sendmsg(channel, &message, MSG_NOSIGNAL) == sizeof(join);
   ::close(root);
   if (!sent) return std::unexpected(InitRefusal{INIT_JOIN, errno});
   const auto confined = hear(channel, INIT_CONFINED);

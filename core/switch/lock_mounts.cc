@@ -3,68 +3,82 @@
 #include "switch/lock_mounts.h"
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <array>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 
 #include "base/unique_fd.h"
-#include "switch/pass_descriptor.h"
 #include "syscalls/syscalls.h"
 
 namespace pivotcheck::rootswitch {
 namespace {
 
-// Whoever may trace this helper has the process's memory before him: not dumpable, before there is
-// a user namespace over which an ordinary process with the same uid has all capabilities.
-// (By a pidfd of such a helper nobody without CAP_SYS_PTRACE could enter the copy.)
-[[noreturn]] void make_copy(int proc, int socket) {
-  int error = 0;
-  if (::syscall(SYS_prctl, PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL) != 0 ||
-      ::syscall(SYS_unshare, CLONE_NEWUSER | CLONE_NEWNS) != 0) {
-    error = errno;
-  }
-  const auto give = [&](int directory, const char* path, int flags) {
-    const auto fd = static_cast<int>(::syscall(SYS_openat, directory, path, flags | O_CLOEXEC));
-    if (error == 0 && fd < 0) error = errno;
-    return send_with_descriptor(socket, error, fd);
-  };
-  const bool given = give(proc, "thread-self/ns/mnt", O_RDONLY) && give(AT_FDCWD, ".", O_PATH);
-  kernel::sys_exit(given ? 0 : 1);
+struct Copying {
+  int proc;
+  int mount_namespace;  // descriptors to be replaced: the table is shared
+  int directory;
+};
+
+int open_as(int number, int start, const char* path, int flags) {
+  const auto fd = static_cast<int>(::syscall(SYS_openat, start, path, flags | O_CLOEXEC));
+  return fd < 0 || ::syscall(SYS_dup3, fd, number, O_CLOEXEC) < 0 || ::syscall(SYS_close, fd) < 0
+             ? errno
+             : 0;
 }
 
-int enter_copy(int socket) {
-  UniqueFd copy;
-  UniqueFd directory;
-  for (UniqueFd* each : {&copy, &directory}) {
-    const auto error = receive_with_descriptor(socket, *each);
-    if (!error) return ECHILD;  // it was killed
-    if (*error != 0) return *error;
+// The helper. It is in the copy from the beginning; its directory is there as well.
+void give_copy(void* argument) {
+  const auto& its = *static_cast<const Copying*>(argument);
+  int error = open_as(its.mount_namespace, its.proc, "thread-self/ns/mnt", O_RDONLY);
+  if (error == 0) error = open_as(its.directory, AT_FDCWD, ".", O_PATH);
+  kernel::sys_exit(error);
+}
+
+// Returns when the helper has ended: 0 or an errno.
+int run_helper(Copying& copying) {
+  constexpr unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_FILES | CLONE_VFORK;
+  alignas(16) std::array<std::byte, 8192> stack{};
+  clone_args args{};
+  args.flags = flags | CLONE_VM;
+  args.stack = reinterpret_cast<std::uintptr_t>(stack.data());
+  args.stack_size = stack.size();
+  pid_t helper = kernel::sys_clone3_on_stack(args, give_copy, &copying);
+  if (helper < 0 && errno == ENOSYS) {  // as in clone.cc
+    helper = kernel::sys_fork(flags);
+    if (helper == 0) give_copy(&copying);
   }
-  if (::syscall(SYS_setns, copy.get(), CLONE_NEWNS) != 0) return errno;
-  return ::syscall(SYS_fchdir, directory.get()) == 0 ? 0 : errno;
+  if (helper < 0) return errno;
+  int status = 0;
+  if (::syscall(SYS_wait4, helper, &status, __WALL, nullptr) < 0) return errno;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
 }
 
 }  // namespace
 
 int lock_mounts(int proc) {
-  int ends[2];
-  if (::syscall(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return errno;
-  UniqueFd ours(ends[0]);
-  UniqueFd its(ends[1]);
-  const pid_t helper = kernel::sys_fork(0);  // without SIGCHLD, which the command would get
-  if (helper < 0) return errno;
-  if (helper == 0) {
-    ours.reset();  // so that its messages fail if the process is gone
-    make_copy(proc, its.get());
-  }
-  its.reset();
-  const int error = enter_copy(ours.get());
-  ::syscall(SYS_wait4, helper, nullptr, __WALL, nullptr);
-  return error;
+  const auto place = [proc] {
+    return UniqueFd(static_cast<int>(::syscall(SYS_fcntl, proc, F_DUPFD_CLOEXEC, 3)));
+  };
+  const UniqueFd mount_namespace = place();
+  const UniqueFd directory = place();
+  if (!mount_namespace || !directory) return errno;
+  Copying copying{proc, mount_namespace.get(), directory.get()};
+  // Over the helper's user namespace an ordinary process with this uid has all capabilities; so that
+  // it may not trace the helper, which has this memory, that is not dumpable for so long.
+  const bool dumpable = ::syscall(SYS_prctl, PR_GET_DUMPABLE, 0UL, 0UL, 0UL, 0UL) == 1;
+  if (::syscall(SYS_prctl, PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL) != 0) return errno;
+  int error = run_helper(copying);
+  if (dumpable) ::syscall(SYS_prctl, PR_SET_DUMPABLE, 1UL, 0UL, 0UL, 0UL);
+  if (error != 0) return error;
+  if (::syscall(SYS_setns, mount_namespace.get(), CLONE_NEWNS) != 0) return errno;
+  return ::syscall(SYS_fchdir, directory.get()) == 0 ? 0 : errno;
 }
 
 }  // namespace pivotcheck::rootswitch

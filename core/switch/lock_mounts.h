@@ -7,12 +7,11 @@
 // mount namespaces"). So a helper makes such a copy, in a user namespace of its own, and the process
 // that is to be the command enters only the mount namespace:
 //
-//     process                        helper
-//       | -- fork --------------------> |
-//       |                               |  unshare user and mnt: the copy
-//       | <-- the namespace ----------- |
-//       | <-- the copy of the process's directory
-//       |  enters the namespace, goes to that directory
+//     process                                    helper
+//       | -- clone: new user and mount             |
+//       |    namespaces, the same descriptors ---> |  is in the copy, its directory as well;
+//       |                                          |  opens both, ends
+//       |  enters the copy, goes to the directory
 //
 // The process keeps its user namespace, which is the parent of the helper's, and so its rights over
 // the copy: it may mount more.
@@ -21,10 +20,10 @@
 namespace pivotcheck::rootswitch {
 
 // `proc` is a proc filesystem that shows this process, perhaps by another number; it may lie outside
-// the root. 0; or the errno of what was refused, and then nothing has changed. EPERM for a process whose root
-// is no mount (user_namespaces(7), "Creating user namespaces"). On success the root is that of the
-// mount namespace, the working directory the copy of what it was. Allocates nothing: the child calls
-// it. Its memory must be its own.
+// the root. 0; or the errno of what was refused, and then nothing has changed. EPERM for a process
+// whose root is no mount (user_namespaces(7), "Creating user namespaces"). On success the root is
+// that of the mount namespace, the working directory the copy of what it was. Allocates nothing: the
+// child calls it. Its memory must be its own.
 int lock_mounts(int proc);
 
 }  // namespace pivotcheck::rootswitch
