@@ -81,6 +81,7 @@ ClaimResult try_claim(Expected<Trial>& trial, const Claim& claim) {
     case TrialResult::Kind::agree: return {Status::shown};
     case TrialResult::Kind::disagree:
       return {Status::not_so, fmt::format("kernel and model disagree at step {}", result.step)};
+    case TrialResult::Kind::broken_law:
     case TrialResult::Kind::unmet: return {Status::not_so, result.reason};
     case TrialResult::Kind::skipped: return {Status::not_run, result.reason};
     case TrialResult::Kind::failed: return {Status::not_run, result.reason, true};

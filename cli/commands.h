@@ -11,6 +11,7 @@ namespace pivotcheck::cli {
 CommandSpec run_command();
 CommandSpec draw_command();
 CommandSpec rules_command();
+CommandSpec laws_command();
 CommandSpec doctor_command();
 CommandSpec explore_command();
 CommandSpec format_command();

@@ -151,6 +151,12 @@ CommandSpec explore_command() {
                   {"--no-recipes", &job->no_recipes,
                    "only single random steps: without the short written idioms, which "
                    "spell out what triggers nearly every rule"},
+                  {"--no-kernel", &job->no_kernel,
+                   "ask no kernel: hold the model's states against the laws alone",
+                   {.excludes = "--libfuzzer"}},
+                  {"--no-law-quirks", &job->no_law_quirks,
+                   "excuse no deviation from the laws, not even known ones (FINDINGS.md)",
+                   {.excludes = "--libfuzzer"}},
                   {"--json", &job->json,
                    "print an object for each finding and one for the summary, each on a line"},
                   // For ci/fuzz, which knows where all this is.
@@ -171,7 +177,7 @@ CommandSpec explore_command() {
                   {"--seeds", &libfuzzer.seeds,
                    "folder of scenarios for libFuzzer to begin with; it is only read"}},
       .footer =
-          "Every disagreement is minimized, printed and kept in the folder; run replays it.\n"
+          "Every disagreement, and every broken law, is minimized, printed and kept in the folder; run replays it.\n"
           "The last lines are 'key: value'. SIGINT, SIGTERM, SIGHUP and SIGQUIT end the run in\n"
           "order, a second one a second later ends it at once. Exit status: 0 all agreed, 1 a\n"
           "disagreement, 3 the harness could not do its work, or the kernel's log has warnings, 4\n"

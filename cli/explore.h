@@ -48,6 +48,8 @@ struct ExploreJob {
   std::string artifacts = "artifacts";
   bool until_found = false;  // ends after the first disagreement
   bool no_recipes = false;
+  bool no_kernel = false;      // the laws are asked of the model's states; no kernel is
+  bool no_law_quirks = false;  // nor is any known deviation excused
   bool json = false;
   Libfuzzer libfuzzer = {};
 

@@ -37,6 +37,15 @@ Json success_of_verbs(const gen::CoverageStats& stats) {
   return percents;
 }
 
+// How often the premise of each law held.
+Json laws_asked(const Counts& counts) {
+  Json asked = Json::object();
+  for (std::size_t i = 0; i < laws::laws_count; ++i) {
+    asked[std::string(laws::all_laws()[i].name)] = counts.laws_asked[i];
+  }
+  return asked;
+}
+
 std::string word(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
@@ -81,7 +90,9 @@ Json figures(double seconds, const Counts& counts, const Release& release) {
           {"observers_cross_checked", counts.cross_checked},
           {"mountinfo_incomplete", counts.mountinfo_incomplete},
           {"state_unseen", counts.state_unseen},
-          {"refused_by_chance", counts.chance_refusals}};
+          {"refused_by_chance", counts.chance_refusals},
+          {"read_after_each_step", counts.every_step},
+          {"laws_asked", laws_asked(counts)}};
 }
 
 Json figures(const Engine& engine) {

@@ -63,6 +63,7 @@ namespace {
             cli::explain_command(),     // why a pivot_root fails, and what mends it
             cli::claims_command(),      // what people say, and what is true of it
             cli::rules_command(),       // every reason to refuse
+            cli::laws_command(),        // what must never happen
             cli::format_command(),      // what a scenario is written in
             cli::doctor_command(),      // what this machine can run
             cli::strategies_command(),  // the ways to switch root

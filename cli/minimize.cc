@@ -29,6 +29,7 @@ ExitStatus status_of(const TrialResult& result) {
   switch (result.kind) {
     case TrialResult::Kind::agree: return ExitStatus::agreed;
     case TrialResult::Kind::disagree:
+    case TrialResult::Kind::broken_law:
     case TrialResult::Kind::unmet: return ExitStatus::disagreed;
     case TrialResult::Kind::skipped: return ExitStatus::nothing_ran;
     case TrialResult::Kind::failed: return ExitStatus::harness;

@@ -63,6 +63,7 @@ std::string json_line(const std::string& file, const TrialResult& result) {
   if (result.model) object["model"] = to_string(*result.model);
   if (result.rule != Rule::none) object["rule"] = info(result.rule).name;
   if (!result.differences.empty()) object["differences"] = result.differences;
+  if (result.law != nullptr) object["law"] = result.law->name;
   set(object, "reason", result.reason);
   return line(object);
 }
@@ -361,7 +362,7 @@ ExitStatus Run::summary() {
     complain(fmt::format("skipped {}: {}", number, reason));
   }
   if (is_interrupted()) return report_interruption();
-  if (count(disagree) + count(unmet) > 0) return ExitStatus::disagreed;
+  if (count(disagree) + count(broken_law) + count(unmet) > 0) return ExitStatus::disagreed;
   if (count(failed) > 0 || log_.has_warned()) return ExitStatus::harness;
   if (count(agree) == 0) {
     return complain("nothing ran, so nothing is known (see pivotcheck doctor)",

@@ -172,6 +172,7 @@ int perform_by_hand(const Input& input, bool look_again) {
   const Scenario& scenario = input.scenario;
   const TrialResult result = process.trial->run_predicted(input.predicted);
   if (result.kind == TrialResult::Kind::failed) failed(scenario, result);
+  if (result.kind == TrialResult::Kind::broken_law) found(report("input", scenario, result));
   if (result.kind != TrialResult::Kind::disagree) return 0;
   if (look_again) {
     const TrialResult closer = process.trial->trace_back(scenario, result);

@@ -374,6 +374,7 @@ Expected<Observation> Observer::observe(std::span<const LiveTask> tasks, Source 
     }
   }
   Observation result;
+  result.source = source;
   result.complete = std::ranges::all_of(listed, &ListedNamespace::complete);
   for (ListedNamespace& each : listed) {
     result.snapshot.namespaces.push_back({std::move(each.mounts)});

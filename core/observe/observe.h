@@ -33,6 +33,7 @@ enum class Source : unsigned char { listmount, mountinfo };
 
 struct Observation {
   Snapshot snapshot;     // as read; not canonical
+  Source source = Source::listmount;  // of its ids: each source has its own
   bool complete = true;  // false: mounts may be hidden, because some namespace has no task whose
                          // root is its lowest mount
 };

@@ -21,6 +21,8 @@
 namespace pivotcheck {
 namespace {
 
+// Of how many cases one is read after each step, for the laws and for what a later step hides: 6 %.
+constexpr std::uint64_t every_step_share = 16;
 constexpr std::int64_t minimize_ms = 30'000;  // the parent kills a process that hangs for longer
 constexpr std::int64_t shutdown_ms = 5'000;   // and one that takes longer to end
 
@@ -56,8 +58,11 @@ FindingReporter::FindingReporter(CampaignProcess process, Trial trial)
 }
 
 TrialResult::Kind FindingReporter::perform(const CaseRef& ref, const Prediction& predicted) {
-  const TrialResult result = trial_->run_predicted(predicted);
   Counts& counts = process_.counts;
+  const bool every_step = counts.stats.scenarios % every_step_share == every_step_share / 2;
+  const TrialResult result = trial_->run_predicted(predicted, {.every_step = every_step});
+  counts.every_step += every_step ? 1 : 0;
+  counts.laws_asked = trial_->laws_asked();
   counts.cross_checked += result.cross_checked ? 1 : 0;
   counts.mountinfo_incomplete += result.mountinfo_incomplete ? 1 : 0;
   counts.state_unseen += result.state_unseen ? 1 : 0;
@@ -67,6 +72,11 @@ TrialResult::Kind FindingReporter::perform(const CaseRef& ref, const Prediction&
     case TrialResult::Kind::disagree:
       counts.stats.add(predicted);
       ++counts.disagreements;
+      disagreement(ref, result);
+      break;
+    case TrialResult::Kind::broken_law:
+      counts.stats.add(predicted);
+      ++counts.broken_laws;
       disagreement(ref, result);
       break;
     case TrialResult::Kind::unmet:  // what is predicted states nothing
@@ -82,8 +92,10 @@ TrialResult::Kind FindingReporter::perform(const CaseRef& ref, const Prediction&
 void FindingReporter::disagreement(const CaseRef& ref, const TrialResult& first) {
   const Scenario whole = ref.scenario();
   // The bucket is that of a closer look; of the first one if that finds nothing.
-  TrialResult result = trial_->trace_back(whole, first);
-  const bool again = result.kind == TrialResult::Kind::disagree;
+  TrialResult result = first.law != nullptr
+                           ? trial_->run(whole, {.every_step = true})
+                           : trial_->trace_back(whole, first);
+  const bool again = result.kind == first.kind;
   if (!again) result = first;
   const std::string about = signature(whole, result);
   if (!is_new(about)) return;
@@ -96,7 +108,7 @@ void FindingReporter::disagreement(const CaseRef& ref, const TrialResult& first)
     result = std::move(minimized.result);
   }
   process_.alive_ms = now_ms();
-  small.title = "disagreement: " + about;
+  small.title = (result.law != nullptr ? "" : "disagreement: ") + about;
   small.about = {
       fmt::format("kernel {}", release_),
       fmt::format("{}, {} of {} steps", ref.origin, small.steps.size(), whole.steps.size())};

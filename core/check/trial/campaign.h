@@ -43,6 +43,9 @@ struct Counts {
   std::uint64_t state_unseen = 0;
   std::uint64_t chance_refusals = 0;  // see FINDINGS.md
   std::uint64_t disagreements = 0;
+  std::uint64_t broken_laws = 0;
+  std::uint64_t every_step = 0;   // cases whose state was read after each step
+  laws::AskedCounts laws_asked{};  // how often each law's premise held
 
   void add(const Counts& other);
 };

@@ -79,7 +79,7 @@ std::size_t step_shown(const Scenario& scenario, const TrialResult& result) {
 // Of a disagreement its signature(); else what the step that is shown is, answers, and states.
 std::string point_of(const Scenario& scenario, const TrialResult& result) {
   const std::string kind(name(result.kind));
-  if (result.kind == Kind::disagree) return kind + signature(scenario, result);
+  if (is_finding(result)) return kind + signature(scenario, result);
   const std::size_t at = step_shown(scenario, result);
   if (at == 0 || at > result.verdicts.size()) return kind;
   const ScenarioStep& step = scenario.steps[at - 1];
@@ -119,7 +119,8 @@ class Minimizer {
       return false;
     }
     ++best_.trials;
-    TrialResult result = trial_.run(candidate);
+    // A law that only the kernel breaks shows where its states are read.
+    TrialResult result = trial_.run(candidate, {.every_step = best_.result.law != nullptr});
     if (point_of(candidate, result) != point_) return false;
     const std::size_t end = step_shown(candidate, result);
     best_.scenario = candidate;
@@ -138,8 +139,8 @@ class Minimizer {
   // Only the statement that is shown counts.
   Scenario without_statements() const {
     Scenario scenario = best_.scenario;
-    const bool disagrees = best_.result.kind == Kind::disagree;
-    const std::size_t shown = disagrees ? 0 : step_shown(best_.scenario, best_.result);
+    const std::size_t shown =
+        is_finding(best_.result) ? 0 : step_shown(best_.scenario, best_.result);
     for (std::size_t i = 0; i < scenario.steps.size(); ++i) {
       if (i + 1 != shown) scenario.steps[i].stated.reset();
     }
@@ -294,6 +295,7 @@ Lengths lengths_of(const Scenario& scenario) {
 }  // namespace
 
 std::string signature(const Scenario& scenario, const TrialResult& result) {
+  if (result.law != nullptr) return fmt::format("law {}", result.law->name);
   if (result.step == 0) return "state fresh";
   const std::string_view name = verb(scenario.steps[result.step - 1].step.op);
   if (!result.differences.empty()) return fmt::format("{} state", name);
@@ -303,7 +305,7 @@ std::string signature(const Scenario& scenario, const TrialResult& result) {
 }
 
 bool can_minimize(const Scenario& scenario, const TrialResult& result) {
-  if (result.kind == Kind::disagree) return result.step > 0;
+  if (is_finding(result)) return result.step > 0;
   if (result.kind == Kind::unmet) return true;
   return result.kind == Kind::agree && last_stated(scenario) > 0;
 }

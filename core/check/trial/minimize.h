@@ -9,9 +9,10 @@
 //     B: pivot_root . /
 //     mkdir /z
 //
-// A disagreement is still shown if the last step has the same signature(). If kernel and model
-// agree, the last stated outcome must hold by the same rule. All else is removed where possible:
-// steps, many at a time and then one by one; tasks, whose steps their parents then perform;
+// A disagreement, or a broken law, is still shown if the last step has the same signature(). If
+// kernel and model agree, the last stated outcome must hold by the same rule. All else is removed
+// where possible: steps, many at a time and then one by one; tasks, whose steps their parents then
+// perform;
 // handles; parts of paths, and names; options. All of that is repeated until nothing more can be
 // removed.
 //
@@ -31,7 +32,7 @@ namespace pivotcheck {
 
 // What a disagreement is about, for people and to compare: the verb with both outcomes and the
 // model's rule ("pivot_root EINVAL ok"), or the verb after which the states differ ("umount
-// state").
+// state"). Of a broken law: its name ("law peers-are-alike").
 std::string signature(const Scenario& scenario, const TrialResult& result);
 
 struct Minimized {
@@ -46,7 +47,7 @@ struct MinimizeOptions {
   std::function<bool()> stop = {};  // called before each trial; true ends the work
 };
 
-// `result` is that of trial.run(scenario). True for a disagreement, for a stated outcome that does
+// `result` is that of trial.run(scenario). True for a finding, for a stated outcome that does
 // not hold, and for an agreement that states an outcome.
 bool can_minimize(const Scenario& scenario, const TrialResult& result);
 Minimized minimize(Trial& trial, const Scenario& scenario, const TrialResult& result,

@@ -88,6 +88,7 @@ std::string headline(const Scenario& scenario, const TrialResult& result) {
                                 result.state_unseen ? ", the state could not be seen" : "");
     case TrialResult::Kind::disagree:
       return text + fmt::format(" at step {} of {}", result.step, scenario.steps.size());
+    case TrialResult::Kind::broken_law:
     case TrialResult::Kind::unmet:
     case TrialResult::Kind::skipped:
     case TrialResult::Kind::failed: return text + ": " + result.reason;
@@ -99,6 +100,9 @@ std::string report(std::string_view name, const Scenario& scenario, const TrialR
   std::string text = fmt::format("# {}: {}\n", name, headline(scenario, result));
   if (result.kind == TrialResult::Kind::disagree && !result.reason.empty()) {
     text += commented(result.reason);
+  }
+  if (result.law != nullptr) {
+    text += commented(fmt::format("{}\n[{}]", result.law->sentence, result.law->source));
   }
   text += marked_scenario(scenario, result);
   text += state(result);

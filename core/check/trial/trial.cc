@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "check/compare/compare.h"
+#include "check/trial/model_state.h"
 
 namespace pivotcheck {
 namespace {
@@ -130,16 +131,18 @@ TrialResult with_statements(const Scenario& scenario, const Prediction& predicte
 }  // namespace
 
 std::string_view name(TrialResult::Kind kind) {
-  constexpr std::array<std::string_view, 5> names{"agree", "disagree", "unmet", "skipped",
-                                                  "failed"};
+  constexpr std::array<std::string_view, 6> names{"agree",   "disagree", "unmet",
+                                                  "skipped", "failed",   "broken-law"};
   return names[static_cast<std::size_t>(kind)];
 }
 
 Trial::Trial(TrialSettings settings, Observer observer)
-    : running_(running_release()),
+    : asks_kernel_(settings.asks_kernel),
+      running_(running_release()),
       observer_(std::move(observer)),
       cross_check_every_(std::max(settings.cross_check_every, 1)) {
   traits_ = settings.traits.value_or(KernelTraits::for_release(running_));
+  law_quirks_ = settings.law_quirks.value_or(laws::Quirks::for_release(running_));
 }
 
 Expected<Trial> Trial::make(TrialSettings settings) {
@@ -150,7 +153,7 @@ Expected<Trial> Trial::make(TrialSettings settings) {
 
 Expected<void> Trial::start(Privilege privilege) {
   const auto index = static_cast<std::size_t>(privilege);
-  if (drivers_[index]) return {};
+  if (drivers_[index] || !asks_kernel_) return {};
   if (!refusals_[index]) {
     if (privilege == Privilege::root && ::geteuid() != 0) {
       refusals_[index] = {Failure::Kind::cannot_run, "privilege: root needs root"};
@@ -182,6 +185,7 @@ Expected<Observation> Trial::observe(std::span<const LiveTask> tasks, TrialResul
   auto seen = observer_.observe(tasks, has_listmount ? Source::listmount : Source::mountinfo);
   if (!seen) return seen;
   result.state_unseen = !seen->complete;
+  if (read_) read_ = *seen;
   seen->snapshot = canonical(std::move(seen->snapshot));
   if (!has_listmount || !both || result.state_unseen) return seen;
   result.mountinfo_incomplete = !mountinfo_sees_all(seen->snapshot);
@@ -274,8 +278,54 @@ Expected<ExecutionResult> Trial::perform(const Prediction& predicted, TrialResul
 
 TrialResult Trial::compare(const Prediction& predicted, const TrialOptions& options) {
   TrialResult result;
+  if (!asks_kernel_) {
+    result.steps = predicted.verdicts.size();
+    result.verdicts = predicted.verdicts;
+    return result;
+  }
   compare_all(perform(predicted, result, options), predicted, result);
   return result;
+}
+
+namespace {
+
+void set_broken_law(TrialResult& result, const laws::Breach& breach, std::string_view side,
+                    const Prediction& predicted) {
+  const Verdict& verdict = predicted.verdicts[breach.step - 1];
+  result.kind = TrialResult::Kind::broken_law;
+  set_step(result, breach.step, verdict.outcome, verdict);
+  result.law = breach.law;
+  result.reason = fmt::format("law {} is broken by the {} at step {}: {}", breach.law->name, side,
+                              breach.step, breach.what);
+}
+
+}  // namespace
+
+// Where kernel and model agree: do they keep the laws?
+TrialResult Trial::with_laws(const Prediction& predicted, TrialResult result) {
+  const auto breach = broken_by_model(predicted.program, traits_, law_quirks_, laws_asked_);
+  if (breach && result.kind == TrialResult::Kind::agree) {
+    set_broken_law(result, *breach, "model", predicted);
+  }
+  return result;
+}
+
+// After a step, of the kernel's state, if it was read.
+void Trial::ask_laws(std::optional<laws::Watch>& watch, const Prediction& predicted,
+                     const TrialResult& result) {
+  if (result.steps == 0) watch.emplace(law_quirks_, laws_asked_);
+  const bool is_read = read_ && read_->complete && read_->source == Source::listmount;
+  if (result.steps == 0) {
+    if (is_read) watch->begin(laws::state_of(read_->snapshot));
+    return;
+  }
+  const Step step = step_of(predicted.program, result.steps - 1);
+  const Outcome outcome = predicted.verdicts[result.steps - 1].outcome;
+  if (is_read) {
+    watch->after(step, outcome, laws::state_of(read_->snapshot));
+  } else {
+    watch->skip(step, outcome);
+  }
 }
 
 // One world, in which the state is read after each step, except while a mark of MNT_EXPIRE stands:
@@ -285,6 +335,7 @@ TrialResult Trial::compare_every_step(const Prediction& predicted, const TrialOp
   std::vector<std::size_t> unread;  // the lengths of those prefixes
   TrialResult last;                 // of the last state that was read
   model::World world = predicted.world;
+  std::optional<laws::Watch> watch;
   const auto at_pause = [&](const ExecutionResult& so_far) {
     const std::size_t done = so_far.outcomes.size();
     if (done == 0) {  // the first time, and when all is performed again
@@ -295,11 +346,15 @@ TrialResult Trial::compare_every_step(const Prediction& predicted, const TrialOp
     }
     if (has_expiry_mark(world)) {
       unread.push_back(done);
+      watch->skip(step_of(program, done - 1), predicted.verdicts[done - 1].outcome);
       return true;
     }
     last = TrialResult();
     last.steps = done;
+    read_.emplace();
     compare_state(so_far.tasks, world, predicted, last);
+    ask_laws(watch, predicted, last);
+    read_.reset();
     return last.kind == TrialResult::Kind::agree;
   };
   TrialResult result;
@@ -312,7 +367,11 @@ TrialResult Trial::compare_every_step(const Prediction& predicted, const TrialOp
     last.chance_refusals = result.chance_refusals;
     result = std::move(last);
   }
-  return compare_unread(predicted, unread, std::move(last), std::move(result), options);
+  result = compare_unread(predicted, unread, std::move(last), std::move(result), options);
+  if (result.kind == TrialResult::Kind::agree && watch && !watch->breaches().empty()) {
+    set_broken_law(result, watch->breaches().front(), "kernel", predicted);
+  }
+  return result;
 }
 
 // The rest of compare_every_step(): the prefixes that were not read, before the step at which
@@ -354,7 +413,9 @@ TrialResult Trial::run_predicted(const Prediction& predicted, const TrialOptions
   if (const auto started = start(predicted.program.privilege); !started) {
     return no_driver(started.error());
   }
-  return compare(predicted, options);
+  const bool every_step = options.every_step && asks_kernel_;
+  return with_laws(predicted, every_step ? compare_every_step(predicted, options)
+                                         : compare(predicted, options));
 }
 
 TrialResult Trial::run(const Scenario& scenario, const TrialOptions& options) {
@@ -365,10 +426,11 @@ TrialResult Trial::run(const Scenario& scenario, const TrialOptions& options) {
   if (!started) return no_driver(started.error());
 
   const Prediction whole = predict(scenario, traits_);
-  if (options.every_step) {
-    return with_statements(scenario, whole, compare_every_step(whole, options));
+  if (options.every_step && asks_kernel_) {
+    TrialResult result = with_laws(whole, compare_every_step(whole, options));
+    return with_statements(scenario, whole, std::move(result));
   }
-  TrialResult result = compare(whole, options);
+  TrialResult result = with_laws(whole, compare(whole, options));
   if (result.kind != TrialResult::Kind::disagree) {
     return with_statements(scenario, whole, std::move(result));
   }

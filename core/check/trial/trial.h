@@ -25,6 +25,11 @@
 // Observing clears marks of MNT_EXPIRE (observe/observe.h): a prefix that ends while one stands is
 // performed in a world of its own, and observed at its end only.
 //
+// Both may be wrong together. So the laws (check/laws/laws.h) are asked of the model's state after
+// each step and, where the kernel's is read after each step, of that. What is read at the end only
+// was found equal to the model's. Where kernel and model disagree, that is the result; a broken law
+// is one where they agree.
+//
 // Not compared: see view/snapshot.h. Where mountinfo can't see all and the kernel has no listmount,
 // the state is not compared either; those trials say so (`state_unseen`) and are counted.
 #pragma once
@@ -41,6 +46,7 @@
 #include "base/failure.h"
 #include "base/release.h"
 #include "check/driver/kernel_driver.h"
+#include "check/laws/laws.h"
 #include "model/predict.h"
 #include "model/traits.h"
 #include "observe/observe.h"
@@ -52,6 +58,8 @@ namespace pivotcheck {
 struct TrialSettings {
   std::optional<KernelTraits> traits;  // not given: those of the running kernel
   int cross_check_every = 1;           // every how many-th observation reads both sources
+  std::optional<laws::Quirks> law_quirks = {};  // likewise
+  bool asks_kernel = true;             // false: the laws are asked of the model, and no kernel is
 };
 
 struct TrialOptions {
@@ -62,7 +70,7 @@ struct TrialOptions {
 
 struct TrialResult {
   // As `pivotcheck run --json` names them; `invalid` files never come this far.
-  enum class Kind : unsigned char { agree, disagree, unmet, skipped, failed };
+  enum class Kind : unsigned char { agree, disagree, unmet, skipped, failed, broken_law };
 
   Kind kind = Kind::agree;
   std::size_t steps = 0;          // how many were performed
@@ -72,6 +80,7 @@ struct TrialResult {
   Rule rule = Rule::none;                // the model's, for that step
   std::vector<std::string> differences;  // of the state after that step
   std::string reason;                    // of anything but an agreement: one line
+  const laws::Law* law = nullptr;        // that is broken
 
   bool cannot_run = false;            // skipped because this machine can't run any such scenario
   bool state_unseen = false;          // mountinfo did not see all and there is no listmount
@@ -87,6 +96,10 @@ struct TrialResult {
 };
 
 std::string_view name(TrialResult::Kind kind);
+// A disagreement or a broken law.
+inline bool is_finding(const TrialResult& result) {
+  return result.kind == TrialResult::Kind::disagree || result.kind == TrialResult::Kind::broken_law;
+}
 
 class Trial {
  public:
@@ -105,6 +118,8 @@ class Trial {
   // step does the difference begin? Agrees where nothing differs this time.
   TrialResult trace_back(const Scenario& scenario, const TrialResult& late);
 
+  // How often each law's premise held, in all that this trial ran.
+  [[nodiscard]] const laws::AskedCounts& laws_asked() const { return laws_asked_; }
   [[nodiscard]] const KernelTraits& traits() const { return traits_; }
   [[nodiscard]] const Release& running() const { return running_; }
   [[nodiscard]] const Observer& observer() const { return observer_; }
@@ -112,6 +127,9 @@ class Trial {
  private:
   Trial(TrialSettings settings, Observer observer);
   TrialResult compare(const Prediction& predicted, const TrialOptions& options);
+  TrialResult with_laws(const Prediction& predicted, TrialResult result);
+  void ask_laws(std::optional<laws::Watch>& watch, const Prediction& predicted,
+                const TrialResult& result);
   TrialResult compare_every_step(const Prediction& predicted, const TrialOptions& options);
   TrialResult compare_unread(const Prediction& predicted, const std::vector<std::size_t>& unread,
                              TrialResult last, TrialResult result, const TrialOptions& options);
@@ -126,6 +144,10 @@ class Trial {
   [[nodiscard]] std::string condition_not_met(const Scenario& scenario) const;
 
   KernelTraits traits_;
+  laws::Quirks law_quirks_;
+  laws::AskedCounts laws_asked_{};
+  std::optional<Observation> read_;  // the last state, where the laws are asked of the kernel's
+  bool asks_kernel_;
   Release running_;
   Observer observer_;
   int cross_check_every_;

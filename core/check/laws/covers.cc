@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// covers.cc: locks, as the steps of a scenario make them, and the law that they keep.
+//
+//     A          mount X on /a/secret                       (P, /secret) is covered, by X
+//     B          unshare user,mnt: gets copies P', X'       Cover{P', /secret} is noted
+//     B          umount /a/secret, bind /a /b, ...          /secret of P' must stay covered, and
+//                                                           that of each copy of P' that B makes
+//
+// A cover is a place, not a mount: pivot_root puts another mount there, and what is tucked beneath
+// one takes its place; the lock is handed on.
+//
+// A directory that the namespace can see in another way hides nothing, so there nothing is asked
+// (is_hidden()). Nor is it where a more privileged namespace unmounted something that this one
+// receives: then the lock is gone, by its owner's will.
+#include <algorithm>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "check/laws/law_functions.h"
+
+namespace pivotcheck::laws {
+namespace {
+
+bool has_cover(const Locked& locked, MountId parent, std::string_view place) {
+  return std::ranges::any_of(locked.covers, [&](const Locked::Cover& cover) {
+    return cover.is_certain && cover.parent == parent && cover.place == place;
+  });
+}
+
+// Each mount of the tree, and of detached ones, that shows the place has a locked mount there.
+bool is_hidden(const Event& event, const MountState& parent, std::string_view place) {
+  return std::ranges::all_of(event.before.mounts, [&](const MountState& mount) {
+    const bool is_seen = mount.filesystem == parent.filesystem && shows(mount, place) &&
+                         (mount.tree == parent.tree || mount.detached);
+    return !is_seen || (has_cover(event.locked, mount.id, place) &&
+                        event.before.mounted_at(mount.id, place) != nullptr);
+  });
+}
+
+// A copy made by a path, so that what it is a copy of is a mount of the state before.
+bool copies_by_path(const Event& event) {
+  const auto* bind = op_of<Bind>(event);
+  const auto* open_tree = op_of<OpenTree>(event);
+  if (bind != nullptr) return event.find(bind->source).has_value();
+  if (open_tree != nullptr) return event.find(open_tree->path).has_value();
+  return op_of<Unshare>(event) != nullptr;
+}
+
+int owner_of(const Event& event, std::uint32_t tree) {
+  for (const TaskState& task : event.after.tasks) {
+    const auto found = std::ranges::find(event.standings, task.name, &Standing::task);
+    if (task.tree == tree && found != event.standings.end()) return found->owner;
+  }
+  return event.standing.owner;  // a detached tree: nothing is locked on the way there
+}
+
+}  // namespace
+
+bool may_be_locked(const Event& event, const MountState& mount) {
+  const MountState* parent = event.before.mount(mount.parent);
+  return std::ranges::any_of(event.locked.covers, [&](const Locked::Cover& cover) {
+    const MountState* other = event.before.mount(cover.parent);
+    return cover.place == mount.place &&
+           (other == nullptr || parent == nullptr || other->filesystem == parent->filesystem);
+  });
+}
+
+void covered_stays_covered(const Event& event, Inquiry& inquiry) {
+  const bool by_name = std::visit(
+      []<class Operation>(const Operation&) { return OneOf<Operation, Rmdir, Unlink, Rename>; },
+      event.step.op);
+  if (by_name || event.actor() == nullptr || !event.outcome.ok()) return;
+  const bool copies = copies_by_path(event);
+  for (const Locked::Cover& cover : event.locked.covers) {
+    const MountState* parent = event.before.mount(cover.parent);
+    if (!cover.is_certain || parent == nullptr || parent->tree != event.actor()->tree) continue;
+    if (!is_hidden(event, *parent, cover.place)) continue;
+    inquiry.held();
+    for (const MountState& mount : event.after.mounts) {
+      const bool is_copy = copies && event.is_new(mount) &&
+                           mount.filesystem == parent->filesystem && shows(mount, cover.place);
+      if (mount.id != parent->id && !is_copy) continue;
+      inquiry.require(event.after.mounted_at(mount.id, cover.place) != nullptr, [&] {
+        return fmt::format("{} of {} was covered by a locked mount, and can be seen", cover.place,
+                           described(mount));
+      });
+    }
+  }
+}
+
+// What the step locks, and what it unlocks.
+void Watch::lock(const Event& event) {
+  const auto note = [&](const MountState& mount, bool with_cover) {
+    if (with_cover && mount.parent != 0 && !mount.place.empty()) {
+      locked_.covers.push_back({mount.parent, mount.place});
+    }
+    const MountFlags flags = mount.flags.without({MountFlag::noatime});
+    if (!flags.empty()) locked_.flags.push_back({mount.id, flags});
+  };
+  std::vector<Locked::Cover> copied;
+  for (const MountState& mount : event.after.mounts) {
+    if (!event.is_new(mount) || mount.detached) continue;
+    for (const Locked::Cover& cover : event.locked.covers) {
+      const MountState* parent = event.before.mount(cover.parent);
+      if (parent != nullptr && event.actor() != nullptr && parent->tree == event.actor()->tree &&
+          parent->filesystem == mount.filesystem && shows(mount, cover.place) && cover.is_certain &&
+          is_hidden(event, *parent, cover.place) &&
+          event.after.mounted_at(mount.id, cover.place) != nullptr) {
+        copied.push_back({mount.id, cover.place});
+      }
+    }
+    const bool is_unshare = op_of<Unshare>(event) != nullptr;
+    const int owner = owner_of(event, mount.tree);
+    // Of a tree that comes by propagation, the lowest mount is not locked.
+    const bool is_inside = is_unshare || event.before.mount(mount.parent) == nullptr;
+    if (owner != (is_unshare ? event.stood.owner : event.standing.owner)) note(mount, is_inside);
+  }
+  for (Locked::Cover& cover : copied) locked_.covers.push_back(std::move(cover));
+  std::erase_if(locked_.covers, [&](const Locked::Cover& cover) {
+    return event.after.mount(cover.parent) == nullptr;
+  });
+  if (op_of<Umount>(event) == nullptr || event.actor() == nullptr) return;
+  for (Locked::Cover& cover : locked_.covers) {
+    const MountState* parent = event.after.mount(cover.parent);
+    const bool receives = parent->master != 0 || parent->group != 0;
+    if (parent->tree != event.actor()->tree && receives) cover.is_certain = false;
+  }
+}
+
+}  // namespace pivotcheck::laws
