@@ -184,8 +184,8 @@ class RawSyscalls {
     }
   }
 
-  // A namespace that `setns` finds under this task's name.
-  void bind_namespace(std::string_view task, int fd) {
+  // A namespace that `setns` finds under this task's name; the new root under "".
+  void bind(std::string_view task, int fd) {
     if (const auto found = fds_.find(task); found != fds_.end()) found->second = fd;
   }
 
@@ -204,8 +204,8 @@ class RawSyscalls {
   static Call call(long number, Arguments... arguments) {
     return [=] { return ::syscall(number, value(arguments)...); };
   }
-  static Call mount(const char* source, const Path& target, const char* type, unsigned long flags) {
-    return call(SYS_mount, source, target.text.c_str(), type, flags, nullptr);
+  static Call mount(const char* source, const Path& target, unsigned long flags) {
+    return call(SYS_mount, source, target.text.c_str(), nullptr, flags, nullptr);
   }
   static Call both(Call first, Call second) {
     return [=] { return first() < 0 ? -1L : second(); };
@@ -233,16 +233,10 @@ class RawSyscalls {
 
     Call operator()(const Mkdir& op) { return at_call(SYS_mkdirat, op.path, 0755); }
     Call operator()(const Rmdir& op) { return at_call(SYS_unlinkat, op.path, AT_REMOVEDIR); }
-    Call operator()(const Mount& op) {
-      return mount("none", op.path, kernel::type_name(op.type), kernel::flags_of(op));
-    }
-    template <OneOf<Bind, Move> T>
-    Call operator()(const T& op) {
-      return mount(op.source.text.c_str(), op.target, nullptr, kernel::flags_of(op));
-    }
+    Call operator()(const Move& op) { return mount(op.source.text.c_str(), op.target, MS_MOVE); }
     template <OneOf<ChangePropagation, Remount> T>
     Call operator()(const T& op) {
-      return mount("none", op.path, nullptr, kernel::flags_of(op));
+      return mount("none", op.path, kernel::flags_of(op));
     }
     Call operator()(const Umount& op) {
       return call(SYS_umount2, op.path.text.c_str(), kernel::flags_of(op));
@@ -274,6 +268,21 @@ class RawSyscalls {
         return kernel::mount_api::mount_setattr(*from, path, flags, change);
       };
     }
+    Call fsmount(const char* type, unsigned attributes, const HandleName& handle) {
+      return store([=] { return kernel::mount_api::new_mount(type, attributes); }, fd(handle.text));
+    }
+    Call operator()(const Fsmount& op) {
+      return fsmount(kernel::type_name(op.type), kernel::attribute_flags(op.flags), op.handle);
+    }
+    Call operator()(const strategy::EnterRoot&) { return call(SYS_fchdir, fd("")); }
+    Call operator()(const strategy::OpenTreeNoLinks& step) {
+      static const open_how how{O_PATH | O_CLOEXEC, 0, RESOLVE_NO_SYMLINKS};
+      return [&op = step.call, from = start(step.call.path), to = fd(step.call.handle.text)] {
+        const UniqueFd found(kernel::sys_openat2(*from, kernel::text_for_at(op.path), how));
+        const unsigned flags = kernel::flags_of(op) | AT_EMPTY_PATH;
+        return long{*to = kernel::mount_api::open_tree(found.get(), "", flags)};
+      };
+    }
     Call operator()(const strategy::MakePrivateDirectory& step) {
       return both(at_call(SYS_mkdirat, step.path, 0700),
                   both(store(at_call(SYS_openat, step.path, O_RDONLY | O_DIRECTORY),
@@ -286,39 +295,30 @@ class RawSyscalls {
                    fd(step.handle.text));
     }
     Call operator()(const strategy::NewProc& step) {
-      constexpr unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-      return store([] { return kernel::mount_api::new_mount("proc", attributes); },
-                   fd(step.handle.text));
+      return fsmount("proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, step.handle);
     }
     Call operator()(const strategy::AttachNew& step) {
-      int* const mount = fd(step.mount.text);
-      const Call move = call(SYS_move_mount, mount, "", fd(step.target.text), "",
-                             MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-      return step.keep ? move : both(move, call(SYS_close, mount));
+      const Call move = (*this)(MoveMount{{step.mount.text, ""}, {step.target.text, ""}, {}});
+      return step.keep ? move : both(move, call(SYS_close, fd(step.mount.text)));
     }
     Call operator()(const strategy::CloneNull& step) {
-      static const kernel::mount_api::mount_attr change{.propagation = MS_PRIVATE};
-      int* const null = fd(step.handle.text);
-      constexpr unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
-      return both(store(call(SYS_open_tree, AT_FDCWD, "/dev/null", flags), null),
-                  call(SYS_mount_setattr, null, "", AT_EMPTY_PATH, &change, sizeof(change)));
+      const AttributeChange change{.set = {}, .clear = {}, .propagation = Propagation::private_};
+      const Call open = call(SYS_open_tree, AT_FDCWD, "/dev/null", OPEN_TREE_CLONE);
+      return both(store(open, fd(step.handle.text)),
+                  (*this)(MountSetattr{{step.handle.text, ""}, change, {}}));
     }
     Call operator()(const strategy::MaskProc& step) {
       return [proc = fd(step.proc.text), null = fd(step.null.text)] {
-        const int error = rootswitch::mask_proc(*proc, *null);
-        ::syscall(SYS_close, *proc);
-        ::syscall(SYS_close, *null);
-        errno = error;
-        return error == 0 ? 0L : -1L;
+        const UniqueFd first(*proc), second(*null);
+        errno = rootswitch::mask_proc(*proc, *null);
+        return errno == 0 ? 0L : -1L;
       };
     }
     Call operator()(const Op& op) { return std::visit(*this, op); }
     template <class Step>
     Call operator()(const Step&) {
-      if constexpr (rootswitch::AboutProcesses<Step>)
-        return [] { return 0L; };
-      else
-        return nullptr;  // no strategy has it
+      if (rootswitch::AboutProcesses<Step>) return [] { return 0L; };
+      return nullptr;  // no strategy has it
     }
   };
 
@@ -331,10 +331,7 @@ class RawSyscalls {
 // What a strategy is asked for in the old tree.
 strategy::Plan plan_for(const Setting& setting) {
   strategy::Plan plan;
-  for (const char* name : {"bin", "proc"}) {
-    plan.contents.push_back(
-        {.name = name, .kind = strategy::Entry::Kind::directory, .link_target = ""});
-  }
+  plan.contents = {{.name = "bin"}, {.name = "proc"}};  // directories
   plan.user_namespace = setting.user != UserNamespace::none;
   plan.mount_namespace = setting.own_mounts;
   return plan;
@@ -355,6 +352,7 @@ class Cycles {
   // The process is in the old tree afterwards.
   explicit Cycles(const Setting& setting) : setting_(setting) {
     build_old_tree();
+    root_.reset(::open("/new", O_PATH | O_CLOEXEC));
     steps_ = measured(strategy::steps(setting.strategy, plan_for(setting)));
     while (const auto flag = flag_of_clone(steps_[clone_steps_])) {
       clone_flags_ |= flag;
@@ -400,9 +398,9 @@ class Cycles {
     int error = 0;  // of this step; 0: nothing was refused
   };
 
-  // Where the template's namespaces are open, once it is prepared; the first two only with a user
-  // namespace, whose copy of the old tree the second is.
-  enum TemplateDescriptor : int { user = 900, copy, empty_root };
+  // Where the template's namespaces are open, once it is prepared; all but the last only with a
+  // user namespace, which has a copy of the old tree, and the new root in that.
+  enum TemplateDescriptor : int { user = 900, copy, copied_root, empty_root };
 
   void stop_if_refused(const Trace& trace) const {
     if (trace.error != 0) refused(describe(steps_[trace.step]), trace.error);
@@ -465,11 +463,13 @@ class Cycles {
     };
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     StepExecutor executor(steps);
+    executor.bind("", root_.get());
     int error = 0;
     for (const SwitchStep& step : steps) {
       if (const auto* kept = std::get_if<strategy::KeepNamespace>(&step.action)) {
         const bool is_copy = kept->name.text == "C";
         if (is_copy) error = keep("user", user);
+        if (is_copy) ::dup3(UniqueFd(::open(".", O_PATH)).get(), copied_root, O_CLOEXEC);
         if (error == 0) error = keep("mnt", is_copy ? copy : empty_root);
       } else if (is<strategy::MapIds>(step)) {
         error = map_own_ids();
@@ -497,9 +497,10 @@ class Cycles {
   // --- one cycle
 
   void bind_namespaces(auto& performer) const {
-    if (setting_.strategy != Strategy::template_) return;
-    performer.bind_namespace("C", copy);
-    performer.bind_namespace("T", empty_root);
+    const bool in_copy = ::fcntl(copied_root, F_GETFD) >= 0;
+    performer.bind("", in_copy ? +copied_root : root_.get());
+    performer.bind("C", copy);
+    performer.bind("T", empty_root);
   }
 
   int perform(std::size_t index) {
@@ -576,6 +577,7 @@ class Cycles {
 
   Setting setting_;
   UniqueFd proc_;                // the machine's /proc, which is not in the old tree
+  UniqueFd root_;                // the new root, in the old tree
   UniqueFd here_;                // the old tree's mount namespace
   std::vector<UniqueFd> peers_;  // the namespaces with peers of its mounts
   strategy::Steps steps_;
@@ -663,15 +665,14 @@ constexpr int batch = 50;  // enough for the CPU clock, which counts microsecond
 // Prepared once; run() may be called any number of times.
 class ByHand {
  public:
-  ByHand(Strategy strategy, strategy::Plan plan) {
-    plan.put_old = "old";
-    steps_ = strategy::steps(strategy, plan);
+  ByHand(Strategy strategy, rootswitch::Inspected checked)
+      : root_(std::move(checked.root)), steps_(strategy::steps(strategy, checked.plan)) {
     std::erase_if(steps_, [&](const SwitchStep& step) {
       const unsigned long flag = flag_of_clone(step);
       flags_ |= flag;
       return flag != 0;
     });
-    calls_.emplace(steps_);
+    calls_.emplace(steps_).bind("", root_.get());
   }
 
   [[gnu::noinline]] void run() const {
@@ -709,6 +710,7 @@ class ByHand {
     kernel::sys_exit(125);
   }
 
+  UniqueFd root_;
   strategy::Steps steps_;
   std::optional<RawSyscalls> calls_;
   unsigned long flags_ = 0;

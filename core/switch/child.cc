@@ -93,9 +93,19 @@ void tie_to_caller(const ChildArgs& args) {
 
 // --- what the command loses ----------------------------------------------------------------------
 
+// A descriptor of the switch itself, whose number the caller asked to keep: it would lead out.
+bool is_ours(const ChildArgs& args, int fd) {
+  const TemplateNamespaces& entered = args.entered;
+  const std::array ours{args.root, entered.root.get(), entered.user.get(), entered.copy.get(),
+                        entered.template_.get(), args.init_image, args.init, args.init_channel,
+                        args.pipe, args.proc};
+  return std::ranges::find(ours, fd) != ours.end();
+}
+
 void close_on_exec(const ChildArgs& args) {
   unsigned first = 3;
   for (const int kept : args.options.keep_descriptors) {
+    if (is_ours(args, kept)) continue;
     const auto fd = static_cast<unsigned>(kept);
     if (fd > first) ::syscall(SYS_close_range, first, fd - 1, CLOSE_RANGE_CLOEXEC);
     const int flags = ::fcntl(kept, F_GETFD);

@@ -79,7 +79,7 @@ class SharedFutex {
 // Everything about a switch that does not depend on the command. It serves one switch at a time,
 // because its put_old is one directory.
 struct PreparedSwitch {
-  std::string put_old;  // the directory that a refused switch may leave behind; "" for none
+  std::string put_old;  // the name in the new root that a refused switch may leave; "" for none
   strategy::Steps steps;
   StepExecutor executor{steps};
   SharedFutex released{};
@@ -89,6 +89,7 @@ struct PreparedSwitch {
 struct TemplateNamespaces {
   UniqueFd user;  // without privileges: the user namespace, and in it a copy of the caller's tree
   UniqueFd copy;
+  UniqueFd root;  // the new root, in the copy
   UniqueFd template_;
 };
 
@@ -97,6 +98,7 @@ struct ChildArgs {
   const SwitchOptions& options;  // keep_descriptors: ascending, each once, none below 3
   PreparedSwitch& prepared;
   const TemplateNamespaces& entered;  // for `setns`
+  int root = -1;                      // the new root, as the caller has it
   int init_image = -1;                // make_init_image(), if there is to be a new PID namespace
 
   // The command.

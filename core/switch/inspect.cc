@@ -104,33 +104,29 @@ std::string real_path(const std::string& path) {
   return ::realpath(path.c_str(), real.data()) != nullptr ? real.data() : "";
 }
 
-Switched<std::string> check_root(const std::string& asked) {
+// The only time that its name is looked up.
+Switched<UniqueFd> open_root(const std::string& asked) {
   if (asked.empty()) return bad("no new root was named");
   std::string path = asked;
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) return no("new root " + asked, errno);
+  UniqueFd root(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!root || ::fstat(root.get(), &status) != 0) return no("new root " + asked, errno);
   if (S_ISLNK(status.st_mode)) {
     return no("new root " + asked + " is a symbolic link: name the directory it leads to");
   }
   if (!S_ISDIR(status.st_mode)) return no("new root " + asked, ENOTDIR);
-  std::string real = real_path(path);
-  if (real.empty()) return no("new root " + asked, errno);
-  return real;
+  return root;
 }
 
-// The mount point of the mount that a directory is in: itself or the nearest one above it.
-std::string mount_point_of(std::string path) {
-  for (;;) {
-    struct statx status {};
-    if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, 0, &status) == 0 &&
-        (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) {
-      return path;
-    }
-    const std::size_t slash = path.rfind('/');
-    if (slash == std::string::npos || path.size() == 1) return "/";
-    path.resize(std::max<std::size_t>(slash, 1));
-  }
+// Not only the same directory: also by the same mount.
+bool is_own_root(int directory) {
+  struct statx its {};
+  struct statx own {};
+  constexpr unsigned wanted = STATX_INO | STATX_MNT_ID;
+  return ::statx(directory, "", AT_EMPTY_PATH, wanted, &its) == 0 &&
+         ::statx(AT_FDCWD, "/", 0, wanted, &own) == 0 && its.stx_ino == own.stx_ino &&
+         its.stx_mnt_id == own.stx_mnt_id;
 }
 
 // "" and errno if it is no link.
@@ -153,10 +149,11 @@ Switched<strategy::Entry> look_at(int directory, const char* name) {
   return entry;
 }
 
-Switched<std::vector<strategy::Entry>> contents_of(const std::string& root) {
+Switched<std::vector<strategy::Entry>> contents_of(int root) {
   constexpr std::size_t entries_max = 1000;  // each one is a mount
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(root.c_str()), &::closedir);
-  if (!directory) return no("reading the new root", errno);
+  UniqueFd readable(::openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!readable) return no("reading the new root", errno);
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::fdopendir(readable.release()), &::closedir);
   std::vector<strategy::Entry> entries;
   while (const dirent* found = ::readdir(directory.get())) {
     const std::string_view name = found->d_name;
@@ -274,37 +271,32 @@ bool in_user_namespace() {
 
 }  // namespace
 
-Switched<strategy::Plan> inspect(const SwitchOptions& options) {
+Switched<Inspected> inspect(const SwitchOptions& options) {
   if (auto checked = check_options(options); !checked) return std::unexpected(checked.error());
-  auto root = check_root(options.new_root);
+  auto root = open_root(options.new_root);
   if (!root) return std::unexpected(root.error());
   strategy::Plan plan;
-  plan.new_root = *std::move(root);
+  plan.new_root = options.new_root;
   const bool goes_around =
       options.strategy == Strategy::chroot || options.strategy == Strategy::template_;
-  if (plan.new_root == "/" && !goes_around) {
+  if (!goes_around && is_own_root(root->get())) {
     return no("new root /: what this strategy mounts on / is above the root that processes have, "
               "and no name leads there; template and chroot can switch to it");
   }
-  if (!options.mounts.empty()) {
-    const UniqueFd directory(::open(plan.new_root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!directory) return no("new root " + options.new_root, errno);
-    for (const MountAt& mount : options.mounts) {
-      auto request = check_mount(directory.get(), mount);
-      if (!request) return std::unexpected(request.error());
-      plan.mounts.push_back(*std::move(request));
-    }
+  for (const MountAt& mount : options.mounts) {
+    auto request = check_mount(root->get(), mount);
+    if (!request) return std::unexpected(request.error());
+    plan.mounts.push_back(*std::move(request));
   }
   const bool sandbox = options.strategy == Strategy::tmpfs_sandbox;
   if (sandbox) {
-    auto contents = contents_of(plan.new_root);
+    auto contents = contents_of(root->get());
     if (!contents) return std::unexpected(contents.error());
     plan.contents = *std::move(contents);
   }
   if (auto made = check_made(plan, sandbox ? &plan.contents : nullptr); !made) {
     return std::unexpected(made.error());
   }
-  if (options.strategy == Strategy::dot_dot) plan.parent_mount = mount_point_of(plan.new_root);
   plan.propagation = options.slave_mounts ? Propagation::slave : Propagation::private_;
   plan.read_only = options.read_only;
   plan.user_namespace = options.user_namespace;
@@ -323,7 +315,7 @@ Switched<strategy::Plan> inspect(const SwitchOptions& options) {
   for (const std::string& name : strategy::components(options.directory)) {
     plan.directory += (plan.directory == "/" ? "" : "/") + name;
   }
-  return plan;
+  return Inspected{std::move(plan), *std::move(root)};
 }
 
 }  // namespace pivotcheck::rootswitch

@@ -196,8 +196,11 @@ Failed keep(const TaskName& name, pid_t child, TemplateNamespaces& kept) {
   const bool copy = name.text == "C";
   UniqueFd& mounts = copy ? kept.copy : kept.template_;
   mounts.reset(::open((folder + "mnt").c_str(), O_RDONLY | O_CLOEXEC));
-  if (copy) kept.user.reset(::open((folder + "user").c_str(), O_RDONLY | O_CLOEXEC));
-  if (mounts && (!copy || kept.user)) return {};
+  if (copy) {
+    kept.user.reset(::open((folder + "user").c_str(), O_RDONLY | O_CLOEXEC));
+    kept.root.reset(::open((folder + "../cwd").c_str(), O_PATH | O_CLOEXEC));
+  }
+  if (mounts && (!copy || (kept.user && kept.root))) return {};
   return refused_before("opening " + folder, errno);
 }
 
@@ -315,6 +318,7 @@ Failed launch_child(ChildArgs& args, TemplateNamespaces* kept, Launched& child) 
   child.pid = args.init >= 0 ? usher(args, child.pidfd)
                              : clone_copy(maps ? CLONE_NEWUSER : 0, start_of<run_child>(args),
                                           child.pidfd);
+  if (child.pid < 0 && !maps) return refused_before("clone", errno);
   if (child.pid < 0) return refusal({}, steps.front(), errno, args.options);
   its.reset();
   return supervise(ours.get(), maps, args, kept, child);
@@ -348,9 +352,7 @@ std::optional<Switched<Launched>> launch_in_our_memory(ChildArgs& args) {
   child.pid = clone_in_our_memory(start_of<run_child>(args), child.pidfd);
   args.report = nullptr;
   args.prepared.executor.forget();
-  if (child.pid < 0) {
-    return std::unexpected(refusal({}, args.prepared.steps.front(), errno, args.options));
-  }
+  if (child.pid < 0) return std::unexpected(refused_before("clone", errno));
   Failed killed = killed_by_filter(args.prepared);
   if (report.kind == ChildMessage::Kind::none && !killed) return child;
   wait_for_end(child.pid, 0);
@@ -374,8 +376,10 @@ void kill_and_reap(const Launched& launched) {
 
 Switched<Launched> launch(ChildArgs& args, TemplateNamespaces* kept) {
   args.caller = ::getpid();
-  args.prepared.executor.bind_namespace("C", args.entered.copy.get());
-  args.prepared.executor.bind_namespace("T", args.entered.template_.get());
+  StepExecutor& executor = args.prepared.executor;
+  executor.bind("", args.entered.root ? args.entered.root.get() : args.root);
+  executor.bind("C", args.entered.copy.get());
+  executor.bind("T", args.entered.template_.get());
   UniqueFd proc;
   if (std::ranges::any_of(args.prepared.steps, locks_mounts)) {
     proc.reset(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -385,7 +389,7 @@ Switched<Launched> launch(ChildArgs& args, TemplateNamespaces* kept) {
   if (may_share_memory(args)) {
     auto launched = launch_in_our_memory(args);
     if (launched) return *std::move(launched);
-    ::rmdir(args.prepared.put_old.c_str());
+    ::unlinkat(args.root, args.prepared.put_old.c_str(), AT_REMOVEDIR);
   }
   return launch_in_its_own_memory(args, kept);
 }

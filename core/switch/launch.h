@@ -14,8 +14,13 @@ namespace pivotcheck::rootswitch {
 // Looks at what was asked for before anything is done: options that contradict each other, a new
 // root that can't be one, sources that are missing. It gives a better message than the kernel
 // would; the kernel may still refuse what it lets pass. Reads the caller's files, changes nothing.
-// The plan's `put_old` is chosen later, by the switch.
-Switched<strategy::Plan> inspect(const SwitchOptions& options);
+// The plan's `put_old` is chosen later, by the switch. `root` is the directory that was looked at:
+// no link and no other directory that gets its name later is entered instead.
+struct Inspected {
+  strategy::Plan plan;
+  UniqueFd root;
+};
+Switched<Inspected> inspect(const SwitchOptions& options);
 
 struct Launched {
   pid_t pid = -1;  // of the command

@@ -19,8 +19,8 @@ template <class T>
 concept NeedsNoAdvice = OneOf<T, Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, Mount, Bind,
                               Move, Remount, Umount, PivotRoot, Chdir, Open, Fchdir, Close, Spawn,
                               Exit, Setns, DropCapabilities, OpenTree, MountSetattr, Fsmount,
-                              strategy::MapIds, strategy::UnshareOthers, strategy::NewPts,
-                              strategy::AttachNew, strategy::SetHostname,
+                              strategy::EnterRoot, strategy::MapIds, strategy::UnshareOthers,
+                              strategy::NewPts, strategy::AttachNew, strategy::SetHostname,
                               strategy::NewSession, strategy::KeepNamespace,
                               strategy::LockMounts, strategy::DropPrivileges, strategy::Execute>;
 
@@ -69,6 +69,9 @@ std::string advice(const strategy::SwitchStep& step, int error, std::string_view
             if (error == EXDEV) return "that is the new root itself";
             if (error != ENOENT) return "";
             return "it must be there in the new root; no link is followed out of it";
+          },
+          [&](const strategy::OpenTreeNoLinks&) -> Text {
+            return error == ELOOP ? "a symbolic link has come in since the path was checked" : "";
           },
           [](const strategy::MakePrivateDirectory&) -> Text {
             return "this strategy makes a directory in the new root; dot-dot needs none";

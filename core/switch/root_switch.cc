@@ -77,9 +77,10 @@ std::string put_old_name() {
 
 // Removes what switches left in this root that were killed with their caller. One that is in use is
 // locked (MakePrivateDirectory).
-void sweep_put_old(const std::string& root) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(root.c_str()), &::closedir);
-  if (!directory) return;
+void sweep_put_old(int root) {
+  UniqueFd readable(::openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!readable) return;
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::fdopendir(readable.release()), &::closedir);
   while (const dirent* found = ::readdir(directory.get())) {
     if (!std::string_view(found->d_name).starts_with(put_old_prefix)) continue;
     constexpr int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -99,11 +100,12 @@ bool writes_put_old(Strategy strategy) {
 // --- the child's handle --------------------------------------------------------------------------
 
 struct SwitchedChild::State : Launched {
+  std::shared_ptr<const UniqueFd> root;
   std::string put_old;
   bool over = false;
 
   // A child that was killed before its command started may have left its directory.
-  void sweep() const { ::rmdir(put_old.c_str()); }
+  void sweep() const { ::unlinkat(root->get(), put_old.c_str(), AT_REMOVEDIR); }
 };
 
 SwitchedChild::SwitchedChild(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -152,6 +154,7 @@ Switched<std::optional<Ended>> SwitchedChild::wait_with(int options) {
 struct RootSwitch::State {
   SwitchOptions options;
   strategy::Plan plan;
+  std::shared_ptr<const UniqueFd> root;
   TemplateNamespaces namespaces;
   UniqueFd init_image;
   std::mutex mutex;  // of `idle`
@@ -167,7 +170,7 @@ struct RootSwitch::State {
     }
     strategy::Plan named = plan;
     named.put_old = put_old_name();
-    return std::make_unique<PreparedSwitch>(plan.new_root + "/" + named.put_old,
+    return std::make_unique<PreparedSwitch>(named.put_old,
                                             strategy::steps(options.strategy, named));
   }
   void give_back(std::unique_ptr<PreparedSwitch> prepared) {
@@ -177,7 +180,10 @@ struct RootSwitch::State {
 
   Switched<void> prepare_template() {
     PreparedSwitch preparation{.put_old = {}, .steps = strategy::template_preparation(plan)};
-    ChildArgs args{.options = options, .prepared = preparation, .entered = namespaces};
+    ChildArgs args{.options = options,
+                   .prepared = preparation,
+                   .entered = namespaces,
+                   .root = root->get()};
     auto done = launch(args, &namespaces);
     if (!done) return std::unexpected(done.error());
     if (!namespaces.template_) {
@@ -196,11 +202,12 @@ Switched<RootSwitch> RootSwitch::make(SwitchOptions asked) {
   auto confined = with_confinement(std::move(asked));
   if (!confined) return std::unexpected(confined.error());
   SwitchOptions& options = *confined;
-  auto plan = inspect(options);
-  if (!plan) return std::unexpected(plan.error());
+  auto inspected = inspect(options);
+  if (!inspected) return std::unexpected(inspected.error());
   auto state = std::make_unique<State>();
-  state->plan = *std::move(plan);
-  if (writes_put_old(options.strategy)) sweep_put_old(state->plan.new_root);
+  state->plan = std::move(inspected->plan);
+  state->root = std::make_shared<const UniqueFd>(std::move(inspected->root));
+  if (writes_put_old(options.strategy)) sweep_put_old(state->root->get());
   std::vector<int>& keep = options.keep_descriptors;
   std::erase_if(keep, [](int fd) { return fd < 3; });
   std::ranges::sort(keep);
@@ -239,6 +246,7 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
   ChildArgs args{.options = state_->options,
                  .prepared = *prepared,
                  .entered = state_->namespaces,
+                 .root = state_->root->get(),
                  .init_image = state_->init_image.get(),
                  .paths = std::span(path_pointers).first(paths.size()),
                  .arguments = arguments.data(),
@@ -248,15 +256,16 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
   state_->give_back(std::move(prepared));
   if (!launched) {
     SwitchFailure failure = std::move(launched.error());
-    ::rmdir(put_old.c_str());  // gone already, unless the child was stopped in between
+    // Gone already, unless the child was stopped in between.
+    ::unlinkat(args.root, put_old.c_str(), AT_REMOVEDIR);
     if (failure.step == "exec") {
       failure.step += " " + command.arguments.front();
       failure.message = failure.step + " in the new root: " + failure.message;
     }
     return std::unexpected(std::move(failure));
   }
-  return SwitchedChild(
-      std::make_unique<SwitchedChild::State>(*std::move(launched), std::string(put_old)));
+  return SwitchedChild(std::make_unique<SwitchedChild::State>(*std::move(launched), state_->root,
+                                                              std::string(put_old)));
 }
 
 // --- capabilities by name ------------------------------------------------------------------------

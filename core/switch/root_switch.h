@@ -18,6 +18,10 @@
 //     directory, no descriptor.
 //   - When the command starts, all descriptors from 3 on are closed, except `keep_descriptors`. If
 //     0, 1 or 2 is a directory, the switch is refused, because it would lead out of the new root.
+//   - make() opens the new root, and its name is never looked up again: start() enters the
+//     directory that was checked, whatever has its name by then. A link that has come onto the way
+//     to the source of a bind, or to a name at the root's top, is not followed: the switch is
+//     refused. The root's filesystem is busy as long as the RootSwitch or a SwitchedChild lives.
 //   - Targets of mounts, and `directory`, are paths in the new root; no link and no '..' leads out
 //     of it.
 //   - With `die_with_caller` the command is killed when the *thread* that called start() ends; in a

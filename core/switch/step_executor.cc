@@ -123,7 +123,7 @@ struct Calls {
   int operator()(const AboutProcesses auto&) const { return ENOTSUP; }
   int operator()(const Unshare& op) const { return call(SYS_unshare, flags_of(op)); }
   int operator()(const Setns& op) const {
-    return call(SYS_setns, self.find_namespace(op.task.text), flags_of(op));
+    return call(SYS_setns, self.find_bound(op.task.text), flags_of(op));
   }
   int operator()(const DropCapabilities& op) const {
     return kernel::drop_capabilities(kernel::capability_bits(op.capabilities));
@@ -146,6 +146,7 @@ struct Calls {
     return store(op.handle, api::new_mount(type_name(op.type), kernel::attribute_flags(op.flags)));
   }
 
+  int operator()(const strategy::EnterRoot&) const { return call(SYS_fchdir, self.find_bound("")); }
   int operator()(const strategy::UnshareOthers& step) const {
     const int error = call(SYS_unshare, step.kinds);
     return error == 0 && (step.kinds & CLONE_NEWNET) != 0 ? set_up_loopback() : error;
@@ -166,6 +167,15 @@ struct Calls {
       if (status.st_nlink != 0) return store(step.lock, made.release());
     }
     return EBUSY;
+  }
+  int operator()(const strategy::OpenTreeNoLinks& step) const {
+    open_how how{};
+    how.flags = O_PATH | O_CLOEXEC;
+    how.resolve = RESOLVE_NO_SYMLINKS;
+    const Path& path = step.call.path;
+    const UniqueFd found(kernel::sys_openat2(start(path), text_for_at(path), how));
+    const unsigned flags = flags_of(step.call) | AT_EMPTY_PATH;
+    return found ? store(step.call.handle, api::open_tree(found.get(), "", flags)) : errno;
   }
   int operator()(const strategy::OpenInRoot& step) const {
     open_how how{};
@@ -248,9 +258,9 @@ int StepExecutor::find(std::string_view handle) const {
   return found == handles_.end() ? -1 : found->fd.get();
 }
 
-int StepExecutor::find_namespace(std::string_view task) const {
-  const auto found = std::ranges::find(namespaces_, task, &BoundNamespace::task);
-  return found == namespaces_.end() ? -1 : found->fd;
+int StepExecutor::find_bound(std::string_view task) const {
+  const auto found = std::ranges::find(bound_, task, &Bound::task);
+  return found == bound_.end() ? -1 : found->fd;
 }
 
 int StepExecutor::store_handle(std::string_view name, int fd) {
@@ -270,8 +280,12 @@ int StepExecutor::close_handle(std::string_view name) {
 
 std::array<int, 2> StepExecutor::starts(const strategy::SwitchStep& step) const {
   std::array<int, 2> starts{-1, -1};
-  const auto* open = std::get_if<strategy::OpenInRoot>(&step.action);
-  if (open != nullptr) starts[0] = find(open->root.text);
+  if (const auto* open = std::get_if<strategy::OpenInRoot>(&step.action)) {
+    starts[0] = find(open->root.text);
+  }
+  if (const auto* open = std::get_if<strategy::OpenTreeNoLinks>(&step.action)) {
+    starts[0] = find(open->call.path.handle);  // -1: it has none
+  }
   const auto* op = std::get_if<Op>(&step.action);
   if (op == nullptr) return starts;
   std::size_t count = 0;
@@ -287,9 +301,9 @@ void StepExecutor::forget() {
   handles_.clear();
 }
 
-void StepExecutor::bind_namespace(std::string_view task, int fd) {
-  std::erase_if(namespaces_, [&](const BoundNamespace& bound) { return bound.task == task; });
-  namespaces_.push_back({task, fd});
+void StepExecutor::bind(std::string_view task, int fd) {
+  std::erase_if(bound_, [&](const Bound& bound) { return bound.task == task; });
+  bound_.push_back({task, fd});
 }
 
 bool enters_user_namespace(const strategy::SwitchStep& step) {

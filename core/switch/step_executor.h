@@ -23,11 +23,12 @@ class StepExecutor {
 
   // 0 or an errno. ENOTSUP for the steps that need the launcher: see needs_launcher().
   int perform(const strategy::SwitchStep& step);
-  // The namespace that `setns` enters under this task's name; the caller keeps the descriptor.
-  void bind_namespace(std::string_view task, int fd);
+  // The namespace that `setns` enters under this task's name; with "", the new root that EnterRoot
+  // enters. The caller keeps the descriptor.
+  void bind(std::string_view task, int fd);
 
   [[nodiscard]] int find(std::string_view handle) const;  // -1: none
-  [[nodiscard]] int find_namespace(std::string_view task) const;
+  [[nodiscard]] int find_bound(std::string_view task) const;
   int store_handle(std::string_view name, int fd);  // 0; for fd < 0 the errno of the call
   int close_handle(std::string_view name);          // 0 or EBADF
   // The descriptors at which the step's paths begin, in their order; -1 for those without a handle.
@@ -42,14 +43,14 @@ class StepExecutor {
     std::string_view name;
     UniqueFd fd;
   };
-  struct BoundNamespace {
+  struct Bound {
     std::string_view task;
     int fd = -1;
   };
   [[nodiscard]] std::vector<Handle>::const_iterator search(std::string_view name) const;
 
   std::vector<Handle> handles_;
-  std::vector<BoundNamespace> namespaces_;
+  std::vector<Bound> bound_;
 };
 
 // The launcher performs the steps that are about processes, not about this one's mounts (child.cc),

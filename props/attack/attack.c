@@ -11,7 +11,7 @@
  * "in".
  *
  * The way `init` prints five such words: PID 1 taken over, its memory, descriptors, namespaces,
- * program.
+ * program. The way `exchange` runs outside (exchange.h), and `sees` then looks for the host inside.
  *
  * It is C, and small, so that a reader who doubts the table can check all of it. */
 #define _GNU_SOURCE
@@ -30,6 +30,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "exchange.h"
 #include "hijack.h"
 
 static const char* marker;
@@ -66,6 +67,21 @@ static int held_descriptor(void) {
     if (fchdir(fd) == 0 && climbs_out()) return 1;
   }
   return 0;
+}
+
+/* The host has come in, at the root or in a directory of it, or of one of those. */
+static int sees(int directory, int depth) {
+  if (opens(directory, marker)) return 1;
+  DIR* folder = depth == 0 ? NULL : fdopendir(openat(directory, ".", O_RDONLY | O_CLOEXEC));
+  int out = 0;
+  struct dirent* entry;
+  while (folder != NULL && !out && (entry = readdir(folder)) != NULL) {
+    const int below = openat(directory, entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    out = below >= 0 && sees(below, depth - 1);
+    if (below >= 0) close(below);
+  }
+  if (folder != NULL) closedir(folder);
+  return out;
 }
 
 /* Somebody else's root, if /proc shows one that is not ours. */
@@ -253,6 +269,7 @@ int main(int argc, char** argv) {
   marker = argv[2];
   if (strcmp(way, "init") == 0) return init_row(directory);
   if (strcmp(way, "traceme") == 0) return stops_as_tracee();
+  if (strcmp(way, "exchange") == 0 && argc == 5) return exchange_names(argv[2], argv[3], argv[4]);
   int out;
   if (strcmp(way, "second-chroot") == 0) out = second_chroot(directory);
   else if (strcmp(way, "descriptor") == 0) out = held_descriptor();
@@ -265,6 +282,7 @@ int main(int argc, char** argv) {
   else if (strcmp(way, "unlock-root") == 0) out = unlocked("/");
   else if (strcmp(way, "unmask") == 0) out = unmasked(directory);
   else if (strcmp(way, "terminal") == 0) out = has_terminal();
+  else if (strcmp(way, "sees") == 0) out = sees(AT_FDCWD, 2);
   else return 2;
   puts(word(out));
   return 0;

@@ -30,6 +30,13 @@ for pid in '' ,pid; do
   expect 126 switch root -- /data/plain
 done
 
+# A number that is not open is not taken for one of the switch's own, which lead to the host.
+mapfile -t numbers < <(seq 3 20)
+for strategy in "${all_strategies[@]}"; do
+  expect 0 out:in switch --strategy "$strategy" "${numbers[@]/#/--keep-fd=}" root -- \
+    attack descriptor "${PIVOTCHECK#/}"
+done
+
 # one_line STATUS ARGUMENT...: refused, with one line; nothing is left, nothing was started.
 one_line() {
   local wanted=$1

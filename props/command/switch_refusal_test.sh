@@ -42,7 +42,7 @@ exec "$@"
 END
 printf 'mount -t tmpfs none /proc\nexec "$@"\n' >no_proc
 namespace=(as_user unshare --user --map-root-user --mount sh -e)
-refused "mkdir -m 0700 $folder/root/.pivotcheck-old" "${namespace[@]}" read_only -- --strategy put-old
+refused "new root $R: mkdir -m 0700 .pivotcheck-old" "${namespace[@]}" read_only -- --strategy put-old
 has err 'EROFS read-only: '
 # --- where /proc has other numbers than this PID namespace, or is missing, only the table is asked
 pids=(as_user unshare --user --map-root-user --mount --pid --fork)
@@ -50,7 +50,7 @@ refused 'the mount at /mnt: move_mount @tree0 @target: Invalid argument (EINVAL)
   --bind "$folder/file:/mnt"
 refused 'the mount at /mnt: move_mount @tree0 @target: Invalid argument (EINVAL)' \
   "${namespace[@]}" no_proc -- --bind "$folder/file:/mnt"
-refused "$(printf 'mkdir -m 0700 %s' "$R/.pivotcheck-old")" "${pids[@]}" sh -e read_only -- --strategy put-old
+refused "new root $R: mkdir -m 0700 .pivotcheck-old" "${pids[@]}" sh -e read_only -- --strategy put-old
 has err 'EROFS read-only: '
 # --- no capability
 refused 'unshare mnt: EPERM unshare-mnt-no-capability: ' as_user --
@@ -71,15 +71,15 @@ mount --rbind /proc "$W/proc"
 exec chroot "$W" /bin/pivotcheck switch --strategy chroot /new -- /bin/true
 END
 expect 0 err:'there, as root, --strategy chroot works' "${namespace[@]}" "$folder/in_chroot"
-refused 'chroot .: EPERM chroot-no-capability: ' as_user unshare --user --map-root-user --mount \
-  setpriv --bounding-set -sys_chroot -- --strategy move-chroot
+refused "new root $R: chroot .: EPERM chroot-no-capability: " \
+  as_user unshare --user --map-root-user --mount setpriv --bounding-set -sys_chroot -- --strategy move-chroot
 # --- an unbindable root: template copies no mount tree in which it would not be any more
 cat >unbindable <<'END'
 mount --bind "$R" "$R"
 mount --make-unbindable "$R"
 exec "$@"
 END
-refused "open_tree image $R clone,recursive: EINVAL bind-unbindable: " \
+refused "new root $R: open_tree newroot . clone,recursive: EINVAL bind-unbindable: " \
   "${namespace[@]}" unbindable -- --strategy template
 if [[ $EUID -ne 0 ]]; then
   mounts | cmp - before || die 'the mounts of the machine changed'
@@ -105,7 +105,9 @@ END
 private=(unshare --mount --propagation private bash -eu enter)
 export KIND=shared
 for strategy in put-old dot-dot manual proc-first tmpfs-sandbox template; do
-  refused 'pivot_root ' "${private[@]}" -- --strategy "$strategy"
+  about="new root $R: "
+  [[ $strategy != template ]] || about=  # refused while its own namespace is prepared
+  refused "${about}pivot_root . " "${private[@]}" -- --strategy "$strategy"
   has err ': EINVAL root-parent-shared: the parent mount of'
 done
 expect 1 "${private[@]}" "$PIVOTCHECK" explain --json "$R/data" "$R/data"
@@ -120,7 +122,7 @@ refused 'unshare user: EPERM unshare-user-chrooted: ' "${private[@]}" -- --unsha
 filtered() { "$PIVOTCHECK" switch --strategy chroot --seccomp 8 / -- "$@"; }
 filter pivot_root >pivot.bpf
 filter unshare >unshare.bpf
-refused 'pivot_root . .: EPERM seccomp-filter: ' filtered -- --strategy dot-dot 8<pivot.bpf
+refused "new root $R: pivot_root . .: EPERM seccomp-filter: " filtered -- --strategy dot-dot 8<pivot.bpf
 expect 1 filtered "$PIVOTCHECK" explain --json "$R" "$R" 8<pivot.bpf
 has out '"rule":"seccomp-filter","errno":"EPERM"'
 refused 'unshare mnt: Operation not permitted (EPERM)' filtered -- --strategy dot-dot \

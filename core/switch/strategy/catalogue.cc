@@ -12,40 +12,40 @@ namespace {
 
 constexpr std::array<StrategyInfo, 8> table{{
     {Strategy::put_old, "put-old",
-     "own mount namespace, / private, bind the root to itself, mkdir put_old, pivot_root, chdir /, "
-     "detach put_old, rmdir it",
+     "chdir into the root, own mount namespace, / private, bind . to itself, mkdir put_old, "
+     "pivot_root, detach the old root, chdir /, rmdir put_old",
      "the old root is gone from the namespace: no way back by '..', umount or setns; the new root "
      "must be writable for a moment"},
     {Strategy::dot_dot, "dot-dot",
-     "own mount namespace, / slave or private, the root's parent private, bind the root to itself, "
+     "chdir into the root, own mount namespace, / slave or private, bind . to itself, "
      "pivot_root(\".\", \".\"), the old root rslave and detached, chdir /",
      "as put-old, and nothing is written to the new root: the old one needs no directory"},
     {Strategy::manual, "manual",
-     "own mount namespace, / private, bind the root to itself, cd into it, pivot_root . old_root, "
+     "cd into the root, own mount namespace, / private, bind . to itself, pivot_root . old_root, "
      "chroot ., umount of the old root from inside",
      "as put-old; the chroot comes from pivot_root(8) and adds nothing, because pivot_root has "
      "moved the root already"},
     {Strategy::proc_first, "proc-first",
      "own PID namespace too: / private, bind, /proc mounted in the root before the pivot, "
-     "pivot_root as in put-old, detach, chdir /",
+     "the rest as in put-old",
      "as put-old; /proc shows the command's own processes only, also in a user namespace"},
     {Strategy::tmpfs_sandbox, "tmpfs-sandbox",
-     "own mount namespace, / private, tmpfs at the root, mounts attached to it one by one, "
+     "chdir into the root, own mount namespace, / private, tmpfs on ., mounts attached one by one, "
      "pivot_root(\".\", \"old_root\"), detach, rmdir, remount read-only",
      "as put-old; the top directory is read-only, nothing is written to the root's own directory, "
      "and only what was attached is visible"},
     {Strategy::move_chroot, "move-chroot",
-     "own mount namespace, / private, bind, chdir into the root, MS_MOVE of . over /, chroot ., "
-     "chdir /",
+     "chdir into the root, own mount namespace, / private, bind . to itself, MS_MOVE of . over /, "
+     "chroot ., chdir /",
      "for an initramfs, where pivot_root is refused; the old root is only covered: a command with "
      "CAP_SYS_ADMIN and CAP_SYS_CHROOT gets back with umount / and setns"},
-    {Strategy::chroot, "chroot", "chroot, chdir /",
+    {Strategy::chroot, "chroot", "chdir into the root, chroot .",
      "no boundary: a command with CAP_SYS_CHROOT leaves by '..' after a second chroot; if no "
      "mounts are asked for, it stays in the caller's mount namespace, and the caller sees what it "
      "mounts"},
     {Strategy::template_, "template",
-     "a small namespace, prepared once; then: clone the root recursively, make it private or "
-     "slave, setns, unshare, move_mount over the namespace's root, fchdir, chroot .",
+     "a small namespace, prepared once; then: chdir into the root, clone it recursively, make it "
+     "private or slave, setns, unshare, move_mount over the namespace's root, fchdir, chroot .",
      "the host's tree was never in the namespace; below the root there is only the template's "
      "empty directory; the cost does not grow with the host's mounts"},
 }};

@@ -7,8 +7,9 @@ namespace pivotcheck::strategy {
 // chroot: chroot(2), the oldest way, and no boundary: it changes where the lookup of a path begins,
 // and nothing else.
 //
-//     chroot NEW
-//     chdir /                  without it '.' is still outside: a way out in one step
+//     chdir NEW                by the descriptor that was checked. People write chroot NEW,
+//                              chdir /; a path may lead elsewhere by now
+//     chroot .                 '.' is inside: outside, it would be a way out in one step
 //
 // What it can't promise. A command with CAP_SYS_CHROOT calls chroot once more, on a directory
 // below: then '.' is outside the new root, '..' is no longer stopped by it, and leads to the real
@@ -20,21 +21,21 @@ namespace pivotcheck::strategy {
 Steps chroot(const Plan& plan) {
   Steps steps;
   if (plan.mount_namespace || plan.read_only || !plan.mounts.empty()) {
-    set_up_root(plan, plan.mounts, RootUse::as_asked, steps);
+    set_up_root(plan, RootUse::as_asked, steps);
   } else {
     enter_other_namespaces(plan, steps);
+    add(steps, Phase::namespaces, EnterRoot{plan.new_root});
   }
   if (plan.lock_mounts) add(steps, Phase::start, LockMounts{});
-  add(steps, Phase::pivot, Chroot{plan.new_root}, Chdir{"/"});
+  add(steps, Phase::pivot, Chroot{"."});
   return steps;
 }
 
 // move-chroot: the way of switch_root(8) and of every initramfs: the root there is the kernel's own
 // rootfs, which can't be moved, so pivot_root refuses it. runc and crun call it --no-pivot.
 //
-//     unshare mnt, make-rprivate /, rbind NEW NEW        as in put_old.cc; MS_MOVE too refuses a
-//                              mount whose parent is shared
-//     chdir NEW                into the bind: right after the move no path leads to it
+//     chdir NEW, unshare mnt, make-rprivate /, a clone on '.', fchdir    as in put_old.cc; MS_MOVE
+//                              too refuses a mount whose parent is shared
 //     move . /                 the new root now covers the old one. The root of this process is
 //                              still the old one, below
 //     chroot .                 the process steps on top
@@ -46,8 +47,8 @@ Steps chroot(const Plan& plan) {
 // what is left, the old root. Without these two capabilities there is no way back.
 Steps move_chroot(const Plan& plan) {
   Steps steps;
-  set_up_root(plan, plan.mounts, RootUse::as_asked, steps);
-  add(steps, Phase::pivot, Chdir{plan.new_root}, Move{".", "/"}, Chroot{"."}, Chdir{"/"});
+  set_up_root(plan, RootUse::as_asked, steps);
+  add(steps, Phase::pivot, Move{".", "/"}, Chroot{"."}, Chdir{"/"});
   return steps;
 }
 

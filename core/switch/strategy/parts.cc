@@ -9,9 +9,12 @@
 #include <utility>
 
 namespace pivotcheck::strategy {
-namespace {
 
 HandleName new_root() { return {"newroot"}; }
+
+namespace {
+
+HandleName old_root() { return {"oldroot"}; }
 HandleName target() { return {"target"}; }
 
 Path at(const HandleName& handle, std::string rest = "") { return {handle.text, std::move(rest)}; }
@@ -38,7 +41,7 @@ void gather(const BindAt& bind, const Request&, std::size_t number, Steps& steps
   AttributeChange change = change_to(bind.read_only, Propagation::private_);
   change.set.set(MountFlag::nosuid, !bind.suid);
   change.set.set(MountFlag::nodev, !bind.dev);
-  add(steps, Phase::bind, OpenTree{tree, bind.source, flags},
+  add(steps, Phase::bind, OpenTreeNoLinks{{tree, bind.source, flags}},
       MountSetattr{at(tree), change, {bind.recursive}});
 }
 
@@ -197,29 +200,34 @@ void enter_other_namespaces(const Plan& plan, Steps& steps) {
 
 void enter_namespaces(const Plan& plan, Steps& steps) {
   enter_other_namespaces(plan, steps);
-  add(steps, Phase::namespaces, Unshare{{NamespaceKind::mnt}});
+  add(steps, Phase::namespaces, EnterRoot{plan.new_root}, Unshare{{NamespaceKind::mnt}});
 }
 
-void bind_root_to_itself(const Plan& plan, RootUse use, Steps& steps) {
+void set_up_root(const Plan& plan, RootUse use, Steps& steps, Propagation of_slash) {
   constexpr AttributeChange writable{.set = {}, .clear = {MountFlag::ro}, .propagation = {}};
-  add(steps, Phase::bind, Bind{plan.new_root, plan.new_root, /*recursive=*/true});
-  if (!plan.read_only) return;
-  add(steps, Phase::bind, MountSetattr{plan.new_root, change_to(true), {true}});
-  if (use == RootUse::as_asked) return;
-  add(steps, Phase::bind, MountSetattr{plan.new_root, writable, {false}});
-}
-
-void set_up_root(const Plan& plan, const std::vector<MountRequest>& mounts, RootUse use,
-                 Steps& steps) {
   enter_namespaces(plan, steps);
-  add(steps, Phase::propagation, ChangePropagation{"/", Propagation::private_, true});
-  bind_root_to_itself(plan, use, steps);
-  mount_requests(mounts, plan.new_root, steps);
+  add(steps, Phase::propagation, ChangePropagation{"/", of_slash, true});
+  const OpenTreeFlags whole{OpenTreeFlag::clone, OpenTreeFlag::recursive};
+  add(steps, Phase::bind, OpenTree{new_root(), ".", whole});
+  if (plan.read_only) {
+    add(steps, Phase::bind, MountSetattr{at(new_root()), change_to(true), {true}});
+    if (use == RootUse::room_for_put_old) {
+      add(steps, Phase::bind, MountSetattr{at(new_root()), writable, {false}});
+    }
+  }
+  add(steps, Phase::bind, MoveMount{at(new_root()), ".", {}}, Fchdir{new_root()});
+  mount_requests(plan.mounts, steps);
+  add(steps, Phase::bind, Close{new_root()});
 }
 
-void remove_put_old(const Path& put_old, Steps& steps) {
-  add(steps, Phase::detach, Umount{put_old, {UmountFlag::detach}}, Rmdir{put_old},
-      Close{MakePrivateDirectory{}.lock});
+void pivot_to_put_old(const Plan& plan, Steps& steps) {
+  add(steps, Phase::pivot, Open{old_root(), "/"}, MakePrivateDirectory{plan.put_old},
+      PivotRoot{".", plan.put_old});
+}
+
+void remove_put_old(const Plan& plan, Steps& steps) {
+  add(steps, Phase::detach, Fchdir{old_root()}, Umount{".", {UmountFlag::detach}}, Chdir{"/"},
+      Rmdir{plan.put_old}, Close{old_root()}, Close{MakePrivateDirectory{}.lock});
 }
 
 void gather_mounts(const std::vector<MountRequest>& requests, Steps& steps) {
@@ -253,11 +261,9 @@ std::optional<OwnPlace> own_place(const std::vector<MountRequest>& requests, std
   return OwnPlace{OwnPlace::top, std::move(names)};
 }
 
-void place_mounts(const std::vector<MountRequest>& requests, const Path& root, Steps& steps,
+void place_mounts(const std::vector<MountRequest>& requests, Steps& steps,
                   const std::vector<Entry>* contents) {
-  if (requests.empty()) return;
   Made made;
-  add(steps, Phase::bind, Open{new_root(), root});
   for_each(requests, steps, [&](const auto& what, const MountRequest& request, std::size_t number,
                                 Steps& all) {
     make_way(requests, number, contents, made, all);
@@ -267,13 +273,12 @@ void place_mounts(const std::vector<MountRequest>& requests, const Path& root, S
   for (std::size_t i = 0; i < requests.size(); ++i) {
     if (is_tmpfs(requests[i].what)) add(steps, Phase::bind, Close{numbered("tree", i)});
   }
-  add(steps, Phase::bind, Close{new_root()});
 }
 
-void mount_requests(const std::vector<MountRequest>& requests, const Path& root, Steps& steps,
+void mount_requests(const std::vector<MountRequest>& requests, Steps& steps,
                     const std::vector<Entry>* contents) {
   gather_mounts(requests, steps);
-  place_mounts(requests, root, steps, contents);
+  place_mounts(requests, steps, contents);
 }
 
 std::vector<std::string> components(std::string_view path) {
@@ -283,10 +288,6 @@ std::vector<std::string> components(std::string_view path) {
     if (!name.empty() && name != ".") names.emplace_back(name);
   }
   return names;
-}
-
-Path below(const std::string& directory, const std::string& name) {
-  return directory.ends_with('/') ? directory + name : directory + "/" + name;
 }
 
 }  // namespace pivotcheck::strategy

@@ -20,6 +20,8 @@ std::vector<Op> modelled(const SwitchStep& step) {
   return std::visit(
       Overloaded{
           [](const Op& op) { return Ops{op}; },
+          [](const EnterRoot& enter) { return Ops{Chdir{enter.path}}; },
+          [](const OpenTreeNoLinks& open) { return Ops{open.call}; },
           [](const MakePrivateDirectory& made) {
             return Ops{Mkdir{made.path}, Chmod{made.path, {0700}}, Open{made.lock, made.path}};
           },
@@ -38,6 +40,8 @@ std::string describe(const SwitchStep& step) {
   return std::visit(
       Overloaded{
           [](const Op& op) { return print(Step{{"A"}, op}); },
+          [](const EnterRoot& enter) { return print(Step{{"A"}, Chdir{enter.path}}); },
+          [](const OpenTreeNoLinks& open) { return print(Step{{"A"}, open.call}); },
           [](const MakePrivateDirectory& made) { return "mkdir -m 0700 " + print(made.path); },
           [](const OpenInRoot& open) { return "open " + open.path + " in the new root"; },
           [](const NewPidNamespace&) { return std::string("new PID namespace"); },
@@ -84,6 +88,9 @@ Steps steps(Strategy strategy, const Plan& plan) {
     case Strategy::move_chroot: all = move_chroot(plan); break;
     case Strategy::chroot: all = chroot(plan); break;
     case Strategy::template_: all = template_(plan); break;
+  }
+  for (SwitchStep& step : all) {
+    if (step.about.empty() && step.phase >= Phase::bind) step.about = "new root " + plan.new_root;
   }
   // A process that has changed its root by chroot(2) may not make a user namespace: there it was
   // done before that.

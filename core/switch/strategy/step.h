@@ -3,11 +3,15 @@
 // the model predicts that list, the library performs it (switch/step_executor.h), benchmarks time
 // it phase by phase, and the corpus has it as a scenario.
 //
-//     steps(Strategy::dot_dot, plan)  ->  namespaces   unshare mnt
+//     steps(Strategy::dot_dot, plan)  ->  namespaces   chdir /srv/image
+//                                         namespaces   unshare mnt
 //                                         propagation  make-rslave /
-//                                         propagation  make-private /srv
-//                                         bind         rbind /srv/image /srv/image
+//                                         bind         open_tree newroot . clone,recursive  ...
 //                                         pivot        open oldroot /  ...
+//
+// No step looks the new root up by a name: names may lead elsewhere by then. The directory was
+// opened when it was checked. A descriptor of it is of no use in a new mount namespace, which has
+// copies of the mounts; but the current directory moves on to the copy (EnterRoot), where it is '.'.
 //
 // A step is an operation (op/op.h), which the model knows, or one of the few below that only the
 // library performs. Some of those are operations to the model (a directory of mode 0700 is mkdir
@@ -43,6 +47,10 @@ std::string_view name(Phase phase);
 
 // --- steps that have no verb ---------------------------------------------------------------------
 
+// The process enters the new root by the descriptor that was checked (fchdir). To the model: chdir.
+struct EnterRoot {
+  std::string path;  // as the caller named it: for messages
+};
 // The first process of a new PID namespace does the rest. It becomes init: it reaps, and passes
 // signals on.
 struct NewPidNamespace {};
@@ -59,6 +67,11 @@ struct UnshareOthers {
 struct MakePrivateDirectory {
   Path path;
   HandleName lock{"lock"};
+};
+// open_tree of a path without symbolic links: ELOOP if one has come in since it was checked. To the
+// model, where none has: open_tree.
+struct OpenTreeNoLinks {
+  OpenTree call;
 };
 // Opens `path` with `root` as the root directory: no link and no '..' leads out of it (openat2,
 // RESOLVE_IN_ROOT). To the model, where no such link exists: open.
@@ -112,9 +125,10 @@ struct DropPrivileges {};
 // The command.
 struct Execute {};
 
-using Action = std::variant<Op, NewPidNamespace, MapIds, UnshareOthers, MakePrivateDirectory,
-                            OpenInRoot, NewProc, NewPts, AttachNew, CloneNull, MaskProc, LockMounts,
-                            SetHostname, NewSession, KeepNamespace, DropPrivileges, Execute>;
+using Action = std::variant<Op, EnterRoot, NewPidNamespace, MapIds, UnshareOthers,
+                            MakePrivateDirectory, OpenTreeNoLinks, OpenInRoot, NewProc, NewPts,
+                            AttachNew, CloneNull, MaskProc, LockMounts, SetHostname, NewSession,
+                            KeepNamespace, DropPrivileges, Execute>;
 
 struct SwitchStep {
   Phase phase = Phase::start;
@@ -162,15 +176,14 @@ struct Entry {
   enum class Kind : unsigned char { directory, file, symlink };
   std::string name;
   Kind kind = Kind::directory;
-  std::string link_target;  // of a symlink
+  std::string link_target = {};  // of a symlink
 };
 
-// Paths are absolute paths of the caller's, without links; targets of mounts are paths in the new
-// root.
+// Sources of binds are absolute paths of the caller's, without links; targets of mounts are paths
+// in the new root.
 struct Plan {
-  std::string new_root = "/new";
+  std::string new_root = "/new";    // as the caller named it; only for messages
   std::string put_old = "old";      // the name of the old root's directory, where one is needed
-  std::string parent_mount = "/";   // the mount point of the mount that new_root is in
   Propagation propagation = Propagation::private_;  // of /, where the strategy leaves the choice
   std::vector<MountRequest> mounts;
   std::vector<Entry> contents;  // of new_root; tmpfs-sandbox only

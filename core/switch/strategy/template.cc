@@ -6,6 +6,8 @@
 //
 // Once (`prepare`):
 //     unshare user             only without privileges; its ids are mapped
+//     chdir NEW                only without privileges: by the descriptor that was checked. What is
+//                              '.' in the copy is kept with it
 //     unshare mnt, keep        only without privileges: a copy of the caller's tree that belongs to
 //                              this user namespace, because open_tree clones only in a namespace
 //                              that the caller is privileged over. Its mounts are slaves: it sees
@@ -19,13 +21,14 @@
 //
 // For each switch:
 //     (setns user, setns mnt   without privileges: into the copy)
-//     open_tree clone recursive NEW      the new root and what is mounted below, detached
+//     chdir NEW                by the descriptor that was checked, or that was kept with the copy
+//     open_tree clone recursive .        the new root and what is mounted below, detached
 //     mount_setattr private    or slave: before it is attached, because a clone of a shared mount
 //                              is its peer, and what is mounted below one appears below the other
 //     the caller's mounts are gathered: the old root is out of reach after this
 //     setns T mnt              leaves the old namespace without destroying it: nothing to wait for
 //     unshare mnt              so that the template stays as it is: a copy of one mount
-//     move_mount @image /      covers the tmpfs
+//     move_mount @newroot /    covers the tmpfs
 //     fchdir, chroot .         setns has put the process on the tmpfs; this is one step up
 //
 // It guarantees that no mount of the caller's tree, except the clone, was ever in the namespace. A
@@ -46,7 +49,7 @@ Steps template_preparation(const Plan& plan) {
   const MountFlags flags{MountFlag::ro, MountFlag::nosuid, MountFlag::nodev, MountFlag::noexec};
   Steps steps;
   if (plan.user_namespace) {
-    add(steps, Phase::prepare, Unshare{{NamespaceKind::user}}, MapIds{},
+    add(steps, Phase::prepare, Unshare{{NamespaceKind::user}}, MapIds{}, EnterRoot{plan.new_root},
         Unshare{{NamespaceKind::mnt}}, KeepNamespace{copy_of_the_callers()});
   }
   add(steps, Phase::prepare, Unshare{{NamespaceKind::mnt}},
@@ -68,15 +71,17 @@ Steps template_(const Plan& plan) {
     add(steps, Phase::namespaces, UnshareOthers{plan.other_namespaces});
   }
   const OpenTreeFlags whole{OpenTreeFlag::clone, OpenTreeFlag::recursive};
-  add(steps, Phase::bind, OpenTree{image(), plan.new_root, whole});
+  add(steps, Phase::namespaces, EnterRoot{plan.new_root});
+  add(steps, Phase::bind, OpenTree{new_root(), ".", whole});
   add(steps, Phase::propagation,
-      MountSetattr{{image().text, ""}, change_to(plan.read_only, plan.propagation), {true}});
+      MountSetattr{{new_root().text, ""}, change_to(plan.read_only, plan.propagation), {true}});
   gather_mounts(plan.mounts, steps);
   add(steps, Phase::namespaces, Setns{the_template(), {NamespaceKind::mnt}},
       Unshare{{NamespaceKind::mnt}});
-  add(steps, Phase::pivot, MoveMount{{image().text, ""}, "/", {}}, Fchdir{image()}, Chroot{"."});
-  add(steps, Phase::detach, Close{image()});
-  place_mounts(plan.mounts, "/", steps);
+  add(steps, Phase::pivot, MoveMount{{new_root().text, ""}, "/", {}}, Fchdir{new_root()},
+      Chroot{"."});
+  place_mounts(plan.mounts, steps);
+  add(steps, Phase::detach, Close{new_root()});
   return steps;
 }
 
