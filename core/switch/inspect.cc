@@ -119,16 +119,6 @@ Switched<UniqueFd> open_root(const std::string& asked) {
   return root;
 }
 
-// Not only the same directory: also by the same mount.
-bool is_own_root(int directory) {
-  struct statx its {};
-  struct statx own {};
-  constexpr unsigned wanted = STATX_INO | STATX_MNT_ID;
-  return ::statx(directory, "", AT_EMPTY_PATH, wanted, &its) == 0 &&
-         ::statx(AT_FDCWD, "/", 0, wanted, &own) == 0 && its.stx_ino == own.stx_ino &&
-         its.stx_mnt_id == own.stx_mnt_id;
-}
-
 // "" and errno if it is no link.
 std::string read_link(int directory, const char* path) {
   std::array<char, PATH_MAX> target{};
@@ -277,12 +267,6 @@ Switched<Inspected> inspect(const SwitchOptions& options) {
   if (!root) return std::unexpected(root.error());
   strategy::Plan plan;
   plan.new_root = options.new_root;
-  const bool goes_around =
-      options.strategy == Strategy::chroot || options.strategy == Strategy::template_;
-  if (!goes_around && is_own_root(root->get())) {
-    return no("new root /: what this strategy mounts on / is above the root that processes have, "
-              "and no name leads there; template and chroot can switch to it");
-  }
   for (const MountAt& mount : options.mounts) {
     auto request = check_mount(root->get(), mount);
     if (!request) return std::unexpected(request.error());
