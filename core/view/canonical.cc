@@ -11,11 +11,18 @@
 // moves mounts instead of copying them. The mounts of all namespaces are numbered in one series,
 // because a handle may be on a mount of another namespace than its task's.
 //
+// Where two mounts look alike and lie at one place of one parent (before Linux 6.17, and where a path
+// is gone), what they are related to decides: see Colours.
+//
 // A parent that is not listed, a loop of parents, and a location on an unknown mount are bugs of
 // ours (PIVOTCHECK_CHECK).
 #include <algorithm>
+#include <functional>
 #include <limits>
+#include <map>
+#include <set>
 #include <span>
+#include <string_view>
 #include <tuple>
 
 #include "base/check.h"
@@ -57,9 +64,17 @@ struct Branch {
   std::uint32_t self;
 };
 
+// What tells a mount from its siblings by itself.
+auto look_of(const MountView& mount) {
+  return std::tuple(std::string_view(mount.mount_point), std::string_view(mount.root),
+                    mount.root_removed, mount.filesystem_read_only, mount.unbindable,
+                    mount.flags.bits());
+}
+
 // Each mount with its parent, sorted so that the children of one mount are consecutive, by mount
-// point; the mounts without a parent come last.
-std::vector<Branch> branches(std::span<const MountView> mounts) {
+// point; the mounts without a parent come last. `colours`: one for each mount, or none.
+std::vector<Branch> branches(std::span<const MountView> mounts,
+                             std::span<const std::uint64_t> colours = {}) {
   struct Id {
     MountId id;
     std::uint32_t index;
@@ -79,27 +94,30 @@ std::vector<Branch> branches(std::span<const MountView> mounts) {
     }
     result.push_back({parent, i});
   }
-  // Only mounts without a path can have the same mount point (a directory above their mount point
-  // was renamed out of what the parent shows); the rest of the key makes their order independent of
-  // ids.
-  const auto key = [&mounts](std::uint32_t index) {
-    const MountView& mount = mounts[index];
-    return std::tie(mount.mount_point, mount.root, mount.root_removed, mount.filesystem_read_only,
-                    mount.unbindable);
-  };
-  std::ranges::sort(result, [&](const Branch& left, const Branch& right) {
+  const auto less = [&](const Branch& left, const Branch& right) {
     if (left.parent != right.parent) return left.parent < right.parent;
-    const auto left_key = key(left.self);
-    const auto right_key = key(right.self);
-    if (left_key != right_key) return left_key < right_key;
-    return mounts[left.self].flags.bits() < mounts[right.self].flags.bits();
-  });
+    const auto left_look = look_of(mounts[left.self]);
+    const auto right_look = look_of(mounts[right.self]);
+    if (left_look != right_look || colours.empty()) return left_look < right_look;
+    return colours[left.self] < colours[right.self];
+  };
+  std::ranges::sort(result, less);
   return result;
 }
 
+// One that nothing tells from its sibling after it.
+auto find_twin(std::span<const MountView> mounts, const std::vector<Branch>& sorted,
+               std::span<const std::uint64_t> colours = {}) {
+  return std::ranges::adjacent_find(sorted, [&](const Branch& one, const Branch& next) {
+    return one.parent == next.parent &&
+           look_of(mounts[one.self]) == look_of(mounts[next.self]) &&
+           (colours.empty() || colours[one.self] == colours[next.self]);
+  });
+}
+
 // Depth first, without recursion: a stack of mounts can be thousands high.
-std::vector<std::uint32_t> depth_first(std::span<const MountView> mounts) {
-  const std::vector<Branch> sorted = branches(mounts);
+std::vector<std::uint32_t> depth_first(std::span<const MountView> mounts,
+                                       const std::vector<Branch>& sorted) {
   std::vector<std::uint32_t> order;
   std::vector<std::uint32_t> pending;
   order.reserve(mounts.size());
@@ -119,8 +137,8 @@ std::vector<std::uint32_t> depth_first(std::span<const MountView> mounts) {
   return order;
 }
 
-void order_mounts(NamespaceView& view) {
-  const std::vector<std::uint32_t> order = depth_first(view.mounts);
+void order_mounts(NamespaceView& view, const std::vector<Branch>& sorted) {
+  const std::vector<std::uint32_t> order = depth_first(view.mounts, sorted);
   std::vector<MountView> ordered;
   ordered.reserve(view.mounts.size());
   for (const std::uint32_t index : order) ordered.push_back(std::move(view.mounts[index]));
@@ -148,6 +166,124 @@ void order_namespaces(Snapshot& snapshot) {
   snapshot.namespaces = std::move(ordered);
 }
 
+// --- mounts that only their relations tell apart -------------------------------------------------
+
+// A number for each mount, equal for two only if no relation tells them apart: parent and children,
+// peers, masters and slaves, filesystem, what is there of the tasks. Refined until nothing more is
+// told; where two siblings are still alike, either may be called the first one, and what follows from
+// that is told again (colour refinement with individualization). Nothing in it depends on ids.
+class Colours {
+ public:
+  explicit Colours(const Snapshot& snapshot) : snapshot_(snapshot) {
+    for (const NamespaceView& view : snapshot.namespaces) {
+      std::vector<std::uint64_t>& own = of_.emplace_back();
+      for (const MountView& mount : view.mounts) {
+        own.push_back(mix(of_.size(), std::hash<std::string>{}(mount.mount_point)));
+      }
+    }
+    for (std::size_t i = 0; i < snapshot.tasks.size(); ++i) {
+      const TaskView& task = snapshot.tasks[i];
+      add_location(task.root, mix(i, 1));
+      add_location(task.current_directory, mix(i, 2));
+      for (const HandleView& handle : task.handles) {
+        add_location(handle.location, mix(i, std::hash<std::string>{}(handle.name)));
+      }
+    }
+    do refine();
+    while (choose_one());
+  }
+
+  [[nodiscard]] std::span<const std::uint64_t> of(std::size_t view) const { return of_[view]; }
+
+ private:
+  static std::uint64_t mix(std::uint64_t left, std::uint64_t right) {  // splitmix64's last step
+    std::uint64_t value = left * 0x9e3779b97f4a7c15ULL + right + 0x632be59bd9b4e019ULL;
+    value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    value = (value ^ (value >> 27)) * 0x94d049bb133111ebULL;
+    return value ^ (value >> 31);
+  }
+
+  void for_each(auto visit) {
+    for (std::size_t view = 0; view < of_.size(); ++view) {
+      for (std::size_t i = 0; i < of_[view].size(); ++i) {
+        visit(snapshot_.namespaces[view].mounts[i], of_[view][i]);
+      }
+    }
+  }
+
+  void add_location(const LocationView& location, std::uint64_t what) {
+    what = mix(what, std::hash<std::string>{}(location.path));
+    for_each([&](const MountView& mount, std::uint64_t& colour) {
+      if (!location.detached && mount.id == location.mount) colour += what;
+    });
+  }
+
+  // Sums of colours, so that no order counts: of the mounts that stand in a relation to an id.
+  using Sums = std::map<std::pair<int, std::uint64_t>, std::uint64_t>;
+
+  void refine() {
+    for (std::size_t known = 0;;) {
+      Sums sums;
+      std::set<std::uint64_t> different;
+      for_each([&](const MountView& mount, std::uint64_t& colour) {
+        different.insert(colour);
+        sums[{0, mount.id}] = colour;
+        sums[{1, mount.parent}] += mix(colour, 1);
+        sums[{2, mount.peer_group}] += mix(colour, 2);
+        sums[{3, mount.master_group}] += mix(colour, 3);
+        sums[{4, mount.receives_from}] += mix(colour, 4);
+        sums[{5, mount.filesystem}] += mix(colour, 5);
+      });
+      if (different.size() == known) return;
+      known = different.size();
+      const auto related = [&](std::uint64_t colour, std::uint64_t id, auto... relations) {
+        return ((colour = mix(colour, id == 0 ? 0 : sums[{relations, id}])), ..., colour);
+      };
+      for_each([&](const MountView& mount, std::uint64_t& colour) {
+        colour = related(colour, mount.id, 1);
+        colour = related(colour, mount.parent, 0);
+        colour = related(colour, mount.peer_group, 2, 3, 4);
+        colour = related(colour, mount.master_group, 2, 3, 4);
+        colour = related(colour, mount.receives_from, 2, 3, 4);
+        colour = related(colour, mount.filesystem, 5);
+      });
+    }
+  }
+
+  // Tells one of two siblings that are still alike from the other; false if there are none.
+  bool choose_one() {
+    for (std::size_t view = 0; view < of_.size(); ++view) {
+      const std::vector<MountView>& mounts = snapshot_.namespaces[view].mounts;
+      const std::vector<Branch> sorted = branches(mounts, of_[view]);
+      const auto twin = find_twin(mounts, sorted, of_[view]);
+      if (twin == sorted.end()) continue;
+      std::uint64_t& colour = of_[view][twin->self];
+      colour = mix(colour, 6);
+      return true;
+    }
+    return false;
+  }
+
+  const Snapshot& snapshot_;
+  std::vector<std::vector<std::uint64_t>> of_;  // by namespace, by mount
+};
+
+void order_mounts(Snapshot& snapshot) {
+  std::vector<std::vector<Branch>> sorted;
+  bool has_twins = false;
+  for (const NamespaceView& view : snapshot.namespaces) {
+    sorted.push_back(branches(view.mounts));
+    has_twins = has_twins || find_twin(view.mounts, sorted.back()) != sorted.back().end();
+  }
+  if (has_twins) {
+    const Colours colours(snapshot);
+    for (std::size_t i = 0; i < sorted.size(); ++i) {
+      sorted[i] = branches(snapshot.namespaces[i].mounts, colours.of(i));
+    }
+  }
+  for (std::size_t i = 0; i < sorted.size(); ++i) order_mounts(snapshot.namespaces[i], sorted[i]);
+}
+
 template <class Visit>
 void for_each_mount(Snapshot& snapshot, Visit visit) {
   for (NamespaceView& view : snapshot.namespaces) {
@@ -168,7 +304,7 @@ void rename_groups(Snapshot& snapshot) {
 
 Snapshot canonical(Snapshot snapshot) {
   order_namespaces(snapshot);
-  for (NamespaceView& view : snapshot.namespaces) order_mounts(view);
+  order_mounts(snapshot);
   Renamer mounts;
   Renamer filesystems;
   for_each_mount(snapshot, [&](MountView& mount) {

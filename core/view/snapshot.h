@@ -7,7 +7,8 @@
 // could tell them apart:
 //   - namespaces are ordered by the earliest-made task that is in them now;
 //   - mounts are ordered by where they are: depth first from the top of their namespace, the
-//     children of one mount by mount point; the first is 1;
+//     children of one mount by mount point, then by what they show; of two that look alike the order
+//     follows from what they are related to (peers, masters, slaves, children, tasks); the first is 1;
 //   - peer groups are numbered by their first member in that order, then those without a member in
 //     any namespace by first use (mounts in order: shared, master, propagate_from);
 //   - filesystems by first use: mounts in order, then detached locations in order;
