@@ -103,11 +103,13 @@ class FindingReporter {
   void failure(const CaseRef& ref, const TrialResult& result);
   void keep_whole(const CaseRef& ref, const std::string& path, const Scenario& whole);
   [[nodiscard]] std::function<bool()> time_budget() const;
+  [[nodiscard]] bool is_read_after_each_step(const Prediction& predicted);
   [[nodiscard]] bool is_new(const std::string& about) const;
 
   CampaignProcess process_;
   std::optional<Trial> trial_;
   std::string release_;  // of the kernel, as uname has it
+  std::uint64_t since_every_step_ = 0;  // cases
 };
 
 // --- what a libFuzzer target gets from `pivotcheck explore`
