@@ -98,12 +98,6 @@ Switched<void> check_options(const SwitchOptions& options) {
 
 // --- the root ------------------------------------------------------------------------------------
 
-// "" and errno if nothing is there.
-std::string real_path(const std::string& path) {
-  std::array<char, PATH_MAX> real{};
-  return ::realpath(path.c_str(), real.data()) != nullptr ? real.data() : "";
-}
-
 // The only time that its name is looked up.
 Switched<UniqueFd> open_root(const std::string& asked) {
   if (asked.empty()) return bad("no new root was named");
@@ -210,6 +204,12 @@ Switched<std::string> check_target(int root, const std::string& asked) {
 std::string terminal() {
   std::array<char, PATH_MAX> path{};
   return ::ttyname_r(STDIN_FILENO, path.data(), path.size()) == 0 ? path.data() : "";
+}
+
+// "" and errno if nothing is there.
+std::string real_path(const std::string& path) {
+  std::array<char, PATH_MAX> real{};
+  return ::realpath(path.c_str(), real.data()) != nullptr ? real.data() : "";
 }
 
 Switched<strategy::MountRequest> check_mount(int root, const MountAt& asked) {
