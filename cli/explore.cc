@@ -177,11 +177,13 @@ CommandSpec explore_command() {
                   {"--seeds", &libfuzzer.seeds,
                    "folder of scenarios for libFuzzer to begin with; it is only read"}},
       .footer =
-          "Every disagreement, and every broken law, is minimized, printed and kept in the folder; run replays it.\n"
+          "Every disagreement and every broken law is minimized, printed and kept in the folder;\n"
+          "run replays it.\n"
           "The last lines are 'key: value'. SIGINT, SIGTERM, SIGHUP and SIGQUIT end the run in\n"
           "order, a second one a second later ends it at once. Exit status: 0 all agreed, 1 a\n"
-          "disagreement, 3 the harness could not do its work, or the kernel's log has warnings, 4\n"
-          "nothing can run, 128 + the signal that ended it.",
+          "disagreement or a broken law, 3 the harness could not do its work, a law was never\n"
+          "asked in 20,000 cases, or the kernel's log has warnings, 4 nothing can run, 128 + the\n"
+          "signal that ended it.",
       .run = [job] { return explore(*job); }};
 }
 

@@ -399,10 +399,11 @@ CommandSpec run_command() {
                    "scenarios, and folders that are searched for *.scn; - for standard input",
                    {.required = true}}},
       .footer =
-          "Exit status: 0 all that ran agreed, 1 a disagreement or a stated outcome that did not\n"
-          "hold, 2 bad usage or a malformed file (nothing was run), 3 the harness could not do\n"
-          "its work, 4 nothing ran, 128 + the signal that ended it (SIGINT, SIGTERM, SIGHUP,\n"
-          "SIGQUIT: the files under way are finished; a second one a second later ends at once).",
+          "Exit status: 0 all that ran agreed, 1 a disagreement, a broken law (see pivotcheck\n"
+          "laws) or a stated outcome that did not hold, 2 bad usage or a malformed file (nothing\n"
+          "was run), 3 the harness could not do its work, 4 nothing ran, 128 + the signal that\n"
+          "ended it (SIGINT, SIGTERM, SIGHUP, SIGQUIT: the files under way are finished; a second\n"
+          "one a second later ends at once).",
       .run = [options] { return run(*options); }};
 }
 

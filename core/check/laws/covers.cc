@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// covers.cc: locks, as the steps of a scenario make them, and the law that they keep.
+// covers.cc: locks, as the steps of a scenario make them, and the law that they keep; and marks of
+// MNT_EXPIRE, which are seen in the steps alone as well.
 //
 //     A          mount X on /a/secret                       (P, /secret) is covered, by X
 //     B          unshare user,mnt: gets copies P', X'       Cover{P', /secret} is noted
@@ -13,6 +14,7 @@
 // (is_hidden()). Nor is it where a more privileged namespace unmounted something that this one
 // receives: then the lock is gone, by its owner's will.
 #include <algorithm>
+#include <cerrno>
 #include <vector>
 
 #include <fmt/format.h>
@@ -103,12 +105,14 @@ void Watch::lock(const Event& event) {
     if (!event.is_new(mount) || mount.detached) continue;
     for (const Locked::Cover& cover : event.locked.covers) {
       const MountState* parent = event.before.mount(cover.parent);
-      if (parent != nullptr && event.actor() != nullptr && parent->tree == event.actor()->tree &&
-          parent->filesystem == mount.filesystem && shows(mount, cover.place) && cover.is_certain &&
-          is_hidden(event, *parent, cover.place) &&
-          event.after.mounted_at(mount.id, cover.place) != nullptr) {
-        copied.push_back({mount.id, cover.place});
+      if (parent == nullptr || parent->filesystem != mount.filesystem ||
+          !shows(mount, cover.place) || event.actor() == nullptr ||
+          event.after.mounted_at(mount.id, cover.place) == nullptr) {
+        continue;
       }
+      const bool is_certain = cover.is_certain && parent->tree == event.actor()->tree &&
+                              is_hidden(event, *parent, cover.place);
+      copied.push_back({mount.id, cover.place, is_certain});
     }
     const bool is_unshare = op_of<Unshare>(event) != nullptr;
     const int owner = owner_of(event, mount.tree);
@@ -126,6 +130,45 @@ void Watch::lock(const Event& event) {
     const bool receives = parent->master != 0 || parent->group != 0;
     if (parent->tree != event.actor()->tree && receives) cover.is_certain = false;
   }
+}
+
+// --- expiry marks
+
+namespace {
+
+// What umount with MNT_EXPIRE names.
+const MountState* expired(const Event& event) {
+  const auto* op = op_of<Umount>(event);
+  if (op == nullptr || !op->flags.has(UmountFlag::expire)) return nullptr;
+  const auto named = event.find(op->path);
+  return named ? event.before.mount(topmost(event.before, *named).mount) : nullptr;
+}
+
+}  // namespace
+
+void expiry_needs_a_mark(const Event& event, Inquiry& inquiry) {
+  const MountState* named = expired(event);
+  if (named == nullptr || !event.outcome.ok()) return;
+  inquiry.held();
+  const bool marked =
+      std::ranges::find(event.locked.expiry_marks, named->id) != event.locked.expiry_marks.end();
+  inquiry.require(marked, [&] { return described(*named) + " was not marked"; });
+  inquiry.require(named->id != event.actor()->root.mount &&
+                      !op_of<Umount>(event)->flags.has(UmountFlag::detach),
+                  [] { return std::string("it is the caller's root, or detached"); });
+}
+
+void Watch::mark(const Event& event) {
+  const MountState* named = expired(event);
+  if (named != nullptr && event.outcome.error == EAGAIN) locked_.expiry_marks.push_back(named->id);
+  if (!event.outcome.ok()) return;
+  const auto forget = [&](const Path& path) {
+    const auto entered = event.find(path);
+    if (entered) std::erase(locked_.expiry_marks, entered->mount);
+  };
+  if (const auto* op = op_of<Chdir>(event)) forget(op->path);
+  if (const auto* op = op_of<Chroot>(event)) forget(op->path);
+  if (const auto* op = op_of<Open>(event)) forget(op->path);
 }
 
 }  // namespace pivotcheck::laws

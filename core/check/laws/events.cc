@@ -153,6 +153,14 @@ void copies_are_related(const Event& event, Inquiry& inquiry) {
 
 void mount_is_new(const Event& event, Inquiry& inquiry) {
   const auto* op = op_of<Mount>(event);
+  if (const auto* fsmount = op_of<Fsmount>(event); fsmount != nullptr && event.outcome.ok()) {
+    for (const MountState& mount : event.after.mounts) {
+      if (!event.is_new(mount)) continue;
+      inquiry.held();
+      inquiry.require(mount.flags == fsmount->flags && mount.group == 0 && mount.master == 0,
+                      [] { return std::string("fsmount made another mount than was asked for"); });
+    }
+  }
   if (op == nullptr) return;
   const auto arrived = arrival_at_target(event);
   if (!arrived) return;
@@ -179,7 +187,7 @@ void bind_copies(const Event& event, Inquiry& inquiry) {
                   [] { return std::string("what was mounted is not a copy of the source"); });
   for (std::size_t i = 0; i < copies.size(); ++i) {
     const auto [original, copy] = copies[i];
-    inquiry.require(is_copy(*original, *copy, shared),
+    inquiry.require(!original->unbindable && is_copy(*original, *copy, shared),
                     [&] { return described(*copy) + " is not as the original"; });
     for (const MountState& child : event.before.mounts) {
       if (!op->recursive || child.parent != original->id || child.unbindable) continue;

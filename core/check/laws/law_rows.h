@@ -29,6 +29,14 @@ STATE_LAW(no_group_above_itself,
     "No peer group is a slave of itself, nor of one that is below it.",
     R"law(sharedsubtree.rst, 5a) Mount states, "Events do not propagate from the slave mount )law"
     R"law(to the master")law")
+STATE_LAW(masters_have_members,
+    "The group of which a mount is a slave has members.",
+    R"law(sharedsubtree.rst, 5a) Mount states, "A slave mount as the name implies has a master )law"
+    R"law(mount from which mount/unmount events are received")law")
+STATE_LAW(detached_trees_are_held,
+    "A detached tree ends when no task holds a handle in it.",
+    R"law(open_tree(2), DESCRIPTION, "This mount object will be unmounted and destroyed when )law"
+    R"law(the file descriptor is closed"; observed)law")
 
 // --- what a step changes, and what it does not (attributes.cc) ----------------------------------
 
@@ -44,8 +52,8 @@ LAW(only_mounting_changes_mounts,
 LAW(flags_stay,
     "A mount's flags change by remount and mount_setattr only, and only in the caller's own "
     "namespace or in a detached tree.",
-    R"law(mount(2), Remounting an existing mount, "the MS_REMOUNT flag can be used with MS_BIND )law"
-    R"law(to modify only the per-mount-point flags")law")
+    R"law(mount(2), Remounting an existing mount, "the MS_REMOUNT flag can be used with )law"
+    R"law(MS_BIND to modify only the per-mount-point flags")law")
 LAW(locked_flags_stay,
     "What was read-only, nosuid, nodev or noexec when it came to a less privileged namespace "
     "stays so.",
@@ -145,6 +153,11 @@ LAW(namespace_is_copied,
     R"law(sharedsubtree.rst, 5g) Clone Namespace, "A cloned namespace contains all the )law"
     R"law(mounts as that of the parent namespace"; mount_namespaces(7), Restrictions on )law"
     R"law(mount namespaces, "shared mounts are reduced to slave mounts")law")
+LAW(calls_need_their_capability,
+    "chroot takes CAP_SYS_CHROOT in the caller's user namespace; what changes mounts takes "
+    "CAP_SYS_ADMIN in the user namespace that owns the caller's mount namespace.",
+    R"law(chroot(2), DESCRIPTION, "may call chroot()"; pivot_root(2), DESCRIPTION, "in the )law"
+    R"law(user namespace that owns the caller's mount namespace")law")
 
 // --- what must stay hidden (covers.cc) ----------------------------------------------------------
 
@@ -153,4 +166,9 @@ LAW(covered_stays_covered,
     "some mount, whatever the namespace's own tasks do; also in copies that they make.",
     R"law(mount_namespaces(7), Restrictions on mount namespaces, "may not be separated in a )law"
     R"law(less privileged mount namespace")law")
+LAW(expiry_needs_a_mark,
+    "umount with MNT_EXPIRE succeeds only for a mount that an earlier one marked, in which no task "
+    "opened anything or went since; not with MNT_DETACH, and not for the caller's root.",
+    R"law(umount(2), DESCRIPTION, "The mount remains expired as long as it isn't accessed by )law"
+    R"law(any process")law")
 #undef STATE_LAW

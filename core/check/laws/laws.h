@@ -63,7 +63,8 @@ struct Quirks {
 struct Standing {
   std::string task;
   int user_ns = 0;
-  int owner = 0;  // of its mount namespace
+  int owner = 0;              // of its mount namespace
+  Capabilities dropped = {};  // those that it has not in its own user namespace
 };
 
 // What a task's steps locked, by the ids of the mounts.
@@ -79,6 +80,7 @@ struct Locked {
   };
   std::vector<Cover> covers;
   std::vector<Flags> flags;
+  std::vector<MountId> expiry_marks;  // no lock, but also seen in the steps only
 };
 
 struct Event {
@@ -90,6 +92,7 @@ struct Event {
   const Standing& standing;                // of the task, after the step
   const Standing& stood;                   // and before it
   const std::vector<Standing>& standings;  // of all tasks, after it
+  const std::vector<int>& user_parents;    // of each user namespace; -1 for the first
   const Locked& locked;                    // before it
   const Quirks& quirks;
 
@@ -157,6 +160,7 @@ class Watch {
   void note(const Step& step, Outcome outcome);
   void ask(const Event& event, bool mounts_are_as_before);
   void lock(const Event& event);
+  void mark(const Event& event);
 
   const Quirks& quirks_;
   AskedCounts& asked_;
@@ -165,7 +169,7 @@ class Watch {
   std::size_t steps_ = 0;
   std::set<std::string> links_;
   std::vector<Standing> standings_{{.task = "A"}};
-  int user_namespaces_ = 1;
+  std::vector<int> user_parents_{-1};
   Locked locked_;
   std::vector<Breach> breaches_;
 };

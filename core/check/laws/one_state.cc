@@ -82,4 +82,29 @@ void no_group_above_itself(const Event& event, Inquiry& inquiry) {
   }
 }
 
+void masters_have_members(const Event& event, Inquiry& inquiry) {
+  if (!event.after.shows_all) return;
+  for (const MountState& mount : event.after.mounts) {
+    if (mount.master == 0) continue;
+    inquiry.held();
+    const auto& all = event.after.mounts;
+    inquiry.require(std::ranges::find(all, mount.master, &MountState::group) != all.end(),
+                    [&] { return described(mount) + " is a slave of nobody"; });
+  }
+}
+
+void detached_trees_are_held(const Event& event, Inquiry& inquiry) {
+  for (const MountState& lowest : event.after.mounts) {
+    if (!lowest.detached || lowest.parent != 0) continue;
+    inquiry.held();
+    const bool is_held = std::ranges::any_of(event.after.tasks, [&](const TaskState& task) {
+      return std::ranges::any_of(task.handles, [&](const HandleState& handle) {
+        const MountState* mount = event.after.mount(handle.at.mount);
+        return mount != nullptr && mount->tree == lowest.tree;
+      });
+    });
+    inquiry.require(is_held, [] { return std::string("nobody holds a detached tree"); });
+  }
+}
+
 }  // namespace pivotcheck::laws

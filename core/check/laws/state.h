@@ -69,6 +69,7 @@ struct TaskState {
 struct State {
   std::vector<MountState> mounts;  // by id
   std::vector<TaskState> tasks;
+  bool shows_all = false;  // detached trees, too, and mounts that no call lists: the model's
 
   // nullptr if there is none.
   [[nodiscard]] const MountState* mount(MountId id) const;

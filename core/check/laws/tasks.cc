@@ -195,4 +195,37 @@ void namespace_is_copied(const Event& event, Inquiry& inquiry) {
                   [] { return std::string("root or current directory did not follow"); });
 }
 
+// --- capabilities
+
+namespace {
+
+// user_namespaces(7): in its own namespace what it did not drop; in those below it all.
+bool may(const Event& event, Capability capability, int user_ns) {
+  if (user_ns == event.stood.user_ns) return !event.stood.dropped.has(capability);
+  while (user_ns >= 0 && user_ns != event.stood.user_ns) {
+    user_ns = event.user_parents[static_cast<std::size_t>(user_ns)];
+  }
+  return user_ns >= 0;
+}
+
+}  // namespace
+
+void calls_need_their_capability(const Event& event, Inquiry& inquiry) {
+  if (!event.outcome.ok()) return;
+  const bool mounts = std::visit(
+      []<class Operation>(const Operation&) {
+        return OneOf<Operation, Mount, Bind, Move, ChangePropagation, Remount, Umount, PivotRoot,
+                     MoveMount, MountSetattr, Fsmount>;
+      },
+      event.step.op);
+  const auto* open_tree = op_of<OpenTree>(event);
+  const bool clones = open_tree != nullptr && open_tree->flags.has(OpenTreeFlag::clone);
+  const bool chroots = op_of<Chroot>(event) != nullptr;
+  if (!mounts && !clones && !chroots) return;
+  inquiry.held();
+  inquiry.require(chroots ? may(event, Capability::sys_chroot, event.stood.user_ns)
+                          : may(event, Capability::sys_admin, event.stood.owner),
+                  [] { return std::string("the task has not the capability"); });
+}
+
 }  // namespace pivotcheck::laws

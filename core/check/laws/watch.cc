@@ -108,12 +108,22 @@ void Watch::note(const Step& step, Outcome outcome) {
   }
   Standing& own = of(step.task.text);
   if (const auto* unshare = std::get_if<Unshare>(&step.op)) {
-    if (unshare->kinds.has(NamespaceKind::user)) own.user_ns = user_namespaces_++;
+    if (unshare->kinds.has(NamespaceKind::user)) {
+      user_parents_.push_back(own.user_ns);
+      own.user_ns = static_cast<int>(user_parents_.size()) - 1;
+      own.dropped = {};
+    }
     if (unshare->kinds.has(NamespaceKind::mnt)) own.owner = own.user_ns;
+  }
+  if (const auto* drop = std::get_if<DropCapabilities>(&step.op)) {
+    own.dropped = own.dropped.with(drop->capabilities);
   }
   if (const auto* setns = std::get_if<Setns>(&step.op)) {
     const Standing& other = of(setns->task.text);
-    if (setns->kinds.has(NamespaceKind::user)) own.user_ns = other.user_ns;
+    if (setns->kinds.has(NamespaceKind::user)) {
+      own.user_ns = other.user_ns;
+      own.dropped = {};
+    }
     if (setns->kinds.has(NamespaceKind::mnt)) own.owner = other.owner;
   }
 }
@@ -129,10 +139,11 @@ void Watch::after(const Step& step, Outcome outcome, State state) {
   note(step, outcome);
   if (has_last_ && std::max(last_.mounts.size(), state.mounts.size()) <= mounts_asked_max) {
     const Standing& standing = *std::ranges::find(standings_, step.task.text, &Standing::task);
-    const Event event{last_,    step,  outcome,    state,   links_,
-                      standing, stood, standings_, locked_, quirks_};
+    const Event event{last_, step,       outcome,       state,   links_, standing,
+                      stood, standings_, user_parents_, locked_, quirks_};
     ask(event, last_.mounts == state.mounts);
     if (outcome.ok()) lock(event);
+    mark(event);
   }
   begin(std::move(state));
 }

@@ -45,6 +45,7 @@ laws::PlaceState place_state(const World& world, const model::Location& at) {
 
 laws::State state_of(const World& world) {
   laws::State state;
+  state.shows_all = true;
   for (std::uint32_t i = 0; i < world.mounts.size(); ++i) {
     const model::Mount& mount = world.mounts[i];
     if (!mount.exists || !mount.mount_ns.exists()) continue;
