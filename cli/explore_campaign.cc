@@ -44,7 +44,7 @@ constexpr std::uint64_t warning_cases_max = 20'000;
 constexpr std::int64_t reduce_ms = 10'000;  // for the corpus, which usually takes a second
 
 // From so many random cases on, a law whose premise never held is a failure: in 20,000 cases the
-// rarest held a hundred times.
+// rarest held some twenty times.
 constexpr std::uint64_t all_laws_asked_cases = 20'000;
 
 constexpr std::uint64_t no_case = UINT64_MAX;
