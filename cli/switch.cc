@@ -42,8 +42,10 @@ Run a command in a new root, in namespaces of its own.
   --strategy S            the way to switch (see pivotcheck strategies); default: dot-dot
   --confine               what people expect of a sandbox: --unshare all (ids: this user's own, or
                           65534 for root, unless --map says otherwise; this machine's id 0 never),
-                          --drop all, --no-new-privs, --new-session; what would open any of that is
-                          refused, and so is a switch for which any of it can't be had
+                          --drop all, --no-new-privs, --new-session, ROOT nosuid and nodev, no user
+                          namespaces inside, no keys, AF_VSOCK, TIOCSTI, CLONE_PARENT, no calls of
+                          other architectures. What would open any of that is refused, and so is a
+                          switch for which any of it can't be had. (An ordinary user's groups stay.)
   --bind SRC:DST[:WORD]   mount this machine's directory or file SRC, with everything mounted below
                           it, at DST in the new root. WORD, or several: ro, read-only at all depths;
                           suid, dev: set-user-ID programs or devices work there, which they don't

@@ -76,6 +76,8 @@ int take_ids(const ChildArgs& args) {
   if (::syscall(SYS_setresgid, gid, gid, gid) != 0) return errno;
   const uid_t uid = id_inside(args.options.uid_map);
   if (::syscall(SYS_setresuid, uid, uid, uid) != 0) return errno;
+  // A filter of somebody's may have said that it was done.
+  if (::syscall(SYS_getuid) != uid || ::syscall(SYS_getgid) != gid) return EPERM;
   // A change of ids may have made the process non-dumpable, and its files in /proc root's.
   return sys_prctl(PR_SET_DUMPABLE, 1) == 0 ? 0 : errno;
 }
@@ -91,6 +93,14 @@ void tie_to_caller(const ChildArgs& args) {
   if (orphan) sys_exit(lost);
 }
 
+// The setting is that of the user namespace of whoever opens the file (namespaces(7)).
+int forbid_user_namespaces(int proc) {
+  constexpr const char* file = "sys/user/max_user_namespaces";
+  const UniqueFd setting(
+      static_cast<int>(::syscall(SYS_openat, proc, file, O_WRONLY | O_CLOEXEC)));
+  return setting && ::syscall(SYS_write, setting.get(), "0", 1) == 1 ? 0 : errno;
+}
+
 // --- what the command loses ----------------------------------------------------------------------
 
 // A descriptor of the switch itself, whose number the caller asked to keep: it would lead out.
@@ -102,17 +112,20 @@ bool is_ours(const ChildArgs& args, int fd) {
   return std::ranges::find(ours, fd) != ours.end();
 }
 
-void close_on_exec(const ChildArgs& args) {
+// 0, or the errno for which it can't be said that nothing is left open.
+int close_on_exec(const ChildArgs& args) {
   unsigned first = 3;
   for (const int kept : args.options.keep_descriptors) {
     if (is_ours(args, kept)) continue;
     const auto fd = static_cast<unsigned>(kept);
-    if (fd > first) ::syscall(SYS_close_range, first, fd - 1, CLOSE_RANGE_CLOEXEC);
+    if (fd > first && ::syscall(SYS_close_range, first, fd - 1, CLOSE_RANGE_CLOEXEC) != 0) {
+      return errno;
+    }
     const int flags = ::fcntl(kept, F_GETFD);
     if (flags >= 0) ::fcntl(kept, F_SETFD, flags & ~FD_CLOEXEC);
     first = fd + 1;
   }
-  ::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC);
+  return ::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0 ? 0 : errno;
 }
 
 int drop_from_every_set(std::uint64_t dropped) {
@@ -139,7 +152,7 @@ int load_filters(const ChildArgs& args) {
 }
 
 int drop_privileges(const ChildArgs& args) {
-  close_on_exec(args);
+  if (const int error = close_on_exec(args)) return error;
   if (const int error = drop_from_every_set(args.options.dropped_capabilities)) return error;
   if (args.options.no_new_privileges && sys_prctl(PR_SET_NO_NEW_PRIVS, 1) != 0) return errno;
   // Before seccomp, whose filter need not allow the call; otherwise as late as possible, because
@@ -206,6 +219,7 @@ int perform(const ChildArgs& args, std::size_t index) {
             args.prepared.released.not_locked() = static_cast<std::uint32_t>(lock_mounts(args.proc));
             return 0;
           },
+          [&](const strategy::ForbidUserNamespaces&) { return forbid_user_namespaces(args.proc); },
           [&](const strategy::DropPrivileges&) { return become_command(args, index); },
           [&](const strategy::Execute&) { return execute(args); },
           [&]<class Action>(const Action&) requires(!AboutProcesses<Action>) {

@@ -108,7 +108,7 @@ struct ChildArgs {
   const sigset_t* mask = nullptr;  // nullptr: the caller's
 
   // What launch() fills in.
-  int proc = -1;                   // the caller's /proc, for LockMounts
+  int proc = -1;                   // the caller's /proc, for the steps that need one
   std::size_t first_step = 0;      // the clone itself did those before it
   int init = -1;                   // pidfd of the init of the new PID namespace
   int init_channel = -1;           // the socket to it

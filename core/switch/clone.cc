@@ -3,6 +3,7 @@
 #include "switch/clone.h"
 
 #include <linux/sched.h>
+#include <poll.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
@@ -10,7 +11,10 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
+#include <string>
 
 #include "syscalls/syscalls.h"
 
@@ -88,6 +92,25 @@ Waited wait_for_end(pid_t pid, int options) {
     if (waited.pid < 0 && errno == EINTR) continue;
     if (waited.pid <= 0 || !WIFSTOPPED(waited.status)) return waited;
     ::ptrace(PTRACE_DETACH, pid, nullptr, WSTOPSIG(waited.status));
+  }
+}
+
+void reap_traced_threads(pid_t process) {
+  std::error_code error;
+  const std::string threads = "/proc/" + std::to_string(process) + "/task";
+  for (const auto& thread : std::filesystem::directory_iterator(threads, error)) {
+    const pid_t number = std::atoi(thread.path().filename().c_str());
+    if (number != process) wait_for_end(number, __WALL | WNOHANG);
+  }
+}
+
+Waited wait_for_command(pid_t pid, int pidfd) {
+  constexpr int patience = 1000;  // milliseconds, until threads are looked at
+  for (;;) {
+    const Waited waited = wait_for_end(pid, WNOHANG);
+    if (waited.pid != 0) return waited;
+    pollfd end{.fd = pidfd, .events = POLLIN, .revents = 0};
+    if (::poll(&end, 1, patience) == 0) reap_traced_threads(pid);
   }
 }
 

@@ -31,5 +31,10 @@ struct Waited {
   int status = 0;
 };
 Waited wait_for_end(pid_t pid, int options);
+// A thread of a command that made this process its tracer keeps the end of the command from being
+// seen until the thread is reaped. This reaps those that have ended, and does not wait for any.
+void reap_traced_threads(pid_t process);
+// Waits for the end of a command, which may have such threads.
+Waited wait_for_command(pid_t pid, int pidfd);
 
 }  // namespace pivotcheck::rootswitch

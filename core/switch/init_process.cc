@@ -7,6 +7,7 @@
 #include <linux/memfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -73,7 +74,10 @@ void execute_init(void* argument) {
   const int image = ::fcntl(self.image, F_DUPFD_CLOEXEC, 3);
   ::dup2(channel, INIT_CHANNEL);
   if (user_namespace >= 0) ::dup2(user_namespace, INIT_USER_NAMESPACE);
-  ::syscall(SYS_close_range, INIT_USER_NAMESPACE + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+  if (::syscall(SYS_close_range, INIT_USER_NAMESPACE + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
+    self.error = errno;
+    kernel::sys_exit(1);
+  }
   std::array<char, 16> name{"pivotcheck-init"};
   const std::array<char*, 2> arguments{name.data(), nullptr};
   const std::array<char*, 1> environment{nullptr};
@@ -111,6 +115,11 @@ std::expected<UniqueFd, int> make_init_image() {
   return image;
 }
 
+ino_t pid_namespace_of(const std::string& process) {
+  struct stat status {};
+  return ::stat(("/proc/" + process + "/ns/pid").c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
 std::expected<InitProcess, InitRefusal> start_init(InitRequest request) {
   request.orders.enters_user_namespace = request.user_namespace >= 0 ? 1 : 0;
   request.orders.filters = static_cast<std::uint32_t>(request.programs.size());
@@ -120,7 +129,7 @@ std::expected<InitProcess, InitRefusal> start_init(InitRequest request) {
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return no_namespaces(errno);
   }
-  InitProcess init{.pid = -1, .pidfd = {}, .channel = UniqueFd(ends[0])};
+  InitProcess init{.pid = -1, .pid_namespace = 0, .pidfd = {}, .channel = UniqueFd(ends[0])};
   UniqueFd its(ends[1]);
   Execution execution{request.image, its.get(), request.user_namespace};
   // With a user namespace, the program must be executed before that is made or entered (init.c).
@@ -130,13 +139,17 @@ std::expected<InitProcess, InitRefusal> start_init(InitRequest request) {
   if (init.pid < 0) return no_namespaces(errno);
   its.reset();
   const bool ordered = execution.error == 0 && give_orders(init.channel.get(), request);
-  if (ordered && at_once != 0) return init;
+  if (ordered && at_once != 0) {
+    init.pid_namespace = pid_namespace_of(std::to_string(init.pid));
+    return init;
+  }
   const auto made = ordered ? hear(init.channel.get(), INIT_MADE)
                             : std::unexpected(InitRefusal{INIT_NAMESPACES, execution.error});
   wait_for_end(init.pid, 0);
   if (!made) return std::unexpected(made.error());
   init.pid = *made;
   init.pidfd.reset(kernel::sys_pidfd_open(init.pid));
+  init.pid_namespace = pid_namespace_of(std::to_string(init.pid));
   return init;
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <expected>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -41,9 +42,13 @@ struct InitRefusal {
 
 struct InitProcess {
   pid_t pid = -1;
+  ino_t pid_namespace = 0;  // read while init shows it
   UniqueFd pidfd;
   UniqueFd channel;
 };
+
+// Of a process's PID namespace; 0 if it does not show it.
+ino_t pid_namespace_of(const std::string& process);
 
 // Init has its namespaces, but takes no ids before it is released. The caller has all signals
 // blocked.

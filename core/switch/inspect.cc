@@ -86,6 +86,11 @@ Switched<void> check_options(const SwitchOptions& options) {
   if (options.seccomp_programs.size() > INIT_FILTERS_MAX || all > INIT_INSTRUCTIONS_MAX) {
     return bad("there are more than 16 seccomp programs, or more than 32768 instructions");
   }
+  for (const int fd : options.keep_descriptors) {
+    if (::fcntl(fd, F_GETFD) < 0) {
+      return bad("descriptor " + std::to_string(fd) + " is to be kept, and is not open");
+    }
+  }
   for (int fd = 0; fd <= 2; ++fd) {
     struct stat status {};
     if (::fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
@@ -295,6 +300,7 @@ Switched<Inspected> inspect(const SwitchOptions& options) {
   constexpr std::uint64_t sys_admin = std::uint64_t{1} << CAP_SYS_ADMIN;
   plan.lock_mounts = options.lock_mounts && (plan.read_only || !plan.mounts.empty()) &&
                      (options.dropped_capabilities & sys_admin) == 0;
+  plan.confine = options.confine;
   plan.new_session = options.new_session;
   for (const std::string& name : strategy::components(options.directory)) {
     plan.directory += (plan.directory == "/" ? "" : "/") + name;

@@ -3,6 +3,7 @@
 #include "switch/launch.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -13,6 +14,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -142,8 +145,9 @@ bool makes_pid_namespace(const strategy::SwitchStep& step) {
   return std::holds_alternative<strategy::NewPidNamespace>(step.action);
 }
 
-bool locks_mounts(const strategy::SwitchStep& step) {
-  return std::holds_alternative<strategy::LockMounts>(step.action);
+bool needs_proc(const strategy::SwitchStep& step) {
+  return std::holds_alternative<strategy::LockMounts>(step.action) ||
+         std::holds_alternative<strategy::ForbidUserNamespaces>(step.action);
 }
 
 // What the steps make after init was made, and init enters to be where the command is: CLONE_...
@@ -363,15 +367,39 @@ std::optional<Switched<Launched>> launch_in_our_memory(ChildArgs& args) {
 
 }  // namespace
 
+namespace {
+
+// Children of ours in this PID namespace that we did not make: the command can make some
+// (CLONE_PARENT), and init can't end before somebody has reaped them. They have been killed.
+void reap_children_beside(const InitProcess& init) {
+  std::error_code error;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", error)) {
+    std::ifstream children(thread.path() / "children");
+    for (pid_t child = 0; init.pid_namespace != 0 && children >> child;) {
+      if (child == init.pid || pid_namespace_of(std::to_string(child)) != init.pid_namespace) continue;
+      ::waitpid(child, nullptr, __WALL | WNOHANG);
+    }
+  }
+}
+
+}  // namespace
+
+void wait_for_init(const InitProcess& init) {
+  constexpr int patience = 50;  // milliseconds; a namespace of some processes ends in less than one
+  while (wait_for_end(init.pid, WNOHANG).pid == 0) {
+    pollfd end{.fd = init.pidfd.get(), .events = POLLIN, .revents = 0};
+    if (::poll(&end, 1, patience) == 0) reap_children_beside(init);
+  }
+}
+
 void kill_and_reap(const Launched& launched) {
   // The end of init ends its namespace, but not a child that has not entered it.
   for (const UniqueFd* each : {&launched.init.pidfd, &launched.pidfd}) {
     if (*each) kernel::sys_pidfd_send_signal(each->get(), SIGKILL);
   }
   // Init ends after everything in its namespace has been reaped.
-  for (const pid_t pid : {launched.pid, launched.init.pid}) {
-    if (pid > 0) wait_for_end(pid, 0);
-  }
+  if (launched.pid > 0) wait_for_command(launched.pid, launched.pidfd.get());
+  if (launched.init.pid > 0) wait_for_init(launched.init);
 }
 
 Switched<Launched> launch(ChildArgs& args, TemplateNamespaces* kept) {
@@ -381,7 +409,7 @@ Switched<Launched> launch(ChildArgs& args, TemplateNamespaces* kept) {
   executor.bind("C", args.entered.copy.get());
   executor.bind("T", args.entered.template_.get());
   UniqueFd proc;
-  if (std::ranges::any_of(args.prepared.steps, locks_mounts)) {
+  if (std::ranges::any_of(args.prepared.steps, needs_proc)) {
     proc.reset(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
     args.proc = proc.get();
   }

@@ -35,5 +35,7 @@ struct Launched {
 Switched<Launched> launch(ChildArgs& args, TemplateNamespaces* kept = nullptr);
 
 void kill_and_reap(const Launched& launched);
+// Init follows the command, and with it everything else in the PID namespace.
+void wait_for_init(const InitProcess& init);
 
 }  // namespace pivotcheck::rootswitch

@@ -22,7 +22,8 @@ concept NeedsNoAdvice = OneOf<T, Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, C
                               strategy::EnterRoot, strategy::MapIds, strategy::UnshareOthers,
                               strategy::NewPts, strategy::AttachNew, strategy::SetHostname,
                               strategy::NewSession, strategy::KeepNamespace,
-                              strategy::LockMounts, strategy::DropPrivileges, strategy::Execute>;
+                              strategy::LockMounts, strategy::ForbidUserNamespaces,
+                              strategy::DropPrivileges, strategy::Execute>;
 
 // For a step that takes capabilities: what gives them. The caller is asked to try.
 std::string user_namespace_advice(std::string_view without, bool has_one) {

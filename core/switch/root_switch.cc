@@ -20,6 +20,7 @@
 #include <memory_resource>
 #include <mutex>
 #include <ranges>
+#include <utility>
 
 #include "switch/clone.h"
 #include "switch/confine.h"
@@ -103,6 +104,13 @@ struct SwitchedChild::State : Launched {
   std::shared_ptr<const UniqueFd> root;
   std::string put_old;
   bool over = false;
+  bool asked = false;  // whether it has ended
+
+  Waited wait_for(int options) {
+    if ((options & WNOHANG) == 0) return wait_for_command(pid, pidfd.get());
+    if (std::exchange(asked, true)) reap_traced_threads(pid);
+    return wait_for_end(pid, options);
+  }
 
   // A child that was killed before its command started may have left its directory.
   void sweep() const { ::unlinkat(root->get(), put_old.c_str(), AT_REMOVEDIR); }
@@ -137,12 +145,11 @@ Switched<Ended> SwitchedChild::wait() {
 }
 
 Switched<std::optional<Ended>> SwitchedChild::wait_with(int options) {
-  const auto [gone, status] = wait_for_end(state_->pid, options);
+  const auto [gone, status] = state_->wait_for(options);
   const int error = errno;
   if (gone == 0) return std::nullopt;
   state_->over = true;
-  // Init follows the command, and with it everything else in the PID namespace.
-  if (state_->init.pid > 0) wait_for_end(state_->init.pid, 0);
+  if (state_->init.pid > 0) wait_for_init(state_->init);
   if (gone < 0) return std::unexpected(refused_before("waiting", error));
   if (!WIFSIGNALED(status)) return Ended{.by_signal = false, .code = WEXITSTATUS(status)};
   state_->sweep();

@@ -99,8 +99,12 @@ struct SwitchOptions {
 
   // All that people expect of a sandbox: user, PID, IPC, UTS, network and control group namespaces,
   // this machine's id 0 never mapped (without maps: the caller's own ids, or 65534 for root), all
-  // capabilities dropped, no_new_privileges, new_session, mounts locked. Options that would open
-  // something of it are refused, as is a switch for which any of it can't be had.
+  // capabilities dropped, no_new_privileges, new_session, mounts locked, the new root nosuid and
+  // nodev. No user namespace can be made inside. A filter refuses what no namespace closes: keys
+  // (keyrings(7)), AF_VSOCK, TIOCSTI, CLONE_PARENT and clone3, calls of other architectures. Options
+  // that would open something of it are refused, as is a switch for which any of it can't be had.
+  // What stays: an ordinary user's supplementary groups (the kernel's rule), and descriptors, which
+  // are permissions.
   bool confine = false;
 
   bool die_with_caller = true;

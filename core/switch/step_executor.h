@@ -58,6 +58,7 @@ class StepExecutor {
 template <class T>
 concept AboutProcesses = OneOf<T, strategy::NewPidNamespace, strategy::MapIds,
                                strategy::KeepNamespace, strategy::LockMounts,
+                               strategy::ForbidUserNamespaces,
                                strategy::DropPrivileges,
                                strategy::Execute>;
 bool enters_user_namespace(const strategy::SwitchStep& step);

@@ -18,6 +18,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <termios.h>
@@ -177,6 +179,16 @@ static int unmasked(const char* directory) {
   return 0;
 }
 
+/* What no namespace closes: the user's keys, the sockets of the machine below, children in the name of
+ * the parent; and a user namespace, in which lost capabilities come back. */
+static int outer_calls(void) {
+  if (syscall(SYS_keyctl, 0 /* KEYCTL_GET_KEYRING_ID */, -4 /* the user's */, 0) >= 0) return 1;
+  if (socket(AF_VSOCK, SOCK_STREAM, 0) >= 0) return 1;
+  const long child = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+  if (child == 0) _exit(0);
+  return child > 0 || unshare(CLONE_NEWUSER) == 0;
+}
+
 /* The terminal at standard input is this process's own: it can type into it (ioctl TIOCSTI), where
  * the kernel still has that. */
 static int has_terminal(void) {
@@ -249,6 +261,27 @@ static int stops_as_tracee(void) {
   return 43;
 }
 
+/* The process ends, but for a thread of which its parent is the tracer. */
+static void* traced(void* unused) {
+  ptrace(PTRACE_TRACEME, 0, 0, 0);
+  for (;;) pause();
+  return unused;
+}
+
+static int ends_but_for_a_thread(void) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, traced, NULL) != 0) return 2;
+  usleep(50000);
+  _exit(44);
+}
+
+/* A child of the parent's, which nobody waits for. */
+static int leaves_a_sibling(void) {
+  if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) == 0) _exit(0);
+  usleep(50000);
+  return 45;
+}
+
 static const char* word(int out) { return out ? "OUT" : "in"; }
 
 /* Everything about PID 1, as a row of the table. It is taken over last: it may not survive that. */
@@ -269,6 +302,8 @@ int main(int argc, char** argv) {
   marker = argv[2];
   if (strcmp(way, "init") == 0) return init_row(directory);
   if (strcmp(way, "traceme") == 0) return stops_as_tracee();
+  if (strcmp(way, "traced-thread") == 0) return ends_but_for_a_thread();
+  if (strcmp(way, "sibling") == 0) return leaves_a_sibling();
   if (strcmp(way, "exchange") == 0 && argc == 5) return exchange_names(argv[2], argv[3], argv[4]);
   int out;
   if (strcmp(way, "second-chroot") == 0) out = second_chroot(directory);
@@ -281,6 +316,7 @@ int main(int argc, char** argv) {
   else if (strcmp(way, "unlock") == 0) out = unlocked(directory);
   else if (strcmp(way, "unlock-root") == 0) out = unlocked("/");
   else if (strcmp(way, "unmask") == 0) out = unmasked(directory);
+  else if (strcmp(way, "outer") == 0) out = outer_calls();
   else if (strcmp(way, "terminal") == 0) out = has_terminal();
   else if (strcmp(way, "sees") == 0) out = sees(AT_FDCWD, 2);
   else return 2;

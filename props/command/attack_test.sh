@@ -71,7 +71,7 @@ if [[ ${1:-} == measure ]]; then
     [[ $1 != chroot && $1 != move-chroot ]] || { echo refused; return; }
     (
       inside=()
-      for way in second-chroot descriptor umount-setns mount cwd unmask proc; do
+      for way in second-chroot descriptor umount-setns mount cwd unmask proc outer; do
         try "$way" "${by[@]}"
       done
       try unlock "${by[@]}" "${locked[@]}"

@@ -139,7 +139,7 @@ static void join(void) {
   check(call(SYS_chroot, (long)".", 0, 0, 0, 0), INIT_JOIN);
   call(SYS_setsid, 0, 0, 0, 0, 0);
   if (pidfd != COMMAND) check(call(SYS_dup3, pidfd, COMMAND, 0, 0, 0), INIT_JOIN);
-  call(SYS_close_range, COMMAND + 1, ~0U, 0, 0, 0);
+  check(call(SYS_close_range, COMMAND + 1, ~0U, 0, 0, 0), INIT_JOIN);
 }
 
 static void drop_everything(void) {

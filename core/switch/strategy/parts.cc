@@ -188,6 +188,13 @@ AttributeChange change_to(bool read_only, std::optional<Propagation> propagation
           .propagation = propagation};
 }
 
+AttributeChange change_of_root(const Plan& plan, std::optional<Propagation> propagation) {
+  AttributeChange change = change_to(plan.read_only, propagation);
+  change.set.set(MountFlag::nosuid, plan.confine);
+  change.set.set(MountFlag::nodev, plan.confine);
+  return change;
+}
+
 void enter_other_namespaces(const Plan& plan, Steps& steps) {
   if (plan.pid_namespace) add(steps, Phase::namespaces, NewPidNamespace{});
   if (plan.user_namespace) {
@@ -209,11 +216,11 @@ void set_up_root(const Plan& plan, RootUse use, Steps& steps, Propagation of_sla
   add(steps, Phase::propagation, ChangePropagation{"/", of_slash, true});
   const OpenTreeFlags whole{OpenTreeFlag::clone, OpenTreeFlag::recursive};
   add(steps, Phase::bind, OpenTree{new_root(), ".", whole});
-  if (plan.read_only) {
-    add(steps, Phase::bind, MountSetattr{at(new_root()), change_to(true), {true}});
-    if (use == RootUse::room_for_put_old) {
-      add(steps, Phase::bind, MountSetattr{at(new_root()), writable, {false}});
-    }
+  if (plan.read_only || plan.confine) {
+    add(steps, Phase::bind, MountSetattr{at(new_root()), change_of_root(plan), {true}});
+  }
+  if (plan.read_only && use == RootUse::room_for_put_old) {
+    add(steps, Phase::bind, MountSetattr{at(new_root()), writable, {false}});
   }
   add(steps, Phase::bind, MoveMount{at(new_root()), ".", {}}, Fchdir{new_root()});
   mount_requests(plan.mounts, steps);

@@ -8,6 +8,8 @@ namespace pivotcheck::strategy {
 
 // A change by which mounts become read-only, or get another propagation, or both.
 AttributeChange change_to(bool read_only, std::optional<Propagation> propagation = {});
+// The new root's, and those of what is mounted below it: as the plan asks.
+AttributeChange change_of_root(const Plan& plan, std::optional<Propagation> propagation = {});
 
 // The new namespaces, in the one order that works: the PID namespace by a fork into it; the user
 // namespace before all others, so that it owns them, with its ids mapped before anything is made in

@@ -30,7 +30,8 @@ std::vector<Op> modelled(const SwitchStep& step) {
           },
           [](const KeepNamespace& keep) { return Ops{Spawn{keep.name}}; },
           []<OneOf<NewPidNamespace, MapIds, UnshareOthers, NewProc, NewPts, AttachNew,
-                   CloneNull, MaskProc, LockMounts, SetHostname, NewSession, DropPrivileges,
+                   CloneNull, MaskProc, LockMounts, ForbidUserNamespaces, SetHostname, NewSession,
+                   DropPrivileges,
                    Execute> T>(const T&) { return Ops{}; },
       },
       step.action);
@@ -53,6 +54,7 @@ std::string describe(const SwitchStep& step) {
           [](const NewPts&) { return std::string("new devpts filesystem"); },
           [](const AttachNew& attach) { return "move_mount @" + attach.mount.text; },
           [](const LockMounts&) { return std::string("lock the mounts"); },
+          [](const ForbidUserNamespaces&) { return std::string("forbid user namespaces"); },
           [](const SetHostname& set) { return "set the host name " + quoted_if_needed(set.name); },
           [](const NewSession&) { return std::string("new session"); },
           [](const KeepNamespace&) { return std::string("keep this mount namespace"); },
@@ -95,6 +97,7 @@ Steps steps(Strategy strategy, const Plan& plan) {
   // A process that has changed its root by chroot(2) may not make a user namespace: there it was
   // done before that.
   if (plan.lock_mounts && strategy != Strategy::chroot) add(all, Phase::start, LockMounts{});
+  if (plan.confine) add(all, Phase::start, ForbidUserNamespaces{});
   if (!plan.hostname.empty()) add(all, Phase::start, SetHostname{plan.hostname});
   if (plan.new_session) add(all, Phase::start, NewSession{});
   if (plan.directory != "/") change_directory(plan.directory, all);

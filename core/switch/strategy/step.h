@@ -108,6 +108,9 @@ struct MaskProc {
 // enters. To the model, which would need a second task for it: not a step. If it is refused, the
 // switch goes on, and says so.
 struct LockMounts {};
+// No user namespace can be made in the process's own one, nor below (user.max_user_namespaces):
+// nothing that the command has lost comes back in another one.
+struct ForbidUserNamespaces {};
 // The host name of a new UTS namespace (sethostname).
 struct SetHostname {
   std::string name;
@@ -127,8 +130,8 @@ struct Execute {};
 
 using Action = std::variant<Op, EnterRoot, NewPidNamespace, MapIds, UnshareOthers,
                             MakePrivateDirectory, OpenTreeNoLinks, OpenInRoot, NewProc, NewPts,
-                            AttachNew, CloneNull, MaskProc, LockMounts, SetHostname, NewSession,
-                            KeepNamespace, DropPrivileges, Execute>;
+                            AttachNew, CloneNull, MaskProc, LockMounts, ForbidUserNamespaces,
+                            SetHostname, NewSession, KeepNamespace, DropPrivileges, Execute>;
 
 struct SwitchStep {
   Phase phase = Phase::start;
@@ -195,6 +198,7 @@ struct Plan {
   unsigned long other_namespaces = 0;  // CLONE_... bits
   std::string hostname;
   bool lock_mounts = false;
+  bool confine = false;  // the new root is nosuid and nodev; no user namespaces
   bool new_session = false;
   std::string directory = "/";  // in the new root: where the command starts
 };

@@ -74,7 +74,7 @@ Steps template_(const Plan& plan) {
   add(steps, Phase::namespaces, EnterRoot{plan.new_root});
   add(steps, Phase::bind, OpenTree{new_root(), ".", whole});
   add(steps, Phase::propagation,
-      MountSetattr{{new_root().text, ""}, change_to(plan.read_only, plan.propagation), {true}});
+      MountSetattr{{new_root().text, ""}, change_of_root(plan, plan.propagation), {true}});
   gather_mounts(plan.mounts, steps);
   add(steps, Phase::namespaces, Setns{the_template(), {NamespaceKind::mnt}},
       Unshare{{NamespaceKind::mnt}});

@@ -28,7 +28,7 @@ namespace {
 
 HandleName image() { return {"image"}; }
 
-void bring_in(const Entry& entry, bool read_only, Steps& steps) {
+void bring_in(const Entry& entry, const Plan& plan, Steps& steps) {
   const HandleName tree{"tree"};
   const std::string place = "./" + entry.name;  // a name may begin with '@'
   if (entry.kind == Entry::Kind::symlink) {
@@ -39,8 +39,8 @@ void bring_in(const Entry& entry, bool read_only, Steps& steps) {
   const OpenTreeFlags flags{OpenTreeFlag::clone, OpenTreeFlag::recursive};
   const Path source(image().text, "/" + entry.name);
   add(steps, Phase::bind, OpenTreeNoLinks{{tree, source, flags}});
-  if (read_only) {
-    add(steps, Phase::bind, MountSetattr{{tree.text, ""}, change_to(true), {true}});
+  if (plan.read_only || plan.confine) {
+    add(steps, Phase::bind, MountSetattr{{tree.text, ""}, change_of_root(plan), {true}});
   }
   add(steps, Phase::bind, MoveMount{{tree.text, ""}, place, {}}, Close{tree});
 }
@@ -54,7 +54,7 @@ Steps tmpfs_sandbox(const Plan& plan) {
   add(steps, Phase::propagation, ChangePropagation{"/", Propagation::private_, true});
   add(steps, Phase::bind, Open{image(), "."}, Fsmount{new_root(), FilesystemType::tmpfs, flags},
       MoveMount{{new_root().text, ""}, ".", {}}, Fchdir{new_root()});
-  for (const Entry& entry : plan.contents) bring_in(entry, plan.read_only, steps);
+  for (const Entry& entry : plan.contents) bring_in(entry, plan, steps);
   add(steps, Phase::bind, Close{image()});
   mount_requests(plan.mounts, steps, &plan.contents);
   add(steps, Phase::bind, Close{new_root()});
