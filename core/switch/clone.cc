@@ -105,12 +105,12 @@ void reap_traced_threads(pid_t process) {
 }
 
 Waited wait_for_command(pid_t pid, int pidfd) {
-  constexpr int patience = 1000;  // milliseconds, until threads are looked at
+  constexpr int wait_max_ms = 1000;  // milliseconds, until threads are looked at
   for (;;) {
     const Waited waited = wait_for_end(pid, WNOHANG);
     if (waited.pid != 0) return waited;
     pollfd end{.fd = pidfd, .events = POLLIN, .revents = 0};
-    if (::poll(&end, 1, patience) == 0) reap_traced_threads(pid);
+    if (::poll(&end, 1, wait_max_ms) == 0) reap_traced_threads(pid);
   }
 }
 

@@ -385,10 +385,10 @@ void reap_children_beside(const InitProcess& init) {
 }  // namespace
 
 void wait_for_init(const InitProcess& init) {
-  constexpr int patience = 50;  // milliseconds; a namespace of some processes ends in less than one
+  constexpr int wait_max_ms = 50;  // milliseconds; a namespace of some processes ends in less than one
   while (wait_for_end(init.pid, WNOHANG).pid == 0) {
     pollfd end{.fd = init.pidfd.get(), .events = POLLIN, .revents = 0};
-    if (::poll(&end, 1, patience) == 0) reap_children_beside(init);
+    if (::poll(&end, 1, wait_max_ms) == 0) reap_children_beside(init);
   }
 }
 
