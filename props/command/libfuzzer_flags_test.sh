@@ -51,6 +51,7 @@ nothing_left 'the canary with -jobs and -fork'
 # Ctrl-C at a terminal reaches the whole process group.
 interrupted=72  # libFuzzer's exit status for it
 for flags in -runs=-1 -fork=2; do
+  : >err  # what was said before is no sign
   setsid "${trial[@]}" "$flags" corpus "$seeds" >out 2>err </dev/null &
   pid=$!
   until grep -qE '^#[0-9]+' err; do
