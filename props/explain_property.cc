@@ -297,7 +297,12 @@ class ExplainOracle {
     if (sort != Sort::plain) return ask_from_child(driver, whole, sort, seed, task->pid, pivot);
     const auto process =
         explain::view_process(task->pid, {pivot.new_root.text}, {pivot.put_old.text}, traits_);
-    if (!process) return std::unexpected(process.error());
+    if (!process) {  // a look that failed is no answer
+      Result result{};
+      result.kind = Result::Kind::cannot_tell;
+      result.answer.cannot_tell = {process.error().what};
+      return result;
+    }
     const bool with_remedies = ++queries_ % remedies_every == 0;
     Result result{.kind = Result::Kind::right,
                   .machine_owns = process->machine_owns,

@@ -255,9 +255,9 @@ class PathResolver {
     FileIdentity here = file_status(from).identity;
     for (UniqueFd at; here != root_ && here != on_root;) {
       UniqueFd up = open_path(at ? at.get() : from, "..");
-      // Nothing depends on the directory of a process that gives no path relative to it.
-      if (!up && errno == EACCES && !is_argument_) return true;
-      if (!up && errno == ENOENT) return false;  // renamed out of what its mount shows
+      // Nothing depends on the directory of a process that gives no path relative to it. ENOENT: a
+      // directory that was removed, or renamed out of what its mount shows.
+      if (!up && (errno == EACCES || errno == ENOENT) && !is_argument_) return true;
       if (!up) note_failure("openat of ..");
       const FileIdentity above = up ? file_status(up.get()).identity : FileIdentity{};
       if (up && above == FileIdentity{}) note_failure("statx of ..");
