@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ranges>
 #include <utility>
 
 #include "model/lookup.h"
@@ -96,16 +97,24 @@ class WorldBuilder : Hypothesis {
     return from;
   }
 
-  // A removed directory: no name leads to it.
+  // A removed directory: no name leads to it. Nor is there any more known of the directories above it:
+  // they may have been removed with it.
   DentryId removed_below(DentryId from, const std::string& path) {
     const auto [known, is_new] = removed_.try_emplace({from, path});
     if (!is_new) return known->second;
-    const std::size_t slash = path.find_last_of('/');
-    const DentryId parent =
-        slash == std::string::npos ? from : directory_below(from, path.substr(0, slash));
-    known->second = world.new_dentry(parent, path.substr(slash + 1), Kind::directory, 0755);
-    world.unlink_dentry(known->second);
-    return known->second;
+    for (const auto part : path | std::views::split('/')) {
+      const std::string_view name(part.begin(), part.end());
+      if (name.empty()) continue;
+      const bool is_last = part.end() == path.end();
+      const DentryId found = is_last ? DentryId{} : world.child(from, name);
+      if (!found.exists()) {
+        from = world.new_dentry(from, name, Kind::directory, 0755);
+        world.unlink_dentry(from);
+      } else {
+        from = found;
+      }
+    }
+    return known->second = from;
   }
 
   DentryId directory_at(DentryId from, const std::string& rest, const ResolvedPath& path) {

@@ -217,6 +217,12 @@ own 'tmpfs $W; mkdir $W/n; export W
   done
   touch stop; wait $mounts; rm stop; echo agreed'
 
+# --- a current directory that was removed, with those above it: their names lead nowhere
+own 'tmpfs $W; mkdir -p $W/a/a; cd $W/a/a; rmdir $W/a/a $W/a
+  status=0; said=$("$PIVOTCHECK" explain $W/a $W/a) || status=$?
+  case $status$said in 1*"ENOENT name-missing"*) ;; *) die "exit status $status: $said" ;; esac
+  echo told'
+
 # --- a look that fails is told as such: with every number of descriptors, the same or "cannot tell"
 fewer='tmpfs $W; mkdir $W/n; seen=0
   status=0; "$PIVOTCHECK" explain $W/n $W/n >right || status=$?; [ $status = 1 ] || die $status
