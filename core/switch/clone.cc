@@ -105,7 +105,7 @@ void reap_traced_threads(pid_t process) {
 }
 
 Waited wait_for_command(pid_t pid, int pidfd) {
-  constexpr int wait_max_ms = 1000;  // milliseconds, until threads are looked at
+  constexpr int wait_max_ms = 1000;  // until threads are looked at
   for (;;) {
     const Waited waited = wait_for_end(pid, WNOHANG);
     if (waited.pid != 0) return waited;

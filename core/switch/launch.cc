@@ -365,10 +365,6 @@ std::optional<Switched<Launched>> launch_in_our_memory(ChildArgs& args) {
   return std::unexpected(exec_refusal(report.value, child.pid, args));
 }
 
-}  // namespace
-
-namespace {
-
 // Children of ours in this PID namespace that we did not make: the command can make some
 // (CLONE_PARENT), and init can't end before somebody has reaped them. They have been killed.
 void reap_children_beside(const InitProcess& init) {
@@ -376,8 +372,8 @@ void reap_children_beside(const InitProcess& init) {
   for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", error)) {
     std::ifstream children(thread.path() / "children");
     for (pid_t child = 0; init.pid_namespace != 0 && children >> child;) {
-      if (child == init.pid || pid_namespace_of(std::to_string(child)) != init.pid_namespace) continue;
-      ::waitpid(child, nullptr, __WALL | WNOHANG);
+      const bool is_beside = pid_namespace_of(std::to_string(child)) == init.pid_namespace;
+      if (is_beside && child != init.pid) ::waitpid(child, nullptr, __WALL | WNOHANG);
     }
   }
 }
@@ -385,7 +381,7 @@ void reap_children_beside(const InitProcess& init) {
 }  // namespace
 
 void wait_for_init(const InitProcess& init) {
-  constexpr int wait_max_ms = 50;  // milliseconds; a namespace of some processes ends in less than one
+  constexpr int wait_max_ms = 50;  // a namespace of some processes ends in less than one
   while (wait_for_end(init.pid, WNOHANG).pid == 0) {
     pollfd end{.fd = init.pidfd.get(), .events = POLLIN, .revents = 0};
     if (::poll(&end, 1, wait_max_ms) == 0) reap_children_beside(init);

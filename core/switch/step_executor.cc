@@ -227,8 +227,8 @@ struct Calls {
     return call(SYS_sethostname, step.name.data(), step.name.size());
   }
   int operator()(const strategy::NewSession&) const {
-    // A session keyring is inherited, and whoever has it has its keys. ENOSYS: there are no keys;
-    // EPERM: a seccomp filter, which the command inherits too.
+    // A child inherits its parent's session keyring, and can use the keys in it. ENOSYS: this kernel
+    // has no keys. EPERM: a seccomp filter refuses; the command inherits that filter, too.
     const int error = ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 ? errno : 0;
     if (error != 0 && error != ENOSYS && error != EPERM) return error;
     return call(SYS_setsid);

@@ -170,8 +170,8 @@ void order_namespaces(Snapshot& snapshot) {
 
 // A number for each mount, equal for two only if no relation tells them apart: parent and children,
 // peers, masters and slaves, filesystem, what is there of the tasks. Refined until nothing more is
-// told; where two siblings are still alike, either may be called the first one, and what follows from
-// that is told again (colour refinement with individualization). Nothing in it depends on ids.
+// told. Where two siblings are still alike, one of them is called the first, and the numbers are
+// refined again (colour refinement with individualization). No number depends on an id.
 class Colours {
  public:
   explicit Colours(const Snapshot& snapshot) : snapshot_(snapshot) {

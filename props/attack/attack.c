@@ -261,7 +261,8 @@ static int stops_as_tracee(void) {
   return 43;
 }
 
-/* The process ends, but for a thread of which its parent is the tracer. */
+/* The main thread ends the process. Another thread has made the parent its tracer, so that the parent
+ * must reap that one before it sees the end. */
 static void* traced(void* unused) {
   ptrace(PTRACE_TRACEME, 0, 0, 0);
   for (;;) pause();

@@ -94,7 +94,7 @@ LAW(mount_is_new,
     R"law(mount")law")
 LAW(bind_copies,
     "bind makes a copy with the source's flags and relations; rbind also of all that is mounted "
-    "below the source, but for what is unbindable.",
+    "below the source, except what is unbindable.",
     R"law(sharedsubtree.rst, 5c) Rbind semantics, "Rbind mount is bind mount applied to all )law"
     R"law(the mounts in the tree")law")
 LAW(move_keeps,
