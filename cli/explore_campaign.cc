@@ -82,7 +82,11 @@ class Explore {
   ExitStatus run();
 
  private:
-  [[nodiscard]] Prediction make_case(std::uint64_t number) const;
+  [[nodiscard]] Prediction make_case(std::uint64_t number, gen::ProbeCounts& probed) const;
+  [[nodiscard]] Prediction make_case(std::uint64_t number) const {
+    gen::ProbeCounts probed;
+    return make_case(number, probed);
+  }
   void work(Slot& slot);
   void start();
   void watch();
@@ -143,13 +147,13 @@ Explore::Explore(const ExploreJob& job)
   *next_case_ = first_case_;
 }
 
-Prediction Explore::make_case(std::uint64_t number) const {
+Prediction Explore::make_case(std::uint64_t number, gen::ProbeCounts& probed) const {
   const std::vector<Privilege>& privileges = job_.privileges;
   const ScenarioGenerator generator({.privilege = privileges[number % privileges.size()],
                                      .traits = job_.traits,
                                      .recipes = !job_.no_recipes});
   SeededChoices choices(*job_.seed, number);
-  return generator.generate(choices);
+  return generator.generate(choices, probed);
 }
 
 // A worker, in the forked process. Returns when there is nothing left to do.
@@ -174,7 +178,7 @@ void Explore::work(Slot& slot) {
     if (number >= last_case_) return;
     slot.alive_ms = now_ms();
     slot.current = number;
-    const Prediction generated = make_case(number);
+    const Prediction generated = make_case(number, slot.counts.probed);
     reporter.perform({.name = fmt::format("case-{}", number),
                       .origin = fmt::format("seed {} case {}", *job_.seed, number),
                       .scenario = [&] { return scenario_of(generated.program); }},

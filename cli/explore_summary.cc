@@ -46,6 +46,15 @@ Json laws_asked(const Counts& counts) {
   return asked;
 }
 
+Json probing(const gen::ProbeCounts& probed) {
+  return {{"cases", probed.cases},
+          {"mounts", probed.mounts},
+          {"mounts_unnamed", probed.mounts_unnamed},
+          {"trees_attached", probed.trees_attached},
+          {"trees_left", probed.trees_left},
+          {"namespaces_left", probed.namespaces_left}};
+}
+
 std::string word(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
@@ -92,6 +101,7 @@ Json figures(double seconds, const Counts& counts, const Release& release) {
           {"state_unseen", counts.state_unseen},
           {"refused_by_chance", counts.chance_refusals},
           {"read_after_each_step", counts.every_step},
+          {"probed", probing(counts.probed)},
           {"laws_asked", laws_asked(counts)}};
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// scenario_generator.cc: openings, recipes and random steps, in turns.
+// scenario_generator.cc: openings, recipes and random steps, in turns; a probing end.
 #include "check/gen/scenario_generator.h"
 
 #include <iterator>
@@ -77,7 +77,7 @@ ScenarioGenerator::ScenarioGenerator(GeneratorOptions options) : options_(option
   PIVOTCHECK_CHECK(options.steps_min >= 1 && options.steps_min <= options.steps_max);
 }
 
-Prediction ScenarioGenerator::generate(Choices& choices) const {
+Prediction ScenarioGenerator::generate(Choices& choices, gen::ProbeCounts& probed) const {
   const std::uint32_t swarm = choices.below(UINT32_MAX);
   Features features;
   features.expire = choices.chance(Percent::expire);
@@ -87,6 +87,7 @@ Prediction ScenarioGenerator::generate(Choices& choices) const {
   Predictor predictor(options_.privilege, options_.traits);
   ScenarioBuilder builder(choices, predictor, length, features);
   write(builder, VerbWeights(swarm, features), options_.recipes);
+  if (choices.chance(options_.probed_percent)) add_probing_end(predictor, choices, probed);
   return predictor.take();
 }
 

@@ -13,12 +13,14 @@
 // A scenario has a random length. It begins, sometimes, with an opening recipe (which tasks and
 // namespaces there are); then comes a recipe or a random step of some task, again and again. One
 // number decides which verbs are frequent (swarm testing), one whether it has symbolic links or
-// expire marks (Features in scenario_builder.h).
+// expire marks (Features in scenario_builder.h). Some have a probing end (probing_end.h), which
+// comes on top of that length.
 #pragma once
 
 #include <cstdint>
 
 #include "check/gen/choices.h"
+#include "check/gen/probing_end.h"
 #include "model/predict.h"
 #include "op/privilege.h"
 #include "scenario/scenario.h"
@@ -31,12 +33,18 @@ struct GeneratorOptions {
   std::uint32_t steps_min = 4;   // of the length that is drawn; a scenario may end before it
   std::uint32_t steps_max = 22;
   bool recipes = true;  // false: random steps only
+  std::uint32_t probed_percent = 5;  // of the scenarios: with a probing end
 };
 
 class ScenarioGenerator {
  public:
   explicit ScenarioGenerator(GeneratorOptions options);
-  [[nodiscard]] Prediction generate(Choices& choices) const;
+  [[nodiscard]] Prediction generate(Choices& choices) const {
+    gen::ProbeCounts probed;
+    return generate(choices, probed);
+  }
+  // The same; what a probing end reaches is added to the counts.
+  [[nodiscard]] Prediction generate(Choices& choices, gen::ProbeCounts& probed) const;
 
  private:
   GeneratorOptions options_;

@@ -25,6 +25,7 @@
 
 #include "base/clock.h"
 #include "check/gen/coverage_stats.h"
+#include "check/gen/probing_end.h"
 #include "scenario/scenario.h"
 #include "check/trial/trial.h"
 
@@ -45,6 +46,7 @@ struct Counts {
   std::uint64_t disagreements = 0;
   std::uint64_t broken_laws = 0;
   std::uint64_t every_step = 0;   // cases whose state was read after each step
+  gen::ProbeCounts probed;         // of the random cases
   laws::AskedCounts laws_asked{};  // how often each law's premise held
 
   void add(const Counts& other);
