@@ -12,6 +12,7 @@ CommandSpec run_command();
 CommandSpec draw_command();
 CommandSpec rules_command();
 CommandSpec laws_command();
+CommandSpec situations_command();
 CommandSpec doctor_command();
 CommandSpec explore_command();
 CommandSpec format_command();

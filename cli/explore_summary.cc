@@ -55,6 +55,16 @@ Json probing(const gen::ProbeCounts& probed) {
           {"namespaces_left", probed.namespaces_left}};
 }
 
+// How many of 100 scenarios reach each.
+Json situations_per_100(const gen::CoverageStats& stats) {
+  Json shares = Json::object();
+  for (std::size_t i = 0; i < gen::situations_count; ++i) {
+    shares[std::string(gen::situation_table()[i].name)] =
+        std::round(stats.percent_of_scenarios(stats.situations[i]) * 1000) / 1000;
+  }
+  return shares;
+}
+
 std::string word(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
@@ -96,6 +106,7 @@ Json figures(double seconds, const Counts& counts, const Release& release) {
           {"rules_reached",
            fmt::format("{}/{}", stats.rules_reached(), gen::rules_shown_by(release))},
           {"verbs_ok_percent", success_of_verbs(stats)},
+          {"situations_per_100", situations_per_100(stats)},
           {"observers_cross_checked", counts.cross_checked},
           {"mountinfo_incomplete", counts.mountinfo_incomplete},
           {"state_unseen", counts.state_unseen},

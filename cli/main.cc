@@ -64,6 +64,7 @@ namespace {
             cli::claims_command(),      // what people say, and what is true of it
             cli::rules_command(),       // every reason to refuse
             cli::laws_command(),        // what must never happen
+            cli::situations_command(),  // what random scenarios rarely reach
             cli::format_command(),      // what a scenario is written in
             cli::doctor_command(),      // what this machine can run
             cli::strategies_command(),  // the ways to switch root

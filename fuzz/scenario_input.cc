@@ -11,7 +11,8 @@
 #include <utility>
 #include <variant>
 
-#include "check/gen/coverage_stats.h"
+#include "check/gen/random_step.h"
+#include "check/gen/situations.h"
 
 namespace pivotcheck::fuzz {
 namespace {
@@ -20,8 +21,10 @@ namespace {
 // of any task. For libFuzzer a counter that is not 0 is a feature, together with its power of two.
 constexpr std::size_t rows = rules_count + 1 + gen::verbs_count;
 constexpr std::size_t columns = gen::verbs_count + 1;  // the last: none yet
+constexpr std::size_t pairs = rows * columns;
+// After them one counter for each situation.
 __attribute__((section("__libfuzzer_extra_counters"), used))
-std::array<std::uint8_t, rows * columns> counters;
+std::array<std::uint8_t, pairs + gen::situations_count> counters;
 
 }  // namespace
 
@@ -54,6 +57,8 @@ bool note_features(const Prediction& predicted) {
     if (counter < UINT8_MAX) ++counter;
     if (ok) before = verb;
   }
+  const gen::Situations reached = gen::situations_of(predicted);
+  for (std::size_t i = 0; i < reached.size(); ++i) counters[pairs + i] = reached[i] ? 1 : 0;
   return true;
 }
 

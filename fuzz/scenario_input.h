@@ -38,8 +38,9 @@ bool is_mark(const ScenarioStep& step);  // an expire mark
 bool has_links_and_marks(const std::vector<ScenarioStep>& steps);
 
 // Tells libFuzzer what was reached: each rule, and each verb that succeeded, together with the verb
-// that had succeeded before it. Branches alone would not tell `pivot_root behind bind` from
-// `pivot_root behind move`. False if the world is larger than is of use.
+// that had succeeded before it; and each situation (check/gen/situations.h). Branches alone would
+// not tell `pivot_root behind bind` from `pivot_root behind move`. False if the world is larger than
+// is of use.
 bool note_features(const Prediction& predicted);
 
 // What the mutator (scenario_mutator.cc) and the targets tell each other: libFuzzer calls both

@@ -29,6 +29,20 @@ sed -n '/^## Verbs/,/^## What/p' "$SOURCE/core/scenario/FORMAT.md" | grep '^| `'
   grep -qE "^$verb( |\$)" out || die "format does not list $verb"
 done
 
+# --- situations: listed, and counted in scenarios
+expect 0 pivotcheck situations
+narrow situations
+names >all
+has_not out ' scenarios'
+printf 'spawn B\nB: unshare mnt\nspawn C\nC: unshare mnt\nspawn D\nD: unshare mnt\n' >four.scn
+printf 'spawn B\nB: unshare mnt\n' >two.scn
+expect 0 pivotcheck situations four.scn two.scn
+diff <(names) all || die 'other situations are counted than are listed'
+grep -A3 -x four-namespaces out | grep -qx '    1 of 2 scenarios' || die 'not one of two'
+[[ $(grep -cx '    0 of 2 scenarios' out) -eq $(($(wc -l <all) - 1)) ]] || die 'others are reached'
+expect 0 pivotcheck situations --json four.scn
+grep -q '^{"name":"four-namespaces","situation":".*","scenarios":1}$' out || die 'not so in JSON'
+
 # --- drawings
 cat >world.scn <<'END'
 mkdir /a&b

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// coverage_stats.cc: counts by verb and rule.
+// coverage_stats.cc: counts by verb, rule and situation.
 #include "check/gen/coverage_stats.h"
 
 #include <algorithm>
@@ -67,6 +67,8 @@ void CoverageStats::add(const Prediction& scenario) {
     attached_pivot = attached_pivot || (is_pivot && attached);
     attached = attachments.attaches(op) || attached;
   }
+  const Situations reached = situations_of(scenario);
+  for (std::size_t i = 0; i < situations_count; ++i) situations[i] += reached[i] ? 1 : 0;
   if (pivoted) ++with_pivot;
   if (attached_pivot) ++with_attached_pivot;
   if (scenario.world.tasks.size() > 1) ++with_two_tasks;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// coverage_stats.h: what many scenarios had in them: shares, verbs, rules. Numbers of 64
+// coverage_stats.h: what many scenarios had in them: shares, verbs, rules, situations. Numbers of 64
 // bits and nothing else, so that processes can share one, and add them up (Counts in
 // check/trial/campaign.h).
 #pragma once
@@ -9,6 +9,7 @@
 #include <string>
 
 #include "check/gen/random_step.h"
+#include "check/gen/situations.h"
 #include "model/predict.h"
 #include "model/rules.h"
 #include "op/op.h"
@@ -27,6 +28,7 @@ struct CoverageStats {
   std::array<std::uint64_t, verbs_count> attempted{};  // in the order of prototypes()
   std::array<std::uint64_t, verbs_count> succeeded{};
   std::array<std::uint64_t, rules_count + 1> rules{};  // by Rule; [0] is none
+  std::array<std::uint64_t, situations_count> situations{};  // scenarios that reach it
 
   void add(const Prediction& scenario);
 
