@@ -3,19 +3,18 @@
 #include "check/gen/probing_end.h"
 
 #include <algorithm>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "check/gen/named_mounts.h"
 #include "model/world.h"
 
 namespace pivotcheck::gen {
 namespace {
 
-using model::DentryId;
 using model::Location;
 using model::MountIndex;
 using model::NamespaceId;
@@ -26,66 +25,6 @@ using model::World;
 
 constexpr std::size_t mounts_tried_max = 64;  // of a namespace: far more than scenarios have
 constexpr std::string_view handle_name = "probe";
-
-struct Named {
-  MountIndex mount;
-  Path path;
-};
-
-// The way from a directory of a mount down to another: "/a/b"; nullopt if it is not below, or if
-// something is mounted on the way.
-std::optional<std::string> way_in_mount(const World& world, Location from, DentryId to) {
-  std::string path;
-  for (DentryId at = to; at != from.dentry; at = world[at].parent) {
-    const bool is_covered = at != to && world.mounted_at(from.mount, at).exists();
-    if (is_covered || world[at].parent == at) return std::nullopt;
-    path.insert(0, world[at].name).insert(0, 1, '/');
-  }
-  return path;
-}
-
-// The mounts that a task can name, parents before children.
-class NamedMounts {
- public:
-  // Those of its namespace, from its root; what covers that is at "/..". By its handles, those that
-  // no path names.
-  NamedMounts(const World& world, const Task& task) : NamedMounts(world, task.mount_ns, task.root) {
-    for (const model::Handle& handle : task.handles) {
-      if (world[handle.at.mount].mount_ns == task.mount_ns) add(handle.at, handle.path());
-    }
-  }
-  // Of a task that enters the namespace.
-  NamedMounts(const World& world, NamespaceId mount_ns, Location root) : world_(world) {
-    if (!root.mount.exists() || world[root.mount].mount_ns != mount_ns) return;
-    add(root, {});
-    const Location top = world.topmost(root);
-    if (top != root) add(top, {"/.."});
-  }
-  [[nodiscard]] const std::vector<Named>& all() const { return found_; }
-
- private:
-  // The mount whose root this is, and all that paths from there name.
-  void add(Location at, const Path& path) {
-    const bool is_known = std::ranges::find(found_, at.mount, &Named::mount) != found_.end();
-    if (is_known) return;
-    if (world_.is_mount_root(at)) {
-      const bool is_root = path.handle.empty() && path.text.empty();
-      found_.push_back({at.mount, is_root ? Path("/") : path});
-    }
-    for (const MountIndex child : world_[at.mount].children) {
-      const DentryId place = world_[child].mount_point;
-      if (world_.mounted_at(at.mount, place) != child || place == at.dentry) continue;
-      const auto way = way_in_mount(world_, at, place);
-      if (!way) continue;
-      Path longer = path;
-      longer.text += *way;
-      add(world_.topmost({child, world_[child].root}), longer);
-    }
-  }
-
-  const World& world_;
-  std::vector<Named> found_;
-};
 
 class ProbingEnd {
  public:
@@ -163,7 +102,7 @@ class ProbingEnd {
         elsewhere = {i};
         continue;
       }
-      const std::size_t names = NamedMounts(world(), world().tasks[i]).all().size();
+      const std::size_t names = named_mounts(world(), world().tasks[i]).size();
       if (inside.exists() && names <= named) continue;
       inside = {i};
       named = names;
@@ -172,7 +111,7 @@ class ProbingEnd {
     if (!inside.exists()) {
       return elsewhere.exists() && top.mount.exists() ? enter(elsewhere, mount_ns) : TaskIndex{};
     }
-    if (NamedMounts(world(), mount_ns, top).all().size() > named) {
+    if (named_mounts(world(), mount_ns, top).size() > named) {
       perform(inside, Setns{{world()[inside].name}, {NamespaceKind::mnt}});
     }
     return inside;
@@ -201,8 +140,8 @@ class ProbingEnd {
     const NamespaceId mount_ns = world()[task].mount_ns;
     std::set<MountIndex> tried;
     while (tried.size() < mounts_tried_max) {
-      const std::vector<Named> named = NamedMounts(world(), world()[task]).all();
-      const auto next = std::ranges::find_if(named.rbegin(), named.rend(), [&](const Named& each) {
+      const std::vector<NamedMount> named = named_mounts(world(), world()[task]);
+      const auto next = std::ranges::find_if(named.rbegin(), named.rend(), [&](const NamedMount& each) {
         return !tried.contains(each.mount);
       });
       if (next == named.rend()) break;
@@ -218,7 +157,7 @@ class ProbingEnd {
     }
   }
 
-  void try_mount(TaskIndex task, const Named& named) {
+  void try_mount(TaskIndex task, const NamedMount& named) {
     change_flags(task, named);
     perform(task, OpenTree{{std::string(handle_name)}, named.path, {OpenTreeFlag::clone}});
     if (!takes_apart_) return;
@@ -227,7 +166,7 @@ class ProbingEnd {
   }
 
   // All flags at once; where that is refused, each alone: which are locked?
-  void change_flags(TaskIndex task, const Named& named) {
+  void change_flags(TaskIndex task, const NamedMount& named) {
     const MountFlags flags = world()[named.mount].flags;
     const MountFlags noatime{MountFlag::noatime};
     const bool by_remount = choices_.chance(50);
