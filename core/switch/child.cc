@@ -21,6 +21,8 @@
 
 #include "syscalls/capabilities.h"
 #include "syscalls/syscalls.h"
+#include "switch/clone.h"
+#include "switch/confine.h"
 #include "switch/init_process.h"
 #include "switch/lock_mounts.h"
 #include "switch/step_executor.h"
@@ -76,8 +78,14 @@ int take_ids(const ChildArgs& args) {
   if (::syscall(SYS_setresgid, gid, gid, gid) != 0) return errno;
   const uid_t uid = id_inside(args.options.uid_map);
   if (::syscall(SYS_setresuid, uid, uid, uid) != 0) return errno;
-  // A filter of somebody's may have said that it was done.
+  // A filter of somebody's may have said that it was done; and 65534 is what an id is called that is
+  // not mapped. This one is never mapped, unless somebody gives away all ids.
+  constexpr uid_t unmapped = 0xfffffffe;
   if (::syscall(SYS_getuid) != uid || ::syscall(SYS_getgid) != gid) return EPERM;
+  if (args.options.confine && (::syscall(SYS_setresuid, -1, unmapped, -1) == 0 ||
+                               ::syscall(SYS_setresgid, -1, unmapped, -1) == 0)) {
+    return EPERM;
+  }
   // A change of ids may have made the process non-dumpable, and its files in /proc root's.
   return sys_prctl(PR_SET_DUMPABLE, 1) == 0 ? 0 : errno;
 }
@@ -140,6 +148,14 @@ int drop_from_every_set(std::uint64_t dropped) {
   return kernel::drop_capabilities(dropped);
 }
 
+int drop_privileges(const ChildArgs& args) {
+  if (const int error = close_on_exec(args)) return error;
+  if (const int error = drop_from_every_set(args.options.dropped_capabilities)) return error;
+  if (args.options.no_new_privileges && sys_prctl(PR_SET_NO_NEW_PRIVS, 1) != 0) return errno;
+  if (!args.stage.empty() && ::fcntl(args.pipe, F_SETFD, 0) != 0) return errno;
+  return 0;
+}
+
 int load_filters(const ChildArgs& args) {
   auto& in_danger = args.prepared.released.in_danger();
   for (const auto& program : args.options.seccomp_programs) {
@@ -151,17 +167,12 @@ int load_filters(const ChildArgs& args) {
   return 0;
 }
 
-int drop_privileges(const ChildArgs& args) {
-  if (const int error = close_on_exec(args)) return error;
-  if (const int error = drop_from_every_set(args.options.dropped_capabilities)) return error;
-  if (args.options.no_new_privileges && sys_prctl(PR_SET_NO_NEW_PRIVS, 1) != 0) return errno;
-  // Before seccomp, whose filter need not allow the call; otherwise as late as possible, because
-  // signals for the command arrive from now on.
-  sys_set_signal_mask(args.mask != nullptr ? *args.mask : args.callers_mask);
-  return load_filters(args);
-}
-
 int execute(const ChildArgs& args) {
+  if (!args.stage.empty()) {
+    ::syscall(SYS_execveat, args.init_image, "", args.stage.data(), args.environment,
+              AT_EMPTY_PATH);
+    return errno;
+  }
   int error = ENOENT;
   for (char* const path : args.paths) {
     ::execve(path, args.arguments, args.environment);
@@ -174,9 +185,7 @@ int execute(const ChildArgs& args) {
 
 // --- the init of a PID namespace -----------------------------------------------------------------
 
-int become_command(const ChildArgs& args, std::size_t index) {
-  tie_to_caller(args);
-  if (args.init < 0) return drop_privileges(args);
+void bring_init(const ChildArgs& args, std::size_t index) {
   auto& in_danger = args.prepared.released.in_danger();
   in_danger = SharedFutex::confining_init;  // the end of init ends this process as well
   if (const auto here = bring_init_here(args.init_channel); !here) {
@@ -184,7 +193,16 @@ int become_command(const ChildArgs& args, std::size_t index) {
                   here.error().error, {here.error().what, -1}});
   }
   in_danger = 0;
-  return drop_privileges(args);
+}
+
+int become_command(const ChildArgs& args, std::size_t index) {
+  tie_to_caller(args);
+  if (args.init >= 0) bring_init(args, index);
+  if (const int error = drop_privileges(args)) return error;
+  // Before seccomp, whose filter need not allow the call; otherwise as late as possible, because
+  // signals for the command arrive from now on.
+  sys_set_signal_mask(args.mask != nullptr ? *args.mask : args.callers_mask);
+  return load_filters(args);
 }
 
 int enter_user_namespace(const ChildArgs& args) {
@@ -231,6 +249,10 @@ int perform(const ChildArgs& args, std::size_t index) {
 
 [[noreturn]] void perform_from(const ChildArgs& args, std::size_t first) {
   const strategy::Steps& steps = args.prepared.steps;
+  if (args.options.confine) {
+    const int call = pretended_call();
+    if (call >= 0) refuse(args, {ChildMessage::Kind::deceived, 0, 0, {call, -1}});
+  }
   for (std::size_t i = first; i < steps.size(); ++i) {
     const int error = perform(args, i);
     if (error == 0) continue;
@@ -241,6 +263,13 @@ int perform(const ChildArgs& args, std::size_t index) {
   sys_exit(0);  // the preparation of `template`: no command
 }
 
+[[noreturn]] void take_ids_and_perform(const ChildArgs& args) {
+  if ((args.init_has & CLONE_NEWUSER) != 0) {
+    if (const int error = take_ids(args)) refuse(args, {ChildMessage::Kind::refused, 0, error});
+  }
+  perform_from(args, args.first_step);
+}
+
 }  // namespace
 
 std::uint32_t id_inside(const std::vector<IdRange>& map) {
@@ -249,44 +278,42 @@ std::uint32_t id_inside(const std::vector<IdRange>& map) {
 }
 
 SharedFutex::SharedFutex() {
-  void* page = ::mmap(nullptr, words * sizeof(*word_), PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* page =
+      ::mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) throw std::bad_alloc();
-  word_ = new (page) std::atomic<std::uint32_t>[words]{};
+  page_ = new (page) Page;
 }
 
-SharedFutex::~SharedFutex() { ::munmap(word_, words * sizeof(*word_)); }
+SharedFutex::~SharedFutex() { ::munmap(page_, sizeof(Page)); }
 
 void SharedFutex::release() {
-  *word_ = 1;
-  kernel::sys_futex_wake_all(*word_);
+  page_->word = 1;
+  kernel::sys_futex_wake_all(page_->word);
 }
 
 bool SharedFutex::wait() {
   const timespec limit{.tv_sec = 0, .tv_nsec = 100'000'000};
-  if (word_->exchange(0) != 0) return true;
-  kernel::sys_futex_wait(*word_, 0, &limit);
-  return word_->exchange(0) != 0;
+  if (page_->word.exchange(0) != 0) return true;
+  kernel::sys_futex_wait(page_->word, 0, &limit);
+  return page_->word.exchange(0) != 0;
 }
 
 void run_child(const ChildArgs& args) {
+  // Only the caller may hold this end, or the child does not see the caller's death.
   if (args.callers_pipe >= 0) ::close(args.callers_pipe);
-  if ((args.init_has & CLONE_NEWUSER) != 0) {
-    if (const int error = take_ids(args)) refuse(args, {ChildMessage::Kind::refused, 0, error});
-  }
-  perform_from(args, args.first_step);
+  take_ids_and_perform(args);
 }
 
 void run_usher(const ChildArgs& args) {
-  pid_t child = -1;
-  // Only the caller may hold this end, or the child does not see the caller's death while the usher
-  // still runs.
+  // As in run_child(); while the usher still runs as well.
   ::close(args.callers_pipe);
-  if (::setns(args.init, static_cast<int>(args.init_has)) == 0) {
-    child = kernel::sys_fork(CLONE_PARENT | SIGCHLD);
-    if (child == 0) run_child(args);
+  std::uint32_t& child = args.prepared.released.ushered();
+  const ChildStart start{[](void* its) { take_ids_and_perform(*static_cast<ChildArgs*>(its)); },
+                         const_cast<ChildArgs*>(&args)};
+  const auto clone = args.report != nullptr ? clone_sibling_in_our_memory : clone_sibling;
+  if (::setns(args.init, static_cast<int>(args.init_has)) != 0 || clone(start, child) < 0) {
+    child = static_cast<std::uint32_t>(-errno);
   }
-  args.prepared.released.ushered() = static_cast<std::uint32_t>(child < 0 ? -errno : child);
   sys_exit(0);
 }
 

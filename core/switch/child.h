@@ -15,17 +15,18 @@
 // The child writes its messages into a close-on-exec pipe: the end of file says that the command
 // was started. `release` is a futex in memory that both share. A child that may share all memory
 // with its caller needs neither (launch.cc says when that is): the caller is suspended until exec or
-// exit, and then reads the one report. What init is, init_process.h says.
+// exit, and then reads the one report; the pipe, if any, only tells the child that the caller is
+// gone. What init is, init_process.h says.
 #pragma once
 
 #include <signal.h>
 #include <sys/types.h>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <span>
 #include <string>
 
@@ -42,13 +43,14 @@ struct ChildMessage {
     keep,
     refused,
     init_refused,
+    deceived,
     exec_refused,
   };
   Kind kind = Kind::none;
   std::int32_t step = 0;   // the index of the step it is about
   std::int32_t value = 0;  // the errno
   std::array<std::int32_t, 2> starts{-1, -1};  // refused: StepExecutor::starts(); init_refused:
-                                               // InitRefusal::what
+                                               // InitRefusal::what; deceived: pretended_call()
 };
 
 // A futex, and three numbers, that stay shared after a fork.
@@ -59,21 +61,27 @@ class SharedFutex {
   SharedFutex(const SharedFutex&) = delete;
   SharedFutex& operator=(const SharedFutex&) = delete;
 
-  void reset() { std::fill_n(word_, words, 0U); }
+  void reset() { new (page_) Page; }
   void release();  // lets the waiter go on, now or later, once
   bool wait();     // true: released; false: not within 100 ms
   // What the child is about, if a seccomp filter can end it without a word: loading the filter of
   // that number, from 1 on, or having init confined; else 0.
   static constexpr std::uint32_t confining_init = ~0U;
-  std::atomic<std::uint32_t>& in_danger() { return word_[1]; }
-  // The pid of the child that the usher made, as the caller sees it; or a negative errno.
-  std::atomic<std::uint32_t>& ushered() { return word_[2]; }
+  std::atomic<std::uint32_t>& in_danger() { return page_->in_danger; }
+  // The pid of the child that the usher made, as the caller sees it; or a negative errno; 0: the
+  // usher was killed before. The kernel writes it, and the caller reads it when the usher has ended.
+  std::uint32_t& ushered() { return page_->ushered; }
   // Why the mounts are not locked: an errno; 0 if they are, or were not to be.
-  std::atomic<std::uint32_t>& not_locked() { return word_[3]; }
+  std::atomic<std::uint32_t>& not_locked() { return page_->not_locked; }
 
  private:
-  static constexpr std::size_t words = 4;
-  std::atomic<std::uint32_t>* word_;
+  struct Page {
+    std::atomic<std::uint32_t> word = 0;
+    std::atomic<std::uint32_t> in_danger = 0;
+    std::atomic<std::uint32_t> not_locked = 0;
+    std::uint32_t ushered = 0;
+  };
+  Page* page_;
 };
 
 // Everything about a switch that does not depend on the command. It serves one switch at a time,
@@ -106,8 +114,11 @@ struct ChildArgs {
   char* const* arguments = nullptr;
   char* const* environment = nullptr;
   const sigset_t* mask = nullptr;  // nullptr: the caller's
+  // For a confined command, which init/init.c executes: the arguments of that program. Empty: none.
+  std::span<char*> stage{};
 
   // What launch() fills in.
+  std::array<char, 12> pipe_text{};  // the number of `pipe`, for `stage`
   int proc = -1;                   // the caller's /proc, for the steps that need one
   std::size_t first_step = 0;      // the clone itself did those before it
   int init = -1;                   // pidfd of the init of the new PID namespace

@@ -7,6 +7,7 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -21,7 +22,8 @@
 namespace pivotcheck::rootswitch {
 namespace {
 
-constexpr std::size_t child_stack_size = 64 * 1024;  // bytes, from clone to exec
+constexpr std::size_t child_stack_size = 64 * 1024;    // bytes, from clone to exec
+constexpr std::size_t sibling_stack_size = 40 * 1024;  // it lies on that of the child
 
 // Where clone3 does not reset them.
 void reset_handlers() {
@@ -46,7 +48,6 @@ pid_t clone_with_pidfd(clone_args& args, UniqueFd& pidfd, auto clone, auto fork)
   int fd = -1;
   args.flags |= CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
   args.pidfd = reinterpret_cast<std::uintptr_t>(&fd);
-  args.exit_signal = SIGCHLD;
   pid_t pid = clone(args);
   if (pid < 0 && errno == ENOSYS) {  // a seccomp filter hides clone3, or there is no shared memory
     pid = fork();
@@ -85,10 +86,26 @@ pid_t clone_in_our_memory(ChildStart start, UniqueFd& pidfd, unsigned long names
       [&] { return vfork_child(start, namespaces); });
 }
 
+pid_t clone_sibling(ChildStart start, std::uint32_t& number) {
+  const unsigned long flags = CLONE_PARENT | CLONE_PARENT_SETTID;
+  const long pid = ::syscall(SYS_clone, flags, nullptr, &number, nullptr, 0UL);
+  return begin_in(static_cast<pid_t>(pid), false, start);
+}
+
+pid_t clone_sibling_in_our_memory(ChildStart start, std::uint32_t& number) {
+  alignas(16) std::array<std::byte, sibling_stack_size> stack;  // NOLINT: need not be zero
+  clone_args args{};
+  args.flags = CLONE_VM | CLONE_VFORK | CLONE_PARENT | CLONE_PARENT_SETTID;
+  args.parent_tid = reinterpret_cast<std::uintptr_t>(&number);
+  args.stack = reinterpret_cast<std::uintptr_t>(stack.data());
+  args.stack_size = stack.size();
+  return kernel::sys_clone3_on_stack(args, start.begin, start.argument);
+}
+
 Waited wait_for_end(pid_t pid, int options) {
   Waited waited;
   for (;;) {
-    waited.pid = ::waitpid(pid, &waited.status, options);
+    waited.pid = ::waitpid(pid, &waited.status, options | __WALL);
     if (waited.pid < 0 && errno == EINTR) continue;
     if (waited.pid <= 0 || !WIFSTOPPED(waited.status)) return waited;
     ::ptrace(PTRACE_DETACH, pid, nullptr, WSTOPSIG(waited.status));
@@ -100,7 +117,7 @@ void reap_traced_threads(pid_t process) {
   const std::string threads = "/proc/" + std::to_string(process) + "/task";
   for (const auto& thread : std::filesystem::directory_iterator(threads, error)) {
     const pid_t number = std::atoi(thread.path().filename().c_str());
-    if (number != process) wait_for_end(number, __WALL | WNOHANG);
+    if (number != process) wait_for_end(number, WNOHANG);
   }
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// clone.h: two ways to start a child, and the wait for its end. The child has everything as the
-// caller has it, except signal handlers, which are reset. The caller blocks all signals before.
+// clone.h: ways to start a child, and the wait for its end. The child has everything as the caller
+// has it, except signal handlers, which are reset. The caller blocks all signals before. Until a
+// child executes a program, its end sends no signal (clone(2), "exit signal").
 #pragma once
 
 #include <sys/types.h>
+
+#include <cstdint>
 
 #include "base/unique_fd.h"
 
@@ -23,6 +26,13 @@ pid_t clone_copy(unsigned long namespaces, ChildStart start, UniqueFd& pidfd);
 // exec. If it had fewer capabilities, or were in a new user namespace, a process that may trace the
 // child could write to the caller's memory.
 pid_t clone_in_our_memory(ChildStart start, UniqueFd& pidfd, unsigned long namespaces = 0);
+
+// For a child of either sort: makes another child of its own parent (CLONE_PARENT). The kernel
+// writes the new one's pid to `number` before it starts: it is known even if the caller is killed.
+pid_t clone_sibling(ChildStart start, std::uint32_t& number);
+// In the memory of all three: the caller, too, is suspended until exec or exit. ENOSYS where
+// clone3() can't be had.
+pid_t clone_sibling_in_our_memory(ChildStart start, std::uint32_t& number);
 
 // What waitpid(2) says of the child's end. If the child made this process its tracer
 // (PTRACE_TRACEME), it stops at each signal: it is detached, and the wait goes on.

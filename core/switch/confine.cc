@@ -16,12 +16,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <span>
+#include <sstream>
 #include <string>
+#include <string_view>
 
 #include "base/unique_fd.h"
 #include "switch/refusal.h"
@@ -83,6 +88,64 @@ bool shows_processes(const std::string& path) {
   return is_of(AT_FDCWD, path.c_str(), PROC_SUPER_MAGIC) || is_of(AT_FDCWD, path.c_str(), SYSFS_MAGIC);
 }
 
+const std::string& target_of(const MountAt& mount) {
+  return std::visit([](const auto& its) -> const std::string& { return its.target; }, mount);
+}
+
+// Is `path` that directory, or below it?
+bool is_below(std::string_view path, std::string_view directory) {
+  while (directory.ends_with('/')) directory.remove_suffix(1);
+  return path.starts_with(directory) &&
+         (path.size() == directory.size() || path[directory.size()] == '/');
+}
+
+// A tree of the caller's mounts that comes into the new root.
+struct Arrival {
+  std::string source;
+  std::string target;
+  std::span<const MountAt> later;  // may cover some of it
+};
+
+std::vector<Arrival> arrivals(const SwitchOptions& options) {
+  const auto path_of = [](const std::string& name) {
+    std::error_code error;
+    const std::string path = std::filesystem::canonical(name, error).string();
+    return path == "/" ? "" : path;
+  };
+  const std::span<const MountAt> mounts = options.mounts;
+  std::vector<Arrival> found{{path_of(options.new_root), "", mounts}};
+  for (std::size_t i = 0; i < mounts.size(); ++i) {
+    const auto* bind = std::get_if<BindAt>(&mounts[i]);
+    if (bind != nullptr) {
+      found.push_back({path_of(bind->source), bind->target, mounts.subspan(i + 1)});
+    }
+  }
+  return found;
+}
+
+// A mount of a /proc or a /sys that comes along, and that nothing covers there; "" for none. As it is
+// now: the machine's administrator may mount another.
+std::string machines_own_in(const std::vector<Arrival>& trees) {
+  std::ifstream mountinfo("/proc/self/mountinfo");
+  for (std::string line; std::getline(mountinfo, line);) {
+    const std::size_t separator = line.find(" - ");
+    if (separator == std::string::npos) continue;
+    const std::string_view type = std::string_view(line).substr(separator + 3);
+    if (!type.starts_with("proc ") && !type.starts_with("sysfs ")) continue;
+    std::istringstream fields(line);
+    std::string mount_point;  // the fifth; a space in it is \040 (proc_pid_mountinfo(5))
+    for (int i = 0; i < 5; ++i) fields >> mount_point;
+    for (const Arrival& tree : trees) {
+      if (!is_below(mount_point, tree.source)) continue;
+      const std::string place = tree.target + mount_point.substr(tree.source.size());
+      const bool covered = std::ranges::any_of(
+          tree.later, [&](const MountAt& mount) { return is_below(place, target_of(mount)); });
+      if (!covered) return mount_point;
+    }
+  }
+  return "";
+}
+
 // What contradicts it; "" for nothing.
 std::string contradiction(const SwitchOptions& options) {
   if (options.strategy == Strategy::chroot || options.strategy == Strategy::move_chroot) {
@@ -100,6 +163,9 @@ std::string contradiction(const SwitchOptions& options) {
     if (bind != nullptr && shows_processes(bind->source)) {
       return "this machine's " + bind->source + " (--proc makes a new one)";
     }
+  }
+  if (const std::string found = machines_own_in(arrivals(options)); !found.empty()) {
+    return "this machine's " + found + " in the new root (--proc or --tmpfs there covers it)";
   }
   const auto directory = std::ranges::find_if(options.keep_descriptors, is_directory);
   if (directory == options.keep_descriptors.end()) return "";
@@ -164,7 +230,48 @@ std::vector<std::uint64_t> outer_calls_filter() {
   return words;
 }
 
+// A call and arguments that are no process's right, or no descriptor, no address, no flags.
+struct Impossible {
+  const char* name;
+  long number;
+  std::array<long, 5> arguments;
+};
+constexpr std::array impossible{
+    Impossible{"unshare", SYS_unshare, {1}},
+    Impossible{"setns", SYS_setns, {-1, 0}},
+    Impossible{"mount", SYS_mount, {-1, -1, -1, -1, -1}},
+    Impossible{"open_tree", SYS_open_tree, {-1, -1, -1}},
+    Impossible{"move_mount", SYS_move_mount, {-1, -1, -1, -1, -1}},
+    Impossible{"mount_setattr", SYS_mount_setattr, {-1, -1, -1, -1, 0}},
+    Impossible{"fsopen", SYS_fsopen, {-1, -1}},
+    Impossible{"fsconfig", SYS_fsconfig, {-1, -1, -1, -1, -1}},
+    Impossible{"fsmount", SYS_fsmount, {-1, -1, -1}},
+    Impossible{"pivot_root", SYS_pivot_root, {-1, -1}},
+    Impossible{"umount2", SYS_umount2, {-1, -1}},
+    Impossible{"chroot", SYS_chroot, {-1}},
+    Impossible{"chdir", SYS_chdir, {-1}},
+    Impossible{"fchdir", SYS_fchdir, {-1}},
+    Impossible{"setgroups", SYS_setgroups, {-1, -1}},
+    Impossible{"capset", SYS_capset, {-1, -1}},
+    Impossible{"prctl", SYS_prctl, {-1, -1, -1, -1, -1}},
+    Impossible{"seccomp", SYS_seccomp, {-1, -1, -1}},
+    Impossible{"close_range", SYS_close_range, {1, 0, 0}},
+    Impossible{"fcntl", SYS_fcntl, {-1, -1, -1}},
+    Impossible{"dup3", SYS_dup3, {-1, -1, -1}},
+    Impossible{"write", SYS_write, {-1, -1, 1}},
+};
+
 }  // namespace
+
+int pretended_call() {
+  for (std::size_t i = 0; i < impossible.size(); ++i) {
+    const auto& [a, b, c, d, e] = impossible[i].arguments;
+    if (::syscall(impossible[i].number, a, b, c, d, e) >= 0) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+const char* name_of_call(int index) { return impossible[static_cast<std::size_t>(index)].name; }
 
 Switched<SwitchOptions> with_confinement(SwitchOptions options) {
   if (!options.confine) return options;

@@ -11,4 +11,11 @@ namespace pivotcheck::rootswitch {
 // for that would open what it closes.
 Switched<SwitchOptions> with_confinement(SwitchOptions options);
 
+// A seccomp filter of whoever started the caller may answer a call with success and not let the
+// kernel do it (seccomp(2), SECCOMP_RET_ERRNO with 0); tools that play root for an ordinary user do
+// so. This asks of each call that confinement is made of something that the kernel must refuse. The
+// index of the first that succeeds; -1: none. Allocates nothing: the child calls it.
+int pretended_call();
+const char* name_of_call(int index);
+
 }  // namespace pivotcheck::rootswitch

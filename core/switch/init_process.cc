@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/memfd.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,11 +16,15 @@
 #include <array>
 #include <iterator>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include "switch/clone.h"
 #include "syscalls/syscalls.h"
 
+#ifndef PIDFD_GET_PID_NAMESPACE
+#define PIDFD_GET_PID_NAMESPACE _IO(0xFF, 5)  // Linux 6.11; linux/pidfd.h
+#endif
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U  // Linux 6.3
 #endif
@@ -45,8 +51,12 @@ bool say(int channel, const Message& message) {
   return ::send(channel, &message, sizeof(message), MSG_NOSIGNAL) == sizeof(message);
 }
 
-// The answer that is expected, or why it does not come.
-std::expected<int, InitRefusal> hear(int channel, int kind) {
+// The answer that is expected, or why it does not come. `speaker`: a pidfd of the process that is to
+// answer, if its end alone does not close the channel.
+std::expected<int, InitRefusal> hear(int channel, int kind, int speaker = -1) {
+  std::array<pollfd, 2> events{{{channel, POLLIN, 0}, {speaker, POLLIN, 0}}};
+  while (speaker >= 0 && ::poll(events.data(), events.size(), -1) < 0 && errno == EINTR) continue;
+  if (events[0].revents == 0 && events[1].revents != 0) return std::unexpected(InitRefusal{});
   init_answer answer{};
   ssize_t size = 0;
   do {
@@ -78,7 +88,7 @@ void execute_init(void* argument) {
     self.error = errno;
     kernel::sys_exit(1);
   }
-  std::array<char, 16> name{"pivotcheck-init"};
+  std::array<char, sizeof(INIT_NAME)> name{INIT_NAME};
   const std::array<char*, 2> arguments{name.data(), nullptr};
   const std::array<char*, 1> environment{nullptr};
   ::syscall(SYS_execveat, image, "", arguments.data(), environment.data(), AT_EMPTY_PATH);
@@ -102,8 +112,8 @@ std::unexpected<InitRefusal> no_namespaces(int error) {
 
 std::expected<UniqueFd, int> make_init_image() {
   const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  UniqueFd image(::memfd_create("pivotcheck-init", flags | MFD_EXEC));
-  if (!image && errno == EINVAL) image.reset(::memfd_create("pivotcheck-init", flags));
+  UniqueFd image(::memfd_create(INIT_NAME, flags | MFD_EXEC));
+  if (!image && errno == EINVAL) image.reset(::memfd_create(INIT_NAME, flags));
   if (!image) return std::unexpected(errno);
   const std::string_view program(pivotcheck_init_begin, pivotcheck_init_end);
   constexpr int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
@@ -115,9 +125,14 @@ std::expected<UniqueFd, int> make_init_image() {
   return image;
 }
 
-ino_t pid_namespace_of(const std::string& process) {
+ino_t pid_namespace_of(pid_t process, const UniqueFd& pidfd) {
   struct stat status {};
-  return ::stat(("/proc/" + process + "/ns/pid").c_str(), &status) == 0 ? status.st_ino : 0;
+  if (pidfd) {
+    const UniqueFd its(::ioctl(pidfd.get(), PIDFD_GET_PID_NAMESPACE, 0));
+    if (its && ::fstat(its.get(), &status) == 0) return status.st_ino;
+  }
+  const std::string file = "/proc/" + std::to_string(process) + "/ns/pid";
+  return ::stat(file.c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
 std::expected<InitProcess, InitRefusal> start_init(InitRequest request) {
@@ -140,16 +155,16 @@ std::expected<InitProcess, InitRefusal> start_init(InitRequest request) {
   its.reset();
   const bool ordered = execution.error == 0 && give_orders(init.channel.get(), request);
   if (ordered && at_once != 0) {
-    init.pid_namespace = pid_namespace_of(std::to_string(init.pid));
+    init.pid_namespace = pid_namespace_of(init.pid, init.pidfd);
     return init;
   }
-  const auto made = ordered ? hear(init.channel.get(), INIT_MADE)
+  const auto made = ordered ? hear(init.channel.get(), INIT_MADE, init.pidfd.get())
                             : std::unexpected(InitRefusal{INIT_NAMESPACES, execution.error});
   wait_for_end(init.pid, 0);
   if (!made) return std::unexpected(made.error());
   init.pid = *made;
   init.pidfd.reset(kernel::sys_pidfd_open(init.pid));
-  init.pid_namespace = pid_namespace_of(std::to_string(init.pid));
+  init.pid_namespace = pid_namespace_of(init.pid, init.pidfd);
   return init;
 }
 

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <expected>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -47,13 +46,13 @@ struct InitProcess {
   UniqueFd channel;
 };
 
-// Of a process's PID namespace; 0 if it does not show it.
-ino_t pid_namespace_of(const std::string& process);
+// The number of its PID namespace; 0 if it does not show it. `pidfd` may be none.
+ino_t pid_namespace_of(pid_t process, const UniqueFd& pidfd);
 
 // Init has its namespaces, but takes no ids before it is released. The caller has all signals
 // blocked.
 std::expected<InitProcess, InitRefusal> start_init(InitRequest request);
-// Returns when init has taken its ids.
+// For an init that takes ids: they are mapped. Returns when it has taken them.
 std::expected<void, InitRefusal> release_init(const InitProcess& init);
 
 // For the command, before it drops anything itself: init moves to its root and namespaces and is

@@ -6,14 +6,17 @@
 #include <poll.h>
 #include <sched.h>
 #include <spawn.h>
+#include <sys/single_threaded.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstddef>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -23,6 +26,7 @@
 
 #include "base/check.h"
 #include "switch/clone.h"
+#include "switch/confine.h"
 #include "switch/interpreter.h"
 #include "switch/refusal.h"
 #include "syscalls/id_maps.h"
@@ -168,14 +172,19 @@ ChildStart start_of(ChildArgs& args) {
   return {[](void* its) { run(*static_cast<ChildArgs*>(its)); }, &args};
 }
 
-// See clone_in_our_memory().
+// See clone_in_our_memory(). While mounts are locked the memory is not dumpable (lock_mounts.cc),
+// which other threads would notice: their files in /proc were root's.
+bool fits_our_memory(const strategy::SwitchStep& step) {
+  using namespace strategy;
+  if (std::holds_alternative<LockMounts>(step.action)) return __libc_single_threaded != 0;
+  return !enters_user_namespace(step) && !std::holds_alternative<MapIds>(step.action) &&
+         !std::holds_alternative<KeepNamespace>(step.action) &&
+         !std::holds_alternative<ForbidUserNamespaces>(step.action);
+}
+
 bool may_share_memory(const ChildArgs& args) {
   return args.options.dropped_capabilities == 0 &&
-         std::ranges::none_of(args.prepared.steps, [](const strategy::SwitchStep& step) {
-           return needs_launcher(step) &&
-                  !std::holds_alternative<strategy::DropPrivileges>(step.action) &&
-                  !std::holds_alternative<strategy::Execute>(step.action);
-         });
+         std::ranges::all_of(args.prepared.steps, fits_our_memory);
 }
 
 // `child` waits in the new root.
@@ -221,6 +230,7 @@ Failed answer(const ChildMessage& message, const ChildArgs& args, TemplateNamesp
     case Kind::refused:
       return refusal({child.pid, message.starts}, step, message.value, args.options);
     case Kind::init_refused: return init_refusal({message.starts[0], message.value});
+    case Kind::deceived: return deceived(name_of_call(message.starts[0]));
     case Kind::exec_refused: return exec_refusal(message.value, child.pid, args);
     case Kind::none: return {};
   }
@@ -249,15 +259,24 @@ Failed supervise(int pipe, bool maps, const ChildArgs& args, TemplateNamespaces*
   for (;;) {
     const ssize_t size = ::read(pipe, &message, sizeof(message));
     if (size < 0 && errno == EINTR) continue;
+    // What executes a confined command says no more than that.
+    if (size == sizeof(std::int32_t)) {
+      std::int32_t error = 0;
+      std::memcpy(&error, &message, sizeof(error));
+      return exec_refusal(error, child.pid, args);
+    }
     if (size != sizeof(message)) return killed_by_filter(args.prepared);
     if (Failed failure = answer(message, args, kept, child)) return failure;
   }
 }
 
-// Starts the init of the PID namespace that `steps[made]` makes. If the next step makes a user
-// namespace, init makes that as well, and is given its ids.
-Failed launch_init(ChildArgs& args, std::size_t made, Launched& launched) {
+// Starts the init of the PID namespace that the steps make, if they make one. If the next step makes
+// a user namespace, init makes that as well, and is given its ids.
+Failed launch_init(ChildArgs& args, Launched& launched) {
   const strategy::Steps& steps = args.prepared.steps;
+  const auto made = static_cast<std::size_t>(std::ranges::find_if(steps, makes_pid_namespace) -
+                                             steps.begin());
+  if (made == steps.size()) return {};
   const bool new_user = unshares_user(steps[made + 1]);
   const bool takes_ids = new_user || args.entered.user;
   args.init_has = CLONE_NEWPID | (takes_ids ? CLONE_NEWUSER : 0UL);
@@ -271,6 +290,7 @@ Failed launch_init(ChildArgs& args, std::size_t made, Launched& launched) {
   request.orders.uid = id_inside(args.options.uid_map);
   request.orders.gid = id_inside(args.options.gid_map);
   request.orders.dies_with_caller = args.options.die_with_caller ? 1 : 0;
+  request.orders.new_session = args.options.new_session ? 1 : 0;
   auto started = start_init(request);
   if (!started) {
     if (started.error().what != INIT_NAMESPACES) return init_refusal(started.error());
@@ -281,7 +301,9 @@ Failed launch_init(ChildArgs& args, std::size_t made, Launched& launched) {
     const IdMapWriter maps{launched.init.pid, args.options, args.callers_mask};
     if (Failed failure = maps.write()) return failure;
   }
-  if (const auto up = release_init(launched.init); !up) return init_refusal(up.error());
+  if (takes_ids) {
+    if (const auto up = release_init(launched.init); !up) return init_refusal(up.error());
+  }
   args.init = launched.init.pidfd.get();
   args.init_channel = launched.init.channel.get();
   return {};
@@ -295,7 +317,7 @@ pid_t usher(ChildArgs& args, UniqueFd& pidfd) {
       args.entered.user ? clone_copy(0, start, pidfd) : clone_in_our_memory(start, pidfd);
   if (pid < 0) return pid;
   wait_for_end(pid, 0);
-  const auto child = static_cast<pid_t>(args.prepared.released.ushered().load());
+  const auto child = static_cast<pid_t>(args.prepared.released.ushered());
   if (child <= 0) {
     errno = child < 0 ? -child : ECHILD;
     return -1;
@@ -304,16 +326,22 @@ pid_t usher(ChildArgs& args, UniqueFd& pidfd) {
   return child;
 }
 
+// What the child reports through, and sees the caller's death by.
+Failed make_pipe(ChildArgs& args, UniqueFd& ours, UniqueFd& its) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return refused_before("pipe", errno);
+  ours.reset(args.callers_pipe = ends[0]);
+  its.reset(args.pipe = ends[1]);
+  std::to_chars(args.pipe_text.begin(), args.pipe_text.end() - 1, args.pipe);
+  return {};
+}
+
 // Clones the child that performs the steps, and does what it asks for until the command is started.
 Failed launch_child(ChildArgs& args, TemplateNamespaces* kept, Launched& child) {
   const strategy::Steps& steps = args.prepared.steps;
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return refused_before("pipe", errno);
-  const UniqueFd ours(ends[0]);
-  UniqueFd its(ends[1]);
-  args.prepared.released.reset();
-  args.pipe = its.get();
-  args.callers_pipe = ours.get();
+  UniqueFd ours;
+  UniqueFd its;
+  if (Failed failure = make_pipe(args, ours, its)) return failure;
   const bool maps = args.init < 0 && unshares_user(steps.front());
   if (maps) {
     args.first_step = 1;
@@ -329,13 +357,9 @@ Failed launch_child(ChildArgs& args, TemplateNamespaces* kept, Launched& child) 
 }
 
 Switched<Launched> launch_in_its_own_memory(ChildArgs& args, TemplateNamespaces* kept) {
-  const strategy::Steps& steps = args.prepared.steps;
   Launched launched;
-  Failed failure;
-  const auto made = std::ranges::find_if(steps, makes_pid_namespace);
-  if (made != steps.end()) {
-    failure = launch_init(args, static_cast<std::size_t>(made - steps.begin()), launched);
-  }
+  args.prepared.released.reset();
+  Failed failure = launch_init(args, launched);
   if (!failure) failure = launch_child(args, kept, launched);
   launched.init.channel.reset();
   launched.not_locked = static_cast<int>(args.prepared.released.not_locked().load());
@@ -349,31 +373,47 @@ Switched<Launched> launch_in_its_own_memory(ChildArgs& args, TemplateNamespaces*
 // look at it. Then the switch is tried once more in a child of its own memory, which waits to be
 // looked at.
 std::optional<Switched<Launched>> launch_in_our_memory(ChildArgs& args) {
-  ChildMessage report;
-  args.report = &report;
-  Launched child;
+  Launched launched;
+  UniqueFd ours;
+  UniqueFd its;
   args.prepared.released.reset();
-  child.pid = clone_in_our_memory(start_of<run_child>(args), child.pidfd);
-  args.report = nullptr;
-  args.prepared.executor.forget();
-  if (child.pid < 0) return std::unexpected(refused_before("clone", errno));
-  Failed killed = killed_by_filter(args.prepared);
-  if (report.kind == ChildMessage::Kind::none && !killed) return child;
-  wait_for_end(child.pid, 0);
-  if (killed) return std::unexpected(*std::move(killed));
-  if (report.kind == ChildMessage::Kind::refused || report.value == ENOENT) return std::nullopt;
-  return std::unexpected(exec_refusal(report.value, child.pid, args));
+  Failed failure = launch_init(args, launched);
+  const bool has_init = args.init >= 0;
+  if (!failure && has_init) failure = make_pipe(args, ours, its);
+  ChildMessage report;
+  bool again = false;
+  if (!failure) {
+    args.report = &report;
+    launched.pid = has_init ? usher(args, launched.pidfd)
+                            : clone_in_our_memory(start_of<run_child>(args), launched.pidfd);
+    again = launched.pid < 0 && has_init && errno == ENOSYS;
+    if (launched.pid < 0) failure = refused_before("clone", errno);
+    args.report = nullptr;
+    args.prepared.executor.forget();
+  }
+  launched.init.channel.reset();
+  launched.not_locked = static_cast<int>(args.prepared.released.not_locked().load());
+  if (!failure) failure = killed_by_filter(args.prepared);
+  if (!failure && report.kind == ChildMessage::Kind::none) return launched;
+  kill_and_reap(launched);
+  args.init = args.init_channel = args.pipe = args.callers_pipe = -1;
+  const bool not_executed = report.kind == ChildMessage::Kind::exec_refused;
+  again = again || (!failure && (!not_executed || report.value == ENOENT));
+  if (again) return std::nullopt;
+  if (!failure) failure = exec_refusal(report.value, launched.pid, args);
+  return std::unexpected(*std::move(failure));
 }
 
-// Children of ours in this PID namespace that we did not make: the command can make some
+// Children of ours in the PID namespace of init that we did not make: the command can make some
 // (CLONE_PARENT), and init can't end before somebody has reaped them. They have been killed.
 void reap_children_beside(const InitProcess& init) {
+  if (init.pid_namespace == 0) return;
   std::error_code error;
   for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", error)) {
     std::ifstream children(thread.path() / "children");
-    for (pid_t child = 0; init.pid_namespace != 0 && children >> child;) {
-      const bool is_beside = pid_namespace_of(std::to_string(child)) == init.pid_namespace;
-      if (is_beside && child != init.pid) ::waitpid(child, nullptr, __WALL | WNOHANG);
+    for (pid_t child = 0; children >> child;) {
+      const bool is_beside = child != init.pid && pid_namespace_of(child, {}) == init.pid_namespace;
+      if (is_beside) ::waitpid(child, nullptr, __WALL | WNOHANG);
     }
   }
 }

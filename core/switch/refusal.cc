@@ -152,6 +152,13 @@ SwitchFailure init_refusal(const InitRefusal& refused) {
   }
 }
 
+SwitchFailure deceived(const char* call) {
+  return refused_before("no confinement here: " + std::string(call) +
+                            "() succeeds whatever it is asked for, so a seccomp filter of whoever "
+                            "started this answers in place of the kernel",
+                        0);
+}
+
 SwitchFailure filter_refusal(std::uint32_t number) {
   return refused_before("seccomp filter " + std::to_string(number) +
                             " can't be loaded: an earlier one kills the process that tries",

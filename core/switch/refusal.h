@@ -30,6 +30,8 @@ SwitchFailure refusal(const Refused& refused, const strategy::SwitchStep& step, 
                       const SwitchOptions& options);
 // Of the init of a PID namespace, after it had made that.
 SwitchFailure init_refusal(const InitRefusal& refused);
+// A call of which confinement is made does nothing (confine.h).
+SwitchFailure deceived(const char* call);
 // The process ended while it loaded this seccomp filter, from 1 on.
 SwitchFailure filter_refusal(std::uint32_t number);
 // Before any step; what the errno means is added to the message, if there is one.

@@ -108,7 +108,9 @@ struct SwitchedChild::State : Launched {
 
   Waited wait_for(int options) {
     if ((options & WNOHANG) == 0) return wait_for_command(pid, pidfd.get());
-    if (std::exchange(asked, true)) reap_traced_threads(pid);
+    const Waited waited = wait_for_end(pid, options);
+    if (waited.pid != 0 || !std::exchange(asked, true)) return waited;
+    reap_traced_threads(pid);
     return wait_for_end(pid, options);
   }
 
@@ -248,6 +250,10 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
   std::pmr::vector<char*> environment(&memory);
   if (command.environment) environment = pointers(*command.environment, memory);
 
+  std::pmr::vector<char*> stage(&memory);
+  std::string count = std::to_string(paths.size());
+  std::string stage_name = STAGE_NAME;
+
   auto prepared = state_->take_prepared();
   const std::string& put_old = prepared->put_old;  // lives as long as this object
   ChildArgs args{.options = state_->options,
@@ -259,6 +265,12 @@ Switched<SwitchedChild> RootSwitch::start(const Command& command) const {
                  .arguments = arguments.data(),
                  .environment = command.environment ? environment.data() : environ,
                  .mask = command.signal_mask ? &*command.signal_mask : nullptr};
+  if (state_->options.confine) {
+    stage = {stage_name.data(), args.pipe_text.data(), count.data()};
+    stage.insert(stage.end(), args.paths.begin(), args.paths.end());
+    stage.insert(stage.end(), arguments.begin(), arguments.end());  // with the null pointer
+    args.stage = stage;
+  }
   auto launched = launch(args);
   state_->give_back(std::move(prepared));
   if (!launched) {

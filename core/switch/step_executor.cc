@@ -231,7 +231,8 @@ struct Calls {
     // has no keys. EPERM: a seccomp filter refuses; the command inherits that filter, too.
     const int error = ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 ? errno : 0;
     if (error != 0 && error != ENOSYS && error != EPERM) return error;
-    return call(SYS_setsid);
+    if (const int refused = call(SYS_setsid)) return refused;
+    return ::getsid(0) == ::getpid() ? 0 : EPERM;
   }
 };
 

@@ -4,6 +4,7 @@
 # root where this is root.
 source "$(dirname "$0")/common.sh"
 source "$(dirname "$0")/roots.sh"
+source "$(dirname "$0")/filters.sh"
 make_root_for_all
 mkdir outside
 chmod 755 outside
@@ -136,6 +137,26 @@ excluded 'a /proc that hides nothing' --open-proc /proc
 excluded 'mounts that are not locked' --no-lock
 excluded 'set-user-ID programs or devices on /mnt' --bind /etc:/mnt:dev
 excluded 'descriptor 9, a directory' --keep-fd 9
+excluded "this machine's /" --bind /:/mnt
+excluded "this machine's /" --proc /mnt/proc --bind /:/mnt
+# A command, or its interpreter, that leads to the program that executes it: no program of the host's
+# comes in by that (CVE-2019-5736).
+ln -s /proc/self/exe root/data/leads_out
+printf '#!/proc/self/exe\n' >root/data/interpreted
+chmod 755 root/data/interpreted
+for command in leads_out interpreted; do
+  refused 125 'the command leads to /proc/self/exe' as_user "$PIVOTCHECK" switch --confine \
+    --proc /proc root -- "/data/$command" --version
+  refused 127 'No such file' as_user "$PIVOTCHECK" switch --confine root -- /data/leads_out
+done
+# A filter from outside, by which a call does nothing and says that it was done.
+if [[ $EUID -eq 0 ]]; then
+  for call in pivot_root umount2 mount_setattr capset prctl seccomp setgroups setresuid setsid; do
+    filter "$call" '\0\0\5\0' >pretending
+    refused 125 'pivotcheck switch: ' "$PIVOTCHECK" switch --strategy chroot --seccomp 7 / -- \
+      "$PIVOTCHECK" switch --confine "$PWD/root" -- true 7<pretending
+  done
+fi
 # Where no user namespace can be made: told, or refused.
 no_more() { as_user unshare --user --map-root-user sh -ec \
   'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"' sh "$PIVOTCHECK" switch "$@"; }

@@ -13,10 +13,15 @@
  *     that: init has the root and the namespaces of the command, its seccomp filters, no
  *     capability, no_new_privs, and no descriptor but one for the command.
  *
- * It links no library: nothing of one runs with the rights that it has in the beginning. */
+ * It links no library: nothing of one runs with the rights that it has in the beginning.
+ *
+ * The same program also executes the command of a confined switch (protocol.h, STAGE_NAME): a
+ * command or an interpreter that is a link to /proc/self/exe leads to whatever program executes it
+ * (CVE-2019-5736), and so to this one, never to a file of the caller's. */
 #include "protocol.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/poll.h>
@@ -108,11 +113,12 @@ static void enter_namespaces(void) {
 
 static void take_ids(void) {
   char go;
-  receive(&go, sizeof(go));
   if (!orders.takes_ids) return;
+  receive(&go, sizeof(go));
   call(SYS_setgroups, 0, 0, 0, 0, 0); /* where setgroups is denied, the groups stay */
   check(call(SYS_setresgid, orders.gid, orders.gid, orders.gid, 0, 0), INIT_IDS);
   check(call(SYS_setresuid, orders.uid, orders.uid, orders.uid, 0, 0), INIT_IDS);
+  answer(INIT_UP, 0, 0);
 }
 
 /* Goes where the command is. What remains is COMMAND, its pidfd. */
@@ -137,7 +143,7 @@ static void join(void) {
   if (orders.join != 0) check(call(SYS_setns, pidfd, orders.join, 0, 0, 0), INIT_JOIN);
   check(call(SYS_fchdir, root, 0, 0, 0, 0), INIT_JOIN);
   check(call(SYS_chroot, (long)".", 0, 0, 0, 0), INIT_JOIN);
-  call(SYS_setsid, 0, 0, 0, 0, 0);
+  if (orders.new_session) call(SYS_setsid, 0, 0, 0, 0, 0);
   if (pidfd != COMMAND) check(call(SYS_dup3, pidfd, COMMAND, 0, 0, 0), INIT_JOIN);
   check(call(SYS_close_range, COMMAND + 1, ~0U, 0, 0, 0), INIT_JOIN);
 }
@@ -169,7 +175,43 @@ static long poll_command(const struct timespec* limit) {
   return call(SYS_ppoll, (long)&command, 1, (long)limit, 0, 8);
 }
 
-__attribute__((used)) void run(void) {
+/* Of digits only: they are the library's own. */
+static int number(const char* digits) {
+  int value = 0;
+  for (; *digits != '\0'; ++digits) value = 10 * value + (*digits - '0');
+  return value;
+}
+
+static int same(const char* a, const char* b) {
+  while (*a == *b && *a != '\0') ++a, ++b;
+  return *a == *b;
+}
+
+/* As execute() of child.cc: the next path if nothing is there; EACCES counts if all others fail. */
+static int execute_command(char** words, char** environment) {
+  const int count = number(words[STAGE_COUNT]);
+  char** const paths = words + STAGE_PATHS;
+  int error = ENOENT;
+  for (int i = 0; i < count; ++i) {
+    const int refused =
+        (int)-call(SYS_execve, (long)paths[i], (long)(paths + count), (long)environment, 0, 0);
+    if (refused != ENOENT && refused != ENOTDIR) error = refused;
+    if (refused != ENOENT && refused != ENOTDIR && refused != EACCES) break;
+  }
+  return error;
+}
+
+static void run_stage(char** words, char** environment) {
+  struct pollfd pipe = {number(words[STAGE_PIPE]), 0, 0};
+  int32_t refused = (int32_t)-call(SYS_fcntl, pipe.fd, F_SETFD, FD_CLOEXEC, 0, 0);
+  if (refused == 0) refused = execute_command(words, environment);
+  call(SYS_write, pipe.fd, (long)&refused, sizeof(refused), 0, 0);
+  /* Until the caller has looked at this process and ends it, or is gone. */
+  while (call(SYS_ppoll, (long)&pipe, 1, 0, 0, 8) == -EINTR) continue;
+  leave(LOST);
+}
+
+static void run_init(void) {
   static const struct {
     void* handler;
     unsigned long flags;
@@ -181,11 +223,10 @@ __attribute__((used)) void run(void) {
   call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, 0, sizeof(all), 0);
   /* Whoever ignores SIGCHLD need not reap (waitpid(2), "NOTES"). */
   call(SYS_rt_sigaction, SIGCHLD, (long)&ignore, 0, sizeof(all), 0);
-  call(SYS_prctl, PR_SET_NAME, (long)"pivotcheck-init", 0, 0, 0);
+  call(SYS_prctl, PR_SET_NAME, (long)INIT_NAME, 0, 0, 0);
   receive_orders();
   enter_namespaces();
   take_ids();
-  answer(INIT_UP, 0, 0);
   join();
   drop_everything();
   load_filters();
@@ -197,8 +238,22 @@ __attribute__((used)) void run(void) {
   leave(0);
 }
 
+static const char link_text[] =
+    "pivotcheck switch: the command leads to /proc/self/exe, the program that executes it\n";
+
+/* `stack`: the number of arguments, the arguments, the environment (execve(2)). */
+__attribute__((used)) void run(long* stack) {
+  char** const words = (char**)(stack + 1);
+  if (stack[0] > 0 && same(words[0], INIT_NAME)) run_init();
+  if (stack[0] > STAGE_PATHS && same(words[0], STAGE_NAME)) run_stage(words, words + stack[0] + 1);
+  call(SYS_write, 2, (long)link_text, sizeof(link_text) - 1, 0, 0);
+  leave(LOST);
+}
+
 #if defined(__x86_64__)
-__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tand $-16, %rsp\n\tcall run\n");
+__asm__(
+    ".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n"
+    "\tcall run\n");
 #else
-__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tbl run\n");
+__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tmov x0, sp\n\tbl run\n");
 #endif

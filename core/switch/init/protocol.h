@@ -13,10 +13,13 @@
  *       |                        moves there, drops all, loads the filters                  |
  *       |                                        | ---- INIT_CONFINED --------------------> |
  *
- * Instead of each answer INIT_REFUSED may come, and then init has ended. */
+ * A first process that has no namespaces to make is init itself, and neither it nor an init that takes
+ * no ids (takes_ids) is waited for. Instead of each answer INIT_REFUSED may come, and then init has ended. */
 #pragma once
 
 #include <stdint.h>
+
+#define INIT_NAME "pivotcheck-init" /* argument 0 of the program, as init */
 
 enum {
   INIT_CHANNEL = 0,        /* the descriptor of the socket */
@@ -34,10 +37,11 @@ struct init_orders {
   uint32_t unshare; /* CLONE_...; 0: the first process is init, it is in its PID namespace already */
   uint32_t join;    /* CLONE_...: the namespaces of the command that init enters later */
   uint32_t enters_user_namespace;
-  uint32_t takes_ids;
+  uint32_t takes_ids; /* it waits for go, and answers INIT_UP */
   uint32_t uid;
   uint32_t gid;
   uint32_t dies_with_caller;
+  uint32_t new_session; /* as the command: it leaves the caller's terminal */
   uint32_t filters;                         /* how many; each follows as a message of its own */
   uint32_t instructions[INIT_FILTERS_MAX];  /* of each */
 };
@@ -51,3 +55,12 @@ struct init_answer {
   int32_t value; /* INIT_MADE: the pid of init; INIT_REFUSED: the errno */
   int32_t what;  /* INIT_REFUSED: see above */
 };
+
+/* The same program as the stage that executes a confined command:
+ *
+ *     STAGE_NAME, number of a pipe, count, `count` paths, the command's arguments
+ *
+ * It executes the first path that can be, and the pipe is closed by that; or it writes the errno, an
+ * int32_t, into the pipe, and waits to be looked at and killed. */
+#define STAGE_NAME "pivotcheck-exec"
+enum { STAGE_PIPE = 1, STAGE_COUNT, STAGE_PATHS };
