@@ -25,11 +25,13 @@ std::string escaped(std::string_view path) {
 
 // As proc(5) has it.
 std::string written(const MountView& m) {
+  const MountFlags relatime{m.flags.intersect(atime_values).empty() ? MountFlags{MountFlag::relatime}
+                                                                    : MountFlags{}};
   std::string text =
       fmt::format("{} {} {}:{} {}{} {} {}{}{}", m.id, m.parent, m.filesystem >> 32U,
                   m.filesystem & UINT32_MAX, escaped(m.root), m.root_removed ? "//deleted" : "",
                   escaped(m.mount_point), m.flags.has(MountFlag::ro) ? "" : "rw,",
-                  to_string(m.flags), m.unbindable ? " unbindable" : "");
+                  to_string(m.flags.with(relatime)), m.unbindable ? " unbindable" : "");
   if (m.peer_group != 0) text += fmt::format(" shared:{}", m.peer_group);
   if (m.master_group != 0) text += fmt::format(" master:{}", m.master_group);
   if (m.receives_from != 0) text += fmt::format(" propagate_from:{}", m.receives_from);

@@ -125,6 +125,7 @@ class Walk {
     at_ = world_.topmost({at_.mount, found});
     if (world_[at_.dentry].kind != Kind::symlink || !follow) return {};
     if (++links_ > links_max) return refuse_here(Rule::too_many_links);
+    if (world_[at_.mount].flags.has(MountFlag::nosymfollow)) return Rule::link_not_followed;
     if (links_ > links_max / 2) world_.met_many_links = true;
     const std::string& target = world_[at_.dentry].target;
     at_ = target.front() == '/' ? task_.root : directory;

@@ -356,9 +356,14 @@ void change_propagation(World& world, MountIndex mount, Propagation to) {
   world[mount].unbindable = to == Propagation::unbindable;
 }
 
+// mount_namespaces(7), Restrictions on mount namespaces: it says nothing of nosymfollow, and kernels
+// don't lock it.
+constexpr MountFlags lockable_flags{MountFlag::ro, MountFlag::nosuid, MountFlag::nodev,
+                                    MountFlag::noexec};
+
 void lock_tree(World& world, MountIndex mount) {
   for (const MountIndex m : world.subtree(mount)) {
-    world[m].locked_flags = world[m].locked_flags.with(world[m].flags);
+    world[m].locked_flags = world[m].locked_flags.with(world[m].flags.intersect(lockable_flags));
     world[m].locked_flags.set(MountFlag::noatime);
     world[m].locked = true;
   }

@@ -32,6 +32,11 @@ RULE(not_a_directory, .calls = any_path, .error = ENOTDIR, .fix = other_put_old,
 RULE(too_many_links, .calls = any_path, .error = ELOOP, .fix = other_put_old,
      .reason = "the path leads through more than 40 symbolic links",
      .source = {cite(path_resolution_7, "Step 2", "followed while resolving a pathname is 40")})
+RULE(link_not_followed, .calls = any_path, .error = ELOOP, .fix = other_put_old,
+     .reason = "the path leads through a symbolic link on a mount that is nosymfollow",
+     .source = {cite(mount_2, "Additional mount flags",
+                     "Do not follow symbolic links when resolving paths"),
+                observed})
 RULE(directory_removed, .calls = any_path, .error = ENOENT, .fix = other_put_old,
      .reason = "the name is looked up in a directory that has been removed",
      .source = {errors(symlink_2, "newdirfd refers to a directory that has been deleted"),
@@ -466,6 +471,14 @@ RULE(set_group_source_private, .calls = set_group, .error = EINVAL, .since = {{5
 RULE(setattr_no_capability, .calls = {mount_setattr}, .error = EPERM, .since = {{5, 12}},
      .reason = "the task has no CAP_SYS_ADMIN in the user namespace that owns its mount namespace",
      .source = {owner_decides, silent(mount_setattr_2)})
+RULE(setattr_atime_not_cleared, .calls = {mount_setattr}, .error = EINVAL, .since = {{5, 12}},
+     .reason = "noatime or strictatime would be set or cleared, but not all of MOUNT_ATTR__ATIME is "
+               "cleared",
+     .source = {errors(mount_setattr_2, "An access-time setting was specified in the attr_set"),
+                errors(mount_setattr_2, "instead of MOUNT_ATTR__ATIME being set")})
+RULE(setattr_two_atimes, .calls = {mount_setattr}, .error = EINVAL, .since = {{5, 12}},
+     .reason = "noatime and strictatime exclude each other",
+     .source = {text(mount_setattr_2, "All other access-time settings are mutually exclusive")})
 RULE(setattr_not_mount_point, .calls = {mount_setattr}, .error = EINVAL, .since = {{5, 12}},
      .reason = "the path does not name the root of a mount",
      .source = {errors(mount_setattr_2, "arguments to mount_setattr() isn't a mount point")})
@@ -481,5 +494,9 @@ RULE(fsmount_no_capability, .calls = {fsmount}, .error = EPERM, .since = {{5, 2}
      .reason = "the task has no CAP_SYS_ADMIN in the user namespace that owns its mount namespace",
      .source = {errors(fsmount_2, "does not have the required CAP_SYS_ADMIN capability"),
                 owner_decides})
+RULE(fsmount_two_atimes, .calls = {fsmount}, .error = EINVAL, .since = {{5, 2}},
+     .reason = "noatime and strictatime exclude each other",
+     .source = {text(fsmount_2, "interpreted as though mount_setattr(2) was called"),
+                text(mount_setattr_2, "All other access-time settings are mutually exclusive")})
 
 // clang-format on

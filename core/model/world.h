@@ -93,8 +93,8 @@ struct Mount {
   NamespaceId mount_ns;    // none: in no namespace (unmounted)
   GroupId group;        // none: not shared
   GroupId own_master;   // of a slave that is not shared
-  MountFlags flags;
-  MountFlags locked_flags;  // may not be cleared (noatime: the atime setting may not be changed)
+  MountFlags flags;         // without relatime (op.h)
+  MountFlags locked_flags;  // may not be cleared (noatime: no access time may be changed)
   bool unbindable = false;
   bool locked = false;      // may not be separated from what it covers
   bool expiry_mark = false;

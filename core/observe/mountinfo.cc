@@ -54,7 +54,8 @@ bool read_path(std::string_view text, std::string& path) {
   return !path.empty();
 }
 
-// "rw,nosuid,relatime": ro or rw comes first; flags that op.h has no name for are skipped.
+// "rw,nosuid,relatime": ro or rw comes first; flags that op.h has no name for are skipped. The kernel
+// has no word for strictatime: it is said by neither noatime nor relatime.
 bool read_options(std::string_view text, MountFlags& flags) {
   bool first = true;
   while (true) {
@@ -62,10 +63,14 @@ bool read_options(std::string_view text, MountFlags& flags) {
     const std::string_view word = text.substr(0, comma);
     if (first && word != "ro" && word != "rw") return false;
     if (const auto flag = flag_named<MountFlag>(word)) flags.set(*flag);
-    if (comma == std::string_view::npos) return true;
+    if (comma == std::string_view::npos) break;
     text.remove_prefix(comma + 1);
     first = false;
   }
+  const bool is_strict = !flags.has(MountFlag::noatime) && !flags.has(MountFlag::relatime);
+  flags.set(MountFlag::strictatime, is_strict);
+  flags.set(MountFlag::relatime, false);
+  return true;
 }
 
 bool read_optional_field(std::string_view word, MountView& mount) {

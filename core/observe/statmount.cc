@@ -81,7 +81,11 @@ MountFlags flags_of(std::uint64_t attributes) {
   flags.set(MountFlag::nosuid, (attributes & MOUNT_ATTR_NOSUID) != 0);
   flags.set(MountFlag::nodev, (attributes & MOUNT_ATTR_NODEV) != 0);
   flags.set(MountFlag::noexec, (attributes & MOUNT_ATTR_NOEXEC) != 0);
-  flags.set(MountFlag::noatime, (attributes & MOUNT_ATTR__ATIME) == MOUNT_ATTR_NOATIME);
+  const std::uint64_t atime = attributes & MOUNT_ATTR__ATIME;
+  flags.set(MountFlag::noatime, atime == MOUNT_ATTR_NOATIME);
+  flags.set(MountFlag::strictatime, atime == MOUNT_ATTR_STRICTATIME);
+  flags.set(MountFlag::nodiratime, (attributes & MOUNT_ATTR_NODIRATIME) != 0);
+  flags.set(MountFlag::nosymfollow, (attributes & MOUNT_ATTR_NOSYMFOLLOW) != 0);
   return flags;
 }
 

@@ -54,7 +54,7 @@ class FlagSet {
   }
   [[nodiscard]] constexpr bool has(Enum flag) const { return (bits_ & bit(flag)) != 0; }
   constexpr void set(Enum flag, bool on = true) {
-    bits_ = static_cast<std::uint8_t>(on ? bits_ | bit(flag) : bits_ & ~bit(flag));
+    bits_ = static_cast<std::uint16_t>(on ? bits_ | bit(flag) : bits_ & ~bit(flag));
   }
   [[nodiscard]] constexpr bool empty() const { return bits_ == 0; }
   [[nodiscard]] constexpr int count() const { return std::popcount(bits_); }
@@ -69,19 +69,19 @@ class FlagSet {
   [[nodiscard]] constexpr bool contains(FlagSet other) const {
     return (bits_ & other.bits_) == other.bits_;
   }
-  [[nodiscard]] constexpr std::uint8_t bits() const { return bits_; }
+  [[nodiscard]] constexpr std::uint16_t bits() const { return bits_; }
   static constexpr FlagSet from_bits(int bits) {
     FlagSet result;
-    result.bits_ = static_cast<std::uint8_t>(bits);
+    result.bits_ = static_cast<std::uint16_t>(bits);
     return result;
   }
   constexpr bool operator==(const FlagSet&) const = default;
 
  private:
-  static constexpr std::uint8_t bit(Enum flag) {
-    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(flag));
+  static constexpr std::uint16_t bit(Enum flag) {
+    return static_cast<std::uint16_t>(1U << static_cast<unsigned>(flag));
   }
-  std::uint8_t bits_ = 0;
+  std::uint16_t bits_ = 0;
 };
 
 // "ro,nosuid", in the order of the table; "" for none.

@@ -73,8 +73,25 @@ enum class FilesystemType : unsigned char { tmpfs, ramfs };  // these are the wo
 
 enum class Propagation : unsigned char { shared_, private_, slave, unbindable };
 
-enum class MountFlag : unsigned char { ro, nosuid, nodev, noexec, noatime };
+enum class MountFlag : unsigned char {
+  ro,
+  nosuid,
+  nodev,
+  noexec,
+  noatime,
+  nodiratime,
+  strictatime,
+  relatime,
+  nosymfollow
+};
 using MountFlags = FlagSet<MountFlag>;
+
+// Values of one setting, of which a mount has one. `relatime` is a word of operations only: a mount
+// that has it has neither of the other two.
+inline constexpr MountFlags atime_values{MountFlag::noatime, MountFlag::strictatime,
+                                         MountFlag::relatime};
+// All of the access times: what MNT_LOCK_ATIME locks, and what a remount without them keeps.
+inline constexpr MountFlags atime_flags = atime_values.with({MountFlag::nodiratime});
 
 enum class UmountFlag : unsigned char { detach, expire, nofollow };
 using UmountFlags = FlagSet<UmountFlag>;
@@ -93,10 +110,12 @@ enum class MoveMountFlag : unsigned char { beneath, set_group };
 using MoveMountFlags = FlagSet<MoveMountFlag>;
 
 // What mount_setattr changes: `+ro,-nosuid,shared`. No flag is in both sets; something is changed.
+// `keep_atime`: MOUNT_ATTR__ATIME is not cleared, although an atime value may be named.
 struct AttributeChange {
   MountFlags set;
   MountFlags clear;
   std::optional<Propagation> propagation;
+  bool keep_atime = false;
   bool operator==(const AttributeChange&) const = default;
 };
 

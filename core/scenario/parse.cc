@@ -426,7 +426,9 @@ class Reader {
   bool read_attribute(AttributeChange& change, std::string_view element, int column) {
     static const std::string known = "write + or - and one of " +
                                      choices(FlagNames<MountFlag>::names) + ", or one of " +
-                                     choices(FlagNames<Propagation>::names);
+                                     choices(FlagNames<Propagation>::names) + ", or " +
+                                     std::string(syntax::keep_atime);
+    if (element == syntax::keep_atime) return change.keep_atime = true, true;
     if (element.front() != '+' && element.front() != '-') {
       const auto to = flag_named<Propagation>(element);
       if (!to) return fail(column, "unknown attribute " + shown(element) + "; " + known);

@@ -67,6 +67,7 @@ void append(std::string& out, const AttributeChange& change) {
     if (change.set.has(flag)) add("+", FlagNames<MountFlag>::names[i]);
     if (change.clear.has(flag)) add("-", FlagNames<MountFlag>::names[i]);
   }
+  if (change.keep_atime) add("", syntax::keep_atime);
   if (change.propagation) {
     add("", FlagNames<Propagation>::names[static_cast<std::size_t>(*change.propagation)]);
   }

@@ -15,6 +15,8 @@ namespace pivotcheck::syntax {
 inline constexpr std::string_view outcome_mark = "=>";
 inline constexpr std::string_view default_task = "A";
 
+inline constexpr std::string_view keep_atime = "keep-atime";  // AttributeChange::keep_atime
+
 // In the order of KernelCondition::Relation and of Privilege.
 inline constexpr std::array<std::string_view, 5> relation_names{"<", "<=", "=", ">=", ">"};
 inline constexpr std::array<std::string_view, 2> privilege_names{"userns", "root"};

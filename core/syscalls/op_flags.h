@@ -33,8 +33,9 @@ constexpr Bits bits_of(FlagSet<Flag> flags, const std::array<Bits, count>& bits)
 
 // MS_ flags of mount(2).
 constexpr unsigned long mount_flags(MountFlags flags) {
-  constexpr std::array<unsigned long, 5> bits{MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC,
-                                              MS_NOATIME};
+  constexpr std::array<unsigned long, 9> bits{MS_RDONLY,     MS_NOSUID,      MS_NODEV,
+                                              MS_NOEXEC,     MS_NOATIME,     MS_NODIRATIME,
+                                              MS_STRICTATIME, MS_RELATIME,   MS_NOSYMFOLLOW};
   return bits_of(flags, bits);
 }
 constexpr unsigned long propagation_flag(Propagation to) {
@@ -45,8 +46,11 @@ constexpr unsigned long propagation_flag(Propagation to) {
 
 // MOUNT_ATTR_ flags of fsmount(2) and mount_setattr(2).
 constexpr unsigned attribute_flags(MountFlags flags) {
-  constexpr std::array<unsigned, 5> bits{MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV,
-                                         MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOATIME};
+  constexpr std::array<unsigned, 9> bits{MOUNT_ATTR_RDONLY,      MOUNT_ATTR_NOSUID,
+                                         MOUNT_ATTR_NODEV,       MOUNT_ATTR_NOEXEC,
+                                         MOUNT_ATTR_NOATIME,     MOUNT_ATTR_NODIRATIME,
+                                         MOUNT_ATTR_STRICTATIME, MOUNT_ATTR_RELATIME,
+                                         MOUNT_ATTR_NOSYMFOLLOW};
   return bits_of(flags, bits);
 }
 
@@ -114,12 +118,12 @@ inline unsigned flags_of(const MountSetattr& op) {
 }
 
 // The kinds of access time are values of one field (relatime is 0), which the call changes as a
-// whole: it refuses MOUNT_ATTR_NOATIME unless all of MOUNT_ATTR__ATIME is cleared.
+// whole: it refuses any other value unless all of MOUNT_ATTR__ATIME is cleared.
 constexpr mount_api::mount_attr attributes_of(const AttributeChange& change) {
   mount_api::mount_attr attributes;
   attributes.attr_set = attribute_flags(change.set);
   attributes.attr_clr = attribute_flags(change.clear);
-  if (change.set.with(change.clear).has(MountFlag::noatime)) {
+  if (!change.keep_atime && !change.set.with(change.clear).intersect(atime_values).empty()) {
     attributes.attr_clr |= MOUNT_ATTR__ATIME;
   }
   if (change.propagation) attributes.propagation = propagation_flag(*change.propagation);

@@ -41,7 +41,7 @@ struct MountView {
   std::string root;               // the directory (or file) of that filesystem which it shows; "/"
                                   // for all of it
   bool root_removed = false;      // that directory has been removed (mountinfo says //deleted)
-  MountFlags flags;               // of the mount itself
+  MountFlags flags;               // of the mount itself; relatime is none (op.h)
   bool filesystem_read_only = false;
   std::uint64_t peer_group = 0;   // 0: not shared
   std::uint64_t master_group = 0; // 0: no slave

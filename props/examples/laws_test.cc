@@ -213,6 +213,18 @@ TEST_CASE("each law is kept by an example, which asks it, and broken by an alter
   }
 }
 
+TEST_CASE("access times that came to a less privileged namespace stay, nosymfollow need not") {
+  constexpr std::string_view scenario =
+      "mkdir /a\nmount tmpfs /a strictatime,nosymfollow\nunshare user,mnt\nchdir /\n";
+  const auto becomes = [&](MountFlags flags) {
+    return ask("locked-flags-stay", scenario,
+               [flags](State&, State& after) { on(after, "/a").flags = flags; });
+  };
+  CHECK_FALSE(becomes({MountFlag::strictatime}).is_broken);
+  CHECK(becomes({}).is_broken);
+  CHECK(becomes({MountFlag::strictatime, MountFlag::nodiratime}).is_broken);
+}
+
 TEST_CASE("a quirk excuses its deviation, and no other breach of its law") {
   const auto slave = [](State&, State& after) { after.mounts[0].master = 5; };
   const auto shared = [](State&, State& after) { after.mounts[0].group = 5; };

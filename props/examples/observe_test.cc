@@ -6,9 +6,7 @@
 // of the sources listmount: where one of these is missing, the test case counts as not run.
 #include "observe/observe.h"
 
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 
 #include <random>
 #include <sstream>
@@ -53,13 +51,6 @@ std::vector<std::string> drawing_in(const std::string& text) {
   return drawing;
 }
 
-// In the namespaces of a task: does what no scenario can.
-int do_inside(pid_t task, Privilege privilege, const std::function<int()>& what) {
-  const int descriptor = static_cast<int>(::syscall(SYS_pidfd_open, task, 0));
-  if (privilege == Privilege::userns && ::setns(descriptor, CLONE_NEWUSER) != 0) return 1;
-  return ::setns(descriptor, CLONE_NEWNS) == 0 ? what() : 1;
-}
-
 // Some of the drawing's mounts are hidden from mountinfo. Only the count of mounts shows that, and
 // kernels without listmount have no such count.
 bool take_mark_of_hidden(std::vector<std::string>& drawing) {
@@ -96,21 +87,7 @@ TEST_CASE("observe: each source, and the model, show a world as its scenario dra
       }
     }
   }
-  CHECK(drawn == 16);  // a drawing that is not found would be passed over
-}
-
-TEST_CASE("observe: flags that are not compared") {
-  for (const Privilege privilege : privileges()) {
-    KernelDriver driver = start(privilege);
-    const std::vector<LiveTask> tasks = perform(driver, "mkdir /a").tasks;
-    const auto mount_it = [] {
-      return ::mount("none", "/a", "tmpfs", MS_NODIRATIME | MS_STRICTATIME, nullptr);
-    };
-    REQUIRE(status_of_child([&] { return do_inside(tasks[0].pid, privilege, mount_it); }) == 0);
-    for (const Source source : sources()) {
-      CHECK(draw(observed(tasks, source).snapshot)[2] == "`-- /a  #2  fs-2:/");
-    }
-  }
+  CHECK(drawn == 17);  // a drawing that is not found would be passed over
 }
 
 TEST_CASE("observe: long paths and hundreds of mounts") {
@@ -184,8 +161,8 @@ TEST_CASE("observe: a task that has ended is a harness failure") {
 
 TEST_CASE("mountinfo: a line with everything") {
   const auto lines = parse_mountinfo(
-      "36 35 0:41 /d\\134//deleted /a\\040b rw,nosuid,relatime shared:3 master:1 propagate_from:2 "
-      "future:9 - tmpfs  ro,size=4k\n");
+      "36 35 0:41 /d\\134//deleted /a\\040b rw,nosuid,relatime,future shared:3 master:1 "
+      "propagate_from:2 future:9 - tmpfs  ro,size=4k\n");
   REQUIRE(lines.has_value());
   const MountView& mount = lines->at(0);
   CHECK(mount.id == 36);

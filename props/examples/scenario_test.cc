@@ -181,6 +181,7 @@ TEST_CASE(
       "move_mount @h @k beneath,|\n", "mount_setattr /x |ro\n", "mount_setattr /x +ro,|+frob\n",
       "mount_setattr /x +ro,-nodev,|-ro\n", "mount_setattr /x -ro,|+ro\n",
       "mount_setattr /x shared,|slave\n", "mount_setattr /x shared,shared,+ro,+ro recursive\n",
+      "mount_setattr /x +relatime,|keepatime\n", "mount_setattr /x keep-atime,keep-atime\n",
       "mount_setattr /x |+\n", "mount_setattr /x +ro |rec\n",
       "mount_setattr /x +ro |\"recursive\"\n", "mount_setattr /x +ro recursive |/y\n",
       "mount_setattr /x|\n", "fsmount |@h tmpfs\n", "fsmount h |ext4\n", "mkdir /x |/y\n",

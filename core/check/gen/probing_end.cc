@@ -174,7 +174,12 @@ class ProbingEnd {
       const MountFlags set = changed.without(flags);
       const MountFlags cleared = changed.intersect(flags);
       if (by_remount) {
-        return perform(task, Remount{named.path, {flags.without(cleared).with(set)}});
+        MountFlags wanted = flags.without(cleared).with(set);
+        const bool is_relatime = wanted.intersect(atime_flags).empty();
+        if (is_relatime && !changed.intersect(atime_flags).empty()) {
+          wanted.set(MountFlag::relatime);  // otherwise the remount would keep what there is
+        }
+        return perform(task, Remount{named.path, {wanted}});
       }
       return perform(task, MountSetattr{named.path, {set, cleared, {}}, {}});
     };

@@ -28,6 +28,10 @@ constexpr std::uint32_t sloppy_percent = 30;  // steps whose arguments are not c
 
 std::uint32_t count(std::size_t n) { return static_cast<std::uint32_t>(n); }
 
+MountFlag some_flag(Choices& choices) {
+  return static_cast<MountFlag>(choices.below(count(FlagNames<MountFlag>::names.size())));
+}
+
 // Fills in the arguments of one operation.
 class ArgumentFiller {
  public:
@@ -101,7 +105,7 @@ class ArgumentFiller {
     op.path = places_.spell_path(site);
     // The flags of the mount, with one more or one less.
     op.flags.flags = world_[site.at.mount].flags;
-    const auto flag = static_cast<MountFlag>(choices_.below(5));
+    const auto flag = some_flag(choices_);
     op.flags.flags.set(flag, !op.flags.flags.has(flag));
   }
   void operator()(Umount& op) {
@@ -200,10 +204,11 @@ class ArgumentFiller {
   }
 
   static void change_some_attribute(AttributeChange& change, Choices& choices) {
-    const auto flag = static_cast<MountFlag>(choices.below(5));
+    const auto flag = some_flag(choices);
     const bool on = choices.chance(60);
     change.set.set(flag, on);
     change.clear.set(flag, !on);
+    if (choices.chance(2)) change.keep_atime = true;
   }
 
  private:
@@ -267,8 +272,8 @@ class ArgumentFiller {
   }
   MountFlags some_flags() {
     MountFlags flags;
-    flags.set(static_cast<MountFlag>(choices_.below(5)));
-    if (choices_.chance(30)) flags.set(static_cast<MountFlag>(choices_.below(5)));
+    flags.set(some_flag(choices_));
+    if (choices_.chance(30)) flags.set(some_flag(choices_));
     return flags;
   }
 
@@ -368,7 +373,7 @@ struct OptionMutator {
 
   void operator()(OneOf<Mount, Fsmount> auto& op) const {
     if (choices.chance(50)) op.type = FilesystemType::ramfs;
-    op.flags.set(static_cast<MountFlag>(choices.below(5)));
+    op.flags.set(some_flag(choices));
   }
   void operator()(Bind& op) const { op.recursive = !op.recursive; }
   void operator()(ChangePropagation& op) const {
@@ -376,7 +381,7 @@ struct OptionMutator {
     op.recursive = choices.chance(50);
   }
   void operator()(Remount& op) const {
-    const auto flag = static_cast<MountFlag>(choices.below(5));
+    const auto flag = some_flag(choices);
     op.flags.flags.set(flag, !op.flags.flags.has(flag));
   }
   void operator()(Umount& op) const {

@@ -106,7 +106,39 @@ void locked_flags_stay(const Event& event, Inquiry& inquiry) {
     inquiry.require(is->flags.contains(locked.flags), [&] {
       return fmt::format("{} lost one of '{}'", described(*is), to_string(locked.flags));
     });
+    inquiry.require(is->flags.intersect(atime_flags) == locked.atime, [&] {
+      return fmt::format("{} has other access times than '{}'", described(*is),
+                         to_string(locked.atime));
+    });
   }
+}
+
+namespace {
+
+// The access times of a mount, of which some are asked for. strictatime comes before noatime, and
+// either before relatime, which no mount shows.
+MountFlags atime_of(MountFlags asked) {
+  if (asked.has(MountFlag::strictatime)) asked.set(MountFlag::noatime, false);
+  return asked.intersect(atime_flags).without({MountFlag::relatime});
+}
+
+// A remount that does not mention atime leaves it.
+MountFlags after_remount(MountFlags was, MountFlags asked) {
+  const bool mentions_atime = !asked.intersect(atime_flags).empty();
+  return asked.without(atime_flags).with(atime_of(mentions_atime ? asked : was));
+}
+
+// One of the three values ends the other two; nodiratime is like any other attribute.
+MountFlags after_setattr(MountFlags was, const AttributeChange& change) {
+  const bool names_value = !change.set.with(change.clear).intersect(atime_values).empty();
+  if (names_value && !change.keep_atime) was = was.without(atime_values);
+  return was.without(change.clear).with(change.set).without({MountFlag::relatime});
+}
+
+}  // namespace
+
+MountFlags flags_of_new(MountFlags asked) {
+  return asked.without(atime_flags).with(atime_of(asked));
 }
 
 void attributes_are_as_asked(const Event& event, Inquiry& inquiry) {
@@ -123,10 +155,9 @@ void attributes_are_as_asked(const Event& event, Inquiry& inquiry) {
     if (is == nullptr) continue;
     MountFlags wanted = was.flags;
     if (contains(meant, was.id) && remount != nullptr) {
-      // A remount that does not mention atime leaves it.
-      wanted = remount->flags.flags.with(was.flags.intersect({MountFlag::noatime}));
+      wanted = after_remount(was.flags, remount->flags.flags);
     } else if (contains(meant, was.id)) {
-      wanted = was.flags.without(setattr->change.clear).with(setattr->change.set);
+      wanted = after_setattr(was.flags, setattr->change);
     }
     inquiry.require(is->flags == wanted, [&] {
       return fmt::format("{} has the flags '{}' instead of '{}'", described(was),

@@ -97,8 +97,10 @@ void Watch::lock(const Event& event) {
     if (with_cover && mount.parent != 0 && !mount.place.empty()) {
       locked_.covers.push_back({mount.parent, mount.place});
     }
-    const MountFlags flags = mount.flags.without({MountFlag::noatime});
-    if (!flags.empty()) locked_.flags.push_back({mount.id, flags});
+    constexpr MountFlags lockable{MountFlag::ro, MountFlag::nosuid, MountFlag::nodev,
+                                  MountFlag::noexec};
+    locked_.flags.push_back(
+        {mount.id, mount.flags.intersect(lockable), mount.flags.intersect(atime_flags)});
   };
   std::vector<Locked::Cover> copied;
   for (const MountState& mount : event.after.mounts) {

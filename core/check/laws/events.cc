@@ -157,7 +157,8 @@ void mount_is_new(const Event& event, Inquiry& inquiry) {
     for (const MountState& mount : event.after.mounts) {
       if (!event.is_new(mount)) continue;
       inquiry.held();
-      inquiry.require(mount.flags == fsmount->flags && mount.group == 0 && mount.master == 0,
+      const bool flags = mount.flags == flags_of_new(fsmount->flags);
+      inquiry.require(flags && mount.group == 0 && mount.master == 0,
                       [] { return std::string("fsmount made another mount than was asked for"); });
     }
   }
@@ -166,7 +167,8 @@ void mount_is_new(const Event& event, Inquiry& inquiry) {
   if (!arrived) return;
   inquiry.held();
   const MountState& mount = *arrived->top;
-  const bool is_new = event.is_new(mount) && mount.root == "/" && mount.flags == op->flags;
+  const bool is_new =
+      event.is_new(mount) && mount.root == "/" && mount.flags == flags_of_new(op->flags);
   const bool type =
       mount.master == 0 && !mount.unbindable && (mount.group != 0) == (arrived->on->group != 0);
   inquiry.require(is_new && type, [&] {

@@ -20,6 +20,9 @@ const Wanted* op_of(const Event& event) {
   return std::get_if<Wanted>(&event.step.op);
 }
 
+// The flags of a new mount for which these are asked (mount(2), Additional mount flags).
+MountFlags flags_of_new(MountFlags asked);
+
 // "the mount on /a/b", by its place in the filesystem of its parent.
 std::string described(const MountState& mount);
 

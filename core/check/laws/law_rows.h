@@ -56,7 +56,7 @@ LAW(flags_stay,
     R"law(MS_BIND to modify only the per-mount-point flags")law")
 LAW(locked_flags_stay,
     "What was read-only, nosuid, nodev or noexec when it came to a less privileged namespace "
-    "stays so.",
+    "stays so, and its access-time settings stay what they were.",
     R"law(mount_namespaces(7), Restrictions on mount namespaces, "become locked when )law"
     R"law(propagated from a more privileged to a less privileged mount namespace")law")
 LAW(attributes_are_as_asked,

@@ -77,6 +77,7 @@ struct Locked {
   struct Flags {
     MountId mount;
     MountFlags flags;
+    MountFlags atime;  // neither more nor less
   };
   std::vector<Cover> covers;
   std::vector<Flags> flags;

@@ -22,7 +22,8 @@ int count(const RemountFlags& remount) { return remount.flags.count(); }
 template <OneOption Field>
 int count(const Field& field) { return field == Field{} ? 0 : 1; }
 int count(const AttributeChange& change) {
-  return change.set.count() + change.clear.count() + (change.propagation ? 1 : 0);
+  return change.set.count() + change.clear.count() + (change.propagation ? 1 : 0) +
+         (change.keep_atime ? 1 : 0);
 }
 
 // What is simpler than the value of a field, the simplest first.
@@ -56,11 +57,11 @@ std::vector<AttributeChange> fewer(const AttributeChange& change) {
   const auto offer = [&](AttributeChange less) {
     if (count(less) > 0) result.push_back(std::move(less));
   };
-  for (const MountFlags& set : fewer(change.set)) offer({set, change.clear, change.propagation});
-  for (const MountFlags& clear : fewer(change.clear)) {
-    offer({change.set, clear, change.propagation});
-  }
-  if (change.propagation) offer({change.set, change.clear, std::nullopt});
+  const auto& [set, clear, propagation, keep_atime] = change;
+  for (const MountFlags& less : fewer(set)) offer({less, clear, propagation, keep_atime});
+  for (const MountFlags& less : fewer(clear)) offer({set, less, propagation, keep_atime});
+  if (propagation) offer({set, clear, std::nullopt, keep_atime});
+  if (keep_atime) offer({set, clear, propagation, false});
   return result;
 }
 

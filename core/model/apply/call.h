@@ -110,6 +110,10 @@ Refusal move_mount(Call& call, Location source, Location target, bool beneath);
 // The propagation of this mount may be changed, or be read to be given to another mount.
 Refusal check_propagation_change(const Call& call, MountIndex mount);
 
+// The flags of a mount for which these are asked. mount(2): MS_STRICTATIME overrides MS_NOATIME, and
+// either MS_RELATIME, which is the default.
+MountFlags as_asked(MountFlags flags);
+
 // mount_namespaces(7), Restrictions: `wanted` clears a locked flag, or changes a locked atime.
 bool changes_locked_flags(const Mount& mount, MountFlags wanted);
 

@@ -46,8 +46,25 @@ Refusal set_group(Call& call, Location source, Location target) {
   return {};
 }
 
+constexpr MountFlags two_values{MountFlag::noatime, MountFlag::strictatime};
+
+// What MOUNT_ATTR__ATIME is about; relatime is the value 0.
+bool names_atime_value(const AttributeChange& change, MountFlags values) {
+  return !change.set.with(change.clear).intersect(values).empty();
+}
+
+// The call has something to do: with nothing in attr_set, attr_clr and propagation it succeeds
+// before it looks at the path.
+bool asks_for_nothing(const AttributeChange& change) {
+  const MountFlags bits = change.set.with(change.clear).without({MountFlag::relatime});
+  return change.keep_atime && bits.empty() && !change.propagation;
+}
+
 MountFlags changed(MountFlags flags, const AttributeChange& change) {
-  return flags.without(change.clear).with(change.set);
+  if (names_atime_value(change, atime_values) && !change.keep_atime) {
+    flags = flags.without(atime_values);
+  }
+  return flags.without(change.clear).with(change.set).without({MountFlag::relatime});
 }
 
 }  // namespace
@@ -92,6 +109,11 @@ Refusal apply(Call& call, const MoveMount& op) {
 Refusal apply(Call& call, const MountSetattr& op) {
   World& world = call.world;
   if (!may_mount(call)) return Rule::setattr_no_capability;
+  if (asks_for_nothing(op.change)) return {};
+  if (op.change.keep_atime && names_atime_value(op.change, two_values)) {
+    return Rule::setattr_atime_not_cleared;
+  }
+  if (op.change.set.contains(two_values)) return Rule::setattr_two_atimes;
   Location at;
   if (const Refusal r = find(call, op.path, at)) return r;
   const MountIndex top = at.mount;
@@ -117,10 +139,11 @@ Refusal apply(Call& call, const Fsmount& op) {
   World& world = call.world;
   if (!may_mount(call)) return Rule::fsmount_no_capability;
   if (!has_sys_admin(call)) return Rule::mount_type_no_capability;
+  if (op.flags.contains(two_values)) return Rule::fsmount_two_atimes;
   const FilesystemId filesystem =
       world.new_filesystem(op.type, op.flags.has(MountFlag::ro), call.task().user_ns);
   const MountIndex mount = world.new_mount(world[filesystem].root);
-  world[mount].flags = op.flags;
+  world[mount].flags = as_asked(op.flags);
   return store_detached_tree(call, op.handle, mount, {});
 }
 

@@ -175,9 +175,15 @@ Refusal check_propagation_change(const Call& call, MountIndex mount) {
   return may ? Refusal{} : Rule::propagation_foreign;
 }
 
+MountFlags as_asked(MountFlags flags) {
+  flags.set(MountFlag::relatime, false);
+  if (flags.has(MountFlag::strictatime)) flags.set(MountFlag::noatime, false);
+  return flags;
+}
+
 bool changes_locked_flags(const Mount& mount, MountFlags wanted) {
   const bool atime_is_locked = mount.locked_flags.has(MountFlag::noatime);
-  const bool atime_changes = wanted.has(MountFlag::noatime) != mount.flags.has(MountFlag::noatime);
+  const bool atime_changes = wanted.intersect(atime_flags) != mount.flags.intersect(atime_flags);
   return !wanted.contains(mount.locked_flags.without({MountFlag::noatime})) ||
          (atime_is_locked && atime_changes);
 }

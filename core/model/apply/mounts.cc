@@ -86,7 +86,7 @@ Refusal apply(Call& call, const pivotcheck::Mount& op) {
   const FilesystemId filesystem =
       world.new_filesystem(op.type, op.flags.has(MountFlag::ro), call.task().user_ns);
   const MountIndex mount = world.new_mount(world[filesystem].root);
-  world[mount].flags = op.flags;
+  world[mount].flags = as_asked(op.flags);
   return attach(call, mount, at);
 }
 
@@ -134,9 +134,10 @@ Refusal apply(Call& call, const Remount& op) {
   Mount& mount = call.world[at.mount];
   if (mount.mount_ns != call.task().mount_ns) return Rule::remount_foreign;
   if (!call.world.is_mount_root(at)) return Rule::remount_not_mount_point;
-  MountFlags wanted = op.flags.flags;
+  MountFlags wanted = as_asked(op.flags.flags);
   // mount(2): a remount that does not mention atime leaves it as it is.
-  if (mount.flags.has(MountFlag::noatime)) wanted.set(MountFlag::noatime);
+  const bool mentions_atime = !op.flags.flags.intersect(atime_flags).empty();
+  if (!mentions_atime) wanted = wanted.with(mount.flags.intersect(atime_flags));
   if (changes_locked_flags(mount, wanted)) return Rule::remount_locked_flag;
   mount.flags = wanted;
   return {};
