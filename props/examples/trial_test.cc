@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "examples.h"
+#include "check/trial/campaign.h"
 #include "check/trial/kernel_log.h"
 #include "check/trial/report.h"
 
@@ -127,6 +128,26 @@ TEST_CASE("with every step, what a prefix shows by itself is found at the same s
     CHECK(one.kind == (length < found.step ? Kind::agree : Kind::disagree));
     if (length == found.step) CHECK(one.differences == found.differences);
   }
+}
+
+TEST_CASE("of 20 cases of a campaign one is compared after each step: it finds what the end hides") {
+  if (!runs_here()) return;
+  auto trial = Trial::make(wrong_traits());
+  REQUIRE(trial);
+  const Scenario scenario = scenario_of(std::string(where_traits_matter) + "make-private /d\n");
+  const Prediction predicted = predict(scenario, trial->traits());
+  Findings findings;
+  for (Bucket& bucket : findings.buckets) bucket.hash = 1;  // none is free: nothing is written
+  Counts counts;
+  std::atomic<std::int64_t> alive_ms;
+  FindingReporter reporter({findings, counts, alive_ms, -1, ""}, std::move(*trial));
+  for (int i = 0; i < 40; ++i) {
+    const CaseRef ref{.name = "case", .origin = "test", .scenario = [&] { return scenario; }};
+    const TrialResult::Kind kind = reporter.perform(ref, predicted);
+    CHECK(kind == (i % 20 == 19 ? Kind::disagree : Kind::agree));
+  }
+  CHECK(counts.every_step == 2);
+  CHECK(counts.disagreements == 2);
 }
 
 TEST_CASE("4,000 steps agree, with the state read after each") {
