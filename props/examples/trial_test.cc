@@ -130,7 +130,7 @@ TEST_CASE("with every step, what a prefix shows by itself is found at the same s
   }
 }
 
-TEST_CASE("of 20 cases of a campaign one is compared after each step: it finds what the end hides") {
+TEST_CASE("one of 20 cases is compared after each step, and finds what the end hides") {
   if (!runs_here()) return;
   auto trial = Trial::make(wrong_traits());
   REQUIRE(trial);

@@ -3,6 +3,7 @@
 #include "check/gen/probing_end.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <set>
 #include <string>
 #include <string_view>
@@ -141,9 +142,8 @@ class ProbingEnd {
     std::set<MountIndex> tried;
     while (tried.size() < mounts_tried_max) {
       const std::vector<NamedMount> named = named_mounts(world(), world()[task]);
-      const auto next = std::ranges::find_if(named.rbegin(), named.rend(), [&](const NamedMount& each) {
-        return !tried.contains(each.mount);
-      });
+      const auto is_new = [&](const NamedMount& each) { return !tried.contains(each.mount); };
+      const auto next = std::ranges::find_if(named.rbegin(), named.rend(), is_new);
       if (next == named.rend()) break;
       tried.insert(next->mount);
       try_mount(task, *next);
@@ -162,7 +162,11 @@ class ProbingEnd {
     perform(task, OpenTree{{std::string(handle_name)}, named.path, {OpenTreeFlag::clone}});
     if (!takes_apart_) return;
     const bool moved = perform(task, Move{named.path, {"/"}});
-    perform(task, Umount{moved ? Path("/..") : named.path, {}});
+    const Path path = moved ? Path("/..") : named.path;
+    const bool is_root = named.mount == world()[task].root.mount;
+    if (perform(task, Umount{path, {}}) || is_root) return;
+    // What is busy may cover something.
+    if (predictor_.last().outcome.error == EBUSY) perform(task, Umount{path, {UmountFlag::detach}});
   }
 
   // All flags at once; where that is refused, each alone: which are locked?
