@@ -477,6 +477,11 @@ sigset_t forwarded() {
 }
 
 int wait_for(SwitchedChild& child, const sigset_t& signals, bool new_session) {
+  // A helper of the switch may have left one, which would look like a stranger's end.
+  const timespec no_time{};
+  sigset_t end_of_child{};
+  ::sigaddset(&end_of_child, SIGCHLD);
+  ::sigtimedwait(&end_of_child, nullptr, &no_time);
   for (;;) {
     const auto ended = child.try_wait();
     if (!ended) return complain(refused, ended.error().message);

@@ -48,6 +48,7 @@ pid_t clone_with_pidfd(clone_args& args, UniqueFd& pidfd, auto clone, auto fork)
   int fd = -1;
   args.flags |= CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
   args.pidfd = reinterpret_cast<std::uintptr_t>(&fd);
+  args.exit_signal = SIGCHLD;
   pid_t pid = clone(args);
   if (pid < 0 && errno == ENOSYS) {  // a seccomp filter hides clone3, or there is no shared memory
     pid = fork();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // clone.h: ways to start a child, and the wait for its end. The child has everything as the caller
-// has it, except signal handlers, which are reset. The caller blocks all signals before. Until a
-// child executes a program, its end sends no signal (clone(2), "exit signal").
+// has it, except signal handlers, which are reset. The caller blocks all signals before.
 #pragma once
 
 #include <sys/types.h>

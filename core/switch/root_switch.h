@@ -94,7 +94,7 @@ struct SwitchOptions {
   bool no_new_privileges = false;
   // Loaded in this order; struct sock_filter, one for each number. At most 16, of 4,096 each and
   // 32,768 together. With pid_namespace its init gets them too, and needs ppoll, write, close,
-  // exit_group.
+  // exit_group; what executes a confined command needs fcntl as well.
   std::vector<std::vector<std::uint64_t>> seccomp_programs;
 
   // All that people expect of a sandbox: user, PID, IPC, UTS, network and control group namespaces,

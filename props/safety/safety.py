@@ -151,6 +151,44 @@ BEGIN_LIMIT_S = 20
 END_LIMIT_S = 180
 
 
+# --- a switch: somebody else than the switch kills what it has made, its init, its helpers or the
+# command itself, in whichever moment. The switch must end by itself, and nothing may be left.
+
+SWITCH_S = 0.004  # about what one takes
+SWITCHES = (("--unshare", "pid"), ("--unshare", "user,pid", "--map", "root"),
+            ("--unshare", "user", "--map", "root"),
+            ("--confine", "--proc", "/proc", "--tmpfs", "/sys"))
+
+
+def switch_kills(options):
+    chance = random.Random(options.seed)
+    choices = SWITCHES if os.geteuid() == 0 else SWITCHES[1:]
+    killed, watched = 0, Watched(options.pivotcheck)
+    for tried in range(20 * options.count):
+        if killed == options.count:
+            print(f"{killed} kills in {tried} switches; each switch ended, and nothing was left "
+                  f"behind (seed {options.seed})")
+            return True
+        words = ("switch", *chance.choice(choices), "/", "--", "sleep", "0.02")
+        watched.start(options.pivotcheck, *words)
+        moment = time.monotonic() + chance.uniform(0, 2 * SWITCH_S)
+        while watched.process.poll() is None:
+            made = [p for p in watched.below() if p.role != "parent" and p.state != "Z"]
+            if made and time.monotonic() >= moment:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(chance.choice(made).pid, signal.SIGKILL)
+                    killed += 1
+                break
+        if watched.wait() is None:
+            print("left behind: a switch that does not end:", *words, f"(seed {options.seed})")
+            watched.kill()
+            return False
+        if not watched.nothing_left():
+            return False
+    print("the switches end before anything of them can be killed:", watched.text("err"))
+    return False
+
+
 def first_of(watched, role, accept):
     """The first process that has that role and that `accept` takes, which it does if it returns
     true and no call is refused; None if there is none within the time."""
@@ -338,6 +376,7 @@ TESTS = (
     ("can-fail", can_fail, None, "leave something behind: is it noticed?"),
     ("kills", lambda options: Kills(options).all(), 300, "kill its processes at random moments"),
     ("hang", hang, 3000, "stop a process that others wait for"),
+    ("switch-kills", switch_kills, 1000, "kill what a switch has made"),
     ("soak", lambda options: Soak(options).all(), 100_000,
      "count memory and kernel objects before and after many cases"),
 )
