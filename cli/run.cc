@@ -355,7 +355,7 @@ ExitStatus Run::summary() {
   std::string text = fmt::format("{} file{}:", files_.size(), files_.size() == 1 ? "" : "s");
   for (const auto& [kind, number] : counts_) text += fmt::format(" {} {},", number, name(kind));
   if (state_unseen_ > 0) {
-    text += fmt::format(" mountinfo_incomplete {} (their state was not compared),", state_unseen_);
+    text += fmt::format(" state_unseen {} (only a part of their state was seen and compared),", state_unseen_);
   }
   complain(text + " " + log_.summary());
   for (const auto& [reason, number] : reasons_) {

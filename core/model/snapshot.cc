@@ -10,11 +10,27 @@ namespace {
 
 std::uint64_t number(auto id) { return id.exists() ? std::uint64_t{id.value} + 1 : 0; }
 
+// The mount from whose root a namespace is seen; none if the namespace has none.
+MountIndex seen_from(const World& world, NamespaceId mount_ns, const Viewpoint& from,
+                     std::span<const Task* const> alive) {
+  MountIndex top = world.lowest_mount(mount_ns);
+  if (!top.exists()) return top;
+  switch (from.from) {
+    case Viewpoint::From::everywhere: return top;
+    case Viewpoint::From::task: {
+      const MountIndex root = alive[from.task]->root.mount;
+      return world[root].mount_ns == mount_ns ? root : MountIndex{};
+    }
+    case Viewpoint::From::entered: break;
+  }
+  for (MountIndex on = top; on.exists(); on = world.mounted_at(on, world[on].root)) top = on;
+  return top;
+}
+
 // A mount on a directory that was renamed out of what the lowest mount shows is still in its
-// namespace, but has no path there: no list of mounts has it, nor what is mounted on it.
-bool is_visible(const World& world, MountIndex mount) {
-  const MountIndex lowest = world.lowest_mount(world[mount].mount_ns);
-  return world.is_reachable({mount, world[mount].root}, {lowest, world[lowest].root});
+// namespace, but is not below that: no list of mounts has it, nor what is mounted on it.
+bool is_reachable(const World& world, MountIndex mount, MountIndex top) {
+  return top.exists() && world.is_reachable({mount, world[mount].root}, {top, world[top].root});
 }
 
 // proc_pid_mountinfo(5), propagate_from: the nearest group above `mount` that has a member in the
@@ -51,42 +67,56 @@ MountView view_of(const World& world, MountIndex id, const Location& top) {
 
 }  // namespace
 
-Snapshot snapshot(const World& world) {
+Snapshot snapshot(const World& world, std::span<const Viewpoint> from) {
   Snapshot result;
+  std::vector<const Task*> alive;
+  for (const Task& task : world.tasks) {
+    if (task.alive) alive.push_back(&task);
+  }
   std::vector<NamespaceId> shown;
+  struct Seen {
+    MountIndex top;
+    bool has_all;  // also what has no path
+  };
+  std::vector<Seen> seen;  // of each
+  const auto is_visible = [&](MountIndex mount, const Seen& by) {
+    return is_reachable(world, mount, by.top) &&
+           (by.has_all || !world.mount_point_path(mount).empty());
+  };
   const auto shown_index = [&](NamespaceId mount_ns) {
     return static_cast<std::uint32_t>(std::ranges::find(shown, mount_ns) - shown.begin());
   };
-  for (const Task& task : world.tasks) {
-    if (!task.alive || shown_index(task.mount_ns) < shown.size()) continue;
-    shown.push_back(task.mount_ns);
+  for (const Task* task : alive) {
+    if (shown_index(task->mount_ns) < shown.size()) continue;
+    const Viewpoint viewpoint = shown.size() < from.size() ? from[shown.size()] : Viewpoint();
+    const MountIndex top = seen_from(world, task->mount_ns, viewpoint, alive);
+    shown.push_back(task->mount_ns);
+    seen.push_back({top, viewpoint.from == Viewpoint::From::everywhere});
     NamespaceView view;
-    const MountIndex lowest = world.lowest_mount(task.mount_ns);
-    if (lowest.exists()) {
-      const Location top{lowest, world[lowest].root};
-      for (const MountIndex m : world.subtree(lowest)) {
-        if (is_visible(world, m)) view.mounts.push_back(view_of(world, m, top));
+    if (top.exists()) {
+      for (const MountIndex m : world.subtree(top)) {
+        if (!is_visible(m, seen.back())) continue;
+        view.mounts.push_back(view_of(world, m, {top, world[top].root}));
       }
     }
     result.namespaces.push_back(std::move(view));
   }
   const auto locate = [&](const Location& at) {
-    const bool detached =
-        shown_index(world[at.mount].mount_ns) >= shown.size() || !is_visible(world, at.mount);
+    const std::size_t index = shown_index(world[at.mount].mount_ns);
+    const bool detached = index >= shown.size() || !is_visible(at.mount, seen[index]);
     return pivotcheck::LocationView{.mount = number(at.mount),
                                 .detached = detached,
                                 .path = world.path_of(at),
                                 .removed = world[at.dentry].removed,
                                 .object = number(at.dentry)};
   };
-  for (const Task& task : world.tasks) {
-    if (!task.alive) continue;
-    TaskView view{.name = task.name,
-                  .mount_namespace = shown_index(task.mount_ns),
-                  .root = locate(task.root),
-                  .current_directory = locate(task.current_directory),
+  for (const Task* task : alive) {
+    TaskView view{.name = task->name,
+                  .mount_namespace = shown_index(task->mount_ns),
+                  .root = locate(task->root),
+                  .current_directory = locate(task->current_directory),
                   .handles = {}};
-    for (const Handle& handle : task.handles) {
+    for (const Handle& handle : task->handles) {
       view.handles.push_back({handle.name, locate(handle.at)});
     }
     result.tasks.push_back(std::move(view));

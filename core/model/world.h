@@ -285,8 +285,10 @@ class World {
   std::map<DentryId, ByName> large_directories_;  // those that once had many children
 };
 
-// What the world looks like; not canonical.
-Snapshot snapshot(const World& world);
+// What the world looks like; not canonical. `from` has the viewpoint of each namespace, in the order of
+// the snapshot's; without it all of everything is shown. A location that is hidden from there is
+// `detached`, as it is for an observer.
+Snapshot snapshot(const World& world, std::span<const Viewpoint> from = {});
 
 // What must hold in every world: "", or the first thing that does not hold, as a message.
 std::string broken_invariant(const World& world);

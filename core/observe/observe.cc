@@ -19,6 +19,7 @@
 #include <string_view>
 
 #include "base/log.h"
+#include "observe/entered_namespace.h"
 #include "observe/mountinfo.h"
 #include "observe/proc.h"
 #include "observe/statmount.h"
@@ -170,32 +171,6 @@ Expected<LiveWorld> read_tasks(int proc, std::span<const LiveTask> tasks, Source
 
 // --- the mounts of their namespaces
 
-// The longest of the mountinfos of a namespace's tasks: the higher a root, the more is below it.
-// Tasks with the same root are read once.
-Expected<std::vector<MountView>> read_mountinfo(LiveWorld& world, const LiveNamespace& live,
-                                                std::string& text) {
-  std::vector<MountView> longest;
-  for (std::size_t i = 0; i < live.tasks.size(); ++i) {
-    const std::size_t task = live.tasks[i];
-    const auto same_root = [&](std::size_t other) {
-      return world.tasks[other].root == world.tasks[task].root;
-    };
-    if (std::any_of(live.tasks.begin(), live.tasks.begin() + static_cast<std::ptrdiff_t>(i),
-                    same_root)) {
-      continue;
-    }
-    const Expected<void> read = world.files[task].read_file("mountinfo", text);
-    if (!read) return std::unexpected(read.error());
-    auto lines = parse_mountinfo(text);
-    if (!lines) {
-      return fail("mountinfo of a task, line " + std::to_string(lines.error().line) + ": " +
-                  std::string(lines.error().reason));
-    }
-    if (i == 0 || lines->size() > longest.size()) longest = std::move(*lines);
-  }
-  return longest;
-}
-
 // 0 for a parent that is not among the mounts.
 void drop_unlisted_parents(std::vector<MountView>& mounts) {
   std::vector<MountId> ids;
@@ -209,29 +184,84 @@ void drop_unlisted_parents(std::vector<MountView>& mounts) {
   }
 }
 
-// What mountinfo shows of one namespace, and whether that is all of it.
-Expected<ListedNamespace> list_by_mountinfo(LiveWorld& world, const LiveNamespace& live,
-                                            std::string& text) {
-  auto mounts = read_mountinfo(world, live, text);
-  if (!mounts) return std::unexpected(std::move(mounts.error()));
-  ListedNamespace shown{.mounts = std::move(*mounts), .mountinfo_ids = {}, .complete = false};
-  drop_unlisted_parents(shown.mounts);
-  const auto lowest = std::ranges::find(shown.mounts, MountId{0}, &MountView::parent);
-  if (live.identity.id != 0) {
-    // The kernel may have several mounts of its own below the top, or something is hidden: then
-    // listmount is asked.
-    shown.complete = shown.mounts.size() == live.identity.mounts;
-    if (shown.complete) return shown;
-    const Expected<ListedNamespace> listed = list_mounts(live.identity);
-    shown.complete = listed && listed->complete && listed->mounts.size() == shown.mounts.size();
-  } else if (lowest != shown.mounts.end() && lowest->mount_point == "/") {
-    // From mountinfo alone, a mount that covers the top looks the same.
-    shown.complete = std::ranges::any_of(live.tasks, [&](std::size_t task) {
-      const LocationView& root = world.tasks[task].root;
-      return root.mount == lowest->id && root.path == "/";
-    });
+// What is needed to read the mounts of the namespaces, but for what the world itself tells.
+struct Sources {
+  int proc;
+  ListMounts list;
+  std::string text;  // of a mountinfo
+};
+
+// What one namespace's mounts look like, and from where they were seen.
+struct NamespaceSeen : ListedNamespace {
+  Viewpoint from;
+};
+
+Expected<std::vector<MountView>> parse_lines(const std::string& text) {
+  auto lines = parse_mountinfo(text);
+  if (lines) return std::move(*lines);
+  return fail("mountinfo of a task, line " + std::to_string(lines.error().line) + ": " +
+              std::string(lines.error().reason));
+}
+
+// The longest mountinfo of those tasks whose root is a mount at "/": the lower that mount, the more
+// it has. Tasks with the same root are read once.
+Expected<void> read_by_tasks(Sources& sources, LiveWorld& world, const LiveNamespace& live,
+                             NamespaceSeen& seen) {
+  std::vector<MountId> roots;
+  for (const std::size_t task : live.tasks) {
+    const LocationView& root = world.tasks[task].root;
+    if (root.path != "/" || std::ranges::find(roots, root.mount) != roots.end()) continue;
+    roots.push_back(root.mount);
+    const Expected<void> read = world.files[task].read_file("mountinfo", sources.text);
+    if (!read) return std::unexpected(read.error());
+    Expected<std::vector<MountView>> lines = parse_lines(sources.text);
+    if (!lines) return std::unexpected(std::move(lines.error()));
+    if (lines->size() <= seen.mounts.size()) continue;
+    seen.mounts = std::move(*lines);
+    seen.from = {Viewpoint::From::task, task};
   }
-  return shown;
+  return {};
+}
+
+// Of a process that enters the namespace. Where it has no mounts, that stands in rootfs.
+Expected<void> read_by_entering(Sources& sources, LiveWorld& world, const LiveNamespace& live,
+                                NamespaceSeen& seen) {
+  const Expected<UniqueFd> mount_namespace = world.files[live.tasks.front()].open("ns/mnt");
+  if (!mount_namespace) return std::unexpected(mount_namespace.error());
+  const Expected<UniqueFd> file = open_mountinfo_inside(sources.proc, mount_namespace->get());
+  if (!file) return std::unexpected(file.error());
+  const Expected<void> read = read_all(file->get(), "mountinfo", sources.text);
+  if (!read) return std::unexpected(read.error());
+  Expected<std::vector<MountView>> lines = parse_lines(sources.text);
+  if (!lines) return std::unexpected(std::move(lines.error()));
+  std::erase_if(*lines, [](const MountView& mount) { return mount.parent == mount.id; });
+  seen.mounts = std::move(*lines);
+  seen.from = {Viewpoint::From::entered, 0};
+  return {};
+}
+
+// What mountinfo shows of one namespace, and whether that is all of it.
+Expected<NamespaceSeen> see_by_mountinfo(Sources& sources, LiveWorld& world,
+                                         const LiveNamespace& live) {
+  NamespaceSeen seen;
+  if (const auto read = read_by_tasks(sources, world, live, seen); !read) {
+    return std::unexpected(read.error());
+  }
+  const bool counted = live.identity.id != 0;
+  std::size_t all = live.identity.mounts;
+  if (counted && seen.mounts.size() != all) {
+    // The kernel may have several mounts of its own below the top, or something is hidden.
+    const Expected<ListedNamespace> listed = sources.list(live.identity);
+    if (listed && listed->complete) all = listed->mounts.size();
+  }
+  if (seen.mounts.empty() && !(counted && all == 0)) {
+    if (const auto read = read_by_entering(sources, world, live, seen); !read) {
+      return std::unexpected(read.error());
+    }
+  }
+  seen.complete = !counted || seen.mounts.size() == all;
+  drop_unlisted_parents(seen.mounts);
+  return seen;
 }
 
 // A member of a peer group in the snapshot, for receives_from.
@@ -243,7 +273,7 @@ struct GroupMember {
   auto operator<=>(const GroupMember&) const = default;
 };
 
-std::vector<GroupMember> members_of_groups(std::span<const ListedNamespace> namespaces) {
+std::vector<GroupMember> members_of_groups(std::span<const NamespaceSeen> namespaces) {
   std::vector<GroupMember> members;
   for (std::uint32_t i = 0; i < namespaces.size(); ++i) {
     for (const MountView& mount : namespaces[i].mounts) {
@@ -277,11 +307,12 @@ std::optional<std::uint64_t> receives_from(const MountView& mount, std::uint32_t
 
 // statmount does not give receives_from (statmount.h). It follows from the groups; where a group
 // has no listed member (they are in a detached tree), it comes from mountinfo, which gives it for
-// the root of a task; a namespace of which that does not show all is no longer complete.
-Expected<void> fill_receives_from(LiveWorld& world, std::vector<ListedNamespace>& listed) {
+// the root of its reader; a namespace of which that does not show all is no longer complete.
+Expected<void> fill_receives_from(Sources& sources, LiveWorld& world,
+                                  std::vector<NamespaceSeen>& listed) {
   std::optional<std::vector<GroupMember>> members;  // made when first needed
   for (std::uint32_t i = 0; i < listed.size(); ++i) {
-    std::optional<std::vector<MountView>> lines;  // read when first needed
+    std::optional<NamespaceSeen> lines;  // read when first needed
     for (std::size_t j = 0; j < listed[i].mounts.size(); ++j) {
       MountView& mount = listed[i].mounts[j];
       if (mount.master_group == 0) continue;
@@ -292,17 +323,40 @@ Expected<void> fill_receives_from(LiveWorld& world, std::vector<ListedNamespace>
         continue;
       }
       if (!lines) {
-        std::string text;
-        auto read = read_mountinfo(world, world.namespaces[i], text);
-        if (!read) return std::unexpected(std::move(read.error()));
-        listed[i].complete = read->size() == listed[i].mounts.size();
-        lines = std::move(*read);
+        auto seen = see_by_mountinfo(sources, world, world.namespaces[i]);
+        if (!seen) return std::unexpected(std::move(seen.error()));
+        listed[i].complete = seen->mounts.size() == listed[i].mounts.size();
+        lines = std::move(*seen);
       }
-      const auto line = std::ranges::find(*lines, listed[i].mountinfo_ids[j], &MountView::id);
-      if (line != lines->end()) mount.receives_from = line->receives_from;
+      const auto line = std::ranges::find(lines->mounts, listed[i].mountinfo_ids[j], &MountView::id);
+      if (line != lines->mounts.end()) mount.receives_from = line->receives_from;
     }
   }
   return {};
+}
+
+Expected<NamespaceSeen> see_by_listmount(const Sources& sources, const LiveNamespace& live) {
+  Expected<ListedNamespace> listed = sources.list(live.identity);
+  if (!listed) return std::unexpected(std::move(listed.error()));
+  if (listed->complete) drop_unlisted_parents(listed->mounts);
+  return NamespaceSeen{std::move(*listed), {}};
+}
+
+// Listmount did not list all that is counted: mountinfo is read. Does that show what was not listed?
+Expected<Observation> instead_of(const std::vector<NamespaceSeen>& listed,
+                                 Expected<Observation> by_mountinfo) {
+  if (!by_mountinfo) return by_mountinfo;
+  const std::vector<NamespaceView>& shown = by_mountinfo->snapshot.namespaces;
+  for (std::size_t i = 0; i < listed.size(); ++i) {
+    const std::vector<std::uint32_t>& ids = listed[i].mountinfo_ids;
+    by_mountinfo->listmount_lost |= std::ranges::any_of(shown[i].mounts, [&](const auto& mount) {
+      return std::ranges::find(ids, mount.id) == ids.end();
+    });
+  }
+  if (by_mountinfo->listmount_lost) {
+    log_debug("listmount does not list all mounts of a namespace (FINDINGS.md): mountinfo is read");
+  }
+  return by_mountinfo;
 }
 
 void mark_detached(Snapshot& snapshot) {
@@ -323,8 +377,9 @@ void mark_detached(Snapshot& snapshot) {
 
 }  // namespace
 
-Expected<Observer> Observer::make() {
+Expected<Observer> Observer::make(ListMounts list) {
   Observer observer;
+  observer.list_ = list;
   Expected<UniqueFd> proc = open_proc();
   if (!proc) return std::unexpected(std::move(proc.error()));
   observer.proc_ = std::move(*proc);
@@ -352,32 +407,31 @@ Expected<Observation> Observer::observe(std::span<const LiveTask> tasks, Source 
   }
   Expected<LiveWorld> world = read_tasks(proc_.get(), tasks, source, listmount_);
   if (!world) return std::unexpected(std::move(world.error()));
-  std::vector<ListedNamespace> listed;
-  std::string text;
+  Sources sources{proc_.get(), list_, {}};
+  std::vector<NamespaceSeen> seen;
   for (const LiveNamespace& live : world->namespaces) {
-    Expected<ListedNamespace> mounts = source == Source::listmount
-                                           ? list_mounts(live.identity)
-                                           : list_by_mountinfo(*world, live, text);
+    Expected<NamespaceSeen> mounts = source == Source::listmount
+                                         ? see_by_listmount(sources, live)
+                                         : see_by_mountinfo(sources, *world, live);
     if (!mounts) return std::unexpected(std::move(mounts.error()));
-    listed.push_back(std::move(*mounts));
-    if (source == Source::mountinfo) continue;
-    if (!listed.back().complete) {  // statmount.cc
-      log_debug(
-          "listmount does not list all mounts of a namespace (FINDINGS.md): mountinfo is read");
-      return observe(tasks, Source::mountinfo);
-    }
-    drop_unlisted_parents(listed.back().mounts);
+    seen.push_back(std::move(*mounts));
   }
+  const auto is_complete = [&] { return std::ranges::all_of(seen, &ListedNamespace::complete); };
   if (source == Source::listmount) {
-    if (const auto filled = fill_receives_from(*world, listed); !filled) {
-      return std::unexpected(filled.error());
+    if (is_complete()) {
+      if (const auto filled = fill_receives_from(sources, *world, seen); !filled) {
+        return std::unexpected(filled.error());
+      }
     }
+    if (!is_complete()) return instead_of(seen, observe(tasks, Source::mountinfo));
   }
   Observation result;
   result.source = source;
-  result.complete = std::ranges::all_of(listed, &ListedNamespace::complete);
-  for (ListedNamespace& each : listed) {
+  result.complete = is_complete();
+  for (NamespaceSeen& each : seen) {
     result.snapshot.namespaces.push_back({std::move(each.mounts)});
+    result.seen_from.push_back(each.from);
+    result.mountinfo_ids.push_back(std::move(each.mountinfo_ids));
   }
   result.snapshot.tasks = std::move(world->tasks);
   mark_detached(result.snapshot);

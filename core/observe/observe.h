@@ -6,25 +6,30 @@
 //               mounts (NS_MNT_GET_INFO). Some kernels list too few of them after pivot_root; where
 //               the count shows that, observe() uses the other source instead.
 //   mountinfo   /proc/PID/mountinfo: the mounts below the root of that task, without those that its
-//               root covers. Complete for a namespace in which a task's root is the lowest mount.
+//               root covers. Read of the task that shows most among those whose root is a mount at
+//               "/"; where there is none, of a child that enters the namespace
+//               (entered_namespace.h). Complete where that root is the lowest mount.
 //
-// The count of mounts says whether mountinfo showed all. Older kernels don't give it; there it is
-// assumed to be complete if a task's root is the whole of the lowest mount shown and d_path calls
-// it "/". That is wrong in two cases, which look the same as a complete view: that mount covers
-// another at "/" (the task came by setns, or went to "/..", and its root is the upper one); and a
-// mount has no path, because a directory above its mount point was renamed out of what its parent
-// shows. With listmount, such a mount has the mount point "".
+// The count of mounts says whether listmount showed all: if not, mountinfo is the source, and the
+// observation says from where it was read (`seen_from`). Such a view may be a part, which is compared
+// with the same part of the model's world (model::snapshot). One sort of mount only the count has: a
+// mount without a path, because a directory above its mount point was renamed out of what its parent
+// shows (view/snapshot.h).
 //
 // Roots, current directories and handles come from /proc/PID/{root,cwd,fd} with both sources. No
 // path is looked up inside a world. Reading /proc/PID/root takes and drops a reference on its
 // mount, which clears an MNT_EXPIRE mark.
 #pragma once
 
+#include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "base/failure.h"
 #include "base/live_task.h"
 #include "base/unique_fd.h"
+#include "observe/statmount.h"
 #include "view/snapshot.h"
 
 namespace pivotcheck {
@@ -34,14 +39,22 @@ enum class Source : unsigned char { listmount, mountinfo };
 struct Observation {
   Snapshot snapshot;     // as read; not canonical
   Source source = Source::listmount;  // of its ids: each source has its own
-  bool complete = true;  // false: mounts may be hidden, because some namespace has no task whose
-                         // root is its lowest mount
+  std::vector<Viewpoint> seen_from;   // of each namespace
+  bool complete = true;  // false: mounts are hidden. By mountinfo, kernels older than 6.12 don't say
+  bool listmount_lost = false;  // listmount did not list a mount that mountinfo shows
+  std::vector<std::vector<std::uint32_t>> mountinfo_ids;  // by listmount: of each mount
 };
+
+// Of the same world: what mountinfo shows that listmount has not, or otherwise; of a part only what is
+// in it. Where the view is whole: also what listmount alone has, and MountView::receives_from, which
+// by listmount is computed. Lines of text; none if both are right, or wrong alike.
+std::vector<std::string> what_differs(const Observation& by_listmount,
+                                      const Observation& by_mountinfo);
 
 class Observer {
  public:
   // Probes what this kernel offers, once. Failure::Kind::cannot_run if /proc can't be read.
-  static Expected<Observer> make();
+  static Expected<Observer> make(ListMounts list = list_mounts);
 
   [[nodiscard]] bool has(Source source) const;  // mountinfo: always
 
@@ -51,6 +64,7 @@ class Observer {
 
  private:
   UniqueFd proc_;
+  ListMounts list_ = list_mounts;
   bool listmount_ = false;
 };
 

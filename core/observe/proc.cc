@@ -79,6 +79,22 @@ FileStatus file_status(int directory, const char* path) {
           .mount_root = (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0};
 }
 
+Expected<void> read_all(int file, std::string_view name, std::string& text) {
+  static constexpr std::size_t room_min = 4096;  // the kernel hands out about a page at a time
+  std::size_t used = 0;
+  text.resize(text.capacity());
+  while (true) {
+    if (text.size() - used < room_min) text.resize(std::max(text.size() * 2, 4 * room_min));
+    const ssize_t length = read(file, text.data() + used, text.size() - used);
+    if (length < 0 && errno == EINTR) continue;
+    if (length < 0) return fail_with_errno("read in /proc:", name);
+    if (length == 0) break;
+    used += static_cast<std::size_t>(length);
+  }
+  text.resize(used);
+  return {};
+}
+
 TaskFiles::TaskFiles(int proc, pid_t pid) : proc_(proc) {
   char* end = std::to_chars(path_.data(), path_.data() + 11, pid).ptr;
   *end++ = '/';
@@ -105,21 +121,9 @@ Expected<std::string> TaskFiles::read_link(std::string_view name) {
 }
 
 Expected<void> TaskFiles::read_file(std::string_view name, std::string& text) {
-  static constexpr std::size_t room_min = 4096;  // the kernel hands out about a page at a time
   const Expected<UniqueFd> file = open(name);
   if (!file) return std::unexpected(file.error());
-  std::size_t used = 0;
-  text.resize(text.capacity());
-  while (true) {
-    if (text.size() - used < room_min) text.resize(std::max(text.size() * 2, 4 * room_min));
-    const ssize_t length = read(file->get(), text.data() + used, text.size() - used);
-    if (length < 0 && errno == EINTR) continue;
-    if (length < 0) return fail_with_errno("read in /proc:", path(name));
-    if (length == 0) break;
-    used += static_cast<std::size_t>(length);
-  }
-  text.resize(used);
-  return {};
+  return read_all(file->get(), path(name), text);
 }
 
 }  // namespace pivotcheck

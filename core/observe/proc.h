@@ -50,6 +50,9 @@ struct FileStatus {
 };
 FileStatus file_status(int directory, const char* path = "");
 
+// All of an open file, into `text`, which keeps its capacity from one use to the next.
+Expected<void> read_all(int file, std::string_view name, std::string& text);
+
 class TaskFiles {
  public:
   // `proc` is a descriptor of /proc, which must stay open.
@@ -63,7 +66,7 @@ class TaskFiles {
   // Where a magic link such as "root" or "fd/7" points: "mnt:[4026531841]", or what d_path prints.
   // At most 4095 bytes: for a longer path the kernel answers ENAMETOOLONG, a failure here.
   Expected<std::string> read_link(std::string_view name);
-  // The whole file, into `text`, which keeps its capacity from one use to the next.
+  // The whole file (read_all).
   Expected<void> read_file(std::string_view name, std::string& text);
 
  private:

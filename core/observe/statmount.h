@@ -30,6 +30,9 @@ struct ListedNamespace {
   bool complete = true;                      // false: the kernel listed fewer mounts than there are
 };
 
+// How the mounts of a namespace are listed: list_mounts, or what a test puts in its place.
+using ListMounts = Expected<ListedNamespace> (*)(const NamespaceIdentity& which);
+
 Expected<ListedNamespace> list_mounts(const NamespaceIdentity& which);
 
 // Whether both calls and the ioctl work on the caller's own namespace.

@@ -20,6 +20,7 @@
 // with all mounts on it: no call of the kernel lists it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -50,6 +51,18 @@ struct MountView {
                                   // none
   bool unbindable = false;
   bool operator==(const MountView&) const = default;
+};
+
+// From where a namespace's mounts are seen. A process sees those below its root, and not what its root
+// covers; a part is what one sees whose root is not the lowest mount.
+struct Viewpoint {
+  enum class From : unsigned char {
+    everywhere,  // all of them
+    task,        // the root of Snapshot::tasks[task], which is a mount at "/"
+    entered,     // the topmost mount at "/": the root of a process that enters by setns
+  };
+  From from = From::everywhere;
+  std::size_t task = 0;
 };
 
 struct NamespaceView {

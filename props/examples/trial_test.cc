@@ -108,6 +108,29 @@ TEST_CASE("a wrong model is caught, at the first step after which states differ"
   CHECK(result.reason.starts_with("later, at step 7, the kernel answers "));
 }
 
+// What a listmount that loses mounts leaves is mountinfo; and of a world whose lowest mount is covered,
+// with nobody in it, that shows a part.
+TEST_CASE("a part of the state is compared with the same part, and a difference in it is caught") {
+  if (!runs_here()) return;
+  const auto lists_nothing = [](const NamespaceIdentity&) -> Expected<ListedNamespace> {
+    return ListedNamespace{{}, {}, false};
+  };
+  const std::string covered = "mount tmpfs /\nchroot /..\nchdir /\n";
+  const TrialResult part = run(covered + "mkdir /a\nmount tmpfs /a\n", {}, {.list = lists_nothing});
+  CHECK(part.kind == Kind::agree);
+  CHECK(part.state_unseen);
+  CHECK(part.kernel_view.namespaces.at(0).mounts.size() == 2);
+  TrialSettings wrong = wrong_traits();
+  wrong.list = lists_nothing;
+  const TrialResult found = run(covered + std::string(where_traits_matter), {}, wrong);
+  CHECK(found.kind == Kind::disagree);
+  CHECK(found.state_unseen);
+  // Seen from the lowest mount it is the whole.
+  const TrialResult whole = run("mkdir /a\nmount tmpfs /a\n", {}, {.list = lists_nothing});
+  CHECK(whole.kind == Kind::agree);
+  CHECK_FALSE(whole.state_unseen);
+}
+
 TEST_CASE("with every step, what a prefix shows by itself is found at the same step") {
   if (!runs_here()) return;
   // An expiry mark stands twice; reading the state meanwhile would clear it.

@@ -76,6 +76,9 @@ TrialResult::Kind FindingReporter::perform(const CaseRef& ref, const Prediction&
   counts.cross_checked += result.cross_checked ? 1 : 0;
   counts.mountinfo_incomplete += result.mountinfo_incomplete ? 1 : 0;
   counts.state_unseen += result.state_unseen ? 1 : 0;
+  counts.listmount_lost += result.listmount_lost ? 1 : 0;
+  counts.with_slave += result.has_slave ? 1 : 0;
+  counts.propagate_from_read += result.propagate_from_read ? 1 : 0;
   counts.chance_refusals += static_cast<std::uint64_t>(result.chance_refusals);
   switch (result.kind) {
     case TrialResult::Kind::agree: counts.stats.add(predicted); break;

@@ -38,25 +38,17 @@ void fail_with(TrialResult& result, const Failure& failure) {
   result.reason = failure.what;
 }
 
-// mountinfo shows all of a namespace to a task that stands at the root of its lowest mount. What
-// the lowest mount is, is taken from the other observer: mountinfo itself can't tell what it does
-// not see.
-bool mountinfo_sees_all(const Snapshot& listmount) {
-  std::vector<bool> seen(listmount.namespaces.size(), false);
-  for (const TaskView& task : listmount.tasks) {
-    const auto& mounts = listmount.namespaces[task.mount_namespace].mounts;
-    const bool at_lowest = !mounts.empty() && !task.root.detached && !task.root.removed &&
-                           task.root.mount == mounts.front().id && task.root.path == "/";
-    if (at_lowest) seen[task.mount_namespace] = true;
-  }
-  for (std::size_t i = 0; i < seen.size(); ++i) {
-    const auto& mounts = listmount.namespaces[i].mounts;
-    if (mounts.empty()) seen[i] = true;
-    // A mount without a path is one that mountinfo leaves out (view/snapshot.h).
-    const auto has_no_path = [](const MountView& mount) { return mount.mount_point.empty(); };
-    if (std::ranges::any_of(mounts, has_no_path)) seen[i] = false;
-  }
-  return std::ranges::all_of(seen, [](bool yes) { return yes; });
+std::size_t mounts_in(const Snapshot& snapshot) {
+  std::size_t count = 0;
+  for (const NamespaceView& view : snapshot.namespaces) count += view.mounts.size();
+  return count;
+}
+
+bool has_slave(const Snapshot& snapshot) {
+  return std::ranges::any_of(snapshot.namespaces, [](const NamespaceView& view) {
+    return std::ranges::any_of(view.mounts,
+                               [](const MountView& mount) { return mount.master_group != 0; });
+  });
 }
 
 // The last step was refused as may happen by chance: ELOOP where the model says so, or EAGAIN
@@ -146,7 +138,7 @@ Trial::Trial(TrialSettings settings, Observer observer)
 }
 
 Expected<Trial> Trial::make(TrialSettings settings) {
-  auto observer = Observer::make();
+  auto observer = Observer::make(settings.list);
   if (!observer) return std::unexpected(observer.error());
   return Trial(std::move(settings), std::move(*observer));
 }
@@ -178,27 +170,42 @@ std::string Trial::condition_not_met(const Scenario& scenario) const {
   return {};
 }
 
-// Reads the state by listmount where the kernel has it, and by mountinfo too when it is its turn.
+// Reads the state by listmount where the kernel has it, and by mountinfo too when it is its turn, or
+// where there is a slave: where that receives from is the one thing that listmount does not tell.
 Expected<Observation> Trial::observe(std::span<const LiveTask> tasks, TrialResult& result) {
   const bool both = observations_++ % static_cast<unsigned>(cross_check_every_) == 0;
   const bool has_listmount = observer_.has(Source::listmount);
   auto seen = observer_.observe(tasks, has_listmount ? Source::listmount : Source::mountinfo);
   if (!seen) return seen;
-  result.state_unseen = !seen->complete;
+  result.listmount_lost = seen->listmount_lost;
+  result.has_slave = has_slave(seen->snapshot);
+  if ((both || result.has_slave) && seen->source == Source::listmount) {
+    if (const auto checked = cross_check(tasks, *seen, result); !checked) {
+      return std::unexpected(checked.error());
+    }
+  }
+  if (result.has_slave && seen->complete) {
+    result.propagate_from_read =
+        seen->source == Source::mountinfo || (result.cross_checked && !result.mountinfo_incomplete);
+  }
   if (read_) read_ = *seen;
   seen->snapshot = canonical(std::move(seen->snapshot));
-  if (!has_listmount || !both || result.state_unseen) return seen;
-  result.mountinfo_incomplete = !mountinfo_sees_all(seen->snapshot);
-  if (result.mountinfo_incomplete) return seen;
+  return seen;
+}
+
+Expected<void> Trial::cross_check(std::span<const LiveTask> tasks, const Observation& seen,
+                                  TrialResult& result) {
   auto other = observer_.observe(tasks, Source::mountinfo);
-  if (!other) return other;
-  const Snapshot by_mountinfo = canonical(std::move(other->snapshot));
-  if (by_mountinfo == seen->snapshot) {
+  if (!other) return std::unexpected(other.error());
+  const std::vector<std::string> differ = what_differs(seen, *other);
+  if (differ.empty()) {
+    result.mountinfo_incomplete = !other->complete;
     result.cross_checked = true;
-    return seen;
+    return {};
   }
-  result.differences = differences(seen->snapshot, by_mountinfo);
-  result.kernel_view = seen->snapshot;
+  result.kernel_view = canonical(seen.snapshot);
+  result.differences = differences(result.kernel_view, canonical(std::move(other->snapshot)));
+  if (result.differences.empty() || !other->complete) result.differences = differ;
   return fail(
       "the observers disagree about the same world (below, \"kernel\" is listmount, \"model\" "
       "is mountinfo)");
@@ -210,18 +217,11 @@ void Trial::compare_state(std::span<const LiveTask> tasks, const model::World& w
   auto seen = observe(tasks, result);
   if (!seen) return fail_with(result, seen.error());
   result.kernel_view = std::move(seen->snapshot);
-  result.model_view = canonical(snapshot(world));
-  // Older kernels don't say whether mountinfo hides something. Where the model says that no task
-  // stands at the root of the lowest mount, it does.
-  if (!observer_.has(Source::listmount) && !mountinfo_sees_all(result.model_view)) {
-    result.state_unseen = true;
+  result.model_view = canonical(snapshot(world, seen->seen_from));
+  if (seen->source == Source::mountinfo) {
+    result.state_unseen = mounts_in(result.model_view) != mounts_in(snapshot(world));
   }
-  // What the view may lack is nothing if it has all that the model has.
-  if (result.kernel_view == result.model_view) {
-    result.state_unseen = false;
-    return;
-  }
-  if (result.state_unseen) return;
+  if (result.kernel_view == result.model_view) return;
   result.differences = differences(result.kernel_view, result.model_view);
   if (result.steps == 0) {
     return fail_with(result,

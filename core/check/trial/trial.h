@@ -17,7 +17,7 @@
 //     model              outcome and rule of each step, state; broken_invariant() of its own world
 //        ^  compared here
 //     kernel             outcome of each step; state as seen by listmount and statmount
-//        ^  compared here, on every cross_check_every-th trial and wherever mountinfo sees all
+//        ^  compared here, on every cross_check_every-th state, and on each that has a slave
 //     mountinfo          the same state from another source: guards against a wrong observer
 //
 // Where something differs, the scenario is performed once more, in a world that stands still after
@@ -30,8 +30,9 @@
 // was found equal to the model's. Where kernel and model disagree, that is the result; a broken law
 // is one where they agree.
 //
-// Not compared: see view/snapshot.h. Where mountinfo can't see all and the kernel has no listmount,
-// the state is not compared either; those trials say so (`state_unseen`) and are counted.
+// Not compared: see view/snapshot.h. Where listmount does not list all, or the kernel has none, and
+// mountinfo shows only a part, that is compared with the same part of the model's world; such trials
+// say so (`state_unseen`) and are counted.
 #pragma once
 
 #include <array>
@@ -56,9 +57,10 @@
 namespace pivotcheck {
 
 struct TrialSettings {
-  std::optional<KernelTraits> traits;  // not given: those of the running kernel
+  std::optional<KernelTraits> traits = {};  // not given: those of the running kernel
   int cross_check_every = 1;           // every how many-th observation reads both sources
   std::optional<laws::Quirks> law_quirks = {};  // likewise
+  ListMounts list = list_mounts;       // a test loses some
   bool asks_kernel = true;             // false: the laws are asked of the model, and no kernel is
 };
 
@@ -83,12 +85,14 @@ struct TrialResult {
   const laws::Law* law = nullptr;        // that is broken
 
   bool cannot_run = false;            // skipped because this machine can't run any such scenario
-  bool state_unseen = false;          // mountinfo did not see all and there is no listmount
-  bool mountinfo_incomplete = false;  // both sources were wanted, but mountinfo can't see all:
-                                      // listmount decided
+  bool state_unseen = false;          // only a part of the state could be seen, and was compared
+  bool listmount_lost = false;        // listmount lacked a mount: mountinfo was read instead
+  bool mountinfo_incomplete = false;  // both sources were read, and mountinfo showed a part
   int chance_refusals = 0;  // worlds made anew because a step was refused by chance: a lookup
                             // (FINDINGS.md), or an expiry mark that another process had cleared
   bool cross_checked = false;  // both sources were read and gave the same
+  bool has_slave = false;
+  bool propagate_from_read = false;  // has_slave, and the kernel itself said what each receives from
 
   std::vector<Verdict> verdicts;  // the model's, of the steps performed
   Snapshot kernel_view;           // canonical: at the end; where states differ, after `step`; where
@@ -141,6 +145,8 @@ class Trial {
   void compare_state(std::span<const LiveTask> tasks, const model::World& world,
                      const Prediction& predicted, TrialResult& result);
   Expected<Observation> observe(std::span<const LiveTask> tasks, TrialResult& result);
+  Expected<void> cross_check(std::span<const LiveTask> tasks, const Observation& seen,
+                             TrialResult& result);
   [[nodiscard]] std::string condition_not_met(const Scenario& scenario) const;
 
   KernelTraits traits_;
