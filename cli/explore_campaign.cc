@@ -51,6 +51,10 @@ constexpr std::uint64_t all_laws_asked_cases = 20'000;
 // one case in 2,000 on Linux 6.18, and of as many on 6.12 (FINDINGS.md).
 constexpr std::uint64_t observers_checked_cases = 2'000;
 constexpr std::uint64_t listmount_lost_max = 200;  // one in so many
+// Likewise where more than one in so many of the cases is refused by chance in which that is possible:
+// with busy workers beside it, it is one in some hundreds.
+constexpr std::uint64_t chance_possible_checked = 100;
+constexpr std::uint64_t refused_by_chance_max = 10;
 
 constexpr std::uint64_t no_case = UINT64_MAX;
 constexpr std::size_t recent_cases = 4096;  // per worker: more than it can do in a second
@@ -406,6 +410,11 @@ void Explore::report_observers() {
   if (counts.listmount_lost * listmount_lost_max > cases) {
     report_failure(fmt::format("listmount: it did not list all mounts in {} of {} cases",
                                counts.listmount_lost, cases));
+  }
+  if (counts.chance_possible >= chance_possible_checked &&
+      counts.chance_refusals * refused_by_chance_max > counts.chance_possible) {
+    report_failure(fmt::format("refusals: {} by chance in {} cases in which that is possible",
+                               counts.chance_refusals, counts.chance_possible));
   }
   if (counts.propagate_from_read * 2 < counts.with_slave) {
     report_failure(fmt::format("propagate_from: read in {} of {} cases that have a slave",

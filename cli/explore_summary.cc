@@ -15,6 +15,10 @@ double per_second(std::uint64_t count, double seconds) {
   return static_cast<double>(count) / std::max(seconds, 0.001);
 }
 
+double percent_of(std::uint64_t number, std::uint64_t all) {
+  return 100.0 * static_cast<double>(number) / static_cast<double>(std::max<std::uint64_t>(all, 1));
+}
+
 // So that it is printed with one digit after the point.
 double rounded(double number) { return std::round(number * 10) / 10; }
 
@@ -114,6 +118,8 @@ Json figures(double seconds, const Counts& counts, const Release& release) {
           {"cases_with_slave", counts.with_slave},
           {"propagate_from_read", counts.propagate_from_read},
           {"refused_by_chance", counts.chance_refusals},
+          {"refused_by_chance_percent", rounded(percent_of(counts.chance_refusals,
+                                                           counts.chance_possible))},
           {"read_after_each_step", counts.every_step},
           {"probed", probing(counts.probed)},
           {"laws_asked", laws_asked(counts)}};

@@ -11,6 +11,7 @@
 
 #include "examples.h"
 #include "check/trial/campaign.h"
+#include "check/trial/chance.h"
 #include "check/trial/kernel_log.h"
 #include "check/trial/report.h"
 
@@ -129,6 +130,44 @@ TEST_CASE("a part of the state is compared with the same part, and a difference 
   const TrialResult whole = run("mkdir /a\nmount tmpfs /a\n", {}, {.list = lists_nothing});
   CHECK(whole.kind == Kind::agree);
   CHECK_FALSE(whole.state_unseen);
+}
+
+// The answers of 50 tries and more, in turn; what came of them.
+bool is_refused_in_the_end(const std::vector<bool>& refusals) {
+  ChanceTries tries;
+  for (std::size_t i = 0; i < 2 * ChanceTries::tries_max; ++i) {
+    const bool refused = refusals[i % refusals.size()];
+    if (!tries.again(refused)) return refused;
+  }
+  return false;
+}
+
+TEST_CASE("a refusal in 45 of 50 tries is no chance, one now and then is") {
+  std::vector<bool> often(50, true);
+  for (const int ok : {7, 13, 22, 38, 41}) often[static_cast<std::size_t>(ok)] = false;
+  CHECK(is_refused_in_the_end(often));
+  CHECK(is_refused_in_the_end({true}));
+  CHECK_FALSE(is_refused_in_the_end({false, true}));
+  CHECK_FALSE(is_refused_in_the_end({true, true, true, true, false}));
+  // Many at first, then rarely: the world was busy.
+  std::vector<bool> rarely(50, false);
+  for (std::size_t i = 0; i < 12; ++i) rarely[i] = true;
+  CHECK_FALSE(is_refused_in_the_end(rarely));
+}
+
+TEST_CASE("what is refused each time, though it may be refused by chance, is a disagreement") {
+  if (!runs_here()) return;
+  auto trial = Trial::make();
+  REQUIRE(trial);
+  // The first umount with MNT_EXPIRE only marks; a prediction that it unmounts is wrong.
+  Prediction wrong = predict(scenario_of("mkdir /a\nmount tmpfs /a\numount /a expire\n"),
+                             trial->traits());
+  wrong.verdicts.back().outcome = {};
+  const TrialResult result = trial->run_predicted(wrong);
+  CHECK(result.kind == Kind::disagree);
+  CHECK(result.reason == "refused in 50 of 50 tries, which is no chance");
+  CHECK(result.chance_refusals == 0);
+  CHECK(result.chance_possible);
 }
 
 TEST_CASE("with every step, what a prefix shows by itself is found at the same step") {

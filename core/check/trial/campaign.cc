@@ -79,6 +79,7 @@ TrialResult::Kind FindingReporter::perform(const CaseRef& ref, const Prediction&
   counts.listmount_lost += result.listmount_lost ? 1 : 0;
   counts.with_slave += result.has_slave ? 1 : 0;
   counts.propagate_from_read += result.propagate_from_read ? 1 : 0;
+  counts.chance_possible += result.chance_possible ? 1 : 0;
   counts.chance_refusals += static_cast<std::uint64_t>(result.chance_refusals);
   switch (result.kind) {
     case TrialResult::Kind::agree: counts.stats.add(predicted); break;

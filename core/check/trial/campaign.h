@@ -46,6 +46,7 @@ struct Counts {
   std::uint64_t with_slave = 0;           // cases whose last state had one, and in how many of them
   std::uint64_t propagate_from_read = 0;  // the kernel itself said what it receives from
   std::uint64_t chance_refusals = 0;  // see FINDINGS.md
+  std::uint64_t chance_possible = 0;  // cases in which a step may be refused by chance
   std::uint64_t disagreements = 0;
   std::uint64_t broken_laws = 0;
   std::uint64_t every_step = 0;   // cases whose state was read after each step

@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "check/compare/compare.h"
+#include "check/trial/chance.h"
 #include "check/trial/model_state.h"
 
 namespace pivotcheck {
@@ -51,19 +52,30 @@ bool has_slave(const Snapshot& snapshot) {
   });
 }
 
-// The last step was refused as may happen by chance: ELOOP where the model says so, or EAGAIN
-// because a mark of MNT_EXPIRE was gone, which anybody on the machine clears who looks at
-// /proc/PID/root of a task that stands there. Nothing but another try tells whether it did; a
-// kernel that refuses each time is reported.
-constexpr int chance_refusals_max = 50;
 constexpr std::chrono::milliseconds per_step{1};  // added to the limit
+
+// A step that succeeds may be refused by chance: with ELOOP where the model says so, or with EAGAIN
+// because a mark of MNT_EXPIRE was gone, which anybody on the machine clears who looks at
+// /proc/PID/root of a task that stands there. Whether it was is for other tries to tell (chance.h).
+bool refused_by_chance(const Prediction& predicted, std::size_t step, int error) {
+  const Verdict& verdict = predicted.verdicts[step];
+  const bool was_marked = is_expire(predicted.program.steps[step].op) && verdict.outcome.ok();
+  return (error == ELOOP && verdict.eloop_possible) || (error == EAGAIN && was_marked);
+}
+
+bool chance_possible(const Prediction& predicted) {
+  for (std::size_t i = 0; i < predicted.verdicts.size(); ++i) {
+    for (const int error : {ELOOP, EAGAIN}) {
+      if (refused_by_chance(predicted, i, error)) return true;
+    }
+  }
+  return false;
+}
+
 bool refused_by_chance(const ExecutionResult& performed, const Prediction& predicted) {
   if (performed.outcomes.empty()) return false;
-  const std::size_t last = performed.outcomes.size() - 1;
-  const int error = performed.outcomes[last].error;
-  const Verdict& verdict = predicted.verdicts[last];
-  const bool was_marked = is_expire(predicted.program.steps[last].op) && verdict.outcome.ok();
-  return (error == ELOOP && verdict.eloop_possible) || (error == EAGAIN && was_marked);
+  return refused_by_chance(predicted, performed.outcomes.size() - 1,
+                           performed.outcomes.back().error);
 }
 
 // An answer that is no promise about mounts: what this machine, or a limit of this process, lacks.
@@ -255,7 +267,7 @@ void Trial::compare_all(const Expected<ExecutionResult>& performed, const Predic
   compare_state(performed->tasks, predicted.world, predicted, result);
 }
 
-// Once, and again as long as the last step was refused by chance.
+// Once, and again where the last step was refused as may happen by chance.
 Expected<ExecutionResult> Trial::perform(const Prediction& predicted, TrialResult& result,
                                          const TrialOptions& options,
                                          const KernelDriver::AtPause& at_pause) {
@@ -265,14 +277,19 @@ Expected<ExecutionResult> Trial::perform(const Prediction& predicted, TrialResul
   KernelDriver& driver = *drivers_[static_cast<std::size_t>(predicted.program.privilege)];
   // A step may wait for RCU, so a long scenario gets more.
   const auto limit = options.limit + predicted.program.steps.size() * per_step;
+  result.chance_possible = chance_possible(predicted);
+  ChanceTries tries;
   for (;;) {
     Expected<ExecutionResult> performed =
         driver.perform(predicted.program, outcomes, limit, at_pause);
-    if (!performed || !refused_by_chance(*performed, predicted) ||
-        result.chance_refusals == chance_refusals_max) {
+    if (!performed || !tries.again(refused_by_chance(*performed, predicted))) {
+      result.chance_refusals = tries.is_by_chance() ? tries.refused() : 0;
+      if (!tries.is_by_chance()) {
+        result.reason = fmt::format("refused in {} of {} tries, which is no chance",
+                                    tries.refused(), ChanceTries::tries_max);
+      }
       return performed;
     }
-    ++result.chance_refusals;
   }
 }
 

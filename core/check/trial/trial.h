@@ -88,8 +88,9 @@ struct TrialResult {
   bool state_unseen = false;          // only a part of the state could be seen, and was compared
   bool listmount_lost = false;        // listmount lacked a mount: mountinfo was read instead
   bool mountinfo_incomplete = false;  // both sources were read, and mountinfo showed a part
-  int chance_refusals = 0;  // worlds made anew because a step was refused by chance: a lookup
-                            // (FINDINGS.md), or an expiry mark that another process had cleared
+  bool chance_possible = false;  // some step may be refused by chance: a lookup (FINDINGS.md), or an
+                                 // expiry mark that another process had cleared
+  int chance_refusals = 0;       // worlds made anew because it was
   bool cross_checked = false;  // both sources were read and gave the same
   bool has_slave = false;
   bool propagate_from_read = false;  // has_slave, and the kernel itself said what each receives from
