@@ -119,7 +119,7 @@ void write_at(Draft& draft, std::size_t position, std::size_t more, auto write) 
     if (!predictor.add(draft.steps[i].step)) return;
   }
   const Features features = features_of(draft);
-  ScenarioBuilder builder(draft.choices, predictor, position + more, features);
+  ScenarioBuilder builder(draft.choices, predictor, {.steps = position + more}, features);
   write(builder, VerbWeights(draft.choices.below(UINT32_MAX), features));
   const Scenario written = scenario_of(predictor.take().program);
   draft.steps.insert(draft.at(position),

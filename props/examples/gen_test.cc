@@ -100,7 +100,7 @@ TEST_CASE("a recipe in a fresh world has the outcomes that it states") {
     FewChoices zero(0);
     Predictor predictor(Privilege::userns, {});
     const gen::Features features{.links = recipe.needs_links, .expire = recipe.needs_expire};
-    gen::ScenarioBuilder builder(zero, predictor, 100, features);
+    gen::ScenarioBuilder builder(zero, predictor, {.steps = 100}, features);
     perform(builder, {0}, recipe, gen::VerbWeights(0, features));
     const Prediction written = predictor.take();
     const std::vector<Verdict>& verdicts = written.verdicts;

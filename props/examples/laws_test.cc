@@ -247,6 +247,47 @@ TEST_CASE("a quirk excuses its deviation, and no other breach of its law") {
   CHECK(ask("namespace-is-copied", text, other_flags, copy).is_broken);
 }
 
+// C's namespace has a locked mount on /a; then one arrives beneath it.
+constexpr std::string_view lock_rises =
+    "make-shared /\nmkdir /a\nspawn C\nunshare mnt\nC: make-slave /\nC: mount tmpfs /a\n"
+    "C: unshare mnt,user\nmount tmpfs /a\nC: bind / /\n";
+
+constexpr std::string_view lock_goes =
+    "make-shared /\nmkdir /a\nmkdir /b\nspawn C\nunshare mnt\nC: make-slave /\nC: mount tmpfs /a\n"
+    "C: unshare mnt,user\nC: make-shared /\nC: rbind / /b\nmount tmpfs /a\nC: umount /b detach\n";
+
+TEST_CASE("what a locked mount covers is seen, once another one arrived beneath that") {
+  const auto as_it_is = [](State&, State&) {};
+  const laws::Quirks quirk{.lock_rises_with_cover = true};
+  for (const std::string_view text : {lock_rises, lock_goes}) {
+    CHECK(ask("covered-stays-covered", text, as_it_is).is_broken);
+    CHECK_FALSE(ask("covered-stays-covered", text, as_it_is, quirk).is_broken);
+  }
+  const auto& locked = examples().at("covered-stays-covered");
+  CHECK(ask("covered-stays-covered", locked.scenario, locked.alter, quirk).is_broken);
+}
+
+TEST_CASE("locks that were made in a state too large to be asked are not taken for none") {
+  std::string text =
+      "make-shared /\nmkdir /a\nmount tmpfs /a\nmkdir /a/x\nmkdir /a/y\nmount tmpfs /a/x\n"
+      "mkdir /m\nmount tmpfs /m\nmkdir /m/d\n";
+  for (std::size_t i = 0; i < laws::mounts_asked_max / 2; ++i) text += "mount tmpfs /m/d\n";
+  text += "spawn B\nB: unshare user,mnt\nB: mount tmpfs /a/y\numount /m detach\n";
+  const auto as_it_is = [](State&, State&) {};
+  const std::string locked_copy_stays = text + "umount /a detach\n";
+  const Asked asked = ask("umount-goes-where-mounting-goes", locked_copy_stays, as_it_is);
+  CHECK(asked.was_asked);
+  CHECK_FALSE(asked.is_broken);
+}
+
+TEST_CASE("a lock is not forgotten because a directory above it was renamed") {
+  const std::string_view text =
+      "privilege: root\nmkdir /a\nmkdir /a/a\nmount tmpfs /a/a\nmake-shared /\nspawn F\n"
+      "F: unshare mnt,user\nrename /a /b\numount / detach\n";
+  const auto as_it_is = [](State&, State&) {};
+  CHECK_FALSE(ask("umount-goes-where-mounting-goes", text, as_it_is).is_broken);
+}
+
 constexpr std::string_view loses_unbindable =
     "mkdir /a\nspawn B\nB: make-unbindable /\nB: unshare mnt\nchdir /\n";
 

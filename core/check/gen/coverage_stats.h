@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// coverage_stats.h: what many scenarios had in them: shares, verbs, rules, situations. Numbers of 64
-// bits and nothing else, so that processes can share one, and add them up (Counts in
+// coverage_stats.h: what many scenarios had in them: shares, verbs, rules, situations. Numbers of
+// 64 bits and nothing else, so that processes can share one, and add them up (Counts in
 // check/trial/campaign.h).
 #pragma once
 

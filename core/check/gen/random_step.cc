@@ -20,10 +20,6 @@ using model::Task;
 using model::TaskIndex;
 using model::World;
 
-// With more mounts than this, no step adds any: a world of ten mounts shows what there is to see,
-// and recursive binds of shared trees double their number at every step.
-constexpr int mounts_wanted = 24;
-
 constexpr std::uint32_t sloppy_percent = 30;  // steps whose arguments are not chosen to fit
 
 std::uint32_t count(std::size_t n) { return static_cast<std::uint32_t>(n); }
@@ -322,10 +318,11 @@ class ProspectOf {
     return builder_.names_left() > 0 ? Prospect::good : Prospect::never;
   }
   Prospect operator()(const Exit&) const {
-    return builder_.tasks_alive() > 1 ? Prospect::good : Prospect::never;
+    // The last one rarely: nothing comes after it.
+    return good_if(builder_.tasks_alive() > 1);
   }
   Prospect operator()(const Unshare&) const {
-    if (world_.mount_count > mounts_wanted) return Prospect::never;
+    if (world_.mount_count > builder_.limits().mounts) return Prospect::never;
     return good_if(task_.capabilities.has(Capability::sys_admin));
   }
   Prospect operator()(const Setns&) const { return good_if(builder_.tasks_alive() > 1); }
@@ -351,7 +348,7 @@ class ProspectOf {
     return good_if(world_.capable(task_, Capability::sys_admin, world_[task_.mount_ns].owner));
   }
   Prospect may_mount() const {
-    return world_.mount_count > mounts_wanted ? Prospect::never : has_admin();
+    return world_.mount_count > builder_.limits().mounts ? Prospect::never : has_admin();
   }
   Prospect may_change_another() const {
     for (std::uint32_t i = 0; i < world_.mounts.size(); ++i) {

@@ -16,9 +16,8 @@
 
 namespace pivotcheck::gen {
 
-// Four tasks are enough for every pair of relations between two others. A name is used once, so a
-// scenario has at most these tasks.
-inline constexpr std::string_view task_names[] = {"A", "B", "C", "D"};
+// A name is used once, so a scenario has at most these tasks.
+inline constexpr std::string_view task_names[] = {"A", "B", "C", "D", "E", "F", "G", "H"};
 inline constexpr std::string_view handle_names[] = {"h", "k", "m"};
 
 inline std::string some_handle_name(Choices& choices) {
@@ -34,11 +33,21 @@ struct Features {
   bool expire = false;
 };
 
+// How far a scenario may grow.
+struct StoryLimits {
+  std::size_t steps;
+  // Four tasks are enough for every pair of relations between two others.
+  std::size_t tasks = 4;
+  // With more mounts than this, no step adds any: a world of ten mounts shows what there is to see,
+  // and recursive binds of shared trees double their number at every step.
+  int mounts = 24;
+};
+
 class ScenarioBuilder {
  public:
-  // Adds to the steps that the predictor has, up to `steps_max` of them.
-  ScenarioBuilder(Choices& choices, Predictor& predictor, std::size_t steps_max, Features features)
-      : choices_(choices), predictor_(predictor), steps_max_(steps_max), features_(features) {}
+  // Adds to the steps that the predictor has, up to `limits.steps` of them.
+  ScenarioBuilder(Choices& choices, Predictor& predictor, StoryLimits limits, Features features)
+      : choices_(choices), predictor_(predictor), limits_(limits), features_(features) {}
 
   // Adds a step of that task. False if it is refused, or if nothing was added because ended() is
   // true.
@@ -47,17 +56,20 @@ class ScenarioBuilder {
     return predictor_.last().outcome.ok();
   }
 
-  // It is long enough, or the last step given to perform() would have ended the run.
+  // It is long enough, the last task has ended, or the last step given to perform() would have
+  // ended the run.
   [[nodiscard]] bool ended() const {
     const Prediction& so_far = predictor_.so_far();
-    return so_far.stop != Verdict::Stop::no || so_far.verdicts.size() >= steps_max_;
+    return so_far.stop != Verdict::Stop::no || so_far.verdicts.size() >= limits_.steps ||
+           tasks_alive() == 0;
   }
 
   [[nodiscard]] Choices& choices() const { return choices_; }
   [[nodiscard]] const model::World& world() const { return predictor_.so_far().world; }
   [[nodiscard]] const Features& features() const { return features_; }
+  [[nodiscard]] const StoryLimits& limits() const { return limits_; }
 
-  // One that is alive; the earliest for the simplest choice. The last never exits in a scenario.
+  // One that is alive; the earliest for the simplest choice. Not after the last has ended.
   [[nodiscard]] model::TaskIndex some_task() const {
     auto skipped = choices_.below(static_cast<std::uint32_t>(tasks_alive()));
     std::uint32_t i = 0;
@@ -70,14 +82,14 @@ class ScenarioBuilder {
   // How many tasks may still be made, and the name of the next of them. They are named in order,
   // and the world keeps those that have ended.
   [[nodiscard]] std::size_t names_left() const {
-    return std::size(task_names) - world().tasks.size();
+    return limits_.tasks - std::min(limits_.tasks, world().tasks.size());
   }
   [[nodiscard]] std::string_view next_name() const { return task_names[world().tasks.size()]; }
 
  private:
   Choices& choices_;
   Predictor& predictor_;
-  std::size_t steps_max_;
+  StoryLimits limits_;
   Features features_;
 };
 

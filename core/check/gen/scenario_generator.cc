@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// scenario_generator.cc: openings, recipes and random steps, in turns; a probing end.
+// scenario_generator.cc: openings, recipes and random steps, in turns; deep stories; a probing end.
 #include "check/gen/scenario_generator.h"
 
 #include <iterator>
 
 #include "base/check.h"
+#include "check/gen/deep_story.h"
 #include "check/gen/random_step.h"
 #include "check/gen/recipes.h"
 #include "check/gen/scenario_builder.h"
@@ -23,6 +24,7 @@ struct Percent {
   static constexpr std::uint32_t same_task = 60;  // takes the next turn as well
   static constexpr std::uint32_t expire = 14;     // scenarios with expire marks, without links
   static constexpr std::uint32_t goes_on = 99;    // choices that have ended end a scenario here
+  static constexpr std::uint32_t steered = 60;    // turns of a deep story
 };
 
 // Of a hundred turns so many are recipes, which have several steps: one of these in each scenario.
@@ -48,21 +50,32 @@ const Recipe* some_recipe(const ScenarioBuilder& builder, bool opening) {
   return nullptr;
 }
 
-void write(ScenarioBuilder& builder, const VerbWeights& weights, bool recipes) {
+struct Manner {
+  bool recipes;
+  bool deep;
+};
+
+void write(ScenarioBuilder& builder, const VerbWeights& weights, Manner manner) {
   Choices& choices = builder.choices();
   const std::uint32_t recipe_percent =
       recipe_percents[choices.below(std::size(recipe_percents))];
   TaskIndex actor = builder.some_task();
-  if (recipes && choices.chance(Percent::opening)) {
+  if (manner.deep) {
+    open_deep_story(builder);
+  } else if (manner.recipes && choices.chance(Percent::opening)) {
     const Recipe* opening = some_recipe(builder, true);
     if (opening != nullptr) perform(builder, actor, *opening, weights);
   }
   while (!builder.ended() && choices.chance(Percent::goes_on)) {
+    if (manner.deep && choices.chance(Percent::steered)) {
+      steer(builder);
+      continue;
+    }
     if (!builder.world()[actor].alive || !choices.chance(Percent::same_task)) {
       actor = builder.some_task();
     }
     const Recipe* recipe =
-        recipes && choices.chance(recipe_percent) ? some_recipe(builder, false) : nullptr;
+        manner.recipes && choices.chance(recipe_percent) ? some_recipe(builder, false) : nullptr;
     if (recipe != nullptr) {
       perform(builder, actor, *recipe, weights);
     } else {
@@ -82,11 +95,18 @@ Prediction ScenarioGenerator::generate(Choices& choices, gen::ProbeCounts& probe
   Features features;
   features.expire = choices.chance(Percent::expire);
   features.links = !features.expire;
-  const std::uint32_t length =
-      options_.steps_min + choices.below(options_.steps_max - options_.steps_min + 1);
+  const bool deep = choices.chance(options_.deep_percent);
+  const auto between = [&](std::size_t least, std::size_t most) {
+    return least + choices.below(static_cast<std::uint32_t>(most - least + 1));
+  };
+  gen::StoryLimits limits{.steps = between(options_.steps_min, options_.steps_max)};
+  if (deep) {
+    limits = gen::deep_limits;
+    limits.steps = between(gen::deep_steps_min, limits.steps);
+  }
   Predictor predictor(options_.privilege, options_.traits);
-  ScenarioBuilder builder(choices, predictor, length, features);
-  write(builder, VerbWeights(swarm, features), options_.recipes);
+  ScenarioBuilder builder(choices, predictor, limits, features);
+  write(builder, VerbWeights(swarm, features), {.recipes = options_.recipes, .deep = deep});
   if (choices.chance(options_.probed_percent)) add_probing_end(predictor, choices, probed);
   return predictor.take();
 }

@@ -13,8 +13,9 @@
 // A scenario has a random length. It begins, sometimes, with an opening recipe (which tasks and
 // namespaces there are); then comes a recipe or a random step of some task, again and again. One
 // number decides which verbs are frequent (swarm testing), one whether it has symbolic links or
-// expire marks (Features in scenario_builder.h). Some have a probing end (probing_end.h), which
-// comes on top of that length.
+// expire marks (Features in scenario_builder.h). A few in a hundred are deep stories: longer, with
+// more tasks and namespaces, and steered for rare situations (deep_story.h). Some have a probing end
+// (probing_end.h), which comes on top of that length.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +34,7 @@ struct GeneratorOptions {
   std::uint32_t steps_min = 4;   // of the length that is drawn; a scenario may end before it
   std::uint32_t steps_max = 22;
   bool recipes = true;  // false: random steps only
+  std::uint32_t deep_percent = 8;    // of the scenarios: steered, and longer (deep_story.h)
   std::uint32_t probed_percent = 5;  // of the scenarios: with a probing end
 };
 

@@ -60,6 +60,7 @@ int owner_of(const Event& event, std::uint32_t tree) {
 }  // namespace
 
 bool may_be_locked(const Event& event, const MountState& mount) {
+  if (!event.locked.is_all) return true;
   const MountState* parent = event.before.mount(mount.parent);
   return std::ranges::any_of(event.locked.covers, [&](const Locked::Cover& cover) {
     const MountState* other = event.before.mount(cover.parent);
@@ -77,6 +78,7 @@ void covered_stays_covered(const Event& event, Inquiry& inquiry) {
   for (const Locked::Cover& cover : event.locked.covers) {
     const MountState* parent = event.before.mount(cover.parent);
     if (!cover.is_certain || parent == nullptr || parent->tree != event.actor()->tree) continue;
+    if (cover.is_raised && event.quirks.lock_rises_with_cover) continue;
     if (!is_hidden(event, *parent, cover.place)) continue;
     inquiry.held();
     for (const MountState& mount : event.after.mounts) {
@@ -114,7 +116,7 @@ void Watch::lock(const Event& event) {
       }
       const bool is_certain = cover.is_certain && parent->tree == event.actor()->tree &&
                               is_hidden(event, *parent, cover.place);
-      copied.push_back({mount.id, cover.place, is_certain});
+      copied.push_back({mount.id, cover.place, is_certain, cover.is_raised});
     }
     const bool is_unshare = op_of<Unshare>(event) != nullptr;
     const int owner = owner_of(event, mount.tree);
@@ -126,6 +128,12 @@ void Watch::lock(const Event& event) {
   std::erase_if(locked_.covers, [&](const Locked::Cover& cover) {
     return event.after.mount(cover.parent) == nullptr;
   });
+  for (Locked::Cover& cover : locked_.covers) {
+    const MountState* was = event.before.mounted_at(cover.parent, cover.place);
+    const MountState* is = event.after.mounted_at(cover.parent, cover.place);
+    if (was != nullptr && is != nullptr && was->id != is->id) cover.is_raised = event.is_new(*is);
+  }
+  if (op_of<Rename>(event) != nullptr) locked_.is_all = false;  // places have other paths now
   if (op_of<Umount>(event) == nullptr || event.actor() == nullptr) return;
   for (Locked::Cover& cover : locked_.covers) {
     const MountState* parent = event.after.mount(cover.parent);
@@ -150,7 +158,7 @@ const MountState* expired(const Event& event) {
 
 void expiry_needs_a_mark(const Event& event, Inquiry& inquiry) {
   const MountState* named = expired(event);
-  if (named == nullptr || !event.outcome.ok()) return;
+  if (named == nullptr || !event.outcome.ok() || !event.locked.is_all) return;
   inquiry.held();
   const bool marked =
       std::ranges::find(event.locked.expiry_marks, named->id) != event.locked.expiry_marks.end();

@@ -53,6 +53,9 @@ struct Quirks {
   bool umount_takes_busy_copies = false;
   // Law namespace-is-copied: the copy of an unbindable mount is private.
   bool namespace_copy_loses_unbindable = false;
+  // Law covered-stays-covered: once another mount arrived beneath the locked one, a bind or umount
+  // shows what that covered.
+  bool lock_rises_with_cover = false;
   // What goes by propagation was another set before propagate_umount.txt (6.17).
   bool umounts_by_older_rules = false;
 
@@ -73,6 +76,7 @@ struct Locked {
     MountId parent;
     std::string place;
     bool is_certain = true;  // false: a more privileged namespace may have unlocked it
+    bool is_raised = false;  // what was locked there lies on a mount that arrived since
   };
   struct Flags {
     MountId mount;
@@ -82,6 +86,8 @@ struct Locked {
   std::vector<Cover> covers;
   std::vector<Flags> flags;
   std::vector<MountId> expiry_marks;  // no lock, but also seen in the steps only
+  // False: a step was not seen, because a state was not read, or too large; or a name was changed.
+  bool is_all = true;
 };
 
 struct Event {
@@ -159,6 +165,7 @@ class Watch {
 
  private:
   void note(const Step& step, Outcome outcome);
+  void forget_locks();
   void ask(const Event& event, bool mounts_are_as_before);
   void lock(const Event& event);
   void mark(const Event& event);

@@ -44,10 +44,12 @@ Quirks Quirks::for_release(const Release& release) {
   const bool before_6_17 = release < Release{{6, 17, 0}};
   const bool since_6_12_117 = release >= Release{{6, 12, 117}} && release < Release{{6, 13, 0}};
   const bool since_7_2_11 = release >= Release{{7, 2, 11}};
+  const bool before_7_1 = release < Release{{7, 1, 0}};
   return {.two_mounts_at_one_place = before_6_17,
           .set_group_leaves_unbindable = !since_7_2_11,
           .umount_takes_busy_copies = !since_7_2_11 && !since_6_12_117,
           .namespace_copy_loses_unbindable = !before_6_17 && !since_7_2_11,
+          .lock_rises_with_cover = before_7_1,
           .umounts_by_older_rules = before_6_17};
 }
 
@@ -131,7 +133,12 @@ void Watch::note(const Step& step, Outcome outcome) {
 void Watch::skip(const Step& step, Outcome outcome) {
   note(step, outcome);
   has_last_ = false;
+  forget_locks();
+}
+
+void Watch::forget_locks() {
   locked_ = {};
+  locked_.is_all = false;
 }
 
 void Watch::after(const Step& step, Outcome outcome, State state) {
@@ -144,6 +151,8 @@ void Watch::after(const Step& step, Outcome outcome, State state) {
     ask(event, last_.mounts == state.mounts);
     if (outcome.ok()) lock(event);
     mark(event);
+  } else {
+    forget_locks();
   }
   begin(std::move(state));
 }
