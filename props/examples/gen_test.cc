@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // gen_test.cc: what the generators promise. Only the model is asked here, never a kernel.
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "check/gen/choices.h"
+#include "check/gen/coverage_stats.h"
 #include "check/gen/recipes.h"
 #include "check/gen/scenario_generator.h"
-#include "check/gen/coverage_stats.h"
 #include "examples.h"
 #include "model/predict.h"
 
@@ -133,6 +135,47 @@ TEST_CASE("scenarios have the shares that make them worth running") {
     CHECK(stats.percent_of_scenarios(stats.with_two_namespaces) >= 20);
     CHECK(stats.percent_of_scenarios(stats.with_user_namespace) >= 10);
   }
+}
+
+// The floors are about half of what was measured.
+TEST_CASE("deep stories reach the situations that they are steered for") {
+  constexpr std::pair<gen::Situation, double> floors[] = {
+      {gen::Situation::slave_chain_3, 8},
+      {gen::Situation::slave_chain_4, 1.5},
+      {gen::Situation::group_in_3_namespaces, 25},
+      {gen::Situation::four_namespaces, 60},
+      {gen::Situation::umount_over_3_namespaces, 30},
+      {gen::Situation::locked_copy_stays, 10},
+      {gen::Situation::move_propagates, 6},
+      {gen::Situation::beneath_propagates, 1.5},
+      {gen::Situation::pivot_moves_foreign_task, 8},
+      {gen::Situation::umount_with_busy_copy, 10},
+      {gen::Situation::many_mounts, 25},
+  };
+  gen::CoverageStats stats;
+  const ScenarioGenerator generator({.deep_percent = 100});
+  for (std::uint64_t number = 0; number < 1000; ++number) {
+    SeededChoices choices(seed, number);
+    const Prediction story = generator.generate(choices);
+    CHECK(story.stop == Verdict::Stop::no);
+    CHECK(broken_invariant(story.world) == "");
+    stats.add(story);
+  }
+  for (const auto& [situation, floor] : floors) {
+    const auto i = static_cast<std::size_t>(situation);
+    const double reached = stats.percent_of_scenarios(stats.situations[i]);
+    CHECK_MESSAGE(reached >= floor, gen::situation_table()[i].name, ": ", reached);
+  }
+}
+
+TEST_CASE("in a few scenarios the last task ends") {
+  int ended = 0;
+  for (std::uint64_t number = 0; number < 5000; ++number) {
+    const Prediction g = generated(number);
+    ended += std::ranges::none_of(g.world.tasks, &model::Task::alive) ? 1 : 0;
+  }
+  CHECK(ended > 0);
+  CHECK(ended < 500);
 }
 
 TEST_CASE("without recipes fewer scenarios have a second namespace") {
