@@ -121,6 +121,13 @@ void add_views(std::vector<Alteration>& all) {
                      for (MountView& mount : mount_ns.mounts) mount.flags.set(MountFlag::ro);
                    }
                  }}});
+  all.push_back({"what the kernel shows depends on how it was asked",
+                 {.shown_by_kernel = [](const Scenario& scenario, Snapshot& seen) {
+                   if (print(scenario).size() % 2 == 0) return;
+                   for (MountView& mount : seen.namespaces.front().mounts) {
+                     toggle(mount.flags, MountFlag::noexec);
+                   }
+                 }}});
 }
 
 std::vector<Alteration> all_alterations() {
@@ -144,6 +151,21 @@ std::vector<Alteration> all_alterations() {
     }
   });
   add("a slave gives to its master", slave_gives);
+  add("a mount on a name with x is unbindable", [](const Transition& t, World& world) {
+    const auto* mount = done<Mount>(t);
+    if (mount == nullptr || !mount->path.text.contains('x')) return;
+    world[first_new_mount(t)].unbindable = true;
+  });
+  add("every second step marks what it mounts", [](const Transition& t, World& world) {
+    if (done<Mount>(t) == nullptr || t.number % 2 == 0) return;
+    toggle(world[first_new_mount(t)].flags, MountFlag::noexec);
+  });
+  add("a recursive change of propagation marks what it changes", [](const Transition& t,
+                                                                    World& world) {
+    const auto* op = done<ChangePropagation>(t);
+    if (op == nullptr || !op->recursive) return;
+    for (model::Mount& mount : world.mounts) toggle(mount.flags, MountFlag::noexec);
+  });
   add("a bind copies unbindable mounts", bind_copies_unbindable);
   add("what is bound is read-only", [](const Transition& t, World& world) {
     if (done<Bind>(t) == nullptr) return;
@@ -227,7 +249,8 @@ int main(int argc, char** argv) {
   int failed = 0;
   int not_run = 0;
   for (const auto& properties : {props::model_properties(), props::mount_api_properties(),
-                                 props::text_properties(), props::kernel_properties()}) {
+                                 props::text_properties(), props::kernel_properties(),
+                                 props::relation_properties()}) {
     for (const Property& property : properties) {
       if (!property.sentence.contains(only)) continue;
       if (property.needs == Property::Needs::kernel && !kernel) {

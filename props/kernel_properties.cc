@@ -71,15 +71,18 @@ std::string disagreement(const TrialResult& result) {
          to_string(*result.model);
 }
 
-// What the kernel shows after the scenario; nullopt if it is not performed to its end.
+}  // namespace
+
 std::optional<TrialResult> agreed(Case& one, const Scenario& scenario,
-                                  const TrialOptions& options = {}) {
+                                  const TrialOptions& options) {
   TrialResult result = one.kernel().ask(scenario, options);
   if (result.kind == TrialResult::Kind::skipped) return std::nullopt;
   one.require(result.kind != TrialResult::Kind::disagree,
               result.kind == TrialResult::Kind::disagree ? disagreement(result) : "");
   return result;
 }
+
+namespace {
 
 void kernel_and_model_agree(Case& one) {
   const auto result = agreed(one, one.scenario, {.every_step = true, .limit = limit});

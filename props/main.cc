@@ -26,11 +26,12 @@ struct Section {
   std::string_view title;
   std::span<const Property> properties;
 };
-const std::array<Section, 4> sections{
+const std::array<Section, 5> sections{
     Section{"Worlds, as the model has them", props::model_properties()},
     Section{"Detached trees, and the mount API by descriptors", props::mount_api_properties()},
     Section{"Scenario text, and what a world looks like", props::text_properties()},
     Section{"The running kernel, and its observers", props::kernel_properties()},
+    Section{"Two runs that must end alike", props::relation_properties()},
 };
 
 struct Options {

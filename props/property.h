@@ -43,6 +43,8 @@ struct Subjects {
   void (*after_step)(const Transition&, model::World& after) = [](const Transition&,
                                                                   model::World&) {};
   void (*seen_by_mountinfo)(Snapshot&) = [](Snapshot&) {};
+  // The end of one of two runs (relation_properties.cc).
+  void (*shown_by_kernel)(const Scenario&, Snapshot&) = [](const Scenario&, Snapshot&) {};
 };
 
 // The running kernel, for the properties that need it. Each driver is started once.
@@ -94,6 +96,11 @@ class Case {
   std::uint64_t times_relevant_ = 0;
 };
 
+// What the kernel shows after the scenario; nullopt if it is not performed to its end. Throws Broken
+// where the model disagrees.
+std::optional<TrialResult> agreed(Case& one, const Scenario& scenario,
+                                  const TrialOptions& options = {});
+
 struct Property {
   enum class Needs : unsigned char { model, text, kernel };
   std::string_view sentence;
@@ -139,5 +146,6 @@ std::span<const Property> model_properties();
 std::span<const Property> mount_api_properties();
 std::span<const Property> text_properties();
 std::span<const Property> kernel_properties();
+std::span<const Property> relation_properties();
 
 }  // namespace pivotcheck::props
