@@ -15,6 +15,9 @@
 // receives: then the lock is gone, by its owner's will.
 #include <algorithm>
 #include <cerrno>
+#include <optional>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -55,6 +58,44 @@ int owner_of(const Event& event, std::uint32_t tree) {
     if (task.tree == tree && found != event.standings.end()) return found->owner;
   }
   return event.standing.owner;  // a detached tree: nothing is locked on the way there
+}
+
+// The copies of its parent that the step made have that cover, too.
+void copy_cover(const Event& event, const Locked::Cover& cover,
+                std::vector<Locked::Cover>& copied) {
+  const MountState* parent = event.before.mount(cover.parent);
+  if (parent == nullptr || event.actor() == nullptr) return;
+  std::optional<bool> is_certain;
+  for (const MountState& mount : event.after.mounts) {
+    if (mount.filesystem != parent->filesystem || mount.detached || !event.is_new(mount) ||
+        !shows(mount, cover.place) || event.after.mounted_at(mount.id, cover.place) == nullptr) {
+      continue;
+    }
+    if (!is_certain) {
+      is_certain = cover.is_certain && parent->tree == event.actor()->tree &&
+                   is_hidden(event, *parent, cover.place);
+    }
+    copied.push_back({mount.id, cover.place, *is_certain, cover.is_raised});
+  }
+}
+
+// A copy has a cover from each mount that it may be a copy of: one is enough, or they double with
+// every bind.
+void merge_equal(std::vector<Locked::Cover>& covers) {
+  std::ranges::sort(covers, {}, [](const Locked::Cover& cover) {
+    return std::tie(cover.parent, cover.place);
+  });
+  std::vector<Locked::Cover> merged;
+  for (Locked::Cover& cover : covers) {
+    if (merged.empty() || merged.back().parent != cover.parent ||
+        merged.back().place != cover.place) {
+      merged.push_back(std::move(cover));
+      continue;
+    }
+    merged.back().is_certain = merged.back().is_certain || cover.is_certain;
+    merged.back().is_raised = merged.back().is_raised || cover.is_raised;
+  }
+  covers = std::move(merged);
 }
 
 }  // namespace
@@ -105,19 +146,9 @@ void Watch::lock(const Event& event) {
         {mount.id, mount.flags.intersect(lockable), mount.flags.intersect(atime_flags)});
   };
   std::vector<Locked::Cover> copied;
+  for (const Locked::Cover& cover : locked_.covers) copy_cover(event, cover, copied);
   for (const MountState& mount : event.after.mounts) {
     if (!event.is_new(mount) || mount.detached) continue;
-    for (const Locked::Cover& cover : event.locked.covers) {
-      const MountState* parent = event.before.mount(cover.parent);
-      if (parent == nullptr || parent->filesystem != mount.filesystem ||
-          !shows(mount, cover.place) || event.actor() == nullptr ||
-          event.after.mounted_at(mount.id, cover.place) == nullptr) {
-        continue;
-      }
-      const bool is_certain = cover.is_certain && parent->tree == event.actor()->tree &&
-                              is_hidden(event, *parent, cover.place);
-      copied.push_back({mount.id, cover.place, is_certain, cover.is_raised});
-    }
     const bool is_unshare = op_of<Unshare>(event) != nullptr;
     const int owner = owner_of(event, mount.tree);
     // Of a tree that comes by propagation, the lowest mount is not locked.
@@ -125,6 +156,7 @@ void Watch::lock(const Event& event) {
     if (owner != (is_unshare ? event.stood.owner : event.standing.owner)) note(mount, is_inside);
   }
   for (Locked::Cover& cover : copied) locked_.covers.push_back(std::move(cover));
+  if (!copied.empty()) merge_equal(locked_.covers);
   std::erase_if(locked_.covers, [&](const Locked::Cover& cover) {
     return event.after.mount(cover.parent) == nullptr;
   });
