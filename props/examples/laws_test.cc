@@ -151,6 +151,9 @@ const std::map<std::string_view, Example>& examples() {
       {"move-keeps",
        {"mkdir /a\nmkdir /b\nmount tmpfs /a\nmake-shared /a\nmove /a /b\n",
         [](State&, State& after) { on(after, "/b").group = 0; }}},
+      {"shared-mounts-keep-what-is-on-them",
+       {"mkdir /a\nmkdir /b\nmount tmpfs /a\nmove /a /b\n",
+        [](State& before, State&) { on(before, "").group = 7; }}},
       {"umount-leaves-what-is-in-use",
        {"mkdir /a\nmount tmpfs /a\numount /a\n",
         [](State& before, State&) {
@@ -171,6 +174,9 @@ const std::map<std::string_view, Example>& examples() {
         [](State& before, State& after) {
           after.tasks[0].current_directory = before.tasks[0].current_directory;
         }}},
+      {"pivot-is-restricted",
+       {pivot, [](State& before, State&) { on(before, "/a").group = 7; },
+        "mkdir /a\nmount tmpfs /a\nmkdir /b\nmount tmpfs /b\npivot_root /a /b\n"}},
       {"tasks-move-themselves",
        {"spawn B\nchdir /\n", [](State&, State& after) { ++after.tasks[1].root.object; }}},
       {"paths-cross-mounts",

@@ -27,9 +27,14 @@
 namespace pivotcheck::laws {
 namespace {
 
-bool has_cover(const Locked& locked, MountId parent, std::string_view place) {
-  return std::ranges::any_of(locked.covers, [&](const Locked::Cover& cover) {
-    return cover.is_certain && cover.parent == parent && cover.place == place;
+bool is_excused(const Event& event, const Locked::Cover& cover) {
+  return cover.is_raised && event.quirks.lock_rises_with_cover;
+}
+
+bool has_cover(const Event& event, MountId parent, std::string_view place) {
+  return std::ranges::any_of(event.locked.covers, [&](const Locked::Cover& cover) {
+    return cover.is_certain && !is_excused(event, cover) && cover.parent == parent &&
+           cover.place == place;
   });
 }
 
@@ -38,7 +43,7 @@ bool is_hidden(const Event& event, const MountState& parent, std::string_view pl
   return std::ranges::all_of(event.before.mounts, [&](const MountState& mount) {
     const bool is_seen = mount.filesystem == parent.filesystem && shows(mount, place) &&
                          (mount.tree == parent.tree || mount.detached);
-    return !is_seen || (has_cover(event.locked, mount.id, place) &&
+    return !is_seen || (has_cover(event, mount.id, place) &&
                         event.before.mounted_at(mount.id, place) != nullptr);
   });
 }
@@ -50,6 +55,13 @@ bool copies_by_path(const Event& event) {
   if (bind != nullptr) return event.find(bind->source).has_value();
   if (open_tree != nullptr) return event.find(open_tree->path).has_value();
   return op_of<Unshare>(event) != nullptr;
+}
+
+// Whoever removes or renames a name takes away what is mounted on it, in any namespace.
+bool is_about_names(const Event& event) {
+  return std::visit(
+      []<class Operation>(const Operation&) { return OneOf<Operation, Rmdir, Unlink, Rename>; },
+      event.step.op);
 }
 
 int owner_of(const Event& event, std::uint32_t tree) {
@@ -111,15 +123,12 @@ bool may_be_locked(const Event& event, const MountState& mount) {
 }
 
 void covered_stays_covered(const Event& event, Inquiry& inquiry) {
-  const bool by_name = std::visit(
-      []<class Operation>(const Operation&) { return OneOf<Operation, Rmdir, Unlink, Rename>; },
-      event.step.op);
-  if (by_name || event.actor() == nullptr || !event.outcome.ok()) return;
+  if (is_about_names(event) || event.actor() == nullptr || !event.outcome.ok()) return;
   const bool copies = copies_by_path(event);
   for (const Locked::Cover& cover : event.locked.covers) {
     const MountState* parent = event.before.mount(cover.parent);
     if (!cover.is_certain || parent == nullptr || parent->tree != event.actor()->tree) continue;
-    if (cover.is_raised && event.quirks.lock_rises_with_cover) continue;
+    if (is_excused(event, cover)) continue;
     if (!is_hidden(event, *parent, cover.place)) continue;
     inquiry.held();
     for (const MountState& mount : event.after.mounts) {
@@ -158,7 +167,9 @@ void Watch::lock(const Event& event) {
   for (Locked::Cover& cover : copied) locked_.covers.push_back(std::move(cover));
   if (!copied.empty()) merge_equal(locked_.covers);
   std::erase_if(locked_.covers, [&](const Locked::Cover& cover) {
-    return event.after.mount(cover.parent) == nullptr;
+    return event.after.mount(cover.parent) == nullptr ||
+           (is_about_names(event) &&
+            event.after.mounted_at(cover.parent, cover.place) == nullptr);
   });
   for (Locked::Cover& cover : locked_.covers) {
     const MountState* was = event.before.mounted_at(cover.parent, cover.place);

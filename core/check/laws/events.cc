@@ -225,6 +225,20 @@ void move_keeps(const Event& event, Inquiry& inquiry) {
   }
 }
 
+void shared_mounts_keep_what_is_on_them(const Event& event, Inquiry& inquiry) {
+  const auto* move = op_of<Move>(event);
+  const auto* move_mount = op_of<MoveMount>(event);
+  const bool moves = move != nullptr ||
+                     (move_mount != nullptr && !move_mount->flags.has(MoveMountFlag::set_group));
+  if (!moves || !event.outcome.ok()) return;
+  const MountState* source = mount_named(event, move != nullptr ? move->source : move_mount->source);
+  const MountState* below = source == nullptr ? nullptr : event.before.mount(source->parent);
+  if (below == nullptr) return;
+  inquiry.held();
+  inquiry.require(below->group == 0,
+                  [&] { return described(*source) + " was moved from a shared mount"; });
+}
+
 // --- unmounting
 
 namespace {

@@ -101,6 +101,10 @@ LAW(move_keeps,
     "A mount that is moved keeps its peers, its master and all mounts on it, and becomes shared "
     "where its new parent is shared.",
     R"law(sharedsubtree.rst, 5d) Move semantics, "The mount 'A' becomes a shared mount")law")
+LAW(shared_mounts_keep_what_is_on_them,
+    "What is mounted on a shared mount is not moved.",
+    R"law(sharedsubtree.rst, 5d) Move semantics, "moving a mount residing under a shared mount )law"
+    R"law(is invalid")law")
 LAW(umount_leaves_what_is_in_use,
     "A umount without MNT_DETACH takes away no mount that a task has as its root, its current "
     "directory or by a handle, in any namespace.",
@@ -132,6 +136,11 @@ LAW(pivot_moves_who_stood_there,
     "root are the new root, in whichever namespace; no handle moves.",
     R"law(pivot_root(2), DESCRIPTION, "changes the root directory and the current working )law"
     R"law(directory of each process or thread"; observed)law")
+LAW(pivot_is_restricted,
+    "pivot_root succeeds only where root and new_root are mount points of the caller's namespace, "
+    "put_old is at or below new_root and that below the root, neither is on the root's mount, and "
+    "neither put_old nor what root and new_root are mounted on is shared.",
+    R"law(pivot_root(2), DESCRIPTION, "The following restrictions apply")law")
 LAW(tasks_move_themselves,
     "But for pivot_root, a call changes no other task's root, current directory or handles.",
     R"law(chdir(2), DESCRIPTION, "changes the current working directory of the calling )law"

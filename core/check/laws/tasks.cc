@@ -49,7 +49,54 @@ std::optional<Walk> walk_of(const Event& event) {
   return Walk{op->path, handle->at};
 }
 
+// By the names and the mount points that lead up from it; false where that is not known.
+bool is_at_or_below(const State& state, PlaceState at, const PlaceState& top) {
+  for (;;) {
+    if (at.mount == top.mount && is_below_or_at(at.path, top.path)) return true;
+    const MountState* mount = state.mount(at.mount);
+    if (mount == nullptr || mount->parent == 0) return false;
+    at.path = mount->place;
+    at.mount = mount->parent;
+  }
+}
+
+bool is_on_shared(const State& state, const MountState& mount) {
+  const MountState* below = state.mount(mount.parent);
+  return below != nullptr && below->group != 0;
+}
+
 }  // namespace
+
+void pivot_is_restricted(const Event& event, Inquiry& inquiry) {
+  const auto* op = op_of<PivotRoot>(event);
+  const TaskState* caller = event.actor();
+  if (op == nullptr || !event.outcome.ok() || caller == nullptr) return;
+  const auto new_root = event.find(op->new_root);
+  const auto named_put_old = event.find(op->put_old);
+  if (!new_root || !named_put_old) return;
+  const State& before = event.before;
+  // As a mount point: what is on top there (observed).
+  const PlaceState put_old = topmost(before, *named_put_old);
+  const auto require = [&](bool holds, const char* what) {
+    inquiry.require(holds, [&] { return std::string(what); });
+  };
+  inquiry.held();
+  for (const PlaceState* place : {&caller->root, &*new_root}) {
+    const MountState* mount = before.mount(place->mount);
+    require(mount != nullptr && mount->tree == caller->tree && mount->root == place->path &&
+                !mount->root_removed,
+            "root or new_root is no mount point of this namespace");
+    if (mount == nullptr) return;
+    require(!is_on_shared(before, *mount), "root or new_root is mounted on a shared mount");
+  }
+  const MountState* under_put_old = before.mount(put_old.mount);
+  require(under_put_old != nullptr && !put_old.removed, "put_old is gone");
+  require(under_put_old == nullptr || under_put_old->group == 0, "put_old is on a shared mount");
+  require(new_root->mount != caller->root.mount && put_old.mount != caller->root.mount,
+          "new_root or put_old is on the root's mount");
+  require(is_at_or_below(before, *new_root, caller->root), "new_root is not below the root");
+  require(is_at_or_below(before, put_old, *new_root), "put_old is not below new_root");
+}
 
 void pivot_only_exchanges(const Event& event, Inquiry& inquiry) {
   if (op_of<PivotRoot>(event) == nullptr || !event.outcome.ok()) return;
