@@ -143,4 +143,14 @@ TEST_CASE("each situation is reached by its scenario, and not by one that is clo
   }
 }
 
+TEST_CASE("the corpus reaches each situation") {
+  Situations reached;
+  for (const auto& [name, text, scenario] : corpus_files(".")) {
+    reached |= gen::situations_of(predict(scenario, KernelTraits{}));
+  }
+  for (std::size_t i = 0; i < gen::situations_count; ++i) {
+    CHECK_MESSAGE(reached[i], gen::situation_table()[i].name);
+  }
+}
+
 }  // namespace pivotcheck
