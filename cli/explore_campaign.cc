@@ -47,15 +47,6 @@ constexpr std::int64_t reduce_ms = 10'000;  // for the corpus, which usually tak
 // rarest held some twenty times.
 constexpr std::uint64_t all_laws_asked_cases = 20'000;
 
-// From so many cases on, an observer that sees too little is a failure. Listmount loses mounts of about
-// one case in 2,000 on Linux 6.18, and of as many on 6.12 (FINDINGS.md).
-constexpr std::uint64_t observers_checked_cases = 2'000;
-constexpr std::uint64_t listmount_lost_max = 200;  // one in so many
-// Likewise where more than one in so many of the cases is refused by chance in which that is possible:
-// with busy workers beside it, it is one in some hundreds.
-constexpr std::uint64_t chance_possible_checked = 100;
-constexpr std::uint64_t refused_by_chance_max = 10;
-
 constexpr std::uint64_t no_case = UINT64_MAX;
 constexpr std::size_t recent_cases = 4096;  // per worker: more than it can do in a second
 
@@ -116,7 +107,6 @@ class Explore {
   [[nodiscard]] Json summary() const;
   [[nodiscard]] ExitStatus status() const;
   void report_laws_not_asked();
-  void report_observers();
 
   const ExploreJob& job_;
   Pipe pipe_ = make_pipe();
@@ -402,26 +392,6 @@ void Explore::report_laws_not_asked() {
   }
 }
 
-// What the observers did not see would be compared with nothing.
-void Explore::report_observers() {
-  const Counts counts = total();
-  const std::uint64_t cases = counts.stats.scenarios;
-  if (cases < observers_checked_cases || job_.no_kernel) return;
-  if (counts.listmount_lost * listmount_lost_max > cases) {
-    report_failure(fmt::format("listmount: it did not list all mounts in {} of {} cases",
-                               counts.listmount_lost, cases));
-  }
-  if (counts.chance_possible >= chance_possible_checked &&
-      counts.chance_refusals * refused_by_chance_max > counts.chance_possible) {
-    report_failure(fmt::format("refusals: {} by chance in {} cases in which that is possible",
-                               counts.chance_refusals, counts.chance_possible));
-  }
-  if (counts.propagate_from_read * 2 < counts.with_slave) {
-    report_failure(fmt::format("propagate_from: read in {} of {} cases that have a slave",
-                               counts.propagate_from_read, counts.with_slave));
-  }
-}
-
 // --- from the start to the end
 
 std::int64_t Explore::end_ms() const {
@@ -471,7 +441,8 @@ ExitStatus Explore::run() {
   stop();
   fuzzers_.reduce(now_ms() + reduce_ms);
   report_laws_not_asked();
-  report_observers();
+  // libFuzzer repeats what is rare.
+  for (const std::string& what : seen_too_little(random_counts())) report_failure(what);
   progress_.clear();
   print(job_.json ? line(summary()) : text_of(summary()));
   ::rmdir(job_.artifacts.c_str());  // succeeds if nothing is in it

@@ -212,6 +212,46 @@ TEST_CASE("one of 20 cases is compared after each step, and finds what the end h
   CHECK(counts.disagreements == 2);
 }
 
+TEST_CASE("what the observers lose is counted, and too much of it is a failure") {
+  if (!runs_here()) return;
+  const auto loses_the_last = [](const NamespaceIdentity& which) {
+    Expected<ListedNamespace> listed = list_mounts(which);
+    if (!listed || listed->mounts.size() < 2) return listed;
+    listed->mounts.pop_back();
+    listed->mountinfo_ids.pop_back();
+    listed->complete = false;
+    return listed;
+  };
+  auto trial = Trial::make({.list = loses_the_last});
+  REQUIRE(trial);
+  if (!trial->observer().has(Source::listmount)) return not_run("listmount: this kernel has none");
+  const Scenario scenario = scenario_of("mkdir /a\nmount tmpfs /a\nmake-shared /a\nmake-slave /a\n"
+                                        "mkdir /b\nbind /a /b\nmake-shared /b\nbind /b /a\n"
+                                        "make-slave /a\n");
+  const Prediction predicted = predict(scenario, trial->traits());
+  Findings findings;
+  Counts counts;
+  std::atomic<std::int64_t> alive_ms;
+  FindingReporter reporter({findings, counts, alive_ms, -1, ""}, std::move(*trial));
+  const CaseRef ref{.name = "case", .origin = "test", .scenario = [&] { return scenario; }};
+  for (int i = 0; i < 10; ++i) CHECK(reporter.perform(ref, predicted) == Kind::agree);
+  CHECK(counts.listmount_lost == 10);
+  CHECK(counts.with_slave == 10);
+  CHECK(counts.propagate_from_read == 10);
+  CHECK(seen_too_little(counts).empty());  // too few cases to say so
+  counts.stats.scenarios = 1'999;
+  CHECK(seen_too_little(counts).empty());
+  counts.stats.scenarios = 2'000;
+  CHECK(seen_too_little(counts).empty());
+  ++counts.listmount_lost;
+  CHECK(seen_too_little(counts).size() == 1);
+  counts.with_slave = 21;
+  CHECK(seen_too_little(counts).size() == 2);
+  counts.chance_possible = 100;
+  counts.chance_refusals = 11;
+  CHECK(seen_too_little(counts).size() == 3);
+}
+
 TEST_CASE("4,000 steps agree, with the state read after each") {
   if (!runs_here()) return;
   std::string text = "spawn B\nmkdir /a\nmount tmpfs /a\nopen h /a\n";

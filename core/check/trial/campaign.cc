@@ -26,6 +26,14 @@ constexpr std::uint64_t every_step_share = 20;
 constexpr std::int64_t minimize_ms = 30'000;  // the parent kills a process that hangs for longer
 constexpr std::int64_t shutdown_ms = 5'000;   // and one that takes longer to end
 
+constexpr std::uint64_t seen_checked_cases = 2'000;
+// One case in so many. On Linux 6.18 and 6.12 listmount loses mounts of one in 2,000 (FINDINGS.md).
+constexpr std::uint64_t listmount_lost_max = 200;
+// One in so many of those that may be refused by chance. With busy workers beside it, it is one in some
+// hundreds.
+constexpr std::uint64_t refused_by_chance_max = 10;
+constexpr std::uint64_t chance_checked_cases = 100;
+
 std::string file_name(const std::string& about, const std::string& case_name) {
   std::string name = about;
   std::ranges::replace(name, ' ', '-');
@@ -39,6 +47,26 @@ void Counts::add(const Counts& other) {
   auto sum = std::bit_cast<Numbers>(*this);
   std::ranges::transform(sum, std::bit_cast<Numbers>(other), sum.begin(), std::plus<>());
   *this = std::bit_cast<Counts>(sum);
+}
+
+std::vector<std::string> seen_too_little(const Counts& counts) {
+  std::vector<std::string> lines;
+  const std::uint64_t cases = counts.stats.scenarios;
+  if (cases < seen_checked_cases) return lines;
+  if (counts.listmount_lost * listmount_lost_max > cases) {
+    lines.push_back(fmt::format("listmount: it did not list all mounts in {} of {} cases",
+                                counts.listmount_lost, cases));
+  }
+  if (counts.chance_possible >= chance_checked_cases &&
+      counts.chance_refusals * refused_by_chance_max > counts.chance_possible) {
+    lines.push_back(fmt::format("refusals: {} by chance in {} cases in which that is possible",
+                                counts.chance_refusals, counts.chance_possible));
+  }
+  if (counts.propagate_from_read * 2 < counts.with_slave) {
+    lines.push_back(fmt::format("propagate_from: read in {} of {} cases that have a slave",
+                                counts.propagate_from_read, counts.with_slave));
+  }
+  return lines;
 }
 
 void send_message(int pipe, Message::Kind kind, std::string text) {
