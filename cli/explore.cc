@@ -149,8 +149,8 @@ CommandSpec explore_command() {
                   {"--until-found", &job->until_found,
                    "end after the first disagreement, once it is minimized"},
                   {"--no-recipes", &job->no_recipes,
-                   "only single random steps: without the short written idioms, which "
-                   "spell out what triggers nearly every rule"},
+                   "only single random steps: without deep stories, and without the short "
+                   "written idioms, which spell out what triggers nearly every rule"},
                   {"--no-kernel", &job->no_kernel,
                    "ask no kernel: hold the model's states against the laws alone",
                    {.excludes = "--libfuzzer"}},

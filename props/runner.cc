@@ -151,6 +151,7 @@ Scenario random_scenario(const ScenarioOptions& options, const rc::Random& rando
   generator.traits = options.traits;
   generator.steps_min = steps_min;
   generator.steps_max = steps_max_at_first + grown / rc::kNominalSize;
+  generator.deep_percent = 0;  // they would not grow with the size
   Scenario scenario = scenario_of(ScenarioGenerator(generator).generate(choices).program);
   if (options.weird_text) decorate(scenario, choices);
   return scenario;

@@ -95,7 +95,7 @@ Prediction ScenarioGenerator::generate(Choices& choices, gen::ProbeCounts& probe
   Features features;
   features.expire = choices.chance(Percent::expire);
   features.links = !features.expire;
-  const bool deep = choices.chance(options_.deep_percent);
+  const bool deep = options_.recipes && choices.chance(options_.deep_percent);
   const auto between = [&](std::size_t least, std::size_t most) {
     return least + choices.below(static_cast<std::uint32_t>(most - least + 1));
   };

@@ -33,7 +33,7 @@ struct GeneratorOptions {
   KernelTraits traits = {};
   std::uint32_t steps_min = 4;   // of the length that is drawn; a scenario may end before it
   std::uint32_t steps_max = 22;
-  bool recipes = true;  // false: random steps only
+  bool recipes = true;  // false: random steps only, and no deep story
   std::uint32_t deep_percent = 8;    // of the scenarios: steered, and longer (deep_story.h)
   std::uint32_t probed_percent = 5;  // of the scenarios: with a probing end
 };
