@@ -223,21 +223,46 @@ Expected<void> read_by_tasks(Sources& sources, LiveWorld& world, const LiveNames
   return {};
 }
 
-// Of a process that enters the namespace. Where it has no mounts, that stands in rootfs.
-Expected<void> read_by_entering(Sources& sources, LiveWorld& world, const LiveNamespace& live,
-                                NamespaceSeen& seen) {
+// Of a process that enters the namespace, and makes the directory `start` its root. Where there are no
+// mounts, it stands in rootfs.
+Expected<std::vector<MountView>> read_by_entering(Sources& sources, LiveWorld& world,
+                                                  const LiveNamespace& live, int start = -1) {
   const Expected<UniqueFd> mount_namespace = world.files[live.tasks.front()].open("ns/mnt");
   if (!mount_namespace) return std::unexpected(mount_namespace.error());
-  const Expected<UniqueFd> file = open_mountinfo_inside(sources.proc, mount_namespace->get());
+  const auto file = open_mountinfo_inside(sources.proc, mount_namespace->get(), start);
   if (!file) return std::unexpected(file.error());
   const Expected<void> read = read_all(file->get(), "mountinfo", sources.text);
   if (!read) return std::unexpected(read.error());
   Expected<std::vector<MountView>> lines = parse_lines(sources.text);
   if (!lines) return std::unexpected(std::move(lines.error()));
   std::erase_if(*lines, [](const MountView& mount) { return mount.parent == mount.id; });
-  seen.mounts = std::move(*lines);
-  seen.from = {Viewpoint::From::entered, 0};
-  return {};
+  return lines;
+}
+
+// If a task's root or current directory is the root of a mount that is hidden, a process can go there.
+// True: from there all of so many mounts are shown.
+bool read_from_hidden(Sources& sources, LiveWorld& world, const LiveNamespace& live,
+                      std::size_t all, NamespaceSeen& seen) {
+  std::vector<MountId> known;
+  for (const MountView& mount : seen.mounts) known.push_back(mount.id);
+  for (std::size_t i = 0; i < world.tasks.size(); ++i) {
+    const TaskView& task = world.tasks[i];
+    for (const auto& [link, at] :
+         {std::pair{"cwd", &task.current_directory}, std::pair{"root", &task.root}}) {
+      if (at->path != "/" || std::ranges::find(known, at->mount) != known.end()) continue;
+      known.push_back(at->mount);
+      TaskFiles& files = world.files[i];
+      const UniqueFd start(
+          openat(files.proc(), files.path(link), O_PATH | O_DIRECTORY | O_CLOEXEC));
+      if (!start) continue;
+      auto lines = read_by_entering(sources, world, live, start.get());
+      if (!lines || lines->size() != all) continue;
+      seen.mounts = std::move(*lines);
+      seen.from = {Viewpoint::From::everywhere, 0};
+      return true;
+    }
+  }
+  return false;
 }
 
 // What mountinfo shows of one namespace, and whether that is all of it.
@@ -255,11 +280,13 @@ Expected<NamespaceSeen> see_by_mountinfo(Sources& sources, LiveWorld& world,
     if (listed && listed->complete) all = listed->mounts.size();
   }
   if (seen.mounts.empty() && !(counted && all == 0)) {
-    if (const auto read = read_by_entering(sources, world, live, seen); !read) {
-      return std::unexpected(read.error());
-    }
+    auto lines = read_by_entering(sources, world, live);
+    if (!lines) return std::unexpected(std::move(lines.error()));
+    seen.mounts = std::move(*lines);
+    seen.from = {Viewpoint::From::entered, 0};
   }
-  seen.complete = !counted || seen.mounts.size() == all;
+  seen.complete = !counted || seen.mounts.size() == all ||
+                  read_from_hidden(sources, world, live, all, seen);
   drop_unlisted_parents(seen.mounts);
   return seen;
 }

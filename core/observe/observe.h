@@ -8,7 +8,8 @@
 //   mountinfo   /proc/PID/mountinfo: the mounts below the root of that task, without those that its
 //               root covers. Read of the task that shows most among those whose root is a mount at
 //               "/"; where there is none, of a child that enters the namespace
-//               (entered_namespace.h). Complete where that root is the lowest mount.
+//               (entered_namespace.h), and may find its way to the lowest mount from where a task
+//               stands. Complete where the root is the lowest mount.
 //
 // The count of mounts says whether listmount showed all: if not, mountinfo is the source, and the
 // observation says from where it was read (`seen_from`). Such a view may be a part, which is compared

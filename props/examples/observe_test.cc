@@ -120,12 +120,19 @@ TEST_CASE("observe: what listmount does not list is read inside, from the top of
     CHECK(seen->listmount_lost);
     CHECK(seen->complete);
     CHECK(seen->snapshot.namespaces.at(0).mounts.size() == 3);
-    // Below the cover nobody stands: a part.
-    const std::string covered = "mkdir /a\nmount tmpfs /a\nmount tmpfs /\nchroot /..\nchdir /";
-    const auto part = observer->observe(perform(driver, covered).tasks, Source::listmount);
+    // Below the cover a task stands, which shows the way.
+    const std::string covered = "mount tmpfs /\nchroot /..\nmkdir /d\nmount tmpfs /d\n";
+    const auto whole = observer->observe(perform(driver, covered).tasks, Source::listmount);
+    REQUIRE_MESSAGE(whole, (whole ? "" : whole.error().what));
+    CHECK(whole->complete);
+    CHECK(whole->seen_from.at(0).from == Viewpoint::From::everywhere);
+    CHECK(whole->snapshot.namespaces.at(0).mounts.size() == 3);
+    // Nobody: a part.
+    const auto part =
+        observer->observe(perform(driver, covered + "chdir /").tasks, Source::listmount);
     REQUIRE_MESSAGE(part, (part ? "" : part.error().what));
     CHECK_FALSE(part->complete);
-    CHECK(part->snapshot.namespaces.at(0).mounts.size() == 1);
+    CHECK(part->snapshot.namespaces.at(0).mounts.size() == 2);
   }
 }
 
