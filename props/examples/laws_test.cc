@@ -286,6 +286,13 @@ TEST_CASE("locks that were made in a state too large to be asked are not taken f
   CHECK_FALSE(asked.is_broken);
 }
 
+TEST_CASE("a mark that was made from a removed directory is not taken for none") {
+  const std::string_view text =
+      "fsmount h tmpfs\nmkdir /b\nmove_mount @h /b\npivot_root /b /b\nmkdir /a\nmkdir /a/a\n"
+      "chdir /a/a\nrmdir /a/a\numount ../.. expire\numount / expire\n";
+  CHECK_FALSE(ask("expiry-needs-a-mark", text, [](State&, State&) {}).is_broken);
+}
+
 TEST_CASE("a lock is not forgotten because a directory above it was renamed") {
   const std::string_view text =
       "privilege: root\nmkdir /a\nmkdir /a/a\nmount tmpfs /a/a\nmake-shared /\nspawn F\n"

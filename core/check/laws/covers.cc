@@ -214,6 +214,9 @@ void expiry_needs_a_mark(const Event& event, Inquiry& inquiry) {
 void Watch::mark(const Event& event) {
   const MountState* named = expired(event);
   if (named != nullptr && event.outcome.error == EAGAIN) locked_.expiry_marks.push_back(named->id);
+  // Named by a way that is not known here, from a removed directory: so it may be any.
+  const bool marks = is_expire(event.step.op) && event.outcome.error == EAGAIN;
+  if (named == nullptr && marks) locked_.is_all = false;
   if (!event.outcome.ok()) return;
   const auto forget = [&](const Path& path) {
     const auto entered = event.find(path);
