@@ -12,7 +12,9 @@
 //
 // A directory that the namespace can see in another way hides nothing, so there nothing is asked
 // (is_hidden()). Nor is it where a more privileged namespace unmounted something that this one
-// receives: then the lock is gone, by its owner's will.
+// receives: then the lock is gone, by its owner's will. The same holds in the namespace itself, of a
+// master or peer on which nothing there is locked: a detached tree that was made where the task had
+// more rights, and attached here. By it the directory could be seen already.
 #include <algorithm>
 #include <cerrno>
 #include <optional>
@@ -62,6 +64,18 @@ bool is_about_names(const Event& event) {
   return std::visit(
       []<class Operation>(const Operation&) { return OneOf<Operation, Rmdir, Unlink, Rename>; },
       event.step.op);
+}
+
+// Something that was not locked was unmounted at the same place of a mount from which this one
+// receives.
+bool is_unlocked(const Event& event, const Locked::Cover& cover) {
+  return std::ranges::any_of(event.before.mounts, [&](const MountState& gone) {
+    if (gone.place != cover.place || event.after.mount(gone.id) != nullptr) return false;
+    const MountState* on = event.before.mount(gone.parent);
+    if (on == nullptr || has_cover(event, on->id, cover.place)) return false;
+    const auto all = receivers(event.before, *on);
+    return std::ranges::find(all, cover.parent, &MountState::id) != all.end();
+  });
 }
 
 int owner_of(const Event& event, std::uint32_t tree) {
@@ -181,7 +195,8 @@ void Watch::lock(const Event& event) {
   for (Locked::Cover& cover : locked_.covers) {
     const MountState* parent = event.after.mount(cover.parent);
     const bool receives = parent->master != 0 || parent->group != 0;
-    if (parent->tree != event.actor()->tree && receives) cover.is_certain = false;
+    const bool elsewhere = parent->tree != event.actor()->tree;
+    if (receives && (elsewhere || is_unlocked(event, cover))) cover.is_certain = false;
   }
 }
 

@@ -172,7 +172,8 @@ LAW(calls_need_their_capability,
 
 LAW(covered_stays_covered,
     "What a mount covered when it came to a less privileged namespace stays covered there by "
-    "some mount, whatever the namespace's own tasks do; also in copies that they make.",
+    "some mount, whatever the namespace's own tasks do; also in copies that they make. (Unless it "
+    "was unmounted where this mount receives from, which takes the lock away.)",
     R"law(mount_namespaces(7), Restrictions on mount namespaces, "may not be separated in a )law"
     R"law(less privileged mount namespace")law")
 LAW(expiry_needs_a_mark,
