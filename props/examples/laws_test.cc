@@ -293,6 +293,15 @@ TEST_CASE("a mark that was made from a removed directory is not taken for none")
   CHECK_FALSE(ask("expiry-needs-a-mark", text, [](State&, State&) {}).is_broken);
 }
 
+TEST_CASE("a locked mount is locked as well on one that arrived beneath it") {
+  const std::string_view text =
+      "mkdir /a\nmkdir /a/a\nmount tmpfs /a/a\nmkdir /a/a/a\nmount tmpfs /a/a/a\nmake-rshared /\n"
+      "spawn B\nmkdir /a/b\nmount tmpfs /a/b\nmake-private /a/b\nmkdir /a/b/a\nmount tmpfs /a/b/a\n"
+      "mkdir /a/a/a/a\nmount tmpfs /a/a/a/a\nunshare mnt,user\n"
+      "B: move_mount /a/b/a /a/a/a/a beneath\nmake-private /a/a/a\nB: umount /a/a detach\n";
+  CHECK_FALSE(ask("umount-goes-where-mounting-goes", text, [](State&, State&) {}).is_broken);
+}
+
 TEST_CASE("a lock is not forgotten because a directory above it was renamed") {
   const std::string_view text =
       "privilege: root\nmkdir /a\nmkdir /a/a\nmount tmpfs /a/a\nmake-shared /\nspawn F\n"

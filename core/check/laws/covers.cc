@@ -136,6 +136,15 @@ bool may_be_locked(const Event& event, const MountState& mount) {
   });
 }
 
+// A mount that may be locked is so as well where it lies since this step: on one that arrived
+// beneath it, say.
+static void keep_lock(const Event& event, const MountState& mount,
+                      std::vector<Locked::Cover>& covers) {
+  const MountState& was = *event.before.mount(mount.id);
+  if (!event.locked.is_all || (was.parent == mount.parent && was.place == mount.place)) return;
+  if (may_be_locked(event, was)) covers.push_back({mount.parent, mount.place, false});
+}
+
 void covered_stays_covered(const Event& event, Inquiry& inquiry) {
   if (is_about_names(event) || event.actor() == nullptr || !event.outcome.ok()) return;
   const bool copies = copies_by_path(event);
@@ -171,6 +180,7 @@ void Watch::lock(const Event& event) {
   std::vector<Locked::Cover> copied;
   for (const Locked::Cover& cover : locked_.covers) copy_cover(event, cover, copied);
   for (const MountState& mount : event.after.mounts) {
+    if (!event.is_new(mount)) keep_lock(event, mount, copied);
     if (!event.is_new(mount) || mount.detached) continue;
     const bool is_unshare = op_of<Unshare>(event) != nullptr;
     const int owner = owner_of(event, mount.tree);
