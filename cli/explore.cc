@@ -51,6 +51,10 @@ void find_privileges(ExploreJob& job) {
     return;
   }
   job.traits = trial->traits();
+  if (job.contract) {
+    job.traits = KernelTraits::contract();
+    job.no_kernel = job.no_law_quirks = true;
+  }
   if (job.privilege.empty()) {
     job.privilege = ::geteuid() == 0 ? "both" : "userns";
     if (::geteuid() != 0) {
@@ -156,6 +160,9 @@ CommandSpec explore_command() {
                    {.excludes = "--libfuzzer"}},
                   {"--no-law-quirks", &job->no_law_quirks,
                    "excuse no deviation from the laws, not even known ones (FINDINGS.md)",
+                   {.excludes = "--libfuzzer"}},
+                  {"--contract", &job->contract,
+                   "the same, of a model that has no kernel's quirks, excusing nothing",
                    {.excludes = "--libfuzzer"}},
                   {"--json", &job->json,
                    "print an object for each finding and one for the summary, each on a line"},

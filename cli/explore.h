@@ -50,6 +50,7 @@ struct ExploreJob {
   bool no_recipes = false;
   bool no_kernel = false;      // the laws are asked of the model's states; no kernel is
   bool no_law_quirks = false;  // nor is any known deviation excused
+  bool contract = false;       // both; and the model has no kernel's quirks either
   bool json = false;
   Libfuzzer libfuzzer = {};
 

@@ -155,8 +155,13 @@ class PropagatedCopies {
   std::map<GroupId, std::vector<GroupId>> copies_;
 };
 
-// What was mounted at the place of a copy is mounted on the copy.
+// What was mounted at the place of a copy is mounted on the copy. What it covered stays covered by a
+// locked mount: by the copy.
 void tuck_beneath(World& world, MountIndex copy, MountIndex taken) {
+  if (world[taken].locked && !world.traits.lock_rises_with_cover) {
+    world[taken].locked = false;
+    world[copy].locked = true;
+  }
   Location on{copy, world[copy].root};
   if (world.traits.tucks_beneath_whole_stack) on = world.topmost(on);
   world.detach_from_parent(taken);
@@ -244,14 +249,27 @@ bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId c
 
 namespace {
 
+// What is mounted at the same place of the mounts that receive from where `mount` is mounted. A umount
+// of that takes the lock off them, whether or not they go.
+std::vector<MountIndex> counterparts(const World& world, MountIndex mount) {
+  std::vector<MountIndex> found;
+  if (!world.has_parent(mount)) return found;
+  for (const MountIndex receiver : receivers(world, world[mount].parent)) {
+    const MountIndex same = world.mounted_at(receiver, world[mount].mount_point);
+    if (same.exists()) found.push_back(same);
+  }
+  return found;
+}
+
 // Which mounts are unmounted by propagation when `going` (a mount and all below it) is unmounted.
 // Candidates are mounted at the same place on the receivers of each one's parent. Of these the
 // largest set is taken that loses and reveals nothing (propagate_umount.txt; Linux 6.17):
 //   - a mount stays if something that stays is mounted on it or below, except on its root (what
 //     covers all of it takes its place instead);
 //   - a locked mount stays if its parent stays, because it covers something that its namespace must
-//     not see.
+//     not see; but not what is mounted where the first of `going` is (counterparts()).
 std::vector<MountIndex> also_unmounted(const World& world, const std::vector<MountIndex>& going) {
+  const std::vector<MountIndex> unlocked = counterparts(world, going.front());
   std::vector<MountIndex> also;
   for (const MountIndex mount : going) {
     if (!world.has_parent(mount)) continue;
@@ -264,7 +282,8 @@ std::vector<MountIndex> also_unmounted(const World& world, const std::vector<Mou
   }
   const auto goes = [&](MountIndex m) { return contains(going, m) || contains(also, m); };
   const auto must_stay = [&](MountIndex mount) {
-    if (world[mount].locked && !goes(world[mount].parent)) return true;
+    const bool is_locked = world[mount].locked && !contains(unlocked, mount);
+    if (is_locked && !goes(world[mount].parent)) return true;
     return std::ranges::any_of(world[mount].children, [&](MountIndex child) {
       const bool covers = world[child].mount_point == world[mount].root;
       return !covers && !std::ranges::all_of(world.subtree(child), goes);
@@ -293,16 +312,15 @@ void keep_covers(World& world, const std::vector<MountIndex>& also,
 
 }  // namespace
 
+std::vector<MountIndex> unmounted_with(const World& world, MountIndex mount) {
+  return also_unmounted(world, {mount});
+}
+
 void umount_tree(World& world, MountIndex mount, UmountOptions options) {
   const std::vector<MountIndex> going = world.subtree(mount);
   std::vector<MountIndex> all = going;
   if (options.propagate) {
-    if (world.has_parent(mount)) {
-      for (const MountIndex receiver : receivers(world, world[mount].parent)) {
-        const MountIndex same = world.mounted_at(receiver, world[mount].mount_point);
-        if (same.exists()) world[same].locked = false;
-      }
-    }
+    for (const MountIndex same : counterparts(world, mount)) world[same].locked = false;
     const std::vector<MountIndex> also = also_unmounted(world, going);
     all.insert(all.end(), also.begin(), also.end());
     keep_covers(world, also, all);

@@ -34,6 +34,9 @@ bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId c
 // What is mounted on `place` of `mount` is also mounted, by propagation, on the root of `top`.
 bool propagates_onto(const World& world, MountIndex mount, DentryId place, MountIndex top);
 
+// What goes by propagation when `mount`, which nothing is mounted on, is unmounted.
+std::vector<MountIndex> unmounted_with(const World& world, MountIndex mount);
+
 // Unmounts `mount` and all below it. A mount that a task still uses stays, in no namespace.
 struct UmountOptions {
   bool propagate = false;

@@ -468,6 +468,9 @@ RULE(set_group_target_not_private, .calls = set_group, .error = EINVAL, .since =
 RULE(set_group_source_private, .calls = set_group, .error = EINVAL, .since = {{5, 15}},
      .reason = "the source is neither shared nor a slave, so it has no peer group to give",
      .source = {text(move_mount_2, "of the attached non-private-propagation mount object")})
+RULE(set_group_target_unbindable, .calls = set_group, .error = EINVAL, .since = {{7, 2, 11}},
+     .reason = "the target is unbindable",
+     .source = {observed, silent(move_mount_2)})
 RULE(setattr_no_capability, .calls = {mount_setattr}, .error = EPERM, .since = {{5, 12}},
      .reason = "the task has no CAP_SYS_ADMIN in the user namespace that owns its mount namespace",
      .source = {owner_decides, silent(mount_setattr_2)})

@@ -43,19 +43,46 @@ struct KernelTraits {
   // Since 6.17, seen on 6.18.
   bool beneath_checks_detached_root = true;
 
+  // Quirk (FINDINGS.md, "An unmount takes away a copy that is in use"). A umount without MNT_DETACH is
+  // refused only for a copy in use that nothing is mounted on. Mended in 6.12.117 and 7.2.11.
+  bool umount_takes_busy_copies = true;
+
+  // Quirk (FINDINGS.md, "A mount that joins as a slave stays unbindable"). Mended in 7.2.11: an
+  // unbindable target is EINVAL.
+  bool set_group_leaves_unbindable = true;
+
+  // Quirk (FINDINGS.md, "A mount that arrives beneath a locked one takes the lock off what that
+  // covered"). Since 7.1 the lock is handed down to what arrives.
+  bool lock_rises_with_cover = true;
+
+  // What was promised: no quirk.
+  static KernelTraits contract() {
+    return {.namespace_copy_loses_unbindable = false,
+            .beneath_checks_detached_root = false,
+            .umount_takes_busy_copies = false,
+            .set_group_leaves_unbindable = false,
+            .lock_rises_with_cover = false};
+  }
+
   static KernelTraits for_release(const Release& release) {
     const auto since = [&release](int major, int minor) {
       return release >= Release{{major, minor, 0}};
     };
+    const bool stable_6_12 = since(6, 12) && !since(6, 13);
+    const bool mended_in_7_2 = release >= Release{{7, 2, 11}};
+    const bool mended_in_6_12 = stable_6_12 && release >= Release{{6, 12, 117}};
     return {.tucks_beneath_whole_stack = since(6, 17),
             .detached_target_is_gone = since(6, 2),
             .move_checks_kinds_first = since(6, 17),
-            .namespace_copy_loses_unbindable = since(6, 17),
+            .namespace_copy_loses_unbindable = since(6, 17) && !mended_in_7_2,
             .open_checks_name_first = since(6, 12),
             .knows_move_mount_beneath = since(6, 5),
             .move_mount_target_first = since(6, 15),
             .detached_trees_can_grow = since(6, 15),
-            .beneath_checks_detached_root = since(6, 17)};
+            .beneath_checks_detached_root = since(6, 17),
+            .umount_takes_busy_copies = !mended_in_7_2 && !mended_in_6_12,
+            .set_group_leaves_unbindable = !mended_in_7_2,
+            .lock_rises_with_cover = !since(7, 1)};
   }
 };
 

@@ -38,6 +38,9 @@ Refusal set_group(Call& call, Location source, Location target) {
   };
   if (!is_private(to)) return Rule::set_group_target_not_private;
   if (is_private(from)) return Rule::set_group_source_private;
+  if (world[to].unbindable && !world.traits.set_group_leaves_unbindable) {
+    return Rule::set_group_target_unbindable;
+  }
   if (world.is_shared(from)) {
     world.join_group(to, world[from].group);
   } else {

@@ -34,9 +34,13 @@ bool is_busy(const World& world, MountIndex mount) {
   return !world[mount].children.empty() || world.is_referenced(mount);
 }
 
-// Unmounting would propagate to a mount that a task uses. Mounts with mounts on them stay, and so
-// don't count (sharedsubtree.rst, 5f) Unmount semantics), unless the only one covers the root.
+// Unmounting would propagate to a mount that a task uses. By the quirk, one with mounts on it does not
+// count, though it goes with them, unless the only one covers the root.
 bool is_busy_elsewhere(const World& world, MountIndex mount) {
+  if (!world.traits.umount_takes_busy_copies) {
+    return std::ranges::any_of(unmounted_with(world, mount),
+                               [&](MountIndex copy) { return world.is_referenced(copy); });
+  }
   const DentryId mount_point = world[mount].mount_point;
   return std::ranges::any_of(receivers(world, world[mount].parent), [&](MountIndex receiver) {
     const MountIndex counterpart = world.mounted_at(receiver, mount_point);
