@@ -54,6 +54,8 @@ class CrossCheck {
       }
       if (!whole && mount.parent == 0) mount.parent = same->parent;
       if (!whole) mount.receives_from = same->receives_from;
+      // A task whose root was renamed out of what its mount shows sees a path where the top sees none.
+      if (!whole && same->mount_point.empty()) mount.mount_point.clear();
       if (mount != *same) lines_.push_back(mount.mount_point + ": mountinfo shows another mount");
     }
     if (part_.complete && !whole) lines_.emplace_back("mountinfo shows fewer mounts");
