@@ -78,9 +78,14 @@ Snapshot view_behind(const Case& one) {
   return snapshot(predict(one.scenario, one.traits()).world);
 }
 
+// 0 where the last task has ended: no namespace is left.
+std::size_t mounts_of_first(const Snapshot& view) {
+  return view.namespaces.empty() ? 0 : view.namespaces.front().mounts.size();
+}
+
 void canonical_ignores_ids(Case& one) {
   const Snapshot view = view_behind(one);
-  if (view.namespaces.front().mounts.size() > 1) one.note_relevant();
+  if (mounts_of_first(view) > 1) one.note_relevant();
   for (std::uint64_t way = 0; way < 4; ++way) {
     SeededChoices choices(way);
     Snapshot other = view;
@@ -92,14 +97,14 @@ void canonical_ignores_ids(Case& one) {
 
 void canonical_is_settled(Case& one) {
   const Snapshot once = one.subjects.canonical(view_behind(one));
-  if (once.namespaces.front().mounts.size() > 1) one.note_relevant();
+  if (mounts_of_first(once) > 1) one.note_relevant();
   one.require(one.subjects.canonical(once) == once, "the canonical form of it differs");
 }
 
 void canonical_keeps_worlds_apart(Case& one) {
   Snapshot view = view_behind(one);
   const Snapshot before = one.subjects.canonical(view);
-  for (std::size_t i = 0; i < view.namespaces.front().mounts.size(); ++i) {
+  for (std::size_t i = 0; i < mounts_of_first(view); ++i) {
     one.note_relevant();
     Snapshot other = view;
     MountView& changed = other.namespaces.front().mounts[i];
