@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -17,6 +18,10 @@
 #include "base/unique_fd.h"
 #include "syscalls/syscalls.h"
 
+#ifndef PIDFD_GET_MNT_NAMESPACE
+#define PIDFD_GET_MNT_NAMESPACE _IO(0xFF, 3)  // Linux 6.11; linux/pidfd.h
+#endif
+
 namespace pivotcheck::rootswitch {
 namespace {
 
@@ -26,18 +31,32 @@ struct Copying {
   int directory;
 };
 
-int open_as(int number, int start, const char* path, int flags) {
-  const auto fd = static_cast<int>(::syscall(SYS_openat, start, path, flags | O_CLOEXEC));
+int place_at(int number, int fd) {
   return fd < 0 || ::syscall(SYS_dup3, fd, number, O_CLOEXEC) < 0 || ::syscall(SYS_close, fd) < 0
              ? errno
              : 0;
 }
 
+int open_at(int start, const char* path, int flags) {
+  return static_cast<int>(::syscall(SYS_openat, start, path, flags | O_CLOEXEC));
+}
+
+// Without a look into /proc, which makes five entries there for this process, where the kernel can.
+int own_mount_namespace(int proc) {
+  const auto self = static_cast<int>(::syscall(SYS_pidfd_open, ::syscall(SYS_getpid), 0U));
+  if (self >= 0) {
+    const auto found = static_cast<int>(::syscall(SYS_ioctl, self, PIDFD_GET_MNT_NAMESPACE, 0UL));
+    ::syscall(SYS_close, self);
+    if (found >= 0) return found;
+  }
+  return open_at(proc, "thread-self/ns/mnt", O_RDONLY);
+}
+
 // The helper. It is in the copy from the beginning; its directory is there as well.
 void give_copy(void* argument) {
   const auto& its = *static_cast<const Copying*>(argument);
-  int error = open_as(its.mount_namespace, its.proc, "thread-self/ns/mnt", O_RDONLY);
-  if (error == 0) error = open_as(its.directory, AT_FDCWD, ".", O_PATH);
+  int error = place_at(its.mount_namespace, own_mount_namespace(its.proc));
+  if (error == 0) error = place_at(its.directory, open_at(AT_FDCWD, ".", O_PATH));
   kernel::sys_exit(error);
 }
 
