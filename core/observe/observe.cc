@@ -184,7 +184,7 @@ void drop_unlisted_parents(std::vector<MountView>& mounts) {
   }
 }
 
-// What is needed to read the mounts of the namespaces, but for what the world itself tells.
+// What a reader of mounts needs besides the world: /proc, a way to list mounts, a buffer.
 struct Sources {
   int proc;
   ListMounts list;

@@ -101,7 +101,7 @@ void tie_to_caller(const ChildArgs& args) {
   if (orphan) sys_exit(lost);
 }
 
-// Whoever opens this file sees and changes the limit of his own user namespace (namespaces(7)).
+// The file shows and changes the limit of the opener's user namespace (namespaces(7)).
 int forbid_user_namespaces(int proc) {
   constexpr const char* file = "sys/user/max_user_namespaces";
   const UniqueFd setting(

@@ -11,10 +11,10 @@ namespace pivotcheck::rootswitch {
 // for that would open what it closes.
 Switched<SwitchOptions> with_confinement(SwitchOptions options);
 
-// A seccomp filter of whoever started the caller may answer a call with success and not let the
-// kernel do it (seccomp(2), SECCOMP_RET_ERRNO with 0); tools that play root for an ordinary user do
-// so. This asks of each call that confinement is made of something that the kernel must refuse. The
-// index of the first that succeeds; -1: none. Allocates nothing: the child calls it.
+// The caller may run under a seccomp filter that answers a call with success although the kernel
+// does nothing (seccomp(2), SECCOMP_RET_ERRNO with 0); tools that imitate root for an ordinary
+// user do so. This asks of each call that confinement is made of something that the kernel must
+// refuse. The index of the first that succeeds; -1: none. Allocates nothing: the child calls it.
 int pretended_call();
 const char* name_of_call(int index);
 

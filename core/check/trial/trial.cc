@@ -56,7 +56,7 @@ constexpr std::chrono::milliseconds per_step{1};  // added to the limit
 
 // A step that succeeds may be refused by chance: with ELOOP where the model says so, or with EAGAIN
 // because a mark of MNT_EXPIRE was gone, which anybody on the machine clears who looks at
-// /proc/PID/root of a task that stands there. Whether it was is for other tries to tell (chance.h).
+// /proc/PID/root of a task that stands there. More tries show whether it was chance (chance.h).
 bool refused_by_chance(const Prediction& predicted, std::size_t step, int error) {
   const Verdict& verdict = predicted.verdicts[step];
   const bool was_marked = is_expire(predicted.program.steps[step].op) && verdict.outcome.ok();
