@@ -68,7 +68,7 @@ Run a command in a new root, in namespaces of its own.
                           CAP_SYS_ADMIN: it can unmount them and make them writable. Otherwise they
                           are locked, if a user namespace can be made (and a message says if not).
                           (As root without a user namespace a command with CAP_SYS_ADMIN can still
-                          mount a disk once more.)
+                          mount a disk once more, or another /proc.)
   --slave                 mounts that the machine makes below ROOT later appear inside
   --unshare LIST          make new namespaces: user,pid,mnt,ipc,uts,net,cgroup, or all of them. pid:
                           with an init that reaps, as confined as the command. (As root without a

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +22,10 @@
 #include "switch/refusal.h"
 #include "switch/strategy/parts.h"
 #include "syscalls/syscalls.h"
+
+#ifndef PIDFD_GET_USER_NAMESPACE
+#define PIDFD_GET_USER_NAMESPACE _IO(0xFF, 9)  // Linux 6.11; linux/pidfd.h
+#endif
 
 namespace pivotcheck::rootswitch {
 namespace {
@@ -257,11 +262,24 @@ Switched<void> check_made(const strategy::Plan& plan, const std::vector<strategy
   return {};
 }
 
-// The machine's own user namespace has a number that never changes (PROC_USER_INIT_INO).
+// The machine's own user namespace has a number that never changes (PROC_USER_INIT_INO). By a pidfd
+// where the kernel can: a look into /proc makes five entries there.
 bool in_user_namespace() {
   constexpr ino_t machines_own = 0xEFFFFFFD;
   struct stat status {};
-  return ::stat("/proc/self/ns/user", &status) != 0 || status.st_ino != machines_own;
+  const UniqueFd self(kernel::sys_pidfd_open(::getpid()));
+  const UniqueFd its(::ioctl(self.get(), PIDFD_GET_USER_NAMESPACE, 0));
+  const bool found = its ? ::fstat(its.get(), &status) == 0
+                         : ::stat("/proc/self/ns/user", &status) == 0;
+  return !found || status.st_ino != machines_own;
+}
+
+// --read-only, and mounts: those of the options, and the /proc of proc-first. That one can be left
+// to root of the machine, who could mount another.
+bool has_what_to_lock(const SwitchOptions& options) {
+  if (options.read_only || !options.mounts.empty()) return true;
+  return options.strategy == Strategy::proc_first &&
+         (options.user_namespace || in_user_namespace());
 }
 
 }  // namespace
@@ -289,7 +307,6 @@ Switched<Inspected> inspect(const SwitchOptions& options) {
   plan.propagation = options.slave_mounts ? Propagation::slave : Propagation::private_;
   plan.read_only = options.read_only;
   plan.user_namespace = options.user_namespace;
-  plan.in_user_namespace = mounts_proc(options) && in_user_namespace();
   plan.pid_namespace = options.pid_namespace || options.strategy == Strategy::proc_first;
   plan.mount_namespace = options.mount_namespace;
   plan.other_namespaces = (options.ipc_namespace ? CLONE_NEWIPC : 0UL) |
@@ -298,8 +315,8 @@ Switched<Inspected> inspect(const SwitchOptions& options) {
                           (options.cgroup_namespace ? CLONE_NEWCGROUP : 0UL);
   plan.hostname = options.hostname;
   constexpr std::uint64_t sys_admin = std::uint64_t{1} << CAP_SYS_ADMIN;
-  plan.lock_mounts = options.lock_mounts && (plan.read_only || !plan.mounts.empty()) &&
-                     (options.dropped_capabilities & sys_admin) == 0;
+  plan.lock_mounts = options.lock_mounts && (options.dropped_capabilities & sys_admin) == 0 &&
+                     has_what_to_lock(options);
   plan.confine = options.confine;
   plan.new_session = options.new_session;
   for (const std::string& name : strategy::components(options.directory)) {

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/unique_fd.h"
@@ -16,9 +16,14 @@ namespace {
 
 namespace api = kernel::mount_api;
 
-constexpr const char* hidden[] = {"acpi",        "asound",      "kcore",       "keys", "latency_stats",
-                                  "sched_debug", "timer_stats", "timer_list",  "scsi"};
+constexpr const char* hidden_files[] = {"kcore",       "keys",        "latency_stats",
+                                        "sched_debug", "timer_stats", "timer_list"};
+constexpr const char* hidden_directories[] = {"acpi", "asound", "scsi"};
 constexpr const char* read_only[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
+
+// Is there in every proc, so that old programs find it; nothing is in it. Half of what all masks cost
+// would be a tmpfs of their own.
+constexpr const char* empty_directory = "tty/ldisc";
 
 int bind(const char* source, const char* target) {
   return ::mount(source, target, nullptr, MS_BIND, nullptr) == 0 ? 0 : errno;
@@ -28,43 +33,55 @@ int attach(int tree, const char* name) {
   return api::move_mount(tree, "", AT_FDCWD, name, MOVE_MOUNT_F_EMPTY_PATH) == 0 ? 0 : errno;
 }
 
-int cover_with_empty_directory(const char* name) {
+int cover_with_tmpfs(const char* name) {
   constexpr unsigned attributes =
       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
   const UniqueFd empty(api::new_mount("tmpfs", attributes));
   return empty ? attach(empty.get(), name) : errno;
 }
 
-// What covers the first file, or the first directory, covers the others as well.
-int hide(int null) {
-  const char* file = nullptr;
-  const char* directory = nullptr;
-  for (const char* const name : hidden) {
-    struct stat status {};
-    if (::lstat(name, &status) != 0) {
-      if (errno == ENOENT) continue;
-      return errno;
-    }
-    const bool is_directory = S_ISDIR(status.st_mode);
-    const char*& first = is_directory ? directory : file;
-    int error = 0;
-    if (first != nullptr) error = bind(first, name);
-    else error = is_directory ? cover_with_empty_directory(name) : attach(null, name);
+bool is_empty(const char* directory) {
+  const UniqueFd opened(::open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  alignas(8) char entries[128];  // room for more than . and ..
+  const long size = ::syscall(SYS_getdents64, opened.get(), entries, sizeof(entries));
+  constexpr long dot_and_dot_dot = 2 * 24;
+  return size == dot_and_dot_dot;
+}
+
+// `cover` covers the first file, and what covers that covers the others as well.
+int hide_files(int cover) {
+  const char* first = nullptr;
+  for (const char* const name : hidden_files) {
+    const int error = first == nullptr ? attach(cover, name) : bind(first, name);
+    if (error == ENOENT) continue;
     if (error != 0) return error;
     if (first == nullptr) first = name;
   }
   return 0;
 }
 
-int make_read_only() {
-  const api::mount_attr change{.attr_set = MOUNT_ATTR_RDONLY};
-  for (const char* const name : read_only) {
-    const int error = bind(name, name);
-    if (error == ENOENT) continue;
-    if (error != 0) return error;
-    if (api::mount_setattr(AT_FDCWD, name, 0, change) != 0) return errno;
+int hide_directories() {
+  const bool has_empty = is_empty(empty_directory);
+  for (const char* const name : hidden_directories) {
+    const int error = has_empty ? bind(empty_directory, name) : cover_with_tmpfs(name);
+    if (error != 0 && error != ENOENT) return error;
   }
   return 0;
+}
+
+int make_read_only(unsigned long long set, unsigned long long cleared) {
+  const api::mount_attr change{.attr_set = set, .attr_clr = cleared};
+  return api::mount_setattr(AT_FDCWD, ".", 0, change) == 0 ? 0 : errno;
+}
+
+// A bind is read-only as its source is: the whole for so long, because that takes two calls instead of
+// one for each.
+int bind_read_only() {
+  int error = make_read_only(MOUNT_ATTR_RDONLY, 0);
+  for (const char* const name : read_only) {
+    if (error == 0 || error == ENOENT) error = bind(name, name);
+  }
+  return error == 0 || error == ENOENT ? make_read_only(0, MOUNT_ATTR_RDONLY) : error;
 }
 
 }  // namespace
@@ -74,8 +91,9 @@ int make_read_only() {
 int mask_proc(int proc, int null) {
   const UniqueFd directory(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!directory || ::fchdir(proc) != 0) return errno;
-  int error = make_read_only();
-  if (error == 0) error = hide(null);
+  int error = bind_read_only();
+  if (error == 0) error = hide_files(null);
+  if (error == 0) error = hide_directories();
   return ::fchdir(directory.get()) == 0 ? error : errno;
 }
 

@@ -9,7 +9,7 @@
 namespace pivotcheck::rootswitch {
 
 // `proc` is the root of a proc filesystem that is mounted here; `null` a detached clone of
-// /dev/null, which covers files; an empty tmpfs covers directories. What this kernel does not have
+// /dev/null, which covers files; directories are covered by an empty one. What this kernel does not have
 // is passed over. 0 or an errno. Allocates nothing: the child calls it.
 int mask_proc(int proc, int null);
 

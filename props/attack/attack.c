@@ -162,21 +162,23 @@ static int unlocked(const char* directory) {
 }
 
 /* A setting of the whole machine can be opened for writing: in the /proc that is there, without what
- * covers it, or in another one. Nothing is written. */
-static int unmasked(const char* directory) {
-  static const char setting[] = "sys/vm/drop_caches";
-  for (int i = 0; i < 2; ++i) {
-    mount(NULL, "/proc/sys", NULL, MS_REMOUNT | MS_BIND, NULL);
-    umount2("/proc/sys", MNT_DETACH);
-    mount("none", directory, "proc", 0, NULL);
-    for (int own = 0; own < 2; ++own) {
-      char path[512];
-      snprintf(path, sizeof(path), "%s/%s", own ? directory : "/proc", setting);
-      if (open(path, O_WRONLY | O_CLOEXEC) >= 0) return 1;
-    }
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) break;
+ * covers it, or in another one; then in a copy of the mount namespace, and in one with all capabilities
+ * over it. Nothing is written. */
+static int unmasked_here(const char* directory) {
+  mount(NULL, "/proc/sys", NULL, MS_REMOUNT | MS_BIND, NULL);
+  umount2("/proc/sys", MNT_DETACH);
+  mount("none", directory, "proc", 0, NULL);
+  for (int own = 0; own < 2; ++own) {
+    char path[512];
+    snprintf(path, sizeof(path), "%s/%s", own ? directory : "/proc", "sys/vm/drop_caches");
+    if (open(path, O_WRONLY | O_CLOEXEC) >= 0) return 1;
   }
   return 0;
+}
+
+static int unmasked(const char* directory) {
+  return unmasked_here(directory) || (unshare(CLONE_NEWNS) == 0 && unmasked_here(directory)) ||
+         (unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 && unmasked_here(directory));
 }
 
 /* What no namespace closes: the user's keys, the sockets of the machine below, children in the name of

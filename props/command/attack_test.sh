@@ -80,12 +80,13 @@ if [[ ${1:-} == measure ]]; then
     ) | sort -u | paste -sd/
   }
   mounts_row() {  # STRATEGY MAP COLUMN, the last one
-    local by=(--strategy "$1") inside=()
+    local by=(--strategy "$1") inside=() proc=("${own_proc[@]}")
+    [[ $1 != proc-first ]] || proc=()
     # shellcheck disable=SC2206 # $2 is words
     [[ -z $2 ]] || inside=(--unshare user $2)
     echo "| $1 | ${2:-none} | $(both unlock "${by[@]}" "${locked[@]}") |" \
       "$(both unlock "${by[@]}" "${locked[@]}" --no-lock) |" \
-      "$(both unlock-root "${by[@]}" --read-only) | $(both unmask "${by[@]}" "${own_proc[@]}") |" \
+      "$(both unlock-root "${by[@]}" --read-only) | $(both unmask "${by[@]}" "${proc[@]}") |" \
       "$(at_terminal "${by[@]}") | $(at_terminal "${by[@]}" --new-session) | $3 |"
   }
   [[ $mode == root ]] && map= || map='--map root'

@@ -192,7 +192,6 @@ struct Plan {
   std::vector<Entry> contents;  // of new_root; tmpfs-sandbox only
   bool read_only = false;       // new_root and everything mounted below it, but not `mounts`
   bool user_namespace = false;
-  bool in_user_namespace = false;  // the caller is not in the machine's own already
   bool pid_namespace = false;
   bool mount_namespace = false;  // also where the strategy could do without: chroot
   unsigned long other_namespaces = 0;  // CLONE_... bits
