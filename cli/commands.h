@@ -19,6 +19,9 @@ CommandSpec format_command();
 CommandSpec claims_command();
 CommandSpec explain_command();
 CommandSpec minimize_command();
+CommandSpec generate_command();
+CommandSpec answer_command();
+CommandSpec predict_command();
 CommandSpec strategies_command();
 // `pivotcheck switch`, with the word "switch" as argv[0]; it has exit statuses of its own.
 int run_switch(int argc, char** argv);

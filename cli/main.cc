@@ -66,6 +66,9 @@ namespace {
             cli::laws_command(),        // what must never happen
             cli::situations_command(),  // what random scenarios rarely reach
             cli::format_command(),      // what a scenario is written in
+            cli::generate_command(),    // random scenarios as data, for other kernels
+            cli::answer_command(),      // what this kernel answers to a stream of them
+            cli::predict_command(),     // what the model of any kernel answers
             cli::doctor_command(),      // what this machine can run
             cli::strategies_command(),  // the ways to switch root
             cli::switch_command(),      // run a command in a new root by one of them

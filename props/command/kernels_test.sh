@@ -1,33 +1,79 @@
 # SPDX-License-Identifier: Apache-2.0
-# ci/kernels: what needs no archive first; then the command in a guest, on this Debian release's own
-# kernel: its output, its exit status, and a guest that panics.
+# ci/kernels: what needs no archive first, on the running kernel: who took it down, and the rest goes
+# on; then the same in a guest, on this Debian release's own kernel: the command's output and exit
+# status, and a guest that panics.
 source "$(dirname "$0")/common.sh"
 kernels=$SOURCE/ci/kernels
+command -v python3 >/dev/null || skip 'python3 is not installed'
+export PIVOTCHECK
+
+# Whatever takes it down: the scenario is named, and those after it are asked as well.
+cat >hook <<'END'
+case $SCENARIO in
+  *'mkdir /panics'*) echo c >/proc/sysrq-trigger ;;
+  *'mkdir /kills'*) kill -KILL $PPID ;;
+  *'mkdir /hangs'*) sleep 1000 ;;
+  *'mkdir /warns'*) sh -c 'echo "WARNING: a test" >/proc/$$/comm; f() { f; }; f' || true ;;
+esac
+END
+mkdir cases
+for each in a-runs b-kills c-runs d-hangs e-runs; do
+  printf 'mkdir /%s => ok\nmkdir /x\n' "${each#*-}" >"cases/$each.scn"
+done
+results() { sed -n 's/^{"name": "[^"]*cases.\([^"]*\).scn", "result": "\([a-z]*\)".*/\1 \2/p' "$1"; }
 
 expect 2 err:usage: "$kernels"
 expect 2 err:usage: "$kernels" list all
 expect 2 err:usage: "$kernels" run 6.12.117 doctor
+expect 2 err:usage: "$kernels" run --kernels host --shard 3/2
 expect 4 'err:no kernel 5.4.1' "$kernels" fetch 5.4.1
+expect 4 'err:no kernel 5.4.1' "$kernels" run --kernels 5.4.1 --scenarios cases --results none
 expect 4 'err:/no/such/image is missing' "$kernels" run /no/such/image -- doctor
 expect 0 out:6.12.117 out:7.3.4 "$kernels" list
 # A name, a suite and a package, each package once.
 awk '!/^#/ && (NF != 3 || seen[$3]++) { print "a bad line: " $0; bad = 1 } END { exit bad }' \
   "$SOURCE/ci/kernels.list" || die 'ci/kernels.list'
 
+if pivotcheck doctor >/dev/null 2>&1; then
+  expect 1 'out:host: 3 agree, 1 ended, 1 hung' "$kernels" run --kernels host --scenarios cases \
+    --results results --case-seconds 15 --on-begin "$(cat hook)"
+  diff - <(results results/host.jsonl) <<'END' || die 'the results are others'
+a-runs agree
+b-kills ended
+c-runs agree
+d-hangs hung
+e-runs agree
+END
+  has results/host.jsonl '"not_run": 0'
+  # Shards, each with its part, and none twice.
+  for shard in 1/2 2/2; do
+    expect 0 "$kernels" run --kernels host --scenarios cases --cases 5 --shard $shard \
+      --results "${shard/\//-}" --privilege userns
+  done
+  [[ $(cat [12]-2/cases.jsonl | sort -u | wc -l) -eq 10 ]] || die 'the shards are not all of it'
+fi
+
 not_run() { skip "no guest was tried: $*"; }
 [[ -z ${SANITIZE:-} ]] || not_run 'a command with sanitizers is not linked statically'
 image=$("$kernels" fetch 2>err) || not_run "$(cat err)"
 printf 'mkdir /a => ok\nmkdir /a => ok\n' >'a file.scn'
 status=0
-PIVOTCHECK=$PIVOTCHECK "$kernels" run "$image" -- run --json 'a file.scn' >out 2>err || status=$?
+"$kernels" run "$image" -- run --json 'a file.scn' >out 2>err || status=$?
 [[ $status -ne 4 ]] || not_run "$(cat err)"
 [[ $status -eq 1 ]] || die "exit status $status instead of 1"
 has out '{"file":"a file.scn","result":"unmet","steps":2,"step":2,"kernel":"EEXIST","model":"EEXIST"'
 [[ $(wc -l <out) -eq 1 ]] || die 'more than the command prints'
 has err '1 file: 1 unmet'
 
-# Whatever takes the guest down before the command ends is no pass.
-printf '#!/bin/sh\necho c >/proc/sysrq-trigger\n' >panics
-chmod +x panics
-PIVOTCHECK=$PWD/panics expect 3 "err:ended without the command's end" 'err:sysrq' \
-  "$kernels" run "$image" -- doctor
+# A panic is found by the closing line that is missing; a warning, in the kernel's log.
+rm cases/*
+for each in a-runs b-panics c-warns; do printf 'mkdir /%s\n' "${each#*-}" >"cases/$each.scn"; done
+expect 1 'out:2 agree, 1 panicked, 1 warned' "$kernels" run --kernels "$image" --scenarios cases \
+  --results guest --on-begin "$(cat hook)"
+diff - <(results guest/*linux-*.jsonl) <<'END' || die 'the results are others'
+a-runs agree
+b-panics panicked
+c-warns agree
+END
+grep -q 'WARNING: a test' guest/*linux-*.jsonl || die 'no warning'
+grep -q 'Kernel panic' guest/*linux-*.log || die 'no log'

@@ -5,11 +5,14 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <random>
+#include <set>
 
 #include "examples.h"
 #include "view/draw.h"
+#include "view/fingerprint.h"
 #include "view/mount_names.h"
 
 namespace pivotcheck {
@@ -44,6 +47,28 @@ TEST_CASE("canonical form: worlds that differ stay different") {
   Snapshot changed = example();
   changed.namespaces[1].mounts[0].peer_group = 400;  // /b joins the group of /a
   CHECK_FALSE(canonical(changed) == canonical(example()));
+}
+
+// Of each struct of a snapshot, one field at a time.
+TEST_CASE("fingerprint: equal for equal states, and other for each change") {
+  CHECK(fingerprint(canonical(example())) == fingerprint(canonical(example())));
+  const auto changes = std::to_array<void (*)(Snapshot&)>({
+      [](Snapshot& it) { it.namespaces[1].mounts[0].root = "/sub"; },
+      [](Snapshot& it) { it.namespaces[1].mounts[0].flags = {MountFlag::noexec}; },
+      [](Snapshot& it) { it.namespaces[1].mounts[1].unbindable = true; },
+      [](Snapshot& it) { it.namespaces[1].mounts[3].filesystem_read_only = false; },
+      [](Snapshot& it) { it.tasks[0].name = "C"; },
+      [](Snapshot& it) { it.tasks[0].mount_namespace = 0; },
+      [](Snapshot& it) { it.tasks[0].root.path = "/b"; },
+      [](Snapshot& it) { it.tasks[0].handles.pop_back(); },
+      [](Snapshot& it) { it.tasks[1].root.removed = true; },
+  });
+  std::set<std::string> seen{fingerprint(example())};
+  for (const auto change : changes) {
+    Snapshot changed = example();
+    change(changed);
+    CHECK(seen.insert(fingerprint(changed)).second);
+  }
 }
 
 // Before Linux 6.17 one place of a mount may hold several: here four that look alike. Two are peers

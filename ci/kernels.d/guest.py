@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""guest.py: one guest, which runs one command on a kernel.
+
+    host                                     guest (qemu, one processor)
+    Guest.lines(), send()   <- ttyS1 ->      the command's standard output, and input if it is read
+    Guest.errors            <- ttyS2 --      its standard error
+    Guest.log               <- ttyS0 --      the console: warnings of the kernel, a panic
+    Guest.status            <- ttyS3 --      "the command ended with N", if it came so far
+
+qemu ends with 0 after a panic, too: only that last line says that the command came to its end. A
+guest whose owner dies is killed. One processor each, because two guests with one each do more than
+one with two (ci/kernels.d/matrix.py has the figures).
+
+KVM is used where a guest boots under it; that is tried once for each boot of this machine, since
+there are hosts whose /dev/kvm opens and cannot run a kernel. Otherwise qemu emulates its plainest
+processor, so that the host's does not matter."""
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from archive import CACHE, ROOT, Unavailable, need
+
+MEMORY_MB = 1024
+BOOT_SECONDS = 180   # about 4 idle, ten times that beside other work
+KVM_TRY_SECONDS = 15
+LOG_LINES = 40       # of a log that is shown
+
+# pivotcheck needs a root that it can pivot away from, as no initramfs is before 7.0: a tmpfs.
+INIT = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mkdir /new && mount -t tmpfs none /new && cp -a /bin /tmp /root /etc /main /new
+for each in *; do [ -e "/new/$each" ] || [ "$each" = new ] || cp -a "$each" /new; done
+mount -t proc none /new/proc; mount -t sysfs none /new/sys; mount -t devtmpfs none /new/dev
+exec switch_root /new /main
+"""
+MAIN = """#!/bin/sh
+export HOME=/root NO_COLOR=1
+for port in 1 2 3; do stty -F /dev/ttyS$port raw -echo; done
+chmod 644 /dev/kmsg; echo 0 >/proc/sys/kernel/dmesg_restrict
+%s >/dev/ttyS1 2>/dev/ttyS2
+echo "the command ended with $?" >/dev/ttyS3
+poweroff -f
+"""
+FOLDERS = ("bin", "proc", "sys", "dev", "tmp", "root", "etc")
+
+
+def quoted(words):
+    return " ".join("'" + word.replace("'", "'\\''") + "'" for word in words)
+
+
+def as_user(command):
+    """The shell command as an ordinary user of the guest."""
+    return "su user -c " + quoted([command])
+
+
+# --- the guest's files: an archive as the kernel reads it
+#     (Documentation/driver-api/early-userspace/buffer-format.rst)
+
+def archive_entry(name, mode, content=b""):
+    fields = [0, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0]
+    head = b"070701" + b"".join(b"%08x" % field for field in fields) + name + b"\0"
+    return head + b"\0" * (-len(head) % 4) + content + b"\0" * (-len(content) % 4)
+
+
+def archive_of(files):
+    """Of {path: (content, mode)}, with the folders that they lie in."""
+    seen, parts = set(), []
+    for path, (content, mode) in files.items():
+        names = path.strip("/").split("/")
+        for depth in range(1, len(names)):
+            folder = "/".join(names[:depth])
+            if folder not in seen:
+                seen.add(folder)
+                parts.append(archive_entry(os.fsencode(folder), 0o40755))
+        parts.append(archive_entry(os.fsencode("/".join(names)), 0o100000 | mode, content))
+    return b"".join(parts) + archive_entry(b"TRAILER!!!", 0)
+
+
+def static_program(path):
+    """Its bytes."""
+    if not os.access(path, os.X_OK):
+        raise Unavailable(f"{path} is missing (ci/build)")
+    linked = subprocess.run(["ldd", path], capture_output=True, text=True)
+    if "=>" in linked.stdout:
+        raise Unavailable(f"{path} is not linked statically")
+    return Path(path).read_bytes()
+
+
+def pivotcheck_path():
+    return os.environ.get("PIVOTCHECK", str(ROOT / "build/pivotcheck"))
+
+
+def base_files():
+    need("busybox")
+    files = {f"{folder}/.keep": (b"", 0o644) for folder in FOLDERS}
+    files["bin/busybox"] = (static_program(shutil.which("busybox")), 0o755)
+    files["bin/pivotcheck"] = (static_program(pivotcheck_path()), 0o755)
+    files["etc/passwd"] = (b"root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/tmp:/bin/sh\n", 0o644)
+    files["init"] = (INIT.encode(), 0o755)
+    return files
+
+
+# --- booting
+
+def accelerator(image):
+    """"kvm" or "tcg", and why."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return "tcg", "KVM was not tried: there is no /dev/kvm for this user"
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    note = CACHE / "kvm"
+    if not note.exists() or not note.read_text().startswith(boot_id):
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with Guest(image, "echo up", {}, with_kvm=True) as guest:
+            works = guest.next_line(KVM_TRY_SECONDS) == "up"
+        note.write_text(f"{boot_id} {'works' if works else 'fails'}\n")
+    if note.read_text().split()[1] == "works":
+        return "kvm", "KVM"
+    return "tcg", "KVM was tried, and no guest came up under it"
+
+
+class Session:
+    """A process that is talked to by lines, in a folder of its own that goes with it."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="guest."))
+        self.waiting = b""
+        self.has_ended = False
+        try:
+            with open(self.folder / "messages", "wb") as messages:
+                self.process = subprocess.Popen(self.command(), stdin=subprocess.PIPE,
+                                                stdout=subprocess.PIPE, stderr=messages,
+                                                start_new_session=True)
+        except BaseException:
+            shutil.rmtree(self.folder)
+            raise
+        os.set_blocking(self.process.stdout.fileno(), False)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+        shutil.rmtree(self.folder)
+
+    def read(self, deadline):
+        """Some bytes, b"" at the end; TimeoutError after the deadline."""
+        while True:
+            ready, _, _ = select.select([self.process.stdout], [], [],
+                                        max(0, deadline - time.monotonic()))
+            if not ready:
+                raise TimeoutError
+            got = os.read(self.process.stdout.fileno(), 1 << 16)
+            if got is not None:
+                return got
+
+    def next_line(self, seconds):
+        """None where the guest ended, or said nothing for so long (`has_ended` tells which)."""
+        deadline = time.monotonic() + seconds
+        try:
+            while b"\n" not in self.waiting:
+                got = self.read(deadline)
+                if not got:
+                    self.has_ended = True
+                    return None
+                self.waiting += got
+        except TimeoutError:
+            return None
+        line, _, self.waiting = self.waiting.partition(b"\n")
+        return line.decode(errors="replace").rstrip("\r")
+
+    def everything(self, seconds):
+        """All that the command printed, once the guest has ended or the time is up."""
+        deadline, out = time.monotonic() + seconds, b""
+        try:
+            while got := self.read(deadline):
+                out += got
+            self.has_ended = True
+        except TimeoutError:
+            pass
+        return out
+
+    def send(self, text):
+        try:
+            self.process.stdin.write(text.encode())
+            self.process.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            pass  # it ended: the next line tells
+
+    def end(self):
+        """It, and what it started."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        self.process.stdout.close()
+
+    def text(self, name):
+        path = self.folder / name
+        return path.read_text(errors="replace").replace("\r", "") if path.exists() else ""
+
+
+class Local(Session):
+    """A command on this machine's own kernel."""
+    log = ""
+
+    def __init__(self, words):
+        self.words = words
+        super().__init__()
+
+    def command(self):
+        return ["setpriv", "--pdeathsig", "KILL", *self.words]
+
+    @property
+    def errors(self):
+        return self.text("messages")
+
+    @property
+    def status(self):
+        try:
+            return self.process.wait(1)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+class Guest(Session):
+    """Starts at once. `script` is a shell command; `files` are further files of the guest."""
+
+    def __init__(self, image, script, files, with_kvm=False, options=""):
+        need("qemu-system-x86_64", "setpriv")
+        self.image, self.with_kvm, self.options = image, with_kvm, options
+        main = ((MAIN % script).encode(), 0o755)
+        self.archive = archive_of({**base_files(), "main": main, **files})
+        super().__init__()
+
+    def command(self):
+        (self.folder / "initramfs").write_bytes(self.archive)
+        return self.qemu(self.image, self.with_kvm, self.options)
+
+    def qemu(self, image, with_kvm, options):
+        fast = ["-cpu", "host", "-accel", "kvm"] if with_kvm else \
+               ["-cpu", "qemu64", "-accel", "tcg,tb-size=256"]
+        ports = ["-serial", f"file:{self.folder}/log", "-chardev", "stdio,id=port,signal=off",
+                 "-serial", "chardev:port", "-serial", f"file:{self.folder}/err",
+                 "-serial", f"file:{self.folder}/end"]
+        return ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-M", "q35", *fast,
+                "-m", str(MEMORY_MB), "-nodefaults", "-display", "none", *ports, "-no-reboot",
+                "-kernel", str(image), "-initrd", f"{self.folder}/initramfs", "-append",
+                f"console=ttyS0 loglevel=5 panic=-1 mitigations=off {options}"]
+
+    @property
+    def log(self):
+        return self.text("log") + self.text("messages")
+
+    @property
+    def errors(self):
+        return self.text("err")
+
+    @property
+    def status(self):
+        """The command's exit status; None if it did not come to its end."""
+        found = re.search(r"the command ended with (\d+)", self.text("end"))
+        return int(found[1]) if found else None
+
+
+def last_lines(text, count=LOG_LINES):
+    return text.rstrip().splitlines()[-count:]
