@@ -156,10 +156,11 @@ class PropagatedCopies {
 };
 
 // What was mounted at the place of a copy is mounted on the copy. What it covered stays covered by a
-// locked mount: by the copy.
+// locked mount, by the copy; and it stays locked itself, or it would be none any more once the copy
+// is unmounted where it came from.
 void tuck_beneath(World& world, MountIndex copy, MountIndex taken) {
   if (world[taken].locked && !world.traits.lock_rises_with_cover) {
-    world[taken].locked = false;
+    world[taken].locked = !world.traits.arrival_unlocks_cover;
     world[copy].locked = true;
   }
   Location on{copy, world[copy].root};

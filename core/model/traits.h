@@ -55,13 +55,18 @@ struct KernelTraits {
   // covered"). Since 7.1 the lock is handed down to what arrives.
   bool lock_rises_with_cover = true;
 
+  // Quirk (FINDINGS.md, "What arrives beneath a locked mount takes its lock over"). From 7.1 on what
+  // arrives is locked; until 7.2.11 what it was tucked beneath is locked no longer.
+  bool arrival_unlocks_cover = false;
+
   // What was promised: no quirk.
   static KernelTraits contract() {
     return {.namespace_copy_loses_unbindable = false,
             .beneath_checks_detached_root = false,
             .umount_takes_busy_copies = false,
             .set_group_leaves_unbindable = false,
-            .lock_rises_with_cover = false};
+            .lock_rises_with_cover = false,
+            .arrival_unlocks_cover = false};
   }
 
   static KernelTraits for_release(const Release& release) {
@@ -82,7 +87,8 @@ struct KernelTraits {
             .beneath_checks_detached_root = since(6, 17),
             .umount_takes_busy_copies = !mended_in_7_2 && !mended_in_6_12,
             .set_group_leaves_unbindable = !mended_in_7_2,
-            .lock_rises_with_cover = !since(7, 1)};
+            .lock_rises_with_cover = !since(7, 1),
+            .arrival_unlocks_cover = since(7, 1) && !mended_in_7_2};
   }
 };
 

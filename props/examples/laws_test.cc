@@ -58,9 +58,10 @@ struct Asked {
   bool is_broken;
 };
 Asked ask(std::string_view law, std::string_view text, const Alter& alter,
-          const laws::Quirks& quirks = {}, bool succeeds = false) {
+          const laws::Quirks& quirks = {}, bool succeeds = false,
+          const KernelTraits& traits = no_quirks()) {
   const Program program = program_of(text);
-  model::World world(program.privilege, no_quirks());
+  model::World world(program.privilege, traits);
   laws::AskedCounts asked{};
   laws::Watch watch(quirks, asked);
   State before = state_of(world);
@@ -271,6 +272,19 @@ TEST_CASE("what a locked mount covers is seen, once another one arrived beneath 
   }
   const auto& locked = examples().at("covered-stays-covered");
   CHECK(ask("covered-stays-covered", locked.scenario, locked.alter, quirk).is_broken);
+}
+
+TEST_CASE("what a locked mount covers is seen, once what arrived beneath that is gone again") {
+  const std::string_view text =
+      "make-shared /\nmkdir /a\nspawn C\nunshare mnt\nC: make-slave /\nC: mount tmpfs /a\n"
+      "C: unshare mnt,user\nmount tmpfs /a\numount /a\nC: umount /a\n";
+  const auto as_it_is = [](State&, State&) {};
+  KernelTraits traits = KernelTraits::contract();
+  CHECK_FALSE(ask("covered-stays-covered", text, as_it_is, {}, false, traits).is_broken);
+  traits.arrival_unlocks_cover = true;
+  CHECK(ask("covered-stays-covered", text, as_it_is, {}, false, traits).is_broken);
+  const laws::Quirks quirk{.arrival_unlocks_cover = true};
+  CHECK_FALSE(ask("covered-stays-covered", text, as_it_is, quirk, false, traits).is_broken);
 }
 
 TEST_CASE("locks that were made in a state too large to be asked are not taken for none") {

@@ -137,12 +137,25 @@ bool may_be_locked(const Event& event, const MountState& mount) {
 }
 
 // A mount that may be locked is so as well where it lies since this step: on one that arrived
-// beneath it, say.
+// beneath it, say. That it covered in any case, if its lock is certain and it did not rise.
 static void keep_lock(const Event& event, const MountState& mount,
                       std::vector<Locked::Cover>& covers) {
   const MountState& was = *event.before.mount(mount.id);
   if (!event.locked.is_all || (was.parent == mount.parent && was.place == mount.place)) return;
-  if (may_be_locked(event, was)) covers.push_back({mount.parent, mount.place, false});
+  const bool has_risen = event.before.mount(mount.parent) == nullptr;
+  const bool stays_locked =
+      !event.quirks.lock_rises_with_cover && !event.quirks.arrival_unlocks_cover;
+  const bool is_certain = has_risen && stays_locked && has_cover(event, was.parent, was.place);
+  if (may_be_locked(event, was)) covers.push_back({mount.parent, mount.place, is_certain});
+}
+
+// What had arrived beneath a locked mount is gone, and that lies where it lay before.
+static bool is_back(const Event& event, const Locked::Cover& cover) {
+  const MountState* arrived = event.before.mounted_at(cover.parent, cover.place);
+  const MountState* is = event.after.mounted_at(cover.parent, cover.place);
+  if (arrived == nullptr || is == nullptr) return false;
+  const MountState* was = event.before.mount(is->id);
+  return was != nullptr && was->parent == arrived->id && has_cover(event, arrived->id, was->place);
 }
 
 void covered_stays_covered(const Event& event, Inquiry& inquiry) {
@@ -201,12 +214,21 @@ void Watch::lock(const Event& event) {
     if (was != nullptr && is != nullptr && was->id != is->id) cover.is_raised = event.is_new(*is);
   }
   if (op_of<Rename>(event) != nullptr) locked_.is_all = false;  // places have other paths now
+}
+
+// A umount takes the lock off what is mounted at the same place where its propagation arrives.
+void Watch::unlock(const Event& event) {
   if (op_of<Umount>(event) == nullptr || event.actor() == nullptr) return;
-  for (Locked::Cover& cover : locked_.covers) {
-    const MountState* parent = event.after.mount(cover.parent);
+  std::vector<const Locked::Cover*> unlocked;
+  for (const Locked::Cover& cover : locked_.covers) {
+    const MountState* parent = event.before.mount(cover.parent);
+    if (parent == nullptr || is_back(event, cover)) continue;
     const bool receives = parent->master != 0 || parent->group != 0;
     const bool elsewhere = parent->tree != event.actor()->tree;
-    if (receives && (elsewhere || is_unlocked(event, cover))) cover.is_certain = false;
+    if (receives && (elsewhere || is_unlocked(event, cover))) unlocked.push_back(&cover);
+  }
+  for (Locked::Cover& cover : locked_.covers) {
+    if (std::ranges::find(unlocked, &cover) != unlocked.end()) cover.is_certain = false;
   }
 }
 

@@ -56,6 +56,9 @@ struct Quirks {
   // Law covered-stays-covered: once another mount arrived beneath the locked one, a bind or umount
   // shows what that covered.
   bool lock_rises_with_cover = false;
+  // The same law: once what arrived beneath the locked one is unmounted where it came from, a umount
+  // or move shows what was covered.
+  bool arrival_unlocks_cover = false;
   // What goes by propagation was another set before propagate_umount.txt (6.17).
   bool umounts_by_older_rules = false;
 
@@ -167,6 +170,7 @@ class Watch {
   void note(const Step& step, Outcome outcome);
   void forget_locks();
   void ask(const Event& event, bool mounts_are_as_before);
+  void unlock(const Event& event);
   void lock(const Event& event);
   void mark(const Event& event);
 

@@ -50,6 +50,7 @@ Quirks Quirks::for_release(const Release& release) {
           .umount_takes_busy_copies = !since_7_2_11 && !since_6_12_117,
           .namespace_copy_loses_unbindable = !before_6_17 && !since_7_2_11,
           .lock_rises_with_cover = before_7_1,
+          .arrival_unlocks_cover = !before_7_1 && !since_7_2_11,
           .umounts_by_older_rules = before_6_17};
 }
 
@@ -149,7 +150,10 @@ void Watch::after(const Step& step, Outcome outcome, State state) {
     const Event event{last_, step,       outcome,       state,   links_, standing,
                       stood, standings_, user_parents_, locked_, quirks_};
     ask(event, last_.mounts == state.mounts);
-    if (outcome.ok()) lock(event);
+    if (outcome.ok()) {
+      unlock(event);
+      lock(event);
+    }
     mark(event);
   } else {
     forget_locks();
