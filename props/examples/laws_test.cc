@@ -287,6 +287,15 @@ TEST_CASE("what a locked mount covers is seen, once what arrived beneath that is
   CHECK_FALSE(ask("covered-stays-covered", text, as_it_is, quirk, false, traits).is_broken);
 }
 
+TEST_CASE("one umount may take the lock off two mounts that lie on each other") {
+  const std::string_view text =
+      "mkdir /a\nmount tmpfs /a\nmake-shared /\nspawn D\nunshare mnt\nmkdir /a/b\n"
+      "D: mount tmpfs /a/b\numount /a\nbind /a /a\nD: unshare mnt,user\numount /a\n"
+      "D: umount /a detach\n";
+  const auto as_it_is = [](State&, State&) {};
+  CHECK_FALSE(ask("covered-stays-covered", text, as_it_is).is_broken);
+}
+
 TEST_CASE("locks that were made in a state too large to be asked are not taken for none") {
   std::string text =
       "make-shared /\nmkdir /a\nmount tmpfs /a\nmkdir /a/x\nmkdir /a/y\nmount tmpfs /a/x\n"

@@ -149,13 +149,17 @@ static void keep_lock(const Event& event, const MountState& mount,
   if (may_be_locked(event, was)) covers.push_back({mount.parent, mount.place, is_certain});
 }
 
-// What had arrived beneath a locked mount is gone, and that lies where it lay before.
+// What had arrived beneath a locked mount is gone, and that lies where it lay before; and nothing took
+// its own lock off. (A mount can lie in the same place of a receiver that its own cover lies in: on the
+// root of one that shows just the directory on which both are mounted.)
 static bool is_back(const Event& event, const Locked::Cover& cover) {
   const MountState* arrived = event.before.mounted_at(cover.parent, cover.place);
   const MountState* is = event.after.mounted_at(cover.parent, cover.place);
   if (arrived == nullptr || is == nullptr) return false;
   const MountState* was = event.before.mount(is->id);
-  return was != nullptr && was->parent == arrived->id && has_cover(event, arrived->id, was->place);
+  return was != nullptr && was->parent == arrived->id && has_cover(event, arrived->id, was->place) &&
+         !is_unlocked(event, {arrived->id, was->place}) &&
+         (event.before.shows_all || !hides_groups(event.before));
 }
 
 void covered_stays_covered(const Event& event, Inquiry& inquiry) {
