@@ -68,6 +68,7 @@ void set_answers(Json& object, TrialResult& result) {
     object["state"] = fingerprint(result.kernel_view);
   }
   if (result.state_unseen) object["state_unseen"] = true;
+  if (result.listmount_lost) object["listmount_lost"] = true;
 }
 
 void set_result(Json& object, const TrialResult& result) {
@@ -140,12 +141,15 @@ class Answers {
 struct AnswerOptions {
   std::vector<std::string> paths;
   std::string on_begin;
+  std::string model = "running";
 };
 
 ExitStatus answer(const AnswerOptions& options) {
   catch_interruptions(SecondSignal::exits);
+  const auto traits = parse_model(options.model);
+  if (!traits) return complain(traits.error().what, ExitStatus::bad_usage);
   if (!machine_is_fit()) return ExitStatus::nothing_ran;
-  auto trial = Trial::make();
+  auto trial = Trial::make({.traits = *traits});
   if (!trial) return complain(trial.error().what, ExitStatus::nothing_ran);
   Answers answers(std::move(*trial), options.on_begin);
   answers.begin_stream();
@@ -169,6 +173,10 @@ CommandSpec answer_command() {
       .summary = "Say as JSON lines what the running kernel answers to each scenario of a stream",
       .options = {{"--on-begin", &options->on_begin,
                    "shell command to run before each scenario, with $NAME and $SCENARIO"},
+                  {"--model",
+                   &options->model,
+                   "the model that speaks beside the kernel (see pivotcheck predict --help)",
+                   {.shows_default = true}},
                   {"FILE|DIR", &options->paths,
                    "scenarios; if none is named, JSON lines with \"name\" and \"scenario\" are "
                    "read from standard input, and each is answered at once"}},

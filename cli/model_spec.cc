@@ -3,6 +3,7 @@
 #include "model_spec.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -25,7 +26,9 @@ constexpr std::pair<std::string_view, bool KernelTraits::*> traits_by_name[] = {
     {"umount_takes_busy_copies", &KernelTraits::umount_takes_busy_copies},
     {"set_group_leaves_unbindable", &KernelTraits::set_group_leaves_unbindable},
     {"lock_rises_with_cover", &KernelTraits::lock_rises_with_cover},
+    {"arrival_unlocks_cover", &KernelTraits::arrival_unlocks_cover},
 };
+static_assert(sizeof(KernelTraits) == std::size(traits_by_name), "each trait has its name here");
 
 Expected<KernelTraits> parse_base(std::string_view text) {
   if (text == "contract") return KernelTraits::contract();

@@ -86,6 +86,7 @@ class KernelRun:
         self.log_path = self.path.with_suffix(".log")
         self.boots = self.incidents = self.failed_boots = 0
         self.counts = {}
+        self.results = []
         self.header = None
         self.why_not_done = ""
         self.image = None if kernel == HOST else image_of(kernel)
@@ -96,7 +97,7 @@ class KernelRun:
 
     def session(self, cases):
         self.boots += 1
-        words = ["pivotcheck", "answer"]
+        words = ["pivotcheck", "answer", "--model", self.options.model]
         if self.options.on_begin:
             words += ["--on-begin", self.options.on_begin]
         if not self.image:
@@ -120,6 +121,7 @@ class KernelRun:
             file.write(f"=== boot {self.boots}\n{session.log}")
 
     def record(self, result):
+        self.results.append(result)
         self.counts[result["result"]] = self.counts.get(result["result"], 0) + 1
         if result.get("state_unseen"):
             self.counts["unseen"] = self.counts.get("unseen", 0) + 1
@@ -235,13 +237,19 @@ def kernels_of(text):
 
 
 def run_one(kernel, cases, options, folder):
+    """None where that kernel can't be had."""
     try:
-        done = KernelRun(kernel, cases, options, folder).run()
+        return KernelRun(kernel, cases, options, folder).run()
     except Unavailable as missing:
         complain(f"{kernel}: NOT RUN: {missing}")
-        return 4
-    print(done.summary(), flush=True)
-    return done.status
+        return None
+
+
+def run_all(kernels, cases, options, folder):
+    """Each KernelRun, as soon as it is done and those before it are."""
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        yield from filter(None, pool.map(
+            lambda kernel: run_one(kernel, cases, options, folder), kernels))
 
 
 def run(options):
@@ -252,11 +260,12 @@ def run(options):
     (folder / "cases.jsonl").write_text(lines_of(cases))
     kernels = kernels_of(options.kernels)
     print(f"{len(cases)} scenarios on {len(kernels)} kernels; results in {folder}", flush=True)
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        statuses = list(pool.map(lambda kernel: run_one(kernel, cases, options, folder), kernels))
-    sys.stdout.flush()
+    statuses = []
+    for done in run_all(kernels, cases, options, folder):
+        print(done.summary(), flush=True)
+        statuses.append(done.status)
     if 1 in statuses:
         return 1
-    if all(status == 4 for status in statuses):
+    if not statuses:
         return 4
-    return 3 if 3 in statuses or 4 in statuses else 0
+    return 3 if 3 in statuses or len(statuses) < len(kernels) else 0
