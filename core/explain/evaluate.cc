@@ -15,7 +15,7 @@ const RuleInfo root_is_rootfs{
     .about = {Subject::root},
     .fix = Fix::mount_root,
     .reason = "the process's root is the kernel's own rootfs (an initramfs), which is mounted on "
-              "nothing and can't be mounted elsewhere",
+              "nothing (until Linux 7.0) and can't be mounted elsewhere",
     .source = {Citation{.kind = Citation::Kind::text,
                         .document = {"pivot_root(2)"},
                         .section = "NOTES",

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # pivot_root on an initramfs, the failure that people meet most: `pivotcheck explain` names it, what it
-# prints to mend it is run, and `pivotcheck claims` shows the claim about rootfs. All of it runs in a
-# guest, under qemu without KVM and with its plainest processor, so that it does not depend on the
-# host's. Its kernel is this Debian release's own (ci/kernels), not the running one.
+# prints to mend it is run, and `pivotcheck claims` shows the claim about rootfs. Since Linux 7.0 it is no
+# failure any more, and all of them say so. All of it runs in guests, under qemu without KVM and with its
+# plainest processor, so that it does not depend on the host's. The kernels are of ci/kernels, not the
+# running one.
 source "$(dirname "$0")/common.sh"
 
 not_run() { skip "no initramfs was tried: $*"; }
@@ -16,7 +17,6 @@ done
 busybox=$(command -v busybox)
 ! ldd "$busybox" 2>/dev/null | grep -q '=>' ||
   not_run 'busybox is not a static one (busybox-static)'
-kernel=$("$SOURCE/ci/kernels" fetch 2>err) || not_run "$(cat err)"
 
 mkdir -p root/{bin,proc,new,dev,tmp}
 cp "$busybox" root/bin/busybox
@@ -69,14 +69,24 @@ chmod +x root/init
 (cd root && find . | cpio -o -H newc 2>/dev/null | gzip -1) >initramfs.gz
 
 # A panic ends it as well (panic=-1 with -no-reboot): that init came to its end is known by the marker.
-timeout 300 qemu-system-x86_64 -M q35 -cpu qemu64 -m 512 -accel tcg -nodefaults -display none \
-  -serial stdio -no-reboot -kernel "$kernel" -initrd initramfs.gz \
-  -append 'console=ttyS0 quiet panic=-1 mitigations=off' 2>err </dev/null | tr -d '\r' >out || true
-grep -q '<end>' out || die 'the guest did not come to its end'
-release=$(sed -n 's/.*<kernel> //p' out)
-[[ ${release%%.*} -lt 7 ]] || not_run "since Linux 7.0 the root is not rootfs; this kernel is $release"
-part() { sed -n "/<$1>/,/<status/p" out >"part.$1"; }
-part explain; part claims; part switch; part mending; part second
+# Under TCG a guest's clock may fail its first test on a busy machine, before init: then once more.
+boot() {  # NAME: sets release, and makes out and the parts of it
+  local kernel tries
+  kernel=$("$SOURCE/ci/kernels" fetch "$@" 2>err) || not_run "$(cat err)"
+  for tries in 1 2 3; do
+    timeout 300 qemu-system-x86_64 -M q35 -cpu qemu64 -m 512 -accel tcg -nodefaults -display none \
+      -serial stdio -no-reboot -kernel "$kernel" -initrd initramfs.gz \
+      -append 'console=ttyS0 quiet panic=-1 mitigations=off' 2>err </dev/null | tr -d '\r' >out || true
+    ! grep -q '<kernel>' out || break
+  done
+  grep -q '<end>' out || die "the guest did not come to its end: $(tail -n 5 out)"
+  release=$(sed -n 's/.*<kernel> //p' out)
+  part() { sed -n "/<$1>/,/<status/p" out >"part.$1"; }
+  part explain; part claims; part switch; part mending; part second
+  sed -n '/<offline>/,/<second>/p' out >part.offline
+}
+
+boot
 has part.explain '"verdict":"refused","rule":"root-is-rootfs","errno":"EINVAL"'
 has part.explain '<status 1>'
 has part.explain '- rootfs rootfs rw'
@@ -88,7 +98,20 @@ has part.switch '--strategy move-chroot works there'
 has part.switch '<status 125>'
 has out 'moved'
 [[ ! -x root/bin/bwrap ]] || has out 'bwrap: pivot_root: Invalid argument'
-sed -n '/<offline>/,/<second>/p' out >part.offline
 has part.offline '"rule":"root-is-rootfs"'
 has part.second '"verdict":"would succeed"'
 echo "on an initramfs of Linux $release: named, mended, and the claims shown: $(grep -Ec '^(holds|fails|imprecise) +shown' part.claims)"
+
+boot 7.3.4
+has part.explain '"verdict":"would succeed"'
+has part.explain '"tried":true'
+has part.explain '<status 0>'
+has part.claims 'fails      shown        pivot_root cannot work on rootfs'
+has part.claims '<status 0>'
+has part.switch 'exec /bin/sh in the new root: '
+has part.switch '<status 127>'
+has out 'moved'
+! grep -q 'bwrap: ' out || die "bubblewrap: $(grep 'bwrap: ' out)"
+has part.offline '"verdict":"would succeed"'
+has part.second '"verdict":"would succeed"'
+echo "on an initramfs of Linux $release: would succeed, and the claims shown: $(grep -Ec '^(holds|fails|imprecise) +shown' part.claims)"

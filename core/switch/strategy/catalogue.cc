@@ -37,8 +37,8 @@ constexpr std::array<StrategyInfo, 8> table{{
     {Strategy::move_chroot, "move-chroot",
      "chdir into the root, own mount namespace, / private, bind . to itself, MS_MOVE of . over /, "
      "chroot ., chdir /",
-     "for an initramfs, where pivot_root is refused; the old root is only covered: a command with "
-     "CAP_SYS_ADMIN and CAP_SYS_CHROOT gets back with umount / and setns"},
+     "for an initramfs before Linux 7.0, where pivot_root is refused; the old root is only covered: "
+     "a command with CAP_SYS_ADMIN and CAP_SYS_CHROOT gets back with umount / and setns"},
     {Strategy::chroot, "chroot", "chdir into the root, chroot .",
      "no boundary: a command with CAP_SYS_CHROOT leaves by '..' after a second chroot; if no "
      "mounts are asked for, it stays in the caller's mount namespace, and the caller sees what it "

@@ -32,7 +32,8 @@ Steps chroot(const Plan& plan) {
 }
 
 // move-chroot: the way of switch_root(8) and of every initramfs: the root there is the kernel's own
-// rootfs, which can't be moved, so pivot_root refuses it. runc and crun call it --no-pivot.
+// rootfs, which can't be moved before Linux 7.0, so pivot_root refuses it. runc and crun call it
+// --no-pivot.
 //
 //     chdir NEW, unshare mnt, make-rprivate /, a clone on '.', fchdir    as in put_old.cc; MS_MOVE
 //                              too refuses a mount whose parent is shared
