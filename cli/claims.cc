@@ -104,9 +104,9 @@ Claim rootfs_claim() {
                       "refused, whatever the arguments: rootfs is mounted on nothing (until Linux "
                       "7.0). A bind of / to itself, entered by chroot /.., is a root that can be "
                       "pivoted."
-                    : "Since Linux 7.0 rootfs (an initramfs) is mounted on an empty filesystem, and "
-                      "can be pivoted as any other root. Before, it was mounted on nothing, and "
-                      "pivot_root refused, whatever the arguments.",
+                    : "Since Linux 7.0 rootfs (an initramfs) is mounted on an empty filesystem, "
+                      "and can be pivoted as any other root. Before, it was mounted on nothing, "
+                      "and pivot_root refused, whatever the arguments.",
           .scenario = {}};
 }
 
