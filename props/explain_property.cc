@@ -37,6 +37,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <regex>
 #include <optional>
 #include <random>
 #include <string>
@@ -516,7 +517,8 @@ struct Counts {
         ++cannot_tell;
         for (const std::string& text : result.answer.cannot_tell) {
           const std::size_t end = text.starts_with("whether") ? text.find(':') : text.npos;
-          ++open_questions[text.substr(0, end)];
+          static const std::regex pid("\\b[0-9]+/");
+          ++open_questions[std::regex_replace(text.substr(0, end), pid, "PID/")];
         }
     }
   }
