@@ -37,9 +37,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
-#include <regex>
 #include <optional>
 #include <random>
+#include <regex>
 #include <string>
 #include <vector>
 
