@@ -95,6 +95,7 @@ class Answers {
     print_now({{"answers", kernel.release},
                {"version", kernel.version},
                {"uid", ::geteuid()},
+               {"listmount", trial_.observer().has(Source::listmount)},
                {"traits", json_of(trial_.traits())}});
   }
   // The line must have left the machine: a port is written to while the kernel goes on.

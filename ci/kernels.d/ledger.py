@@ -61,6 +61,8 @@ def kind_on(kernel, name, scenario, shown):
     if result["result"] in ("panicked", "hung", "ended"):
         return "not run"
     if "=" not in shown:
+        if shown == "listmount_lost" and not kernel.header.get("listmount"):
+            return "nothing"
         return "does" if result.get(shown) else "does not"
     trait, value = shown.split("=")
     other = "off" if value == "on" else "on"
@@ -91,7 +93,8 @@ def written(page, kinds_of):
     """The page with all that is between markers written anew; `kinds_of(scenario, shown)`."""
     def write(found):
         before = found["before"]
-        indent = "  " + before[:len(before) - len(before.lstrip())]
+        indent = before[:len(before) - len(before.lstrip())]
+        indent += "  " if before.lstrip().startswith("- ") else ""
         text = textwrap.fill(sentences(kinds_of(found["scenario"], found["shown"])), 100,
                              initial_indent=indent, subsequent_indent=indent)
         return f"{before}<!-- ledger: {found['scenario']} {found['shown']} -->\n" \

@@ -87,6 +87,7 @@ class KernelRun:
         self.boots = self.incidents = self.failed_boots = 0
         self.counts = {}
         self.results = []
+        self.failed, self.asks_again = [], False
         self.header = None
         self.why_not_done = ""
         self.image = None if kernel == HOST else image_of(kernel)
@@ -121,6 +122,10 @@ class KernelRun:
             file.write(f"=== boot {self.boots}\n{session.log}")
 
     def record(self, result):
+        """What failed is asked once more, at the end: a busy host may be all that was wrong."""
+        if result["result"] == "failed" and not self.asks_again:
+            self.failed.append(result["name"])
+            return
         self.results.append(result)
         self.counts[result["result"]] = self.counts.get(result["result"], 0) + 1
         if result.get("state_unseen"):
@@ -177,10 +182,8 @@ class KernelRun:
             del self.header["answers"]
             self.write(self.header)
 
-    def run(self):
-        self.path.unlink(missing_ok=True)
-        self.log_path.unlink(missing_ok=True)
-        began, rest = time.monotonic(), self.cases
+    def ask(self, rest):
+        """Those that could not be asked."""
         while rest and self.incidents < INCIDENTS_MAX and self.failed_boots < BOOTS_MAX:
             with self.session(rest) as session:
                 done = self.serve(session, rest)
@@ -189,6 +192,15 @@ class KernelRun:
                 self.failed_boots += 1
             else:
                 rest = rest[done:]
+        return rest
+
+    def run(self):
+        self.path.unlink(missing_ok=True)
+        self.log_path.unlink(missing_ok=True)
+        began = time.monotonic()
+        rest = self.ask(self.cases)
+        self.asks_again = True
+        rest += self.ask([case for case in self.cases if case["name"] in self.failed])
         self.seconds = time.monotonic() - began
         if rest and self.incidents >= INCIDENTS_MAX:
             self.why_not_done = f"{INCIDENTS_MAX} scenarios took it down or warned"

@@ -41,6 +41,38 @@ cp results/cases.jsonl other
   echo '{"end":1,"not_run":0}'; } >other/6.16.3.jsonl
 expect 1 'out:NEW  panicked: the kernel panicked' "out:on 6.16.3: $finding" \
   "$kernels" compare results other
+# As other programs read it: a panic is no pass, and every link of the page leads somewhere.
+for format in ktap junit json html; do
+  expect 0 "$kernels" report --format $format -o report.$format results other
+done
+diff - <(grep -v '^  ok' report.ktap) <<'END' || die 'the KTAP is another'
+KTAP version 1
+1..3
+  KTAP version 1
+  1..61
+ok 1 linux-6.12.100
+  KTAP version 1
+  1..61
+ok 2 linux-6.12.117
+  KTAP version 1
+  1..61
+  # corpus/findings/umount-takes-a-busy-copy.scn: panicked: the kernel panicked
+  not ok 1 corpus/findings/umount-takes-a-busy-copy.scn
+not ok 3 linux-6.16.3
+END
+has report.junit '<testsuite name="linux-6.16.3" tests="61" failures="1" errors="0" skipped="0">'
+python3 - <<'END' || die 'a report is not as its readers want it'
+import json, re, xml.dom.minidom
+xml.dom.minidom.parse("report.junit")
+assert [one["known"] for one in json.load(open("report.json"))["differences"]] == [True, False]
+page = open("report.html").read()
+links, ids = set(re.findall(r'href="#([^"]*)"', page)), re.findall(r'id="([^"]*)"', page)
+assert links == set(ids) and len(ids) == 1, (links, ids)
+assert not re.search(r'(src|href)="(?!#|data:)', page), "it needs something else"
+signs = re.findall(r'<td class="(\w+)">', page)
+assert signs == ["other", "kept", "new"], signs
+END
+
 sed -i '$d' other/6.16.3.jsonl
 expect 4 'err:the run was not closed' "$kernels" compare results other
 expect 4 'err:no results' "$kernels" compare nowhere
