@@ -79,8 +79,8 @@ void print_report(const Property& property, const props::RunOptions& options,
     fmt::print("        {} kept failures hold now\n", report.tried_again);
   }
   if (report.kind == Report::Kind::holds) {
-    fmt::print("        {} cases, met {} times, {:.1f} s\n", report.cases, report.times_relevant,
-               report.elapsed_s);
+    fmt::print("        {} cases of {} scenarios, met {} times, {:.1f} s\n", report.cases,
+               report.scenarios, report.times_relevant, report.elapsed_s);
   } else {
     print_failure(property, options, report);
   }

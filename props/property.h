@@ -132,6 +132,7 @@ struct Report {
   std::filesystem::path kept;        // where that is; "" if it could not be kept
   bool was_kept = false;             // from an earlier run
   int tried_again = 0;               // kept failures that hold now
+  int scenarios = 0;  // that were tried; the others are not what the property is about
   int cases = 0;
   std::uint64_t times_relevant = 0;
   double elapsed_s = 0;

@@ -263,6 +263,7 @@ class Run {
   void one_case(const Scenario& scenario) {
     if (report_.kind == Report::Kind::harness) RC_DISCARD("the harness broke");
     std::uint64_t times_relevant = 0;
+    if (!report_.scenario) ++report_.scenarios;
     try {
       times_relevant = check(scenario);
     } catch (const Broken& broken) {
@@ -297,8 +298,9 @@ class Run {
       return keep();
     }
     report_.kind = Report::Kind::vacuous;
-    report_.what = fmt::format("what it is about came up in only {} cases, {} were wanted",
-                               report_.cases, options_.cases);
+    report_.what =
+        fmt::format("what it is about came up in only {} cases of {} scenarios, {} were wanted",
+                    report_.cases, report_.scenarios, options_.cases);
   }
 
   void keep() {
