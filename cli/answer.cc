@@ -44,6 +44,8 @@
 namespace pivotcheck::cli {
 namespace {
 
+constexpr int cross_check_every = 16;  // as `explore` does
+
 // Without what it states where that is meant for other kernels.
 Scenario as_asked(Scenario scenario, const Release& running) {
   const bool is_meant = std::ranges::all_of(
@@ -150,7 +152,7 @@ ExitStatus answer(const AnswerOptions& options) {
   const auto traits = parse_model(options.model);
   if (!traits) return complain(traits.error().what, ExitStatus::bad_usage);
   if (!machine_is_fit()) return ExitStatus::nothing_ran;
-  auto trial = Trial::make({.traits = *traits});
+  auto trial = Trial::make({.traits = *traits, .cross_check_every = cross_check_every});
   if (!trial) return complain(trial.error().what, ExitStatus::nothing_ran);
   Answers answers(std::move(*trial), options.on_begin);
   answers.begin_stream();

@@ -31,6 +31,7 @@ from archive import ROOT
 
 INCIDENTS = ("panicked", "hung", "ended")
 ANSWERED = ("agree", "unmet")
+NUMBERS = re.compile(r"\b(0x)?[0-9a-f]*[0-9][0-9a-f]*\b")
 EXAMPLES_MAX = 3  # scenarios that a new difference names
 
 
@@ -189,7 +190,7 @@ def signature(result, scenario):
     """None for what is as it should be."""
     kind = result["result"]
     if result.get("warnings"):
-        return "warned: " + re.sub(r"^\[[^]]*\] *|[\d]+", "", result["warnings"][0])[:70]
+        return "warned: " + NUMBERS.sub("N", result["warnings"][0].partition("] ")[2])
     if kind in INCIDENTS:
         return f"{kind}: {result['reason']}"
     if kind == "disagree":
@@ -216,8 +217,9 @@ def new_differences(cases, kernels):
         names = {name for of_kernel in one["kernels"].values() for name in of_kernel}
         shortest = sorted(names, key=lambda name: (steps_in(cases[name]), name))
         one.update(scenarios=len(names), examples=shortest[:EXAMPLES_MAX],
-                   scenario=cases[shortest[0]], kernel=next(
-                       kernel for kernel, names in one["kernels"].items() if shortest[0] in names))
+                   scenario=cases[shortest[0]], header=next(
+                       kernel.header for kernel in kernels
+                       if shortest[0] in one["kernels"].get(kernel.name, ())))
         one["answers"] = [{"kernels": list(one.pop("kernels"))}]
     return list(found.values())
 
@@ -230,6 +232,8 @@ def differences(cases, kernels, minimize=0):
     new = new_differences(cases, kernels)
     for one in new[:minimize]:
         reduce.in_guest(one)
+    for one in new:
+        del one["header"]
     return known + new
 
 

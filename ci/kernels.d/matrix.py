@@ -96,22 +96,26 @@ class KernelRun:
             accelerator, why = guest.accelerator(self.image)
             self.with_kvm, self.accelerated_by = accelerator == "kvm", f"{accelerator} ({why})"
 
-    def session(self, cases):
+    def session(self, cases=None):
+        """Asked all cases, or, without any, what is sent to it."""
         self.boots += 1
         words = ["pivotcheck", "answer", "--model", self.options.model]
         if self.options.on_begin:
             words += ["--on-begin", self.options.on_begin]
         if not self.image:
             session = guest.Local([guest.pivotcheck_path(), *words[1:]])
-            threading.Thread(target=feed, args=(session, lines_of(cases)), daemon=True).start()
+            if cases:
+                feeder = threading.Thread(target=feed, args=(session, lines_of(cases)), daemon=True)
+                feeder.start()
             return session
         script = guest.quoted(words)
         if self.options.user == "ordinary":
             script = guest.as_user(script)
-        files = {"cases": (lines_of(cases).encode(), 0o644)}
+        files = {"cases": (lines_of(cases).encode(), 0o644)} if cases else {}
+        source = "/cases" if cases else "/dev/ttyS1"
         # A second boot without the IO-APIC: on a busy host its interrupt is missing now and then.
         options = "noapic" if self.failed_boots else ""
-        return guest.Guest(self.image, f"{script} </cases", files, self.with_kvm, options)
+        return guest.Guest(self.image, f"{script} <{source}", files, self.with_kvm, options)
 
     def write(self, result):
         with open(self.path, "a") as file:
@@ -136,9 +140,9 @@ class KernelRun:
 
     def incident(self, name, session):
         """A scenario that has no answer, because nobody is there any more."""
-        log = session.log
-        result = "panicked" if "Kernel panic" in log else "ended" if session.has_ended else "hung"
-        reason = {"panicked": "the kernel panicked", "ended": "the guest ended without a word",
+        log, result = session.log, how_it_went(session)
+        panic = re.search(r"Kernel panic.*", log)
+        reason = {"panicked": panic and panic[0], "ended": "the guest ended without a word",
                   "hung": f"no answer within {self.options.case_seconds} s"}[result]
         if session.status not in (None, 0):
             reason = f"pivotcheck in the guest ended with {session.status}"
@@ -178,7 +182,9 @@ class KernelRun:
         self.failed_boots = 0
         if self.header is None:
             self.header = {"kernel": self.kernel, "release": said["answers"], **said,
-                           "user": self.options.user, "accelerator": self.accelerated_by}
+                           "user": self.options.user, "accelerator": self.accelerated_by,
+                           "on_begin": self.options.on_begin, "model": self.options.model,
+                           "case_seconds": self.options.case_seconds}
             del self.header["answers"]
             self.write(self.header)
 
@@ -225,6 +231,13 @@ class KernelRun:
         if any(self.counts.get(kind) for kind in FAILURES) or self.counts.get("warned"):
             return 1
         return 3 if self.not_run or self.counts.get("failed") else 0
+
+
+def how_it_went(session):
+    """Of one that does not answer."""
+    if "Kernel panic" in session.log:
+        return "panicked"
+    return "ended" if session.has_ended else "hung"
 
 
 def feed(session, text):

@@ -5,13 +5,12 @@ Where model and kernel disagree, `pivotcheck minimize` does it in one guest. Wha
 can only be tried from outside: steps are left out, many at a time and then one by one; each
 candidate that takes the guest down costs a boot, the others are asked one after the other in the
 same guest."""
-import tempfile
 from argparse import Namespace
 from pathlib import Path
 
 import guest
 import matrix
-from archive import image_of
+from archive import HOST, image_of
 from changes import ASKED
 
 HEADERS = ("title:", "about:", "privilege:", "kernel:", "trait:")
@@ -50,6 +49,9 @@ def smaller(scenario, shows):
 
 def by_the_command(kernel, scenario):
     """`pivotcheck minimize` in a guest: the smaller scenario, as it prints it."""
+    if kernel == HOST:
+        made = matrix.pivotcheck("minimize", "-", input=scenario)
+        return made.stdout if made.returncode == 1 else scenario
     image = image_of(kernel)
     with_kvm = guest.accelerator(image)[0] == "kvm"
     files = {"case.scn": (scenario.encode(), 0o644)}
@@ -59,28 +61,57 @@ def by_the_command(kernel, scenario):
 
 
 class Victim:
-    """Guests that are asked one candidate after the other, until one goes down."""
+    """A kernel that is asked one candidate after the other, and booted again when one takes it down.
+    `header` says how the kernel was asked when it did (matrix.py)."""
 
-    def __init__(self, kernel, wanted, on_begin=None, case_seconds=60):
-        self.kernel, self.wanted = kernel, wanted
-        self.options = Namespace(**{**ASKED, "on_begin": on_begin, "case_seconds": case_seconds})
+    def __init__(self, header, wanted):
+        self.wanted = wanted
+        asked = {key: header[key] for key in ASKED if key in header}
+        self.run = matrix.KernelRun(header["kernel"], [], Namespace(**{**ASKED, **asked}), Path())
+        self.session = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def end(self):
+        if self.session:
+            self.session.__exit__()
+        self.session = None
+
+    def answer(self, scenario):
+        """"warned", "panicked", ..., or what `run --json` calls it."""
+        if not self.session:
+            self.session = self.run.session()
+            if self.session.next_line(guest.BOOT_SECONDS) is None:
+                return "did not come up"
+        self.session.send(matrix.lines_of([{"name": "candidate", "scenario": scenario}]))
+        while line := self.session.next_line(self.run.options.case_seconds):
+            said = matrix.json.loads(line)
+            if "result" in said:
+                return "warned" if said.get("warnings") else said["result"]
+        return matrix.how_it_went(self.session)
 
     def shows(self, scenario):
-        """In a guest of its own, so that nothing before it has a part in it."""
-        with tempfile.TemporaryDirectory(prefix="reduce.") as folder:
-            case = {"name": "candidate", "scenario": scenario}
-            run = matrix.KernelRun(self.kernel, [case], self.options, Path(folder)).run()
-        if not run.results:
-            return False
-        result = run.results[0]
-        kind = "warned" if result.get("warnings") else result["result"]
+        kind = self.answer(scenario)
+        if kind not in ("agree", "unmet", "skipped", "invalid"):
+            self.end()  # nothing of it may have a part in the next one
         return kind == self.wanted
+
+    def smaller(self, scenario):
+        """The whole is shown, and so is what is left, by a kernel that was asked nothing before."""
+        found = smaller(scenario, self.shows)
+        self.end()
+        return found if self.shows(found) else scenario
 
 
 def in_guest(one):
     """Makes the scenario of a new difference (compare.py) smaller, where it shows again."""
     kind = one["name"].split(":")[0]
     if kind in ("disagree", "broken-law", "unmet"):
-        one["scenario"] = by_the_command(one["kernel"], one["scenario"])
+        one["scenario"] = by_the_command(one["header"]["kernel"], one["scenario"])
     else:
-        one["scenario"] = smaller(one["scenario"], Victim(one["kernel"], kind).shows)
+        with Victim(one["header"], kind) as victim:
+            one["scenario"] = victim.smaller(one["scenario"])

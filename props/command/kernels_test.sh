@@ -45,6 +45,12 @@ d-hangs hung
 e-runs agree
 END
   has results/host.jsonl '"not_run": 0'
+  # It is found again, and what has no part in it is left out.
+  printf 'mkdir /a\nspawn B\nmkdir /kills\nB: chdir /\n' >cases/b-kills.scn
+  expect 1 "$kernels" run --kernels host --scenarios cases/b-kills.scn --results one \
+    --on-begin "$(cat hook)"
+  expect 1 'out:NEW  ended:' "$kernels" compare one --minimize 1
+  [[ $(grep -c '^        ' out) -eq 1 ]] && has out '        mkdir /kills'
   # Shards, each with its part, and none twice.
   for shard in 1/2 2/2; do
     expect 0 "$kernels" run --kernels host --scenarios cases --cases 5 --shard $shard \
