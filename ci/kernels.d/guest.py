@@ -125,7 +125,16 @@ def accelerator(image):
 
 
 class Session:
-    """A process that is talked to by lines, in a folder of its own that goes with it."""
+    """A process that is talked to by lines, in a folder of its own that goes with it. Those that are
+    open end when a signal asks this program to (stop_all)."""
+    open_ones = set()
+    stopped_by = None  # the signal's number
+
+    @classmethod
+    def stop_all(cls, number, _):
+        cls.stopped_by = number
+        for session in list(cls.open_ones):
+            session.kill()
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="guest."))
@@ -140,6 +149,9 @@ class Session:
             shutil.rmtree(self.folder)
             raise
         os.set_blocking(self.process.stdout.fileno(), False)
+        Session.open_ones.add(self)
+        if Session.stopped_by:
+            self.kill()
 
     def __enter__(self):
         return self
@@ -192,12 +204,16 @@ class Session:
         except (BrokenPipeError, ValueError):
             pass  # it ended: the next line tells
 
-    def end(self):
+    def kill(self):
         """It, and what it started."""
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+
+    def end(self):
+        Session.open_ones.discard(self)
+        self.kill()
         self.process.wait()
         self.process.stdout.close()
 

@@ -23,6 +23,7 @@ import concurrent.futures
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -175,6 +176,8 @@ class KernelRun:
         if self.header is None or (begun is None and done == 0):
             self.why_not_done = "; ".join(guest.last_lines(session.log + session.errors, 3))
             return -1
+        if guest.Session.stopped_by:
+            return done
         self.incident(begun or rest[max(done - 1, 0)]["name"], session)
         return done + (1 if begun else 0)
 
@@ -191,6 +194,9 @@ class KernelRun:
     def ask(self, rest):
         """Those that could not be asked."""
         while rest and self.incidents < INCIDENTS_MAX and self.failed_boots < BOOTS_MAX:
+            if guest.Session.stopped_by:
+                self.why_not_done = f"ended by {signal.Signals(guest.Session.stopped_by).name}"
+                break
             with self.session(rest) as session:
                 done = self.serve(session, rest)
                 self.keep_log(session)
@@ -208,7 +214,7 @@ class KernelRun:
         self.asks_again = True
         rest += self.ask([case for case in self.cases if case["name"] in self.failed])
         self.seconds = time.monotonic() - began
-        if rest and self.incidents >= INCIDENTS_MAX:
+        if self.incidents >= INCIDENTS_MAX:
             self.why_not_done = f"{INCIDENTS_MAX} scenarios took it down or warned"
         end = {"end": len(self.cases) - len(rest), "not_run": len(rest), "boots": self.boots,
                "seconds": round(self.seconds, 1)}

@@ -61,8 +61,8 @@ def by_the_command(kernel, scenario):
 
 
 class Victim:
-    """A kernel that is asked one candidate after the other, and booted again when one takes it down.
-    `header` says how the kernel was asked when it did (matrix.py)."""
+    """A kernel that is asked one candidate after the other, and booted again when one takes it
+    down. `header` says how the kernel was asked when it did (matrix.py)."""
 
     def __init__(self, header, wanted):
         self.wanted = wanted

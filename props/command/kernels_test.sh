@@ -57,6 +57,17 @@ END
       --results "${shard/\//-}" --privilege userns
   done
   [[ $(cat [12]-2/cases.jsonl | sort -u | wc -l) -eq 10 ]] || die 'the shards are not all of it'
+  # A signal ends it, and nothing is left.
+  mkdir tmp
+  TMPDIR=$PWD/tmp "$kernels" run --kernels host --scenarios cases --results ended \
+    --on-begin 'echo >begun; sleep 1000' >out 2>err &
+  while [[ ! -e begun ]]; do kill -0 $! || die 'it does not begin'; sleep 0.1; done
+  kill -TERM $!
+  status=0
+  wait $! || status=$?
+  [[ $status -eq 143 ]] || die "exit status $status instead of 143"
+  has out 'NOT RUN: ended by SIGTERM'
+  [[ -z $(ls tmp) ]] || die "left: $(ls tmp)"
 fi
 
 not_run() { skip "no guest was tried: $*"; }
