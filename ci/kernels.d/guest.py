@@ -20,7 +20,6 @@ import select
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
@@ -125,8 +124,8 @@ def accelerator(image):
 
 
 class Session:
-    """A process that is talked to by lines, in a folder of its own that goes with it. Those that are
-    open end when a signal asks this program to (stop_all)."""
+    """A process that is talked to by lines. Those that are open end when a signal asks this program to
+    (stop_all). Their files have no names, so that nothing is left after a kill -9 either."""
     open_ones = set()
     stopped_by = None  # the signal's number
 
@@ -137,28 +136,40 @@ class Session:
             session.kill()
 
     def __init__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="guest."))
+        self.files = {}
         self.waiting = b""
         self.has_ended = False
+        self.file("messages")
         try:
-            with open(self.folder / "messages", "wb") as messages:
-                self.process = subprocess.Popen(self.command(), stdin=subprocess.PIPE,
-                                                stdout=subprocess.PIPE, stderr=messages,
-                                                start_new_session=True)
+            self.process = subprocess.Popen(self.command(), stdin=subprocess.PIPE,
+                                            stdout=subprocess.PIPE, stderr=self.files["messages"],
+                                            pass_fds=list(self.files.values()),
+                                            start_new_session=True)
         except BaseException:
-            shutil.rmtree(self.folder)
+            self.close_files()
             raise
         os.set_blocking(self.process.stdout.fileno(), False)
         Session.open_ones.add(self)
         if Session.stopped_by:
             self.kill()
 
+    def file(self, name, content=b""):
+        """Makes one; what the process can open it by."""
+        number = self.files[name] = os.memfd_create(name)
+        with open(number, "wb", closefd=False) as file:
+            file.write(content)
+        return f"/proc/self/fd/{number}"
+
+    def close_files(self):
+        while self.files:
+            os.close(self.files.popitem()[1])
+
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.end()
-        shutil.rmtree(self.folder)
+        self.close_files()
 
     def read(self, deadline):
         """Some bytes, b"" at the end; TimeoutError after the deadline."""
@@ -218,8 +229,9 @@ class Session:
         self.process.stdout.close()
 
     def text(self, name):
-        path = self.folder / name
-        return path.read_text(errors="replace").replace("\r", "") if path.exists() else ""
+        number = self.files[name]
+        read = os.pread(number, os.fstat(number).st_size, 0)
+        return read.decode(errors="replace").replace("\r", "")
 
 
 class Local(Session):
@@ -256,18 +268,17 @@ class Guest(Session):
         super().__init__()
 
     def command(self):
-        (self.folder / "initramfs").write_bytes(self.archive)
         return self.qemu(self.image, self.with_kvm, self.options)
 
     def qemu(self, image, with_kvm, options):
         fast = ["-cpu", "host", "-accel", "kvm"] if with_kvm else \
                ["-cpu", "qemu64", "-accel", "tcg,tb-size=256"]
-        ports = ["-serial", f"file:{self.folder}/log", "-chardev", "stdio,id=port,signal=off",
-                 "-serial", "chardev:port", "-serial", f"file:{self.folder}/err",
-                 "-serial", f"file:{self.folder}/end"]
+        log, errors, end = (f"file:{self.file(name)}" for name in ("log", "err", "end"))
+        ports = ["-serial", log, "-chardev", "stdio,id=port,signal=off", "-serial", "chardev:port",
+                 "-serial", errors, "-serial", end]
         return ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-M", "q35", *fast,
                 "-m", str(MEMORY_MB), "-nodefaults", "-display", "none", *ports, "-no-reboot",
-                "-kernel", str(image), "-initrd", f"{self.folder}/initramfs", "-append",
+                "-kernel", str(image), "-initrd", self.file("initramfs", self.archive), "-append",
                 f"console=ttyS0 loglevel=5 panic=-1 mitigations=off {options}"]
 
     @property
