@@ -204,7 +204,21 @@ def signature(result, scenario):
     return f"unmet: {result['reason']}" if kind == "unmet" else None
 
 
-def new_differences(cases, kernels):
+def who_keeps_it(kernel, name, scenario, models):
+    """Of a disagreement: "kernel", "model" or "neither" is as the contract, up to that step."""
+    result = kernel.results[name]
+    if result["result"] != "disagree":
+        return None
+    headers, steps = reduce.steps_of(scenario)
+    until = "\n".join([*headers, *steps[:result["step"]]]) + "\n"
+    contract = outcome_of(models.answer(until, "contract"))
+    if not differ(outcome_of(result), contract):
+        return "kernel"
+    own = outcome_of(models.answer(until, kernel.model))
+    return "neither" if differ(own, contract) else "model"
+
+
+def new_differences(cases, kernels, models):
     """One for each signature, with the shortest scenario."""
     found = {}
     for kernel in kernels:
@@ -221,6 +235,8 @@ def new_differences(cases, kernels):
                        kernel.header for kernel in kernels
                        if shortest[0] in one["kernels"].get(kernel.name, ())))
         one["answers"] = [{"kernels": list(one.pop("kernels"))}]
+        shown = next(kernel for kernel in kernels if kernel.header is one["header"])
+        one["keeps_contract"] = who_keeps_it(shown, shortest[0], one["scenario"], models)
     return list(found.values())
 
 
@@ -229,7 +245,7 @@ def differences(cases, kernels, minimize=0):
         titles = findings_by_trait()
         known = [known_one(entry, kernels, models, titles)
                  for _, entry in sorted(known_differences(cases, kernels, models).items())]
-    new = new_differences(cases, kernels)
+        new = new_differences(cases, kernels, models)
     for one in new[:minimize]:
         reduce.in_guest(one)
     for one in new:
@@ -247,6 +263,8 @@ def text_of(one):
         kernels = ", ".join(side["kernels"]) or "no kernel that was run"
         if not one["known"]:
             lines.append(f"    on {kernels}: {', '.join(one['examples'])}")
+            if one["keeps_contract"]:
+                lines.append(f"    as the contract says: {one['keeps_contract']}")
             continue
         told = "; keeps the contract" if side["keeps_contract"] else ""
         told += f"; breaks the law {side['law']}" if side["law"] else ""

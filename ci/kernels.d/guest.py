@@ -124,8 +124,8 @@ def accelerator(image):
 
 
 class Session:
-    """A process that is talked to by lines. Those that are open end when a signal asks this program to
-    (stop_all). Their files have no names, so that nothing is left after a kill -9 either."""
+    """A process that is talked to by lines. Those that are open end when a signal asks this program
+    to (stop_all). Their files have no names, so that nothing is left after a kill -9 either."""
     open_ones = set()
     stopped_by = None  # the signal's number
 

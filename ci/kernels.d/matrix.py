@@ -20,6 +20,7 @@ Results of shards merge: `compare`, `report` and `ledger` read several folders.
 Speed, without KVM, of one case on two processors: two guests with one processor each do 360 cases a
 second, one with two 250 to 270 (idle; a loop of bare calls: 1,800 and 650)."""
 import concurrent.futures
+import hashlib
 import json
 import os
 import re
@@ -68,6 +69,11 @@ def random_cases(count, seed, privilege):
     if made.returncode != 0:
         raise Unavailable(f"pivotcheck generate: {made.stderr.strip()}")
     return [json.loads(line) for line in made.stdout.splitlines()]
+
+
+def checksum(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def lines_of(objects):
@@ -185,6 +191,7 @@ class KernelRun:
         self.failed_boots = 0
         if self.header is None:
             self.header = {"kernel": self.kernel, "release": said["answers"], **said,
+                           "image_sha256": checksum(self.image) if self.image else None,
                            "user": self.options.user, "accelerator": self.accelerated_by,
                            "on_begin": self.options.on_begin, "model": self.options.model,
                            "case_seconds": self.options.case_seconds}
@@ -283,12 +290,21 @@ def run_all(kernels, cases, options, folder):
             lambda kernel: run_one(kernel, cases, options, folder), kernels))
 
 
+def begin_folder(folder, text):
+    """What other kernels answered to the same scenarios stays; answers to others go."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cases = folder / "cases.jsonl"
+    if cases.exists() and cases.read_text() != text:
+        for old in [*folder.glob("*.jsonl"), *folder.glob("*.log")]:
+            old.unlink()
+    cases.write_text(text)
+
+
 def run(options):
     """The worst status of all: 1 before 3; 4 only if no kernel could be had at all."""
     folder = Path(options.results)
-    folder.mkdir(parents=True, exist_ok=True)
     cases = cases_of(options)
-    (folder / "cases.jsonl").write_text(lines_of(cases))
+    begin_folder(folder, lines_of(cases))
     kernels = kernels_of(options.kernels)
     print(f"{len(cases)} scenarios on {len(kernels)} kernels; results in {folder}", flush=True)
     statuses = []

@@ -41,6 +41,16 @@ cp results/cases.jsonl other
   echo '{"end":1,"not_run":0}'; } >other/6.16.3.jsonl
 expect 1 'out:NEW  panicked: the kernel panicked' "out:on 6.16.3: $finding" \
   "$kernels" compare results other
+# Of a disagreement it says which side is as the contract says.
+mkdir third
+cp results/cases.jsonl third
+{ head -n 1 results/6.16.3.jsonl
+  echo "{\"name\":\"$finding\",\"result\":\"disagree\",\"steps\":6,\"refused\":{\"6\":\"EBUSY\"}," \
+    '"step":6,"kernel":"EBUSY","model":"ok"}'
+  echo '{"end":1,"not_run":0}'; } >third/6.16.3.jsonl
+expect 1 'out:NEW  disagree: umount: the kernel answers EBUSY, its model ok' \
+  'out:as the contract says: kernel' "$kernels" compare third
+
 # As other programs read it: a panic is no pass, and every link of the page leads somewhere.
 for format in ktap junit json html; do
   expect 0 "$kernels" report --format $format -o report.$format results other
