@@ -25,11 +25,16 @@ def steps_of(scenario):
     return headers, [line for line in lines if line not in headers]
 
 
-def smaller(scenario, shows):
-    """`shows(text)` says whether a text still shows it; one that is no scenario does not."""
+def bare(scenario):
+    """Its world and its steps."""
     headers, steps = steps_of(scenario)
     headers = [line for line in headers if line.startswith("privilege:")]
-    steps = [line.split(" => ")[0] for line in steps]
+    return "\n".join([*headers, *(line.split(" => ")[0] for line in steps)]) + "\n"
+
+
+def smaller(scenario, shows):
+    """`shows(text)` says whether a text still shows it; one that is no scenario does not."""
+    headers, steps = steps_of(bare(scenario))
 
     def text(some):
         return "\n".join([*headers, *some]) + "\n"
@@ -110,6 +115,8 @@ class Victim:
 def in_guest(one):
     """Makes the scenario of a new difference (compare.py) smaller, where it shows again."""
     kind = one["name"].split(":")[0]
+    if kind in ("disagree", "broken-law"):  # whatever it states, for whichever kernels
+        one["scenario"] = bare(one["scenario"])
     if kind in ("disagree", "broken-law", "unmet"):
         one["scenario"] = by_the_command(one["header"]["kernel"], one["scenario"])
     else:

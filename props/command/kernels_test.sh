@@ -13,11 +13,15 @@ case $SCENARIO in
   *'mkdir /panics'*) echo c >/proc/sysrq-trigger ;;
   *'mkdir /kills'*) kill -KILL $PPID ;;
   *'mkdir /hangs'*) sleep 1000 ;;
+  *'mkdir /breaks'*)  # the first time, the process in which the worlds are made is killed
+    [ -e broken ] || for each in $(cat /proc/$PPID/task/*/children); do
+      [ "$each" = $$ ] || { kill -KILL "$each" && echo >broken; }
+    done ;;
   *'mkdir /warns'*) sh -c 'echo "WARNING: a test" >/proc/$$/comm; f() { f; }; f' || true ;;
 esac
 END
 mkdir cases
-for each in a-runs b-kills c-runs d-hangs e-runs; do
+for each in a-runs b-kills c-runs d-hangs e-runs f-breaks g-runs; do
   printf 'mkdir /%s => ok\nmkdir /x\n' "${each#*-}" >"cases/$each.scn"
 done
 results() { sed -n 's/^{"name": "[^"]*cases.\([^"]*\).scn", "result": "\([a-z]*\)".*/\1 \2/p' "$1"; }
@@ -35,7 +39,7 @@ awk '!/^#/ && (NF != 3 || seen[$3]++) { print "a bad line: " $0; bad = 1 } END {
   "$SOURCE/ci/kernels.list" || die 'ci/kernels.list'
 
 if pivotcheck doctor >/dev/null 2>&1; then
-  expect 1 'out:host: 3 agree, 1 ended, 1 hung' "$kernels" run --kernels host --scenarios cases \
+  expect 1 'out:host: 5 agree, 1 ended, 1 hung' "$kernels" run --kernels host --scenarios cases \
     --results results --case-seconds 15 --on-begin "$(cat hook)"
   diff - <(results results/host.jsonl) <<'END' || die 'the results are others'
 a-runs agree
@@ -43,7 +47,10 @@ b-kills ended
 c-runs agree
 d-hangs hung
 e-runs agree
+g-runs agree
+f-breaks agree
 END
+  [[ -e broken || ! -e /proc/$$/task/$$/children ]] || die 'nothing was broken'  # what failed was asked again, at the end
   has results/host.jsonl '"not_run": 0'
   # It is found again, and what has no part in it is left out.
   printf 'mkdir /a\nspawn B\nmkdir /kills\nB: chdir /\n' >cases/b-kills.scn
@@ -56,7 +63,7 @@ END
     expect 0 "$kernels" run --kernels host --scenarios cases --cases 5 --shard $shard \
       --results "${shard/\//-}" --privilege userns
   done
-  [[ $(cat [12]-2/cases.jsonl | sort -u | wc -l) -eq 10 ]] || die 'the shards are not all of it'
+  [[ $(cat [12]-2/cases.jsonl | sort -u | wc -l) -eq 12 ]] || die 'the shards are not all of it'
   # A signal ends it, and nothing is left.
   mkdir tmp
   TMPDIR=$PWD/tmp "$kernels" run --kernels host --scenarios cases --results ended \
