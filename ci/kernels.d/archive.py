@@ -17,6 +17,7 @@ LIST = ROOT / "ci/kernels.list"
 CACHE = ROOT / "build/kernels"
 FETCH_SECONDS = 300
 HOST = "host"
+BUILT = "arch/x86/boot/bzImage"  # in a kernel's source
 
 
 class Unavailable(Exception):
@@ -142,12 +143,15 @@ def fetch(name=None):
 
 
 def image_of(name):
-    """Of a name of the list, or the path of an image."""
+    """Of a name of the list, or the path of an image, or of a kernel's source that was built."""
     if "/" not in name:
         return fetch(name)
-    if not os.path.isfile(name):
-        raise Unavailable(f"{name} is missing")
-    return Path(name)
+    path = Path(name)
+    if path.is_dir():
+        path /= BUILT
+    if not path.is_file():
+        raise Unavailable(f"{path} is missing")
+    return path
 
 
 def print_list():
