@@ -28,6 +28,7 @@ from archive import CACHE, ROOT, Unavailable, need
 MEMORY_MB = 1024
 BOOT_SECONDS = 180   # about 4 idle, ten times that beside other work
 KVM_TRY_SECONDS = 15
+WITHOUT_APIC = "noapic"  # a second boot: on a busy host the IO-APIC's timer is missing now and then
 LOG_LINES = 40       # of a log that is shown
 
 # pivotcheck needs a root that it can pivot away from, as no initramfs is before 7.0: a tmpfs.
@@ -288,6 +289,10 @@ class Guest(Session):
     @property
     def errors(self):
         return self.text("err")
+
+    @property
+    def found_no_timer(self):
+        return "IO-APIC + timer doesn't work" in self.log
 
     @property
     def status(self):

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from archive import ROOT, complain, image_of
-from guest import Guest, accelerator, last_lines, quoted
+from guest import WITHOUT_APIC, Guest, accelerator, last_lines, quoted
 
 SECONDS_MAX = int(os.environ.get("SECONDS_MAX", 900))
 
@@ -27,8 +27,16 @@ def run(name, arguments, started_in):
     image = image_of(name)
     with_kvm = accelerator(image)[0] == "kvm"
     command = quoted(["pivotcheck", *arguments]) + " </dev/null"
-    with Guest(image, command, files_for(arguments, started_in), with_kvm) as guest:
-        sys.stdout.buffer.write(guest.everything(SECONDS_MAX))
+    files = files_for(arguments, started_in)
+    return boot(name, image, command, files, with_kvm, "")
+
+
+def boot(name, image, command, files, with_kvm, options):
+    with Guest(image, command, files, with_kvm, options) as guest:
+        out = guest.everything(SECONDS_MAX)
+        if guest.status is None and guest.found_no_timer and not options:
+            return boot(name, image, command, files, with_kvm, WITHOUT_APIC)
+        sys.stdout.buffer.write(out)
         sys.stdout.flush()
         sys.stderr.write(guest.errors)
         if guest.status is not None:
