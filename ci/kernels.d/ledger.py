@@ -12,7 +12,7 @@ Between two markers that name a scenario of corpus/findings and what shows the f
 other value. Where both models answer alike, the scenario shows nothing on that kernel (it may lack
 a call that the scenario needs). `listmount_lost`: the key of that name in its answer.
 
-A kernel stands there only if the scenario was run on it. Without folders of results, the findings
+A kernel stands there only if the scenario was run on it, now or before. Without folders of results, the findings
 are run now, on each kernel of the list and on the running one."""
 import json
 import re
@@ -23,12 +23,12 @@ import tempfile
 
 import matrix
 import results
-from archive import ROOT, Unavailable, complain
+from archive import ROOT, Unavailable, complain, release_key
 from changes import ASKED
 
 PAGE = ROOT / "FINDINGS.md"
 MARKED = re.compile(r"^(?P<before> *[^\n]*)<!-- ledger: (?P<scenario>\S+) (?P<shown>\S+) -->\n"
-                    r".*?^ *<!-- end of ledger -->", re.S | re.M)
+                    r"(?P<text>.*?)^ *<!-- end of ledger -->", re.S | re.M)
 SENTENCES = (("does", "{}."), ("does not", "Not {}."), ("otherwise", "Otherwise than either: {}."),
              ("nothing", "It shows nothing on {}."), ("not run", "Taken down by it: {}."))
 
@@ -89,13 +89,27 @@ def sentences(kinds):
     return " ".join(parts) or "None was tried."
 
 
+def read_back(text):
+    """{kernel: kind} of what sentences() wrote."""
+    text, kinds = " ".join(text.split()), {}
+    for kind, sentence in SENTENCES:
+        start, end = map(re.escape, sentence.split("{}"))
+        found = re.search(rf"(?:^|(?<=\. )){start}((?:\d[\d.]*\d(?:, | and )?)+){end}(?= |$)", text)
+        for kernel in re.split(r", | and ", found[1]) if found else []:
+            kinds[kernel] = kind
+    return kinds
+
+
 def written(page, kinds_of):
-    """The page with all that is between markers written anew; `kinds_of(scenario, shown)`."""
+    """The page with all that is between markers written anew; `kinds_of(scenario, shown)`. A kernel
+    that was not run now stays where it stands."""
     def write(found):
+        kinds = {**read_back(found["text"]), **kinds_of(found["scenario"], found["shown"])}
+        kinds = dict(sorted(kinds.items(), key=lambda pair: release_key(pair[0])))
         before = found["before"]
         indent = before[:len(before) - len(before.lstrip())]
         indent += "  " if before.lstrip().startswith("- ") else ""
-        text = textwrap.fill(sentences(kinds_of(found["scenario"], found["shown"])), 100,
+        text = textwrap.fill(sentences(kinds), 100,
                              initial_indent=indent, subsequent_indent=indent)
         return f"{before}<!-- ledger: {found['scenario']} {found['shown']} -->\n" \
                f"{text}\n{indent}<!-- end of ledger -->"
