@@ -51,6 +51,7 @@
 #include "check/gen/choices.h"
 #include "check/gen/coverage_stats.h"
 #include "check/gen/scenario_generator.h"
+#include "check/trial/probed_traits.h"
 #include "check/trial/trial.h"
 #include "model/apply.h"
 #include "observe/proc.h"
@@ -210,7 +211,7 @@ Expected<Recording> record_one(KernelDriver& driver, const Prediction& generated
 
 Expected<void> record_all(KernelDriver& driver) {
   const ScenarioGenerator generator(
-      {.privilege = Privilege::userns, .traits = KernelTraits::for_release(running_release())});
+      {.privilege = Privilege::userns, .traits = probed_traits().traits});
   for (std::uint64_t number = 0; number < cases_recorded; ++number) {
     SeededChoices choices(seed, number);
     auto one = record_one(driver, generator.generate(choices));
@@ -377,7 +378,7 @@ void print_ratios() {
 }
 
 void model_steps(benchmark::State& state) {
-  const KernelTraits traits = KernelTraits::for_release(running_release());
+  const KernelTraits traits = probed_traits().traits;
   std::size_t cases = 0, steps = 0;
   for (auto _ : state) {
     const Program& program = recordings[cases++ % recordings.size()].program;

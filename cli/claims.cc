@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 
+#include "check/trial/probed_traits.h"
 #include "check/trial/trial.h"
 #include "claims_text.h"
 #include "commands.h"
@@ -113,7 +114,7 @@ Claim rootfs_claim() {
 // The call is tried in a copy of the mount namespace, so nothing is changed. Every initramfs in
 // which this can run has a mount at /proc.
 ClaimResult try_rootfs_claim() {
-  const auto traits = KernelTraits::for_release(running_release());
+  const auto traits = probed_traits().traits;
   const auto process = explain::view_process(0, {"/proc"}, {"/proc"}, traits);
   if (!process) return {Status::not_run, process.error().what};
   const explain::Answer answer = explain::explain(*process);

@@ -24,6 +24,7 @@
 
 #include "base/file.h"
 #include "check/trial/kernel_log.h"
+#include "check/trial/probed_traits.h"
 #include "check/trial/trial.h"
 #include "commands.h"
 #include "explain/process_view.h"
@@ -243,7 +244,7 @@ Check log_check() {
 
 Check explain_check() {
   Check check{.name = "explain"};
-  const KernelTraits traits = KernelTraits::for_release(running_release());
+  const KernelTraits traits = probed_traits().traits;
   const auto process = explain::view_process(0, {"/"}, {"/"}, traits);
   const auto tried = process ? dry_run_pivot_root(0, "/", "/") : Expected<Outcome>(Outcome{});
   if (process && tried) {
@@ -255,6 +256,29 @@ Check explain_check() {
                        : process.error().what;
   check.change = process ? "CAP_SYS_ADMIN, or a user namespace" : "see /proc and descriptors above";
   return check;
+}
+
+// --- the traits, as the kernel answered
+
+Check trait_check(const TraitAnswer& answer) {
+  using enum TraitAnswer::Kind;
+  Check check{.name = fmt::format("trait {}", answer.trait->name),
+              .ok = answer.kind == as_release || answer.kind == moot,
+              .what = fmt::format("{}: {}", answer.is_on ? "on" : "off", answer.trait->sentence)};
+  if (answer.kind == moot) check.what += " (not asked: nothing here could show it)";
+  if (answer.kind == otherwise) {
+    check.what += "; this release should not have it so: a backport, or a regression";
+  }
+  if (answer.kind == neither) {
+    check.what += "; so it is assumed by the release: the kernel does neither this nor the other";
+  }
+  return check;
+}
+
+Check traits_check() {
+  const std::string& unasked = probed_traits().unasked;
+  if (unasked.empty()) return {.name = "traits", .what = "asked of the kernel, one by one"};
+  return {.name = "traits", .ok = false, .what = "taken from the release: " + unasked};
 }
 
 Check resource_check(Resource resource) {
@@ -298,6 +322,8 @@ ExitStatus doctor(bool json) {
   show(explain_check(), json);
   show(log_check(), json);
   for (const Check& check : explanations()) show(check, json);
+  show(traits_check(), json);
+  for (const TraitAnswer& answer : probed_traits().answers) show(trait_check(answer), json);
   if ((userns || root) && mountinfo && descriptors && proc) return ExitStatus::agreed;
   return complain("nothing can run here", ExitStatus::nothing_ran);
 }

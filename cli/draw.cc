@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // draw.cc: `pivotcheck draw`: draws a scenario's world as the model predicts it for the running
-// kernel's release, at the end or after every step. It performs nothing, so any machine can draw
-// any scenario.
+// kernel, at the end or after every step. It does not perform the scenario, so any machine can draw
+// any.
 #include <fmt/format.h>
 
 #include <memory>
 
+#include "check/trial/probed_traits.h"
 #include "check/trial/trial.h"
 #include "commands.h"
 #include "files.h"
@@ -40,7 +41,7 @@ std::string numbered(std::size_t number, const ScenarioStep& step, const Verdict
 }
 
 void draw_scenario(const ScenarioFile& file, const DrawOptions& options) {
-  const KernelTraits traits = KernelTraits::for_release(running_release());
+  const KernelTraits traits = probed_traits().traits;
   Predictor predictor(file.scenario.effective_privilege(), traits);
   const Prediction& all = predictor.so_far();
   if (options.every_step) {

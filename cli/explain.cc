@@ -17,6 +17,7 @@
 #include <sstream>
 
 #include "base/file.h"
+#include "check/trial/probed_traits.h"
 #include "check/trial/trial.h"
 #include "commands.h"
 #include "explain/process_view.h"
@@ -25,6 +26,7 @@
 #include "json.h"
 #include "observe/process.h"
 #include "output.h"
+#include "traits.h"
 #include "view/mount_names.h"
 
 namespace pivotcheck::cli {
@@ -37,6 +39,7 @@ using explain::Reason;
 struct ExplainOptions {
   int pid = 0;
   std::string kernel;
+  std::string trait_changes;
   std::string mountinfo;
   std::string root;
   std::string cwd;
@@ -207,11 +210,15 @@ Json json_of(const ProcessView& process, const Answer& answer) {
 
 // --- options and input
 
-std::expected<KernelTraits, std::string> traits_of(const std::string& kernel) {
-  if (kernel.empty()) return KernelTraits::for_release(running_release());
-  const auto release = parse_release(kernel);
-  if (!release) return std::unexpected("--kernel " + kernel + ": N.N or N.N.N is wanted");
-  return KernelTraits::for_release(*release);
+// By the release: nothing is probed unless --trait asks for it, because somebody who asks why a
+// call fails does not expect others to be made.
+std::expected<KernelTraits, std::string> traits_of(const ExplainOptions& options) {
+  auto release = std::optional(running_release());
+  if (!options.kernel.empty()) release = parse_release(options.kernel);
+  if (!release) return std::unexpected("--kernel " + options.kernel + ": N.N or N.N.N is wanted");
+  const auto traits = traits_with(KernelTraits::for_release(*release), options.trait_changes);
+  if (!traits) return std::unexpected("--trait: " + traits.error().what);
+  return *traits;
 }
 
 // As read_file(): a pipe, too, which has no name to open again.
@@ -339,7 +346,7 @@ Expected<Tried> try_it(const ExplainOptions& options, const ProcessView& process
 }
 
 ExitStatus explain_it(const ExplainOptions& options) {
-  const auto traits = traits_of(options.kernel);
+  const auto traits = traits_of(options);
   if (!traits) return bad_usage(traits.error());
   if (options.try_it && !options.kernel.empty()) {
     return bad_usage("--try asks the running kernel: it can't be used with --kernel");
@@ -389,6 +396,7 @@ CommandSpec explain_command() {
                    "the process that would call it (default: this one)",
                    {.min = 1}},
                   {"--kernel", &options->kernel, "answer for this version of the kernel"},
+                  trait_option(&options->trait_changes),
                   {"--mountinfo", &options->mountinfo,
                    "answer for the text of /proc/PID/mountinfo in this FILE (-: standard input)"},
                   {"--root", &options->root, "with --mountinfo: the root of the process"},

@@ -23,6 +23,7 @@
 #include "interruption.h"
 #include "machine.h"
 #include "output.h"
+#include "traits.h"
 
 namespace pivotcheck::cli {
 namespace {
@@ -43,14 +44,22 @@ constexpr std::uint64_t cases_max = 1'000'000'000'000'000;
 // 1773. So new scenarios do most of it; a corpus adds the deep ones, and remembers.
 constexpr std::uint64_t fuzzer_percent = 25;
 
+// Says what is not as the kernel's release should have it; false where --trait is no list of
+// traits.
+bool find_traits(ExploreJob& job) {
+  if (job.contract) return true;
+  const auto traits = traits_with_remarks(job.trait_changes);
+  if (traits) job.traits = *traits;
+  return traits.has_value();
+}
+
 // Finds the wanted privileges with which a world can be made. Complains about the others.
 void find_privileges(ExploreJob& job) {
-  auto trial = Trial::make();
+  auto trial = Trial::make({.traits = job.traits});
   if (!trial) {
     complain(trial.error().what);
     return;
   }
-  job.traits = trial->traits();
   if (job.contract) {
     job.traits = KernelTraits::contract();
     job.no_kernel = job.no_law_quirks = true;
@@ -108,6 +117,7 @@ ExitStatus explore(ExploreJob& job) {
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
   if (!job.jobs) job.jobs = cores * jobs_per_core;
   if (!machine_is_fit(*job.jobs)) return ExitStatus::nothing_ran;
+  if (!find_traits(job)) return ExitStatus::bad_usage;
   find_privileges(job);
   if (job.privileges.empty()) {
     return complain("nothing can run here, so nothing is known (see pivotcheck doctor)",
@@ -164,6 +174,7 @@ CommandSpec explore_command() {
                   {"--contract", &job->contract,
                    "the same, of a model that has no kernel's quirks, excusing nothing",
                    {.excludes = "--libfuzzer"}},
+                  trait_option(&job->trait_changes),
                   {"--json", &job->json,
                    "print an object for each finding and one for the summary, each on a line"},
                   // For ci/fuzz, which knows where all this is.

@@ -52,6 +52,7 @@ struct ExploreJob {
   bool no_law_quirks = false;  // nor is any known deviation excused
   bool contract = false;       // both; and the model has no kernel's quirks either
   bool json = false;
+  std::string trait_changes = {};
   Libfuzzer libfuzzer = {};
 
   // --- what explore() finds out

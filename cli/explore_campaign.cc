@@ -383,7 +383,7 @@ ExitStatus Explore::status() const {
 // Before 6.17 quirks keep some laws from being asked, and without recipes some steps are too rare.
 void Explore::report_laws_not_asked() {
   const Counts counts = total();
-  const bool older_rules = laws::Quirks::for_release(release_).umounts_by_older_rules;
+  const bool older_rules = !job_.traits.umounts_largest_set;
   if (job_.no_recipes || older_rules || counts.stats.scenarios < all_laws_asked_cases) return;
   for (std::size_t i = 0; i < laws::laws_count; ++i) {
     if (counts.laws_asked[i] > 0) continue;

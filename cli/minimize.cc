@@ -16,6 +16,7 @@
 #include "machine.h"
 #include "op/outcome.h"
 #include "output.h"
+#include "traits.h"
 
 namespace pivotcheck::cli {
 namespace {
@@ -23,6 +24,7 @@ namespace {
 struct MinimizeCommand {
   std::string file;
   std::string output;
+  std::string trait_changes;
 };
 
 ExitStatus status_of(const TrialResult& result) {
@@ -63,7 +65,9 @@ ExitStatus minimize_file(const MinimizeCommand& command) {
   }
   const ScenarioFile& file = files->front();
   if (!machine_is_fit()) return ExitStatus::nothing_ran;
-  auto trial = Trial::make();
+  const auto traits = traits_with_remarks(command.trait_changes);
+  if (!traits) return ExitStatus::bad_usage;
+  auto trial = Trial::make({.traits = *traits});
   if (!trial) return complain(trial.error().what, ExitStatus::nothing_ran);
   const TrialResult whole = trial->run(file.scenario);
   if (!can_minimize(file.scenario, whole)) return nothing_to_minimize(file, whole);
@@ -89,7 +93,8 @@ CommandSpec minimize_command() {
       .name = "minimize",
       .summary = "Find the smallest scenario with the same disagreement or stated outcome",
       .options = {{"FILE", &options->file, "a scenario; - for standard input", {.required = true}},
-                  {"-o", &options->output, "file to write; standard output if not given"}},
+                  {"-o", &options->output, "file to write; standard output if not given"},
+                  trait_option(&options->trait_changes)},
       .footer =
           "It keeps the verb, both answers and the rule of the disagreement; where all agree, the\n"
           "last outcome that is stated. The last line says what was removed.\n"

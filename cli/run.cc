@@ -42,6 +42,7 @@
 #include "op/outcome.h"
 #include "output.h"
 #include "supervisor.h"
+#include "traits.h"
 
 namespace pivotcheck::cli {
 namespace {
@@ -54,6 +55,8 @@ struct RunOptions {
   std::uint64_t jobs = 1;
   bool every_step = false;
   bool json = false;
+  std::string trait_changes;
+  KernelTraits traits = {};  // those and the running kernel's
 };
 
 std::string json_line(const std::string& file, const TrialResult& result) {
@@ -212,7 +215,7 @@ Finished Run::perform(Expected<Trial>& trial, std::size_t item) const {
 // --- worker processes
 
 void Run::work(Shared& shared, int texts, int pipe) const {
-  Expected<Trial> trial = Trial::make();
+  Expected<Trial> trial = Trial::make({.traits = options_.traits});
   for (std::size_t item = shared.next_item++; item < files_.size(); item = shared.next_item++) {
     const Finished one = perform(trial, item);
     const std::string both = one.text + one.reason;
@@ -311,7 +314,7 @@ std::size_t Run::finished_count() const {
 
 // Several workers at once may reach a limit of the machine; so what runs here is found out first.
 void Run::probe() {
-  auto trial = Trial::make();
+  auto trial = Trial::make({.traits = options_.traits});
   if (!trial) return;
   std::set<Privilege> wanted;
   for (const ScenarioFile& file : files_) wanted.insert(file.scenario.effective_privilege());
@@ -331,7 +334,7 @@ ExitStatus Run::run() {
   catch_interruptions(SecondSignal::exits);
   const std::size_t jobs = std::min<std::size_t>(options_.jobs, files_.size());
   if (jobs <= 1) {
-    Expected<Trial> trial = Trial::make();
+    Expected<Trial> trial = Trial::make({.traits = options_.traits});
     for (std::size_t item = 0; item < files_.size() && !is_interrupted(); ++item) {
       accept(item, perform(trial, item));
       show_progress();
@@ -371,7 +374,7 @@ ExitStatus Run::summary() {
   return ExitStatus::agreed;
 }
 
-ExitStatus run(const RunOptions& options) {
+ExitStatus run(RunOptions& options) {
   Files files = read_files(options.paths);
   for (const BadFile& bad : files.bad) {
     if (options.json) print(json_line(bad));
@@ -379,6 +382,9 @@ ExitStatus run(const RunOptions& options) {
   }
   if (!files.bad.empty()) return ExitStatus::bad_usage;
   if (!machine_is_fit(options.jobs)) return ExitStatus::nothing_ran;
+  const auto traits = traits_with_remarks(options.trait_changes);
+  if (!traits) return ExitStatus::bad_usage;
+  options.traits = *traits;
   return Run(options, std::move(files.good)).run();
 }
 
@@ -395,6 +401,7 @@ CommandSpec run_command() {
                   {"--json", &options->json, "print one JSON object a line for each file"},
                   {"--jobs", &options->jobs, "worker processes that share the files",
                    {.min = 1, .max = jobs_max, .shows_default = true}},
+                  trait_option(&options->trait_changes),
                   {"FILE|DIR", &options->paths,
                    "scenarios, and folders that are searched for *.scn; - for standard input",
                    {.required = true}}},

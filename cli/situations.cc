@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // situations.cc: `pivotcheck situations` lists the situations that `explore` counts, and says how
-// many scenarios of a folder reach each. The model is asked, for the running kernel's release;
-// nothing is performed.
+// many scenarios of a folder reach each. The model is asked, for the running kernel; no scenario is
+// performed.
 #include "check/gen/situations.h"
 
 #include <array>
@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "check/trial/probed_traits.h"
 #include "commands.h"
 #include "files.h"
 #include "json.h"
@@ -32,7 +33,7 @@ ExitStatus print_situations(const SituationsOptions& options) {
     if (!read) return ExitStatus::bad_usage;
     files = std::move(*read);
   }
-  const KernelTraits traits = KernelTraits::for_release(running_release());
+  const KernelTraits traits = probed_traits().traits;
   for (const ScenarioFile& file : files) {
     const gen::Situations of_file = gen::situations_of(predict(file.scenario, traits));
     for (std::size_t i = 0; i < reached.size(); ++i) reached[i] += of_file[i] ? 1 : 0;

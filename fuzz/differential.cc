@@ -18,6 +18,7 @@
 #include <fmt/format.h>
 
 #include "check/trial/campaign.h"
+#include "check/trial/probed_traits.h"
 #include "check/trial/report.h"
 #include "scenario_input.h"
 
@@ -125,7 +126,7 @@ Process process;
 void begin() {
   if (const char* text = std::getenv(FuzzerLink::variable)) read_link(text, process.link.emplace());
   if (process.link && process.link->only_predicts) {
-    process.traits = KernelTraits::for_release(running_release());
+    process.traits = probed_traits().traits;
     return;
   }
   const auto nothing_runs = [](const Failure& failure) {

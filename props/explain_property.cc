@@ -50,6 +50,7 @@
 #include "check/driver/kernel_driver.h"
 #include "check/gen/choices.h"
 #include "check/gen/scenario_generator.h"
+#include "check/trial/probed_traits.h"
 #include "check/trial/trial.h"
 #include "cli/options/options.h"
 #include "explain/explain.h"
@@ -400,7 +401,7 @@ class ExplainOracle {
   }
 
   std::array<std::optional<KernelDriver>, 2> drivers_;  // by Privilege
-  KernelTraits traits_ = KernelTraits::for_release(running_release());
+  KernelTraits traits_ = probed_traits().traits;
   unsigned queries_ = 0;
 };
 

@@ -113,6 +113,9 @@ void decorate(Scenario& scenario, Choices& choices) {
     if (condition.parts == 3) condition.release.parts[2] = static_cast<int>(choices.below(300));
     scenario.kernel.push_back(condition);
   }
+  for (std::uint32_t i = choices.below(2); i > 0; --i) {
+    scenario.traits.push_back({.name = "no_such_trait_2", .on = choices.chance(50)});
+  }
   for (ScenarioStep& step : scenario.steps) {
     make_weird(step.step.op, choices);
     if (choices.chance(30)) step.stated = stated(choices);

@@ -4,6 +4,7 @@
 
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <limits>
@@ -59,10 +60,25 @@ Release leading_release(std::string_view text) {
   return release;
 }
 
+Release stable_release(std::string_view release, std::string_view version) {
+  const Release named = leading_release(release);
+  while (!version.empty()) {
+    const std::string_view word = version.substr(0, version.find(' '));
+    version.remove_prefix(std::min(word.size() + 1, version.size()));
+    const auto found = parse_release(word.substr(0, word.find_first_not_of("0123456789.")));
+    const bool is_whole = std::ranges::count(word.substr(0, word.find('-')), '.') == 2;
+    if (found && is_whole && found->parts[0] == named.parts[0] &&
+        found->parts[1] == named.parts[1]) {
+      return *found;
+    }
+  }
+  return named;
+}
+
 Release running_release() {
   utsname name{};
   PIVOTCHECK_CHECK(::uname(&name) == 0);
-  return leading_release(name.release);
+  return stable_release(name.release, name.version);
 }
 
 std::string to_string(const Release& release) {

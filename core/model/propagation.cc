@@ -42,17 +42,28 @@ bool contains(const std::vector<MountIndex>& mounts, MountIndex mount) {
   return std::ranges::find(mounts, mount) != mounts.end();
 }
 
+// The kernel keeps each slave in the list of one member of its master group. By a quirk those in
+// the list of a member that is in a detached tree are passed over.
+bool is_starved(const World& world, MountIndex kept_with) {
+  return world.traits.starves_slaves_of_detached && kept_with.exists() &&
+         world.is_detached_tree(world[kept_with].mount_ns);
+}
+
 // All members of `group` and of every group below it, and the slaves that are not shared.
 void add_receivers_of(const World& world, GroupId group, std::vector<MountIndex>& result) {
   const auto& members = world[group].members;
   result.insert(result.end(), members.begin(), members.end());
   for (std::uint32_t i = 0; i < world.mounts.size(); ++i) {
-    if (world.mounts[i].exists && world.mounts[i].own_master == group) result.push_back({i});
+    const Mount& mount = world.mounts[i];
+    if (!mount.exists || mount.own_master != group || is_starved(world, mount.kept_with)) continue;
+    result.push_back({i});
   }
   for (std::uint32_t i = 0; i < world.groups.size(); ++i) {
-    if (world.groups[i].master == group && !world.groups[i].members.empty()) {
-      add_receivers_of(world, {i}, result);
+    const PeerGroup& below = world.groups[i];
+    if (below.master != group || below.members.empty() || is_starved(world, below.kept_with)) {
+      continue;
     }
+    add_receivers_of(world, {i}, result);
   }
 }
 
@@ -67,10 +78,12 @@ MountIndex clone_one(World& world, MountIndex original, DentryId root, bool shar
   to.unbindable = from.unbindable && !world.traits.namespace_copy_loses_unbindable;
   if (!from.group.exists()) {
     to.own_master = from.own_master;
+    to.kept_with = from.kept_with;
   } else if (shared_to_slave) {
     to.own_master = from.group;
+    to.kept_with = original;
   } else {
-    world.join_group(copy, from.group);
+    world.join_group(copy, from.group, original);
   }
   return copy;
 }
@@ -84,7 +97,7 @@ void enter_mount_ns(World& world, MountIndex tree, NamespaceId mount_ns) {
 
 void make_shared(World& world, MountIndex mount) {
   if (world.is_shared(mount)) return;
-  world.join_group(mount, world.new_group(world[mount].own_master));
+  world.join_group(mount, world.new_group(world[mount].own_master, world[mount].kept_with));
 }
 
 // What a receiver was before the tree was attached. It may be a mount of that very tree, which
@@ -101,8 +114,9 @@ class PropagatedCopies {
   // `nodes`: the tree that was put on a member of `origin`, all of it shared.
   PropagatedCopies(World& world, std::vector<MountIndex> nodes, GroupId origin)
       : world_(world), nodes_(std::move(nodes)) {
-    auto& groups = copies_[origin];
-    for (const MountIndex node : nodes_) groups.push_back(world_[node].group);
+    Copies& copies = copies_[origin];
+    copies.latest = nodes_;
+    for (const MountIndex node : nodes_) copies.groups.push_back(world_[node].group);
   }
 
   // A copy of the tree for a receiver, related to the copies made so far. Receivers must come in
@@ -114,22 +128,33 @@ class PropagatedCopies {
     for (std::size_t i = 0; i < nodes_.size(); ++i) clones.push_back(clone_plain(i, clones));
     if (!receiving.exists()) {
       for (std::size_t i = 0; i < nodes_.size(); ++i) {
-        world_[clones[i]].own_master = copies_.at(giving)[i];
+        world_[clones[i]].own_master = copies_.at(giving).groups[i];
+        world_[clones[i]].kept_with = copies_.at(giving).latest[i];
       }
       return clones.front();
     }
     if (!copies_.contains(receiving)) {
-      std::vector<GroupId> groups;
-      for (const GroupId master : copies_.at(giving)) groups.push_back(world_.new_group(master));
-      copies_.emplace(receiving, std::move(groups));
+      const Copies given = copies_.at(giving);
+      Copies& received = copies_[receiving];
+      for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        received.groups.push_back(world_.new_group(given.groups[i], given.latest[i]));
+      }
+      received.latest.resize(nodes_.size());
     }
+    Copies& received = copies_.at(receiving);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
-      world_.join_group(clones[i], copies_.at(receiving)[i]);
+      world_.join_group(clones[i], received.groups[i], received.latest[i]);
     }
+    received.latest = clones;
     return clones.front();
   }
 
  private:
+  struct Copies {
+    std::vector<GroupId> groups;     // of the copies of each node
+    std::vector<MountIndex> latest;  // the copies that were made last
+  };
+
   // The nearest of `group` and the groups above it that holds copies; the origin holds one.
   GroupId nearest_giver(GroupId group) const {
     while (group.exists() && !copies_.contains(group)) group = world_[group].master;
@@ -152,7 +177,7 @@ class PropagatedCopies {
 
   World& world_;
   std::vector<MountIndex> nodes_;
-  std::map<GroupId, std::vector<GroupId>> copies_;
+  std::map<GroupId, Copies> copies_;
 };
 
 // What was mounted at the place of a copy is mounted on the copy. What it covered stays covered by a
@@ -231,7 +256,11 @@ bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId c
   }
   world.detach_from_parent(source);
   const MountIndex covered = world.mounted_at(at.mount, at.dentry);
-  if (covered.exists()) tuck_beneath(world, source, covered);
+  if (covered.exists()) {
+    tuck_beneath(world, source, covered);
+    // Its own task went beneath it, so nobody else can take away what has its lock now.
+    if (world[source].locked) world[covered].locked = false;
+  }
   world.attach(source, at.mount, at.dentry);
   enter_mount_ns(world, source, mount_ns);
   if (world.is_detached_tree(left)) world[left].detached_root = {};
@@ -262,6 +291,37 @@ std::vector<MountIndex> counterparts(const World& world, MountIndex mount) {
   return found;
 }
 
+bool covers_root(const World& world, MountIndex child) {
+  return world[child].mount_point == world[world[child].parent].root;
+}
+
+// Which of the candidates go before 6.17. One is bare if nothing is mounted on it but covers of its
+// root, and candidates that are bare. Those that are bare and not locked go, and with them what is
+// mounted on them; but not their covers, which go only where they do so by themselves.
+std::vector<MountIndex> those_that_went(const World& world, const std::vector<MountIndex>& going,
+                                        const std::vector<MountIndex>& candidates,
+                                        const std::vector<MountIndex>& unlocked) {
+  std::vector<MountIndex> bare = candidates;
+  const auto has_others_on_it = [&](MountIndex mount) {
+    return !std::ranges::all_of(world[mount].children, [&](MountIndex child) {
+      return covers_root(world, child) || contains(going, child) || contains(bare, child);
+    });
+  };
+  while (std::erase_if(bare, has_others_on_it) > 0) {
+  }
+  std::vector<MountIndex> also;
+  for (const MountIndex mount : bare) {
+    if (!world[mount].locked || contains(unlocked, mount)) also.push_back(mount);
+  }
+  for (std::size_t i = 0; i < also.size(); ++i) {
+    for (const MountIndex child : world[also[i]].children) {
+      const bool is_in = contains(going, child) || contains(also, child);
+      if (!is_in && !covers_root(world, child)) also.push_back(child);
+    }
+  }
+  return also;
+}
+
 // Which mounts are unmounted by propagation when `going` (a mount and all below it) is unmounted.
 // Candidates are mounted at the same place on the receivers of each one's parent. Of these the
 // largest set is taken that loses and reveals nothing (propagate_umount.txt; Linux 6.17):
@@ -281,13 +341,13 @@ std::vector<MountIndex> also_unmounted(const World& world, const std::vector<Mou
       }
     }
   }
+  if (!world.traits.umounts_largest_set) return those_that_went(world, going, also, unlocked);
   const auto goes = [&](MountIndex m) { return contains(going, m) || contains(also, m); };
   const auto must_stay = [&](MountIndex mount) {
     const bool is_locked = world[mount].locked && !contains(unlocked, mount);
     if (is_locked && !goes(world[mount].parent)) return true;
     return std::ranges::any_of(world[mount].children, [&](MountIndex child) {
-      const bool covers = world[child].mount_point == world[mount].root;
-      return !covers && !std::ranges::all_of(world.subtree(child), goes);
+      return !covers_root(world, child) && !std::ranges::all_of(world.subtree(child), goes);
     });
   };
   while (std::erase_if(also, must_stay) > 0) {
@@ -295,19 +355,22 @@ std::vector<MountIndex> also_unmounted(const World& world, const std::vector<Mou
   return also;
 }
 
-// A cover that stays takes the place of the lowest mount of its stack that is unmounted.
+// A cover that stays takes the place of the lowest mount of its stack that is unmounted. Before
+// 6.17 several may come to one place.
 void keep_covers(World& world, const std::vector<MountIndex>& also,
                  const std::vector<MountIndex>& all) {
+  std::vector<std::pair<MountIndex, Location>> moved;
   for (const MountIndex mount : also) {
-    const MountIndex cover = world.mounted_at(mount, world[mount].root);
-    if (!cover.exists() || contains(all, cover)) continue;
     MountIndex lowest = mount;
     while (contains(all, world[lowest].parent)) lowest = world[lowest].parent;
-    const MountIndex parent = world[lowest].parent;
-    const DentryId place = world[lowest].mount_point;
-    world.detach_from_parent(lowest);  // frees the place for the cover
+    for (const MountIndex cover : world[mount].children) {
+      if (!covers_root(world, cover) || contains(all, cover)) continue;
+      moved.emplace_back(cover, Location{world[lowest].parent, world[lowest].mount_point});
+    }
+  }
+  for (const auto& [cover, place] : moved) {
     world.detach_from_parent(cover);
-    world.attach(cover, parent, place);
+    world.attach(cover, place.mount, place.dentry);
   }
 }
 
@@ -332,6 +395,7 @@ void umount_tree(World& world, MountIndex mount, UmountOptions options) {
     world[m].unmounted = true;
     world.leave_group(m);
     world[m].own_master = {};
+    world[m].kept_with = {};
     world[m].unbindable = false;
   }
   for (const MountIndex m : all) {
@@ -367,11 +431,14 @@ void change_propagation(World& world, MountIndex mount, Propagation to) {
   if (group.exists()) {
     const bool alone = world[group].members.size() == 1;
     const GroupId master = alone ? world[group].master : group;
+    const MountIndex kept_with = alone ? world[group].kept_with : world.next_peer(mount);
     world.leave_group(mount);
     world[mount].own_master = master;
+    world[mount].kept_with = kept_with;
   }
   if (to == Propagation::slave) return;
   world[mount].own_master = {};
+  world[mount].kept_with = {};
   world[mount].unbindable = to == Propagation::unbindable;
 }
 

@@ -219,6 +219,11 @@ RULE(propagation_not_mount_point, .calls = {mount_propagation}, .error = EINVAL,
 RULE(propagation_detached, .calls = {mount_propagation, move_mount_set_group}, .error = EINVAL,
      .reason = "the mount whose propagation type should change is detached",
      .source = {observed, silent(mount_2)})
+RULE(propagation_elsewhere, .calls = {mount_propagation}, .error = EINVAL,
+     .since = {{6, 12}}, .until = {{6, 17}},
+     .reason = "the mount is in another mount namespace, or in a detached tree; newer kernels, and "
+               "stable releases, ask the owner of its namespace instead",
+     .source = {own_mounts_only, observed})
 RULE(propagation_foreign, .calls = {mount_propagation, move_mount_set_group}, .error = EPERM,
      .since = {{6, 17}}, .stable_since = {{6, 1}},
      .reason = "the task has no CAP_SYS_ADMIN in the user namespace that owns the mount's "
@@ -425,6 +430,7 @@ RULE(move_detached_into_itself, .calls = moves, .error = EINVAL, .since = {{6, 1
      .reason = "a detached tree would be attached inside itself",
      .source = {observed, silent(move_mount_2)})
 RULE(beneath_locked, .calls = {move_mount_beneath}, .error = EINVAL, .since = {{6, 5}},
+     .until = {{7, 1}},
      .reason = "the mount on top is locked: only a task that may unmount it may mount beneath it",
      .source = {text(move_mount_2, "sufficient privileges to unmount the top mount"),
                 mounts_are_locked})
@@ -432,9 +438,11 @@ RULE(beneath_source_covered, .calls = {move_mount_beneath}, .error = EINVAL, .si
      .reason = "something is mounted on the root of the mount to move",
      .source = {text(move_mount_2, "The source mount object must not have any overmounts")})
 RULE(beneath_own_root, .calls = {move_mount_beneath}, .error = EINVAL, .since = {{6, 5}},
+     .until = {{7, 1}},
      .reason = "the mount on top is the task's root; pivot_root(\".\", \".\") is made for that",
      .source = {text(move_mount_2, "beneath the filesystem root, pivot_root(2) must be used")})
 RULE(beneath_namespace_root, .calls = {move_mount_beneath}, .error = EINVAL, .since = {{6, 5}},
+     .until = {{7, 0}},
      .reason = "the mount on top is the lowest mount of the mount namespace",
      .source = {text(move_mount_2, "Mount objects cannot be attached beneath the filesystem root")})
 RULE(beneath_ancestor, .calls = {move_mount_beneath}, .error = EINVAL, .since = {{6, 5}},

@@ -80,6 +80,7 @@ Snapshot snapshot(const World& world, std::span<const Viewpoint> from) {
   };
   std::vector<Seen> seen;  // of each
   const auto is_visible = [&](MountIndex mount, const Seen& by) {
+    if (by.has_all && world.traits.lists_all_mounts) return by.top.exists();
     return is_reachable(world, mount, by.top) &&
            (by.has_all || !world.mount_point_path(mount).empty());
   };

@@ -208,28 +208,46 @@ Location World::namespace_root(NamespaceId mount_ns) const {
 
 // --- propagation as a relation
 
-void World::join_group(MountIndex mount, GroupId group) {
+void World::join_group(MountIndex mount, GroupId group, MountIndex after) {
   Mount& m = (*this)[mount];
   PIVOTCHECK_CHECK(!m.group.exists());
   m.group = group;
   m.own_master = {};
+  m.kept_with = {};
   m.unbindable = false;
-  (*this)[group].members.push_back(mount);
+  auto& members = (*this)[group].members;
+  const auto place = std::ranges::find(members, after);
+  members.insert(place == members.end() ? place : place + 1, mount);
+}
+
+MountIndex World::next_peer(MountIndex mount) const {
+  const auto& members = (*this)[(*this)[mount].group].members;
+  const auto self = static_cast<std::size_t>(std::ranges::find(members, mount) - members.begin());
+  for (std::size_t i = 1; i < members.size(); ++i) {
+    const MountIndex peer = members[(self + i) % members.size()];
+    if ((*this)[peer].root == (*this)[mount].root) return peer;
+  }
+  return members.size() > 1 ? members[(self + 1) % members.size()] : MountIndex{};
 }
 
 void World::leave_group(MountIndex mount) {
   Mount& m = (*this)[mount];
   const GroupId left = m.group;
   if (!left.exists()) return;
-  m.group = {};
   PeerGroup& group = (*this)[left];
+  const bool is_last = group.members.size() == 1;
+  const MountIndex heir = is_last ? group.kept_with : next_peer(mount);
+  m.group = {};
   std::erase(group.members, mount);
-  if (!group.members.empty()) return;
   for (PeerGroup& other : groups) {
-    if (other.master == left) other.master = group.master;
+    if (other.master != left || (!is_last && other.kept_with != mount)) continue;
+    other.kept_with = heir;
+    if (is_last) other.master = group.master;
   }
   for (Mount& other : mounts) {
-    if (other.own_master == left) other.own_master = group.master;
+    if (other.own_master != left || (!is_last && other.kept_with != mount)) continue;
+    other.kept_with = heir;
+    if (is_last) other.own_master = group.master;
   }
 }
 

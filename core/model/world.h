@@ -93,6 +93,7 @@ struct Mount {
   NamespaceId mount_ns;    // none: in no namespace (unmounted)
   GroupId group;        // none: not shared
   GroupId own_master;   // of a slave that is not shared
+  MountIndex kept_with; // and the member of that group that it is kept with (propagation.cc)
   MountFlags flags;         // without relatime (op.h)
   MountFlags locked_flags;  // may not be cleared (noatime: no access time may be changed)
   bool unbindable = false;
@@ -103,8 +104,10 @@ struct Mount {
 };
 
 struct PeerGroup {
-  std::vector<MountIndex> members;  // never empty while the group exists
+  std::vector<MountIndex> members;  // never empty while the group exists; as a ring: copies follow
+                                    // what they were made of
   GroupId master;
+  MountIndex kept_with;  // as a mount's
 };
 
 struct Namespace {
@@ -257,11 +260,20 @@ class World {
     const Mount& m = (*this)[mount];
     return m.group.exists() ? (*this)[m.group].master : m.own_master;
   }
-  GroupId new_group(GroupId master) {
-    groups.push_back({.members = {}, .master = master});
+  GroupId new_group(GroupId master, MountIndex kept_with = {}) {
+    groups.push_back({.members = {}, .master = master, .kept_with = kept_with});
     return {static_cast<std::uint32_t>(groups.size() - 1)};
   }
-  void join_group(MountIndex mount, GroupId group);
+  // `after`: the member that it follows; none: the last one.
+  void join_group(MountIndex mount, GroupId group, MountIndex after = {});
+  // The member with which slaves are kept after this one leaves: the next one of the ring that
+  // shows the same directory, or else the next one. None if it is alone.
+  [[nodiscard]] MountIndex next_peer(MountIndex mount) const;
+  // The one with which a slave is kept; none for other mounts.
+  [[nodiscard]] MountIndex kept_with(MountIndex mount) const {
+    const Mount& m = (*this)[mount];
+    return m.group.exists() ? (*this)[m.group].kept_with : m.kept_with;
+  }
   // Leaves its group, if it has one, without becoming a slave. A group without members dissolves:
   // its slaves become slaves of its master.
   void leave_group(MountIndex mount);

@@ -11,6 +11,7 @@
 //
 // Source: FORMAT.md.
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <map>
 #include <span>
@@ -168,20 +169,24 @@ class Reader {
     const std::string_view value = trim(line.substr(start));
     const int column = column_at(
         value.empty() ? line.size() : static_cast<std::size_t>(value.data() - line.data()));
-    if (key != "title" && key != "about" && key != "privilege" && key != "kernel") {
+    constexpr std::array<std::string_view, 5> keys{"title", "about", "privilege", "kernel",
+                                                   "trait"};
+    if (std::ranges::find(keys, key) == keys.end()) {
       return fail(key_column, "unknown header " + shown(key) +
-                                  "; there are title, about, privilege and kernel (a task is named "
-                                  "in capitals, and a verb has no colon)");
+                                  "; there are title, about, privilege, kernel and trait (a task "
+                                  "is named in capitals, and a verb has no colon)");
     }
     if (!scenario_.steps.empty()) {
       return fail(key_column, "a header after a step; move it before the first step");
     }
     if ((key == "title" && scenario_.title) || (key == "privilege" && scenario_.privilege)) {
-      return fail(key_column, "a second " + shown(key) + "; only about: and kernel: may repeat");
+      return fail(key_column,
+                  "a second " + shown(key) + "; only about:, kernel: and trait: may repeat");
     }
     if (key == "title") return scenario_.title = value, true;
     if (key == "about") return scenario_.about.emplace_back(value), true;
-    return key == "privilege" ? privilege(value, column) : kernel(value, column);
+    if (key == "privilege") return privilege(value, column);
+    return key == "kernel" ? kernel(value, column) : trait(value, column);
   }
 
   bool privilege(std::string_view value, int column) {
@@ -211,6 +216,24 @@ class Reader {
                                       name - syntax::relation_names.begin()),
                                   .release = *release,
                                   .parts = 1 + static_cast<int>(std::ranges::count(word, '.'))});
+      const std::string_view rest = trim(value.substr(word.size()));
+      column += static_cast<int>(rest.empty() ? 0 : rest.data() - value.data());
+      value = rest;
+    }
+    return true;
+  }
+
+  bool trait(std::string_view value, int column) {
+    constexpr std::string_view wanted = "write NAME=on or NAME=off";
+    if (value.empty()) return fail(column, "the condition is missing; " + std::string(wanted));
+    while (!value.empty()) {
+      const std::string_view word = value.substr(0, value.find_first_of(" \t"));
+      const std::string_view name = word.substr(0, word.find('='));
+      const std::string_view state = word.substr(name.size());
+      if (!syntax::is_trait_name(name) || (state != "=on" && state != "=off")) {
+        return fail(column, shown(word) + " is no condition on a trait; " + std::string(wanted));
+      }
+      scenario_.traits.push_back({.name = std::string(name), .on = state == "=on"});
       const std::string_view rest = trim(value.substr(word.size()));
       column += static_cast<int>(rest.empty() ? 0 : rest.data() - value.data());
       value = rest;

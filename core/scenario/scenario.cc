@@ -115,6 +115,16 @@ std::string to_string(const std::vector<KernelCondition>& all) {
   return out;
 }
 
+std::string to_string(const std::vector<TraitCondition>& all) {
+  std::string out;
+  for (const TraitCondition& each : all) {
+    if (!out.empty()) out += ' ';
+    out += each.name;
+    out += each.on ? "=on" : "=off";
+  }
+  return out;
+}
+
 std::string print(const Scenario& scenario) {
   std::string out;
   if (scenario.title) append_header(out, "title", *scenario.title);
@@ -124,6 +134,7 @@ std::string print(const Scenario& scenario) {
                   syntax::privilege_names[static_cast<std::size_t>(*scenario.privilege)]);
   }
   if (!scenario.kernel.empty()) append_header(out, "kernel", to_string(scenario.kernel));
+  if (!scenario.traits.empty()) append_header(out, "trait", to_string(scenario.traits));
   for (const ScenarioStep& each : scenario.steps) {
     append_step(out, each.step);
     if (each.stated) append_stated(out, *each.stated);

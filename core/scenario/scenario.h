@@ -36,6 +36,15 @@ struct KernelCondition {
 bool holds(const KernelCondition& condition, const Release& running);
 std::string to_string(const std::vector<KernelCondition>& conditions);  // ">=6.1 <6.12"
 
+// One condition of a `trait:` header: a fact about a kernel that the model knows by that name.
+// Whether there is such a trait is no question of the text, as it is not for a rule.
+struct TraitCondition {
+  std::string name;
+  bool on = true;
+  bool operator==(const TraitCondition&) const = default;
+};
+std::string to_string(const std::vector<TraitCondition>& conditions);  // "a=on b=off"
+
 // What a step states after `=>`.
 struct StatedOutcome {
   Outcome outcome;
@@ -60,6 +69,7 @@ struct Scenario {
   std::vector<std::string> about;
   std::optional<Privilege> privilege;  // not stated: userns
   std::vector<KernelCondition> kernel; // all `kernel:` lines together
+  std::vector<TraitCondition> traits;  // likewise, of `trait:`
   std::vector<ScenarioStep> steps;
   bool operator==(const Scenario&) const = default;
 

@@ -42,4 +42,10 @@ constexpr bool is_rule_name(std::string_view text) {
          std::ranges::all_of(text, [](char c) { return is_lower(c) || is_digit(c) || c == '-'; });
 }
 
+// [a-z][a-z0-9_]*
+constexpr bool is_trait_name(std::string_view text) {
+  return !text.empty() && is_lower(text.front()) &&
+         std::ranges::all_of(text, [](char c) { return is_lower(c) || is_digit(c) || c == '_'; });
+}
+
 }  // namespace pivotcheck::syntax

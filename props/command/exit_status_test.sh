@@ -42,6 +42,22 @@ expect 3 sh -c '"$0" run good.scn >/dev/full' "$PIVOTCHECK"
 has err "can't write to standard output: ENOSPC"
 expect 1 sh -c '"$0" run unmet.scn >/dev/full' "$PIVOTCHECK"
 
+printf 'trait: no_such=on\nmkdir /new\n' >unknown_trait.scn
+expect 3 'out:there is no trait no_such' pivotcheck run unknown_trait.scn
+
+# A trait that is set by hand: the kernel is not so, and what depends on it is skipped or disagrees.
+trait=namespace_copy_loses_unbindable
+has_it() { pivotcheck doctor | grep -q "trait $trait: on"; }
+has_it && not=off || not=on
+printf 'trait: %s=%s\nmkdir /new\n' "$trait" "$not" >other.scn
+printf 'make-unbindable /\nunshare mnt\n' >unbindable.scn
+expect 4 "err:skipped 1: trait $trait=$not wanted" pivotcheck run other.scn
+expect 0 pivotcheck run --trait "$trait=$not" other.scn
+expect 0 pivotcheck run --trait "$trait=probe" unbindable.scn
+expect 1 pivotcheck run --trait "$trait=$not" unbindable.scn
+expect 2 'err:--trait: there is no trait x' pivotcheck run --trait x=on good.scn
+expect 2 'err:NAME=on, NAME=off or NAME=probe is wanted' pivotcheck run --trait "$trait" good.scn
+
 # 4: nothing ran
 expect 4 err:'nothing ran' pivotcheck run old.scn old_too.scn
 

@@ -33,7 +33,14 @@ KernelTraits traits_for(const Scenario& scenario) {
   }
   for (const Release& release : candidates) {
     const auto held = [&](const KernelCondition& c) { return holds(c, release); };
-    if (std::ranges::all_of(scenario.kernel, held)) return KernelTraits::for_release(release);
+    if (!std::ranges::all_of(scenario.kernel, held)) continue;
+    KernelTraits traits = KernelTraits::for_release(release);
+    for (const TraitCondition& condition : scenario.traits) {
+      const TraitInfo* trait = find_trait(condition.name);
+      REQUIRE_MESSAGE(trait != nullptr, condition.name);
+      traits.*trait->value = condition.on;
+    }
+    return traits;
   }
   FAIL_CHECK("no release meets its conditions");
   return {};

@@ -13,6 +13,7 @@
 
 #include "check/gen/choices.h"
 #include "check/gen/scenario_generator.h"
+#include "check/trial/probed_traits.h"
 #include "examples.h"
 
 namespace pivotcheck {
@@ -24,7 +25,7 @@ Trial trial_with(const KernelTraits& traits) {
   return std::move(*trial);
 }
 
-KernelTraits right() { return KernelTraits::for_release(running_release()); }
+KernelTraits right() { return probed_traits().traits; }
 KernelTraits wrong_about_copies() {
   KernelTraits traits = right();
   traits.namespace_copy_loses_unbindable = !traits.namespace_copy_loses_unbindable;

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "check/compare/compare.h"
+#include "check/trial/probed_traits.h"
 #include "examples.h"
 #include "model/predict.h"
 #include "observe/mountinfo.h"
@@ -69,7 +70,7 @@ TEST_CASE("observe: each source, and the model, show a world as its scenario dra
     if (drawing.empty()) continue;  // only its outcomes matter: kernel_driver_test.cc
     ++drawn;
     const bool hidden = take_mark_of_hidden(drawing);
-    const KernelTraits traits = KernelTraits::for_release(running_release());
+    const KernelTraits traits = probed_traits().traits;
     CHECK(draw(canonical(snapshot(predict(scenario, traits).world))) == drawing);
     for (const Privilege privilege : can_run) {
       CAPTURE(privilege == Privilege::root);

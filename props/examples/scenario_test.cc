@@ -76,9 +76,10 @@ TEST_CASE("a scenario is headers, then steps, with comments and blank lines anyw
 }
 
 TEST_CASE("a scenario prints with its headers in order and its conditions on one line") {
-  CHECK(print(parsed("kernel: >=6.1\nabout: why\nabout:\ntitle:  x \nkernel:  <7.0.3 \n"
-                     "privilege: userns\nA: mkdir   /x=>ok\n")) ==
-        "title: x\nabout: why\nabout:\nprivilege: userns\nkernel: >=6.1 <7.0.3\nmkdir /x => ok\n");
+  CHECK(print(parsed("trait: a_b=off \nkernel: >=6.1\nabout: why\nabout:\ntitle:  x \n"
+                     "kernel:  <7.0.3 \ntrait: c=on\nprivilege: userns\nA: mkdir   /x=>ok\n")) ==
+        "title: x\nabout: why\nabout:\nprivilege: userns\nkernel: >=6.1 <7.0.3\n"
+        "trait: a_b=off c=on\nmkdir /x => ok\n");
   CHECK(print(Scenario{}).empty());
   CHECK(parsed("") == Scenario{});
   CHECK(parsed("\n\r\n  \t\n# nothing") == Scenario{});
@@ -168,7 +169,9 @@ TEST_CASE("what is wrong in a header is reported with its place") {
                       "kernel:|\n", "kernel: |6.1\n", "kernel: >=6.1 \t|<7\n",
                       "kernel: |>=6.1.2.3\n", "kernel: |>= 6.1\n", "kernel: |=>6.1\n",
                       "kernel: |==6.1\n", "kernel: >=6.1 |# or so\n", "kernel: |>=6.-1\n",
-                      "kernel: |>=6.1-rc1\n", "kernel: |<99999999999.1\n");
+                      "kernel: |>=6.1-rc1\n", "kernel: |<99999999999.1\n",
+                      "trait:|\n", "trait: a=on \t|b\n", "trait: |A=on\n", "trait: |a=yes\n",
+                      "trait: |=on\n", "trait: a=on |# or so\n");
 }
 
 TEST_CASE(

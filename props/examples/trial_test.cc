@@ -13,6 +13,7 @@
 #include "check/trial/campaign.h"
 #include "check/trial/chance.h"
 #include "check/trial/kernel_log.h"
+#include "check/trial/probed_traits.h"
 #include "check/trial/report.h"
 
 namespace pivotcheck {
@@ -27,7 +28,7 @@ TrialResult run(std::string_view text, const TrialOptions& options = {},
 
 // A model that is wrong about what a new namespace's copies are like: right for other kernels.
 TrialSettings wrong_traits() {
-  KernelTraits traits = KernelTraits::for_release(running_release());
+  KernelTraits traits = probed_traits().traits;
   traits.namespace_copy_loses_unbindable = !traits.namespace_copy_loses_unbindable;
   return {.traits = traits, .cross_check_every = 1};
 }

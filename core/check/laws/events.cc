@@ -115,6 +115,13 @@ bool is_copy(const MountState& original, const MountState& copy, bool on_shared)
 
 void receivers_receive(const Event& event, Inquiry& inquiry) {
   if (!is_visible_event(event)) return;
+  const auto has_peers_outside = [](const MountState& mount) {
+    return mount.detached && mount.group != 0;
+  };
+  if (event.quirks.starves_slaves_of_detached &&
+      std::ranges::any_of(event.before.mounts, has_peers_outside)) {
+    return;
+  }
   const std::vector<Arrival> all = arrivals(event);
   const auto has_no_path = [](const Arrival& one) { return one.top->place.empty(); };
   if (all.empty() || std::ranges::any_of(all, has_no_path)) return;

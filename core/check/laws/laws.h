@@ -33,7 +33,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/release.h"
 #include "check/laws/state.h"
 #include "op/op.h"
 
@@ -41,7 +40,7 @@ namespace pivotcheck::laws {
 
 inline constexpr std::size_t mounts_asked_max = 256;
 
-// Each is true where kernels of that release are excused.
+// Each is true where kernels are excused that have the trait of that name, or are that old.
 struct Quirks {
   // Law one-mount-at-each-place, before 6.17; the laws that count what is copied are not asked.
   bool two_mounts_at_one_place = false;
@@ -61,8 +60,9 @@ struct Quirks {
   bool arrival_unlocks_cover = false;
   // What goes by propagation was another set before propagate_umount.txt (6.17).
   bool umounts_by_older_rules = false;
-
-  static Quirks for_release(const Release& release);
+  // Law receivers-receive, and what goes by propagation: where a peer is in a detached tree, its
+  // slaves may receive nothing.
+  bool starves_slaves_of_detached = false;
 };
 
 // The user namespaces of a task, as far as its steps tell: numbers, the same for the same one.

@@ -152,6 +152,26 @@ std::vector<const MountState*> receivers(const State& state, const MountState& m
   return result;
 }
 
+namespace {
+
+// On the way to the top: which of two mounts on one place a lookup finds is not shown (before
+// 6.17).
+bool two_on_one_place(const State& state, PlaceState at) {
+  for (std::size_t i = 0; i < state.mounts.size(); ++i) {
+    const auto is_there = [&](const MountState& mount) {
+      return mount.parent == at.mount && mount.place == at.path;
+    };
+    const auto above = std::ranges::find_if(state.mounts, is_there);
+    if (above == state.mounts.end()) return false;
+    if (std::ranges::any_of(above + 1, state.mounts.end(), is_there)) return true;
+    at.mount = above->id;
+    at.path = above->root;
+  }
+  return false;
+}
+
+}  // namespace
+
 std::optional<PlaceState> find(const State& state, const TaskState& task, const Path& path,
                                const std::set<std::string>& links) {
   PlaceState at =
@@ -172,6 +192,7 @@ std::optional<PlaceState> find(const State& state, const TaskState& task, const 
     } else {
       at.path = joined(at.path, "/" + name);
     }
+    if (two_on_one_place(state, at)) return std::nullopt;
     at = topmost(state, std::move(at));
   }
   return at;

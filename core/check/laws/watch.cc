@@ -40,20 +40,6 @@ std::string last_name(const Path& path) {
 
 std::span<const Law> all_laws() { return table; }
 
-Quirks Quirks::for_release(const Release& release) {
-  const bool before_6_17 = release < Release{{6, 17, 0}};
-  const bool since_6_12_117 = release >= Release{{6, 12, 117}} && release < Release{{6, 13, 0}};
-  const bool since_7_2_11 = release >= Release{{7, 2, 11}};
-  const bool before_7_1 = release < Release{{7, 1, 0}};
-  return {.two_mounts_at_one_place = before_6_17,
-          .set_group_leaves_unbindable = !since_7_2_11,
-          .umount_takes_busy_copies = !since_7_2_11 && !since_6_12_117,
-          .namespace_copy_loses_unbindable = !before_6_17 && !since_7_2_11,
-          .lock_rises_with_cover = before_7_1,
-          .arrival_unlocks_cover = !before_7_1 && !since_7_2_11,
-          .umounts_by_older_rules = before_6_17};
-}
-
 std::optional<PlaceState> Event::find(const Path& path) const {
   const TaskState* task = actor();
   return task == nullptr ? std::nullopt : laws::find(before, *task, path, links);

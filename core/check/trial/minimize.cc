@@ -248,6 +248,9 @@ class Minimizer {
     plain = best_.scenario;
     plain.kernel.clear();
     smaller = keep(plain) || smaller;
+    plain = best_.scenario;
+    plain.traits.clear();
+    smaller = keep(plain) || smaller;
     for (std::size_t i = 0; i < best_.scenario.steps.size(); ++i) {
       for (const Op& simple : with_fewer_options(best_.scenario.steps[i].step.op)) {
         if (i >= best_.scenario.steps.size()) break;
@@ -276,7 +279,8 @@ Lengths lengths_of(const Scenario& scenario) {
   std::size_t tasks = 1;
   std::size_t components = 0;
   std::size_t handles = 0;  // paths that start at one
-  std::size_t options = scenario.kernel.size() + (scenario.privilege ? 1 : 0);
+  std::size_t options = scenario.kernel.size() + scenario.traits.size() +
+                        (scenario.privilege ? 1 : 0);
   for (const ScenarioStep& step : scenario.steps) {
     if (effect_of(step.step.op) == Effect::makes_task) ++tasks;
     options += options_in(step.step.op);

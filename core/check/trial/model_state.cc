@@ -67,6 +67,17 @@ laws::State state_of(const World& world) {
   return state;
 }
 
+laws::Quirks quirks_of(const KernelTraits& traits) {
+  return {.two_mounts_at_one_place = !traits.tucks_beneath_whole_stack,
+          .set_group_leaves_unbindable = traits.set_group_leaves_unbindable,
+          .umount_takes_busy_copies = traits.umount_takes_busy_copies,
+          .namespace_copy_loses_unbindable = traits.namespace_copy_loses_unbindable,
+          .lock_rises_with_cover = traits.lock_rises_with_cover,
+          .arrival_unlocks_cover = traits.arrival_unlocks_cover,
+          .umounts_by_older_rules = !traits.umounts_largest_set,
+          .starves_slaves_of_detached = traits.starves_slaves_of_detached};
+}
+
 std::optional<laws::Breach> broken_by_model(const Program& program, const KernelTraits& traits,
                                             const laws::Quirks& quirks, laws::AskedCounts& asked) {
   World world(program.privilege, traits);

@@ -12,6 +12,9 @@ namespace pivotcheck {
 // With detached trees, and mounts that no call lists; without rootfs and what is unmounted.
 laws::State state_of(const model::World& world);
 
+// The deviations from the laws that kernels with these traits are excused.
+laws::Quirks quirks_of(const KernelTraits& traits);
+
 // The model performs the program; the laws are asked after each step. The first breach, if any.
 std::optional<laws::Breach> broken_by_model(const Program& program, const KernelTraits& traits,
                                             const laws::Quirks& quirks, laws::AskedCounts& asked);

@@ -15,6 +15,7 @@
 #include "check/compare/compare.h"
 #include "check/trial/chance.h"
 #include "check/trial/model_state.h"
+#include "check/trial/probed_traits.h"
 
 namespace pivotcheck {
 namespace {
@@ -108,6 +109,15 @@ void set_step(TrialResult& result, std::size_t step, Outcome kernel, const Verdi
   result.rule = model.rule;
 }
 
+// "" where all names in `trait:` are traits.
+std::string unknown_trait(const Scenario& scenario) {
+  for (const TraitCondition& condition : scenario.traits) {
+    if (find_trait(condition.name) != nullptr) continue;
+    return fmt::format("there is no trait {} (pivotcheck doctor lists them)", condition.name);
+  }
+  return {};
+}
+
 // The result for a scenario that was performed as far as the prediction goes. Where kernel and
 // model agree with each other: do they with what the scenario states?
 TrialResult with_statements(const Scenario& scenario, const Prediction& predicted,
@@ -145,8 +155,8 @@ Trial::Trial(TrialSettings settings, Observer observer)
       running_(running_release()),
       observer_(std::move(observer)),
       cross_check_every_(std::max(settings.cross_check_every, 1)) {
-  traits_ = settings.traits.value_or(KernelTraits::for_release(running_));
-  law_quirks_ = settings.law_quirks.value_or(laws::Quirks::for_release(running_));
+  traits_ = settings.traits ? *settings.traits : probed_traits().traits;
+  law_quirks_ = settings.law_quirks.value_or(quirks_of(traits_));
 }
 
 Expected<Trial> Trial::make(TrialSettings settings) {
@@ -178,6 +188,12 @@ std::string Trial::condition_not_met(const Scenario& scenario) const {
     if (holds(condition, running_)) continue;
     return fmt::format("kernel {} wanted, running {}", to_string(std::vector{condition}),
                        to_string(running_));
+  }
+  for (const TraitCondition& condition : scenario.traits) {
+    const TraitInfo* trait = find_trait(condition.name);
+    if (trait == nullptr || traits_.*trait->value == condition.on) continue;
+    return fmt::format("trait {} wanted, this kernel has it {}", to_string(std::vector{condition}),
+                       condition.on ? "off" : "on");
   }
   return {};
 }
@@ -451,6 +467,9 @@ TrialResult Trial::run_predicted(const Prediction& predicted, const TrialOptions
 }
 
 TrialResult Trial::run(const Scenario& scenario, const TrialOptions& options) {
+  if (std::string unknown = unknown_trait(scenario); !unknown.empty()) {
+    return without_a_world(TrialResult::Kind::failed, std::move(unknown));
+  }
   if (std::string unmet = condition_not_met(scenario); !unmet.empty()) {
     return without_a_world(TrialResult::Kind::skipped, std::move(unmet));
   }

@@ -58,6 +58,7 @@ namespace pivotcheck {
 
 struct TrialSettings {
   std::optional<KernelTraits> traits = {};  // not given: those of the running kernel
+                                                // (probed_traits.h)
   int cross_check_every = 1;           // every how many-th observation reads both sources
   std::optional<laws::Quirks> law_quirks = {};  // likewise
   ListMounts list = list_mounts;       // a test loses some

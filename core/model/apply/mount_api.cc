@@ -42,9 +42,10 @@ Refusal set_group(Call& call, Location source, Location target) {
     return Rule::set_group_target_unbindable;
   }
   if (world.is_shared(from)) {
-    world.join_group(to, world[from].group);
+    world.join_group(to, world[from].group, from);
   } else {
     world[to].own_master = world.master(from);
+    world[to].kept_with = world.kept_with(from);
   }
   return {};
 }

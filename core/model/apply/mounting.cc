@@ -55,6 +55,9 @@ Refusal find_destination(Call& call, Location target, bool beneath, Location& at
   }
   if (!world.is_mount_root(target)) return Rule::beneath_not_mount_point;
   if (!world[target.mount].mount_ns.exists()) return Rule::mount_target_gone;
+  if (!world.has_parent(target.mount) && !world.traits.goes_beneath_detached_cover) {
+    return Rule::beneath_detached_root;
+  }
   top = world.topmost(target).mount;
   // Nothing is mounted on the root of `top`, so it does not matter whether that was removed; except
   // where `top` has no parent: then kernels check its own root.
@@ -79,10 +82,13 @@ Refusal check_beneath(const Call& call, MountIndex moved, MountIndex top, Locati
   const auto propagates_to = [&](MountIndex mount) {
     return propagates_onto(world, at.mount, at.dentry, mount);
   };
-  if (world[top].locked) return Rule::beneath_locked;
+  const KernelTraits& traits = world.traits;
+  if (world[top].locked && !traits.goes_beneath_locked) return Rule::beneath_locked;
   if (world.mounted_at(moved, world[moved].root).exists()) return Rule::beneath_source_covered;
-  if (top == call.task().root.mount) return Rule::beneath_own_root;
-  if (at.mount == world[call.task().mount_ns].rootfs) return Rule::beneath_namespace_root;
+  if (top == call.task().root.mount && !traits.goes_beneath_own_root) return Rule::beneath_own_root;
+  if (at.mount == world[call.task().mount_ns].rootfs && !traits.goes_beneath_lowest) {
+    return Rule::beneath_namespace_root;
+  }
   if (is_at_or_below(world, moved, top)) return Rule::beneath_ancestor;
   if (top == at.mount ? world.is_shared(top) : propagates_to(top)) {
     return Rule::beneath_propagates_onto_top;

@@ -100,7 +100,10 @@ Refusal apply(Call& call, const Bind& op) {
   Location target;
   Location at;
   if (const Refusal r = find_two(call, op.source, op.target, source, target)) return r;
-  if (const Refusal r = find_mount_place(call, target, at)) return r;
+  if (const Refusal r = find_mount_place(call, target, at)) {
+    const bool is_elsewhere = r == Refusal(Rule::mount_target_foreign);
+    return is_elsewhere && world.traits.bind_elsewhere_does_nothing ? Refusal{} : r;
+  }
   if (const Refusal r = check_copy(call, source, op.recursive)) return r;
   if (!same_kind(world, source.dentry, at.dentry)) return Rule::mount_kind_mismatch;
   if (shows_removed(world, source, op.recursive)) return Rule::mount_source_removed;
@@ -122,6 +125,8 @@ Refusal apply(Call& call, const ChangePropagation& op) {
   if (const Refusal r = find(call, op.path, at)) return r;
   if (!may_mount(call)) return Rule::mount_no_capability;
   if (!call.world.is_mount_root(at)) return Rule::propagation_not_mount_point;
+  const bool is_own = call.world[at.mount].mount_ns == call.task().mount_ns;
+  if (!is_own && !call.world.traits.propagation_by_owner) return Rule::propagation_elsewhere;
   if (const Refusal r = check_propagation_change(call, at.mount)) return r;
   change_propagation(call.world, at.mount, op.to);
   if (!op.recursive) return {};

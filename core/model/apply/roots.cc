@@ -18,11 +18,13 @@ namespace pivotcheck::model {
 // Every task whose root or current directory is exactly the old root gets the new root instead.
 Refusal apply(Call& call, const PivotRoot& op) {
   World& world = call.world;
-  if (!may_mount(call)) return Rule::pivot_no_capability;
+  const bool capability_last = world.traits.pivot_capability_last;
+  if (!capability_last && !may_mount(call)) return Rule::pivot_no_capability;
   Location new_root;
   Location put_old;
   if (const Refusal r = find(call, op.new_root, new_root, {.want_directory = true})) return r;
   if (const Refusal r = find(call, op.put_old, put_old, {.want_directory = true})) return r;
+  if (capability_last && !may_mount(call)) return Rule::pivot_no_capability;
   put_old = world.topmost(put_old);  // the old root is mounted on top of what is there
   const Location root = call.task().root;
   world[put_old.mount].expiry_mark = world[root.mount].expiry_mark = false;
