@@ -125,9 +125,11 @@ Refusal apply(Call& call, const ChangePropagation& op) {
   if (const Refusal r = find(call, op.path, at)) return r;
   if (!may_mount(call)) return Rule::mount_no_capability;
   if (!call.world.is_mount_root(at)) return Rule::propagation_not_mount_point;
+  const Refusal refused = check_propagation_change(call, at.mount);
+  if (refused == Rule::propagation_detached) return refused;
   const bool is_own = call.world[at.mount].mount_ns == call.task().mount_ns;
   if (!is_own && !call.world.traits.propagation_by_owner) return Rule::propagation_elsewhere;
-  if (const Refusal r = check_propagation_change(call, at.mount)) return r;
+  if (refused) return refused;
   change_propagation(call.world, at.mount, op.to);
   if (!op.recursive) return {};
   for (const MountIndex mount : call.world.subtree(at.mount)) {
