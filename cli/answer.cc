@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // answer.cc: `pivotcheck answer`: what the running kernel answers to each scenario of a stream
 // (stream.h), as data; `run` is for people. ci/kernels starts it on other kernels and compares what
-// they say, so each scenario is asked on each kernel: a `kernel:` line skips nothing, only what the
-// scenario states is then not held against it.
+// they say, so each scenario is asked on each kernel: a `kernel:` or `trait:` line skips nothing;
+// only what the scenario states is then not held against it.
 //
 //     {"answers":"6.12.117-cloud","version":"#1 SMP ...","uid":0,"traits":{...}}      first
 //     {"begin":"case-12"}                                           before a scenario is performed
@@ -47,10 +47,18 @@ namespace {
 constexpr int cross_check_every = 16;  // as `explore` does
 
 // Without what it states where that is meant for other kernels.
-Scenario as_asked(Scenario scenario, const Release& running) {
-  const bool is_meant = std::ranges::all_of(
-      scenario.kernel, [&](const KernelCondition& each) { return holds(each, running); });
+Scenario as_asked(Scenario scenario, const Trial& trial) {
+  const auto has = [&](const TraitCondition& each) {
+    const TraitInfo* trait = find_trait(each.name);
+    return trait != nullptr && trial.traits().*trait->value == each.on;
+  };
+  const bool is_meant =
+      std::ranges::all_of(
+          scenario.kernel,
+          [&](const KernelCondition& each) { return holds(each, trial.running()); }) &&
+      std::ranges::all_of(scenario.traits, has);
   scenario.kernel.clear();
+  scenario.traits.clear();
   if (!is_meant) {
     for (ScenarioStep& step : scenario.steps) step.stated.reset();
   }
@@ -108,7 +116,7 @@ class Answers {
   void answer(const StreamItem& item) {
     run_on_begin(item);
     const std::int64_t began_ms = now_ms();
-    TrialResult result = trial_.run(as_asked(item.scenario, trial_.running()));
+    TrialResult result = trial_.run(as_asked(item.scenario, trial_));
     Json object = {{"name", item.name}, {"result", name(result.kind)}};
     set_answers(object, result);
     set_result(object, result);
