@@ -12,8 +12,8 @@ Between two markers that name a scenario of corpus/findings and what shows the f
 other value. Where both models answer alike, the scenario shows nothing on that kernel (it may lack
 a call that the scenario needs). `listmount_lost`: the key of that name in its answer.
 
-A kernel stands there only if the scenario was run on it, now or before. Without folders of results, the findings
-are run now, on each kernel of the list and on the running one."""
+A kernel stands there only if the scenario was run on it, now or before. Without folders of results,
+the findings are run now, on each kernel of the list and on the running one."""
 import json
 import re
 import textwrap
