@@ -37,10 +37,10 @@ bool has_arrived(const Event& event, const MountState& is) {
   return was == nullptr || was->parent != is.parent || was->place != is.place;
 }
 
-// It lies on what came to its place.
+// It lies on what came to its place; the place of the lowest mount of a namespace is that, too.
 bool was_tucked(const Event& event, const MountState& is) {
   const MountState* was = event.before.mount(is.id);
-  if (was == nullptr || was->parent == 0) return false;
+  if (was == nullptr || (was->parent == 0 && was->tree != is.tree)) return false;
   const MountState* below = event.after.mount(is.parent);
   for (std::size_t i = 0; below != nullptr && i < event.after.mounts.size(); ++i) {
     if (below->parent == was->parent && below->place == was->place) return true;
