@@ -138,7 +138,7 @@ void add_questions(const ProcessView& process, Answer& answer) {
 // not in a ProcessView. Of an open, only the lookup is explained. Every operation is in one list.
 template <class T>
 concept DecidedByMore = OneOf<T, Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, Chdir, Fchdir,
-                              Close, Spawn, Exit, Setns, DropCapabilities>;
+                              Close, Spawn, Exit, Setns, DropCapabilities, Limit>;
 template <class T>
 concept DecidedByMounts = OneOf<T, Mount, Bind, Move, ChangePropagation, Remount, Umount, PivotRoot,
                                 Chroot, Open, Unshare, OpenTree, Fsmount, MoveMount, MountSetattr>;

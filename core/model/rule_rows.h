@@ -169,6 +169,10 @@ RULE(mount_target_foreign, .calls = attachments, .error = EINVAL,
 RULE(mount_kind_mismatch, .calls = {mount_new, mount_bind}, .error = ENOTDIR,
      .reason = "a directory can be mounted only on a directory, a file only on a file",
      .source = {errors(mount_2, "target, or a prefix of source, is not a directory"), observed})
+RULE(open_tree_limit, .calls = {open_tree_clone}, .error = ENOSPC, .since = {{5, 2}},
+     .reason = "a user namespace that counts it allows no more mount namespaces, and a detached tree "
+               "is one",
+     .source = {observed, silent(open_tree_2)})
 RULE(bind_unbindable, .calls = binds, .error = EINVAL,
      .reason = "the source of the bind or clone is unbindable",
      .source = {errors(mount_2, "An attempt was made to bind mount an unbindable mount"),
@@ -371,6 +375,9 @@ RULE(chroot_no_capability, .calls = {chroot}, .error = EPERM,
 RULE(fchdir_not_directory, .calls = {fchdir}, .error = ENOTDIR,
      .reason = "the handle does not show a directory",
      .source = {errors(chdir_2, "fd does not refer to a directory")})
+RULE(user_namespace_limit, .calls = {unshare_user}, .error = ENOSPC,
+     .reason = "the task's user namespace, or one above it, allows no more user namespaces",
+     .source = {errors(unshare_2, "would have caused the limit defined by the corresponding file")})
 RULE(unshare_user_chrooted, .calls = {unshare_user}, .error = EPERM,
      .reason = "the task's root is not the topmost root of its mount namespace: the task is in a "
                "chroot, or a mount covers the root",
@@ -509,5 +516,11 @@ RULE(fsmount_two_atimes, .calls = {fsmount}, .error = EINVAL, .since = {{5, 2}},
      .reason = "noatime and strictatime exclude each other",
      .source = {text(fsmount_2, "interpreted as though mount_setattr(2) was called"),
                 text(mount_setattr_2, "All other access-time settings are mutually exclusive")})
+
+RULE(mount_namespace_limit, .calls = {unshare_user, unshare_mnt, fsmount}, .error = ENOSPC,
+     .reason = "a user namespace that counts it allows no more mount namespaces, and a detached tree "
+               "is one",
+     .source = {cite(namespaces_7, "The /proc/sys/user directory",
+                     "clone(2) and unshare(2) fail with the error ENOSPC"), silent(fsmount_2)})
 
 // clang-format on

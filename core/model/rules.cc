@@ -21,6 +21,7 @@ constexpr Document mount_2{"mount(2)"};
 constexpr Document mount_namespaces_7{"mount_namespaces(7)"};
 constexpr Document mount_setattr_2{"mount_setattr(2)"};
 constexpr Document move_mount_2{"move_mount(2)"};
+constexpr Document namespaces_7{"namespaces(7)"};
 constexpr Document open_2{"open(2)"};
 constexpr Document open_tree_2{"open_tree(2)"};
 constexpr Document path_resolution_7{"path_resolution(7)"};
@@ -156,7 +157,7 @@ Calls calls_of(const Op& op) {
           [&](const Umount&) {
             return is_expire(op) ? Calls{umount, umount_expire} : Calls{umount};
           },
-          [](const OneOf<Spawn, Exit, DropCapabilities> auto&) { return Calls{}; },
+          [](const OneOf<Spawn, Exit, DropCapabilities, Limit> auto&) { return Calls{}; },
           [](const Unshare& unshared) {
             return Calls{unshared.kinds.has(NamespaceKind::user) ? unshare_user : unshare_mnt};
           },

@@ -52,6 +52,13 @@ bool World::is_below(UserNamespaceId lower, UserNamespaceId upper) const {
   return false;
 }
 
+bool World::is_exhausted(NamespaceKind kind, UserNamespaceId in) const {
+  for (UserNamespaceId id = in; id.exists(); id = (*this)[id].parent) {
+    if ((*this)[id].exhausted.has(kind)) return true;
+  }
+  return false;
+}
+
 bool World::capable(const Task& task, Capability capability, UserNamespaceId in) const {
   if (in == task.user_ns) return task.capabilities.has(capability);
   return is_below(in, task.user_ns);

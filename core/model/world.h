@@ -120,6 +120,7 @@ struct Namespace {
 struct UserNamespace {
   UserNamespaceId parent;
   int level = 0;
+  NamespaceKinds exhausted = {};  // no more of these can be made in it, nor below it
 };
 
 struct Location {
@@ -197,6 +198,9 @@ class World {
   // none.
   [[nodiscard]] bool capable(const Task& task, Capability capability, UserNamespaceId in) const;
   [[nodiscard]] bool is_below(UserNamespaceId lower, UserNamespaceId upper) const;  // strictly
+  // namespaces(7), The /proc/sys/user directory: what is made in a user namespace counts in those
+  // above it, too.
+  [[nodiscard]] bool is_exhausted(NamespaceKind kind, UserNamespaceId in) const;
 
   // --- dentries
   //

@@ -54,7 +54,7 @@ Effect effect_of(const Op& op) {
           [](const DropCapabilities&) { return changes_credentials; },
           [](const OneOf<Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, Mount, Bind, Move,
                          ChangePropagation, Remount, Umount, PivotRoot, Chroot, Chdir, Fchdir,
-                         MoveMount, MountSetattr> auto&) { return none; },
+                         Limit, MoveMount, MountSetattr> auto&) { return none; },
       },
       op);
 }

@@ -179,6 +179,7 @@ struct Setns   { TaskName task; NamespaceKinds kinds;
                                        PIVOTCHECK_OP(Setns, "setns", self.task, self.kinds); };
 struct DropCapabilities { Capabilities capabilities;
                  PIVOTCHECK_OP(DropCapabilities, "dropcap", self.capabilities); };
+struct Limit   { NamespaceKinds kinds; PIVOTCHECK_OP(Limit, "limit", self.kinds); };
 
 struct OpenTree { HandleName handle; Path path; OpenTreeFlags flags;
                  PIVOTCHECK_OP(OpenTree, "open_tree", self.handle, self.path, self.flags); };
@@ -193,8 +194,8 @@ struct Fsmount { HandleName handle; FilesystemType type = FilesystemType::tmpfs;
 
 using Op = std::variant<Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, Mount, Bind, Move,
                         ChangePropagation, Remount, Umount, PivotRoot, Chroot, Chdir, Open, Fchdir,
-                        Close, Spawn, Exit, Unshare, Setns, DropCapabilities, OpenTree, MoveMount,
-                        MountSetattr, Fsmount>;
+                        Close, Spawn, Exit, Unshare, Setns, DropCapabilities, Limit, OpenTree,
+                        MoveMount, MountSetattr, Fsmount>;
 
 // One operation performed by one task.
 struct Step {

@@ -18,8 +18,8 @@ namespace {
 template <class T>
 concept NeedsNoAdvice = OneOf<T, Mkdir, Rmdir, Touch, Unlink, Rename, Symlink, Chmod, Mount, Bind,
                               Move, Remount, Umount, PivotRoot, Chdir, Open, Fchdir, Close, Spawn,
-                              Exit, Setns, DropCapabilities, OpenTree, MountSetattr, Fsmount,
-                              strategy::EnterRoot, strategy::MapIds, strategy::UnshareOthers,
+                              Exit, Setns, DropCapabilities, Limit, OpenTree, MountSetattr,
+                              Fsmount, strategy::EnterRoot, strategy::MapIds, strategy::UnshareOthers,
                               strategy::NewPts, strategy::AttachNew, strategy::SetHostname,
                               strategy::NewSession, strategy::KeepNamespace,
                               strategy::LockMounts, strategy::ForbidUserNamespaces,

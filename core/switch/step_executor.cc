@@ -119,7 +119,7 @@ struct Calls {
   int operator()(const Close& op) const { return self.close_handle(op.handle.text); }
 
   // Processes are the launcher's.
-  int operator()(const OneOf<Spawn, Exit> auto&) const { return ENOTSUP; }
+  int operator()(const OneOf<Spawn, Exit, Limit> auto&) const { return ENOTSUP; }
   int operator()(const AboutProcesses auto&) const { return ENOTSUP; }
   int operator()(const Unshare& op) const { return call(SYS_unshare, flags_of(op)); }
   int operator()(const Setns& op) const {

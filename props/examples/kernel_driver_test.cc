@@ -48,6 +48,19 @@ std::string many_mounts(int count) {
 
 }  // namespace
 
+TEST_CASE("a limit is set in a user namespace of the world's own only, whoever predicted otherwise") {
+  for (const Privilege privilege : privileges()) {
+    KernelDriver driver = start(privilege);
+    perform(driver, "unshare user\nlimit mnt\nunshare mnt => ENOSPC\n");
+    for (const char* text : {"limit mnt\n", "spawn B\nunshare user\nB: limit mnt\n"}) {
+      const auto refused = driver.perform(program_of(text), {}, 10s);
+      REQUIRE_FALSE(refused);
+      CHECK(refused.error().what.contains("limit in a user namespace"));
+    }
+    perform(driver, "unshare mnt\n");
+  }
+}
+
 TEST_CASE("each scenario in corpus/worlds is answered as it states, in each kind of world") {
   for (const Privilege privilege : privileges()) {
     KernelDriver driver = start(privilege);

@@ -234,7 +234,7 @@ TEST_CASE("each verb names one prototype, and its name is in the format's table"
         "mkdir rmdir touch unlink rename symlink chmod mount bind rbind move make-shared "
         "make-private make-slave make-unbindable make-rshared make-rprivate make-rslave "
         "make-runbindable remount umount pivot_root chroot chdir open fchdir close spawn exit "
-        "unshare setns dropcap open_tree move_mount mount_setattr fsmount ");
+        "unshare setns dropcap limit open_tree move_mount mount_setattr fsmount ");
 }
 
 template <class Container>

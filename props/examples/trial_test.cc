@@ -88,6 +88,15 @@ TEST_CASE("a run that would leave the world or grow too large ends before that s
   CHECK(run(text + "mkdir /z => EPERM\n").kind == Kind::skipped);
 }
 
+TEST_CASE("no scenario limits the user namespace in which its world began") {
+  if (!runs_here()) return;
+  for (const char* text : {"limit mnt\n", "unshare mnt\nspawn B\nB: limit user\n"}) {
+    const TrialResult result = run(text);
+    CHECK(result.kind == Kind::skipped);
+    CHECK(result.reason == "leaves-the-world");
+  }
+}
+
 TEST_CASE("a wrong model is caught, at the first step after which states differ") {
   if (!runs_here()) return;
   REQUIRE(run(where_traits_matter).kind == Kind::agree);

@@ -204,6 +204,7 @@ void run_in_fresh_namespace(TaskContext& context, const Batch& batch) {
   SharedSchedule& schedule = *context.schedule;
   context.batch = &batch;
   context.handles.clear();
+  context.is_in_user_ns_of_world = false;
   context.number = batch.plan.first_is_forked ? SharedSchedule::no_task : 0;
   schedule.open(batch, context.number);
   if (batch.plan.first_is_forked) {

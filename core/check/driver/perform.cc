@@ -183,9 +183,10 @@ StepResult perform(TaskContext& context, const Exit&) {
   sys_exit(0);
 }
 
-StepResult perform(TaskContext&, const Unshare& op) {
+StepResult perform(TaskContext& context, const Unshare& op) {
   if (::unshare(flags_of(op)) != 0) return result_of(-1);
   if (!op.kinds.has(NamespaceKind::user)) return {};
+  context.is_in_user_ns_of_world = true;
   return broken(map_ids(0, 0));
 }
 
@@ -201,6 +202,9 @@ StepResult perform(TaskContext& context, const Setns& op, int subject) {
   const UniqueFd task(sys_pidfd_open(context.schedule->pid(subject)));
   if (!task) return broken(setup_error("pidfd_open"));
   const StepResult result = result_of(::setns(task.get(), flags_of(op)));
+  if (result.outcome.ok() && op.kinds.has(NamespaceKind::user)) {
+    context.is_in_user_ns_of_world = true;
+  }
   ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // entering a user namespace may clear it
   if (result.outcome.ok() && op.kinds.has(NamespaceKind::mnt) && stands_in_rootfs(context)) {
     return broken({"setns leaves the world for rootfs", 0});
@@ -210,6 +214,23 @@ StepResult perform(TaskContext& context, const Setns& op, int subject) {
 
 StepResult perform(TaskContext&, const DropCapabilities& op) {
   return answered(drop_capabilities(capability_bits(op.capabilities)));
+}
+
+// 0, so that nothing depends on when the kernel has forgotten a namespace that ended. Scenarios limit
+// nothing in the user namespace in which their world began, which is the executor's or the machine's;
+// should one, because a step before it went otherwise than predicted, this is where it ends.
+StepResult perform(TaskContext& context, const Limit& op) {
+  if (!context.is_in_user_ns_of_world) {
+    return broken({"limit in a user namespace that the world did not make", 0});
+  }
+  for (const auto& [kind, file] : {std::pair{NamespaceKind::mnt, "sys/user/max_mnt_namespaces"},
+                                   std::pair{NamespaceKind::user, "sys/user/max_user_namespaces"}}) {
+    if (!op.kinds.has(kind)) continue;
+    const UniqueFd opened(::openat(reserved_fds::proc, file, O_WRONLY | O_CLOEXEC));
+    if (!opened) return broken(setup_error("opening a limit in /proc/sys/user"));
+    if (::write(opened.get(), "0", 1) != 1) return broken(setup_error("writing /proc/sys/user"));
+  }
+  return {};
 }
 
 // --- the mount API by descriptors ----------------------------------------------------------------

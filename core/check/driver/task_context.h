@@ -20,6 +20,7 @@ struct TaskContext {
   int number = SharedSchedule::no_task;  // which task of the scenario
   bool is_executor = true;               // the process that reaps the others
   std::optional<dev_t> rootfs;  // where the root mount is not locked: there no task may stand
+  bool is_in_user_ns_of_world = false;  // one that a step of the scenario made
   std::vector<int> handles;     // by slot: the descriptor, or -1
 
   // The descriptor; -1 for a handle that is not open.

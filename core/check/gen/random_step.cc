@@ -158,6 +158,11 @@ class ArgumentFiller {
     if (choices_.chance(15)) op.capabilities.set(static_cast<Capability>(choices_.below(3)));
   }
 
+  void operator()(Limit& op) {
+    op.kinds = {NamespaceKind::mnt};
+    if (choices_.chance(30)) op.kinds = {NamespaceKind::user};
+  }
+
   void operator()(OpenTree& op) {
     op.handle.text = some_handle_name(choices_);
     op.path = choices_.chance(20) ? detached_or(places_.mount_root())
@@ -330,6 +335,10 @@ class ProspectOf {
     // In a scenario's only task it would make refusals of all later steps.
     return good_if(world_.tasks.size() > 1);
   }
+  Prospect operator()(const Limit&) const {
+    // Of the machine's, or the executor's, it would end the run.
+    return world_[task_.user_ns].level > 0 ? Prospect::good : Prospect::never;
+  }
   Prospect operator()(const OneOf<Rmdir, Rename> auto&) const {
     return good_if(!world_[task_.root.dentry].children.empty());
   }
@@ -386,7 +395,7 @@ struct OptionMutator {
     const auto flag = choices.chance(20) ? UmountFlag::nofollow : UmountFlag::detach;
     op.flags.set(flag, !op.flags.has(flag));
   }
-  void operator()(OneOf<Unshare, Setns> auto& op) const {
+  void operator()(OneOf<Unshare, Setns, Limit> auto& op) const {
     op.kinds = NamespaceKinds::from_bits(static_cast<int>(1 + choices.below(3)));
   }
   void operator()(DropCapabilities& op) const {
@@ -419,7 +428,7 @@ constexpr std::array<std::uint8_t, verbs_count> usual_weights{
     3,  2,  3,  1,           // make-rshared make-rprivate make-rslave make-runbindable
     4,  10,                  // remount umount
     16, 3,  7,  6,  3,  2,   // pivot_root chroot chdir open fchdir close
-    5,  1,  4,  4,  1,       // spawn exit unshare setns dropcap
+    5,  1,  4,  4,  1,  1,   // spawn exit unshare setns dropcap limit
     8,  12, 5,  3,           // open_tree move_mount mount_setattr fsmount
 };
 

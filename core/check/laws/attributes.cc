@@ -74,7 +74,7 @@ void only_mounting_changes_mounts(const Event& event, Inquiry& inquiry) {
   const bool is_about = std::visit(
       []<class Operation>(const Operation&) {
         return OneOf<Operation, Mkdir, Touch, Symlink, Chmod, Chroot, Chdir, Fchdir, Spawn,
-                     DropCapabilities>;
+                     DropCapabilities, Limit>;
       },
       event.step.op);
   if (!is_about || !event.outcome.ok()) return;

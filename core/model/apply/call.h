@@ -49,6 +49,7 @@ Refusal apply(Call& call, const Exit& op);
 Refusal apply(Call& call, const Unshare& op);
 Refusal apply(Call& call, const Setns& op);
 Refusal apply(Call& call, const DropCapabilities& op);
+Refusal apply(Call& call, const Limit& op);
 // mount_api.cc
 Refusal apply(Call& call, const OpenTree& op);
 Refusal apply(Call& call, const MoveMount& op);

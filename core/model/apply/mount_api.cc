@@ -17,6 +17,11 @@ Refusal store_detached_tree(Call& call, const HandleName& handle, MountIndex roo
   return store_handle(call, handle, {root, world[root].root}, tree);
 }
 
+// A detached tree is a mount namespace, and counts as one.
+bool is_out_of_mount_namespaces(const Call& call) {
+  return call.world.is_exhausted(NamespaceKind::mnt, call.world[call.task().mount_ns].owner);
+}
+
 // MOVE_MOUNT_SET_GROUP: `target` becomes what `source` is: a peer of it, or a slave of its master.
 Refusal set_group(Call& call, Location source, Location target) {
   World& world = call.world;
@@ -82,6 +87,7 @@ Refusal apply(Call& call, const OpenTree& op) {
   Location source;
   if (const Refusal r = find(call, op.path, source)) return r;
   if (!clone) return store_handle(call, op.handle, source, {});
+  if (is_out_of_mount_namespaces(call)) return Rule::open_tree_limit;
   if (const Refusal r = check_copy(call, source, recursive)) return r;
   const NamespaceId from = world[source.mount].mount_ns;
   const NamespaceId origin = world.is_detached_tree(from) ? world[from].origin : from;
@@ -144,6 +150,7 @@ Refusal apply(Call& call, const Fsmount& op) {
   if (!may_mount(call)) return Rule::fsmount_no_capability;
   if (!has_sys_admin(call)) return Rule::mount_type_no_capability;
   if (op.flags.contains(two_values)) return Rule::fsmount_two_atimes;
+  if (is_out_of_mount_namespaces(call)) return Rule::mount_namespace_limit;
   const FilesystemId filesystem =
       world.new_filesystem(op.type, op.flags.has(MountFlag::ro), call.task().user_ns);
   const MountIndex mount = world.new_mount(world[filesystem].root);

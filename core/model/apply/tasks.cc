@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// tasks.cc: spawn, exit, unshare, setns, drop_capabilities. Sources: fork(2), unshare(2), setns(2),
-// mount_namespaces(7), user_namespaces(7).
+// tasks.cc: spawn, exit, unshare, setns, drop_capabilities, limit. Sources: fork(2), unshare(2),
+// setns(2), mount_namespaces(7), user_namespaces(7), namespaces(7).
 #include <algorithm>
 #include <utility>
 
@@ -82,12 +82,19 @@ Refusal apply(Call& call, const Exit&) {
 Refusal apply(Call& call, const Unshare& op) {
   const Task& task = call.task();
   if (op.kinds.has(NamespaceKind::user)) {
+    if (call.world.is_exhausted(NamespaceKind::user, task.user_ns)) {
+      return Rule::user_namespace_limit;
+    }
     if (task.root != call.world.namespace_root(task.mount_ns)) return Rule::unshare_user_chrooted;
     if (call.world[task.user_ns].level >= user_namespace_depth_max) return too_large(call);
-    enter_new_user_ns(call);
   } else if (!has_sys_admin(call)) {
     return Rule::unshare_mnt_no_capability;
   }
+  if (op.kinds.has(NamespaceKind::mnt) &&
+      call.world.is_exhausted(NamespaceKind::mnt, task.user_ns)) {
+    return Rule::mount_namespace_limit;  // of both in one call, neither is left behind
+  }
+  if (op.kinds.has(NamespaceKind::user)) enter_new_user_ns(call);
   return op.kinds.has(NamespaceKind::mnt) ? enter_new_mount_ns(call) : Refusal{};
 }
 
@@ -131,6 +138,17 @@ Refusal apply(Call& call, const Setns& op) {
 
 Refusal apply(Call& call, const DropCapabilities& op) {
   call.task().capabilities = call.task().capabilities.without(op.capabilities);
+  return {};
+}
+
+// The first user namespace is the machine's, or that of the executor, which goes on to other worlds.
+Refusal apply(Call& call, const Limit& op) {
+  UserNamespace& user_ns = call.world[call.task().user_ns];
+  if (user_ns.level == 0) {
+    call.stop = Verdict::Stop::leaves_the_world;
+    return {};
+  }
+  user_ns.exhausted = user_ns.exhausted.with(op.kinds);
   return {};
 }
 
