@@ -86,11 +86,13 @@ int owner_of(const Event& event, std::uint32_t tree) {
   return event.standing.owner;  // a detached tree: nothing is locked on the way there
 }
 
-// The copies of its parent that the step made have that cover, too.
+// The copies of its parent that the step made have that cover, too. (Where detached trees are not seen,
+// a tree that is attached looks like a copy.)
 void copy_cover(const Event& event, const Locked::Cover& cover,
                 std::vector<Locked::Cover>& copied) {
   const MountState* parent = event.before.mount(cover.parent);
   if (parent == nullptr || event.actor() == nullptr) return;
+  const bool may_be_no_copy = op_of<MoveMount>(event) != nullptr && !event.before.shows_all;
   std::optional<bool> is_certain;
   for (const MountState& mount : event.after.mounts) {
     if (mount.filesystem != parent->filesystem || mount.detached || !event.is_new(mount) ||
@@ -98,7 +100,7 @@ void copy_cover(const Event& event, const Locked::Cover& cover,
       continue;
     }
     if (!is_certain) {
-      is_certain = cover.is_certain && parent->tree == event.actor()->tree &&
+      is_certain = cover.is_certain && !may_be_no_copy && parent->tree == event.actor()->tree &&
                    is_hidden(event, *parent, cover.place);
     }
     copied.push_back({mount.id, cover.place, *is_certain, cover.is_raised});
