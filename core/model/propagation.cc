@@ -31,6 +31,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <utility>
 
 #include "base/check.h"
@@ -229,7 +230,56 @@ bool propagates_onto(const World& world, MountIndex mount, DentryId place, Mount
   return world[top].root == place && contains(receivers(world, mount), top);
 }
 
-bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId callers_owner) {
+namespace {
+
+// What copies of a tree have: not what is mounted on a directory that was renamed out of what its lowest
+// mount shows.
+std::vector<MountIndex> copied_of(const World& world, const std::vector<MountIndex>& nodes) {
+  const MountIndex top = nodes.front();
+  std::vector<MountIndex> copied{top};
+  for (const MountIndex node : std::span(nodes).subspan(1)) {
+    const MountIndex parent = world[node].parent;
+    const bool is_seen =
+        parent != top || world.is_below_or_at(world[node].mount_point, world[top].root);
+    if (is_seen && contains(copied, parent)) copied.push_back(node);
+  }
+  return copied;
+}
+
+// A group between two that receive has no copy itself, because each member is in a detached tree, or
+// does not show the place. Then kernels relate another copy as it should be, or to the copy of a group
+// too far above: by the order in which they keep slaves, which nothing shows (FINDINGS.md, "A copy
+// becomes the slave of a wrong group").
+bool is_master_unclear(const World& world, const std::vector<Receiver>& places,
+                              GroupId origin) {
+  std::vector<GroupId> giving{origin};
+  for (const Receiver& place : places) {
+    if (place.group.exists()) giving.push_back(place.group);
+  }
+  struct Below {
+    int direct = 0;
+    int with_gap = 0;
+  };
+  std::map<GroupId, Below> below;
+  std::vector<GroupId> counted{origin};  // of a group the first member counts
+  for (const Receiver& place : places) {
+    if (std::ranges::find(counted, place.group) != counted.end()) continue;
+    if (place.group.exists()) counted.push_back(place.group);
+    GroupId giver = place.master;
+    while (std::ranges::find(giving, giver) == giving.end()) giver = world[giver].master;
+    ++(giver == place.master ? below[giver].direct : below[giver].with_gap);
+  }
+  below.erase(origin);
+  return std::ranges::any_of(below, [](const auto& each) {
+    const auto& [direct, with_gap] = each.second;
+    return direct > 0 && with_gap > 0 && direct + with_gap > 2;
+  });
+}
+
+}  // namespace
+
+Verdict::Stop attach_tree(World& world, MountIndex source, Location at,
+                          UserNamespaceId callers_owner) {
   const NamespaceId mount_ns = world[at.mount].mount_ns;
   const NamespaceId left = world[source].mount_ns;
   const std::vector<MountIndex> nodes = world.subtree(source);
@@ -244,17 +294,26 @@ bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId c
   }
   const bool is_new = !left.exists();
   const std::size_t added = nodes.size() * (places.size() + (is_new ? 1 : 0));
-  if (static_cast<std::size_t>(world.mount_count) + added > mounts_max) return false;
+  if (static_cast<std::size_t>(world.mount_count) + added > mounts_max) {
+    return Verdict::Stop::too_large;
+  }
+  if (world.is_shared(at.mount) && is_master_unclear(world, places, world[at.mount].group)) {
+    return Verdict::Stop::unclear_master;
+  }
 
   std::vector<std::pair<MountIndex, MountIndex>> copies;  // copy, receiver
   if (world.is_shared(at.mount)) {
     for (const MountIndex node : nodes) make_shared(world, node);
-    PropagatedCopies propagation(world, nodes, world[at.mount].group);
+    PropagatedCopies propagation(world, copied_of(world, nodes), world[at.mount].group);
     for (const Receiver& place : places) {
       copies.emplace_back(propagation.copy_for(place), place.mount);
     }
   }
   world.detach_from_parent(source);
+  if (world.traits.locks_what_goes_elsewhere && world[mount_ns].owner != callers_owner) {
+    lock_tree(world, source);
+    world[source].locked = false;
+  }
   const MountIndex covered = world.mounted_at(at.mount, at.dentry);
   if (covered.exists()) {
     tuck_beneath(world, source, covered);
@@ -274,7 +333,7 @@ bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId c
     world.attach(copy, place, at.dentry);
     enter_mount_ns(world, copy, world[place].mount_ns);
   }
-  return true;
+  return Verdict::Stop::no;
 }
 
 namespace {

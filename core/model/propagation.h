@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "model/apply.h"
 #include "model/world.h"
 
 namespace pivotcheck::model {
@@ -28,8 +29,9 @@ MountIndex clone_tree(World& world, MountIndex source, DentryId root, CloneOptio
 // Mounts the tree `source` (new and in no namespace; or attached elsewhere, or a detached tree:
 // then it moves) at a location, and copies of it everywhere `at.mount` propagates to. Where
 // something is mounted already, it is tucked beneath that. `callers_owner` is the user namespace
-// that owns the caller's mount namespace. False if the world would get too large.
-bool attach_tree(World& world, MountIndex source, Location at, UserNamespaceId callers_owner);
+// that owns the caller's mount namespace. Returns why the run ends before this, if it does.
+Verdict::Stop attach_tree(World& world, MountIndex source, Location at,
+                          UserNamespaceId callers_owner);
 
 // What is mounted on `place` of `mount` is also mounted, by propagation, on the root of `top`.
 bool propagates_onto(const World& world, MountIndex mount, DentryId place, MountIndex top);

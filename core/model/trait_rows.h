@@ -193,6 +193,18 @@ TRAIT(bind_elsewhere_does_nothing, .is_quirk = true,
       .probe = "open_tree m / clone\n"
                "bind / @m")
 
+TRAIT(locks_what_goes_elsewhere, .is_quirk = true,
+      .sentence = "what is mounted in a detached tree that another user namespace owns is locked, as "
+                  "what propagates there would be",
+      .in = {{.from = {{6, 17}}}},
+      .finding = "What is mounted in a detached tree of another owner is locked",
+      .probe = "fsmount h tmpfs\n"
+               "unshare mnt,user\n"
+               "fsmount k tmpfs\n"
+               "move_mount @k @h\n"
+               "move_mount @h /\n"
+               "remount @k noatime")
+
 TRAIT(arrival_unlocks_cover, .is_quirk = true,
       .sentence = "what arrives beneath a locked mount is locked instead of it",
       .in = {{.from = {{7, 1}}, .before = {{7, 2, 11}}}},

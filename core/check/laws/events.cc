@@ -77,15 +77,17 @@ bool explains(const Event& event, const Arrival& first, const std::vector<Arriva
   });
 }
 
-// How many mounts came: on a new one, those that are new; on a moved one, those that were on it.
+// How many mounts came: on a new one, those that are new; on a moved one, those that were on it. Not
+// counted: what is on a directory that was renamed out of what the lowest one shows; it is not copied.
 std::size_t size_of(const Event& event, const Arrival& arrival) {
-  if (!event.is_new(*arrival.top)) {
-    return subtree(event.before, *event.before.mount(arrival.top->id)).size();
-  }
-  std::vector<const MountState*> came{arrival.top};
+  const bool is_new = event.is_new(*arrival.top);
+  const State& state = is_new ? event.after : event.before;
+  std::vector<const MountState*> came{state.mount(arrival.top->id)};
   for (std::size_t i = 0; i < came.size(); ++i) {
-    for (const MountState& mount : event.after.mounts) {
-      if (mount.parent == came[i]->id && event.is_new(mount)) came.push_back(&mount);
+    for (const MountState& mount : state.mounts) {
+      const bool came_as_well = mount.parent == came[i]->id && (!is_new || event.is_new(mount)) &&
+                                (i > 0 || shows(*came[i], mount.place));
+      if (came_as_well) came.push_back(&mount);
     }
   }
   return came.size();

@@ -112,7 +112,8 @@ bool same_kind(const World& world, DentryId one, DentryId other) {
 
 Refusal attach(Call& call, MountIndex tree, Location at) {
   const UserNamespaceId owner = call.world[call.task().mount_ns].owner;
-  return attach_tree(call.world, tree, at, owner) ? Refusal{} : too_large(call);
+  call.stop = attach_tree(call.world, tree, at, owner);
+  return {};
 }
 
 Refusal check_copy(const Call& call, Location source, bool recursive) {
