@@ -5,9 +5,10 @@
 set -euo pipefail
 cd "${SOURCE:?the checkout}"
 
-# What is seen by chance is counted by `explore`, not shown by one run.
-by_chance=restarted-lookup-counts-links-twice.scn
-said='([0-9.]+|and|Not|It|shows|nothing|on|Otherwise|than|either:|Taken|down|by|it:|,| )+'
+# What is seen by chance is counted by `explore`, not shown by one run; and a step that ends the run of
+# the model (unclear-master) has no prediction to compare with: `ci/kernels bisect` ran it.
+without=' restarted-lookup-counts-links-twice.scn copy-becomes-slave-of-a-wrong-group.scn '
+said='[0-9.]+|and|Not|It|shows|nothing|on|Otherwise|than|either:|Taken|down|by|it:|,| '
 
 # check PAGE: prints what is wrong with it; 1 if anything is.
 check() {
@@ -19,14 +20,15 @@ check() {
   done < <(sed -nE 's/^.*<!-- ledger: (\S+) (\S+) -->$/\1 \2/p' "$1")
   for scenario in corpus/findings/*.scn; do
     scenario=${scenario##*/}
-    [[ $scenario == "$by_chance" ]] || grep -q "<!-- ledger: $scenario " "$1" ||
+    [[ $without == *" $scenario "* ]] || grep -q "<!-- ledger: $scenario " "$1" ||
       { echo "$scenario has no markers"; bad=1; }
   done
-  awk -v said="^ *$said\$" '
+  awk -v said="$said" '
     /<!-- ledger: / { if (open || !/ -->$/) print FNR ": a marker in a marker, or text after it"
                       open = 1; lines = 0; next }
     /<!-- end of ledger -->/ { if (!open || !lines) print FNR ": an end without a text"; open = 0; next }
-    open { lines++; if ($0 !~ said) print FNR ": not written by ci/kernels ledger: " $0 }
+    open { lines++; rest = $0; gsub(said, "", rest)
+           if (rest != "") print FNR ": not written by ci/kernels ledger: " $0 }
     END { if (open) print "a marker without its end" }' "$1" | { ! grep .; } || bad=1
   return $bad
 }
