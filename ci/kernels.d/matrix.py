@@ -13,7 +13,7 @@
 The command in the guest says which scenario it begins before it begins it. So a guest that panics,
 hangs or just ends has a result that names the scenario that did it, and the others go on in a fresh
 guest. They do as well after a warning in its log: what WARN_ONCE said is not said twice, and an
-oops may leave a lock behind. No closing line: that kernel is not done, whatever qemu's status.
+oops may leave a lock taken. Without a closing line that kernel is not done, whatever qemu's status.
 
 Results of shards merge: `compare`, `report` and `ledger` read several folders.
 

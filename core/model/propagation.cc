@@ -317,7 +317,7 @@ Verdict::Stop attach_tree(World& world, MountIndex source, Location at,
   const MountIndex covered = world.mounted_at(at.mount, at.dentry);
   if (covered.exists()) {
     tuck_beneath(world, source, covered);
-    // Its own task went beneath it, so nobody else can take away what has its lock now.
+    // The caller mounted beneath it itself, so no other task can unmount what has the lock now.
     if (world[source].locked) world[covered].locked = false;
   }
   world.attach(source, at.mount, at.dentry);

@@ -48,7 +48,7 @@ std::string many_mounts(int count) {
 
 }  // namespace
 
-TEST_CASE("a limit is set in a user namespace of the world's own only, whoever predicted otherwise") {
+TEST_CASE("a limit is set in a user namespace of the world's own only, even if the model is wrong") {
   for (const Privilege privilege : privileges()) {
     KernelDriver driver = start(privilege);
     perform(driver, "unshare user\nlimit mnt\nunshare mnt => ENOSPC\n");

@@ -23,7 +23,7 @@ done < <(grep -v '^#' props/broken_by.txt)
 
 without_law=ci/mutants.d/without_law.txt
 listed=$(grep -v '^#' "$without_law" | cut -d ' ' -f 1)
-[[ -z $(uniq -d <<<"$listed") ]] || complain "$without_law: a fault stands there twice"
+[[ -z $(uniq -d <<<"$listed") ]] || complain "$without_law: a fault is listed twice"
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 # judged WANTED WORDS: the exit status for these results, and what is said.

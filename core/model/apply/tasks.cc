@@ -92,7 +92,7 @@ Refusal apply(Call& call, const Unshare& op) {
   }
   if (op.kinds.has(NamespaceKind::mnt) &&
       call.world.is_exhausted(NamespaceKind::mnt, task.user_ns)) {
-    return Rule::mount_namespace_limit;  // of both in one call, neither is left behind
+    return Rule::mount_namespace_limit;  // and no user namespace is left of the call
   }
   if (op.kinds.has(NamespaceKind::user)) enter_new_user_ns(call);
   return op.kinds.has(NamespaceKind::mnt) ? enter_new_mount_ns(call) : Refusal{};
