@@ -217,7 +217,7 @@ bool enters_namespaces_of_init(const strategy::SwitchStep& step) {
 
 int perform(const ChildArgs& args, std::size_t index) {
   const strategy::SwitchStep& step = args.prepared.steps[index];
-  // With init, the usher has entered these.
+  // With init, they were entered before the child was made.
   const bool entered = args.init >= 0 && enters_namespaces_of_init(step);
   if (entered) return 0;
   if (enters_user_namespace(step)) return enter_user_namespace(args);
@@ -310,8 +310,7 @@ void run_usher(const ChildArgs& args) {
   std::uint32_t& child = args.prepared.released.ushered();
   const ChildStart start{[](void* its) { take_ids_and_perform(*static_cast<ChildArgs*>(its)); },
                          const_cast<ChildArgs*>(&args)};
-  const auto clone = args.report != nullptr ? clone_sibling_in_our_memory : clone_sibling;
-  if (::setns(args.init, static_cast<int>(args.init_has)) != 0 || clone(start, child) < 0) {
+  if (::setns(args.init, static_cast<int>(args.init_has)) != 0 || clone_sibling(start, child) < 0) {
     child = static_cast<std::uint32_t>(-errno);
   }
   sys_exit(0);

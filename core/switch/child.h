@@ -3,7 +3,8 @@
 // lock: everything it needs is prepared before the clone.
 //
 //     caller                         child
-//       | -- clone ------------------> |  or run_usher(), if there is a new PID namespace
+//       | -- clone ------------------> |  or run_usher(), which makes the child in the PID
+//       |                              |  namespace of an init that was started before
 //       | ----- release -------------> |  in a new user namespace: its ids are mapped now
 //       |                              |  the strategy's steps
 //       | <---- keep ----------------- |  only when `template` is prepared
@@ -16,7 +17,8 @@
 // was started. `release` is a futex in memory that both share. A child that may share all memory
 // with its caller needs neither (launch.cc says when that is): the caller is suspended until exec or
 // exit, and then reads the one report; the pipe, if any, only tells the child that the caller is
-// gone. What init is, init_process.h says.
+// gone; and it is cloned without an usher (clone_in_our_memory_beside()). What init is,
+// init_process.h says.
 #pragma once
 
 #include <signal.h>

@@ -4,10 +4,10 @@
 
 #include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -17,13 +17,14 @@
 #include <memory>
 #include <string>
 
+#include "base/check.h"
+#include "syscalls/namespaces.h"
 #include "syscalls/syscalls.h"
 
 namespace pivotcheck::rootswitch {
 namespace {
 
-constexpr std::size_t child_stack_size = 64 * 1024;    // bytes, from clone to exec
-constexpr std::size_t sibling_stack_size = 40 * 1024;  // it lies on that of the child
+constexpr std::size_t child_stack_size = 64 * 1024;  // bytes, from clone to exec
 
 // Where clone3 does not reset them.
 void reset_handlers() {
@@ -93,14 +94,19 @@ pid_t clone_sibling(ChildStart start, std::uint32_t& number) {
   return begin_in(static_cast<pid_t>(pid), false, start);
 }
 
-pid_t clone_sibling_in_our_memory(ChildStart start, std::uint32_t& number) {
-  alignas(16) std::array<std::byte, sibling_stack_size> stack;  // NOLINT: need not be zero
-  clone_args args{};
-  args.flags = CLONE_VM | CLONE_VFORK | CLONE_PARENT | CLONE_PARENT_SETTID;
-  args.parent_tid = reinterpret_cast<std::uintptr_t>(&number);
-  args.stack = reinterpret_cast<std::uintptr_t>(stack.data());
-  args.stack_size = stack.size();
-  return kernel::sys_clone3_on_stack(args, start.begin, start.argument);
+pid_t clone_in_our_memory_beside(int init, ChildStart start, UniqueFd& pidfd) {
+  const UniqueFd own(kernel::own_namespace(kernel::pid_namespace_for_children));
+  // This changes nothing. Whoever refuses it would refuse the way back as well.
+  if (!own || ::setns(own.get(), CLONE_NEWPID) != 0) {
+    errno = ENOSYS;
+    return -1;
+  }
+  if (::setns(init, CLONE_NEWPID) != 0) return -1;
+  const pid_t pid = clone_in_our_memory(start, pidfd);
+  const int error = errno;
+  PIVOTCHECK_CHECK(::setns(own.get(), CLONE_NEWPID) == 0);
+  errno = error;
+  return pid;
 }
 
 Waited wait_for_end(pid_t pid, int options) {

@@ -25,13 +25,13 @@ pid_t clone_copy(unsigned long namespaces, ChildStart start, UniqueFd& pidfd);
 // exec. If it had fewer capabilities, or were in a new user namespace, a process that may trace the
 // child could write to the caller's memory.
 pid_t clone_in_our_memory(ChildStart start, UniqueFd& pidfd, unsigned long namespaces = 0);
+// The same, in the PID namespace of `init`, a pidfd: the calling thread enters it for its children,
+// and goes back. ENOSYS: the way back would be refused, or can't be known, so it was not tried.
+pid_t clone_in_our_memory_beside(int init, ChildStart start, UniqueFd& pidfd);
 
-// For a child of either sort: makes another child of its own parent (CLONE_PARENT). The kernel
-// writes the new one's pid to `number` before it starts: it is known even if the caller is killed.
+// For a child: makes another child of its own parent (CLONE_PARENT). The kernel writes the new one's
+// pid to `number` before it starts: it is known even if the caller is killed.
 pid_t clone_sibling(ChildStart start, std::uint32_t& number);
-// In the memory of all three: the caller, too, is suspended until exec or exit. ENOSYS where
-// clone3() can't be had.
-pid_t clone_sibling_in_our_memory(ChildStart start, std::uint32_t& number);
 
 // What waitpid(2) says of the child's end. If the child made this process its tracer
 // (PTRACE_TRACEME), it stops at each signal: it is detached, and the wait goes on.

@@ -6,7 +6,6 @@
 #include <linux/close_range.h>
 #include <linux/memfd.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,11 +19,9 @@
 #include <string_view>
 
 #include "switch/clone.h"
+#include "syscalls/namespaces.h"
 #include "syscalls/syscalls.h"
 
-#ifndef PIDFD_GET_PID_NAMESPACE
-#define PIDFD_GET_PID_NAMESPACE _IO(0xFF, 5)  // Linux 6.11; linux/pidfd.h
-#endif
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U  // Linux 6.3
 #endif
@@ -128,7 +125,7 @@ std::expected<UniqueFd, int> make_init_image() {
 ino_t pid_namespace_of(pid_t process, const UniqueFd& pidfd) {
   struct stat status {};
   if (pidfd) {
-    const UniqueFd its(::ioctl(pidfd.get(), PIDFD_GET_PID_NAMESPACE, 0));
+    const UniqueFd its(kernel::namespace_by_pidfd(pidfd.get(), kernel::pid_namespace));
     if (its && ::fstat(its.get(), &status) == 0) return status.st_ino;
   }
   const std::string file = "/proc/" + std::to_string(process) + "/ns/pid";

@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,11 +20,8 @@
 #include "switch/launch.h"
 #include "switch/refusal.h"
 #include "switch/strategy/parts.h"
+#include "syscalls/namespaces.h"
 #include "syscalls/syscalls.h"
-
-#ifndef PIDFD_GET_USER_NAMESPACE
-#define PIDFD_GET_USER_NAMESPACE _IO(0xFF, 9)  // Linux 6.11; linux/pidfd.h
-#endif
 
 namespace pivotcheck::rootswitch {
 namespace {
@@ -262,16 +258,12 @@ Switched<void> check_made(const strategy::Plan& plan, const std::vector<strategy
   return {};
 }
 
-// The machine's own user namespace has a number that never changes (PROC_USER_INIT_INO). By a pidfd
-// where the kernel can: a look into /proc makes five entries there.
+// The machine's own user namespace has a number that never changes (PROC_USER_INIT_INO).
 bool in_user_namespace() {
   constexpr ino_t machines_own = 0xEFFFFFFD;
   struct stat status {};
-  const UniqueFd self(kernel::sys_pidfd_open(::getpid()));
-  const UniqueFd its(::ioctl(self.get(), PIDFD_GET_USER_NAMESPACE, 0));
-  const bool found = its ? ::fstat(its.get(), &status) == 0
-                         : ::stat("/proc/self/ns/user", &status) == 0;
-  return !found || status.st_ino != machines_own;
+  const UniqueFd own(kernel::own_namespace(kernel::user_namespace));
+  return !own || ::fstat(own.get(), &status) != 0 || status.st_ino != machines_own;
 }
 
 // --read-only, and mounts: those of the options, and the /proc of proc-first. That one can be left

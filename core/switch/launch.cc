@@ -384,8 +384,9 @@ std::optional<Switched<Launched>> launch_in_our_memory(ChildArgs& args) {
   bool again = false;
   if (!failure) {
     args.report = &report;
-    launched.pid = has_init ? usher(args, launched.pidfd)
-                            : clone_in_our_memory(start_of<run_child>(args), launched.pidfd);
+    const ChildStart start = start_of<run_child>(args);
+    launched.pid = has_init ? clone_in_our_memory_beside(args.init, start, launched.pidfd)
+                            : clone_in_our_memory(start, launched.pidfd);
     again = launched.pid < 0 && has_init && errno == ENOSYS;
     if (launched.pid < 0) failure = refused_before("clone", errno);
     args.report = nullptr;

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,11 +15,8 @@
 #include <cstdint>
 
 #include "base/unique_fd.h"
+#include "syscalls/namespaces.h"
 #include "syscalls/syscalls.h"
-
-#ifndef PIDFD_GET_MNT_NAMESPACE
-#define PIDFD_GET_MNT_NAMESPACE _IO(0xFF, 3)  // Linux 6.11; linux/pidfd.h
-#endif
 
 namespace pivotcheck::rootswitch {
 namespace {
@@ -37,26 +33,16 @@ int place_at(int number, int fd) {
              : 0;
 }
 
-int open_at(int start, const char* path, int flags) {
-  return static_cast<int>(::syscall(SYS_openat, start, path, flags | O_CLOEXEC));
-}
-
-// Without a look into /proc, which makes five entries there for this process, where the kernel can.
-int own_mount_namespace(int proc) {
-  const auto self = static_cast<int>(::syscall(SYS_pidfd_open, ::syscall(SYS_getpid), 0U));
-  if (self >= 0) {
-    const auto found = static_cast<int>(::syscall(SYS_ioctl, self, PIDFD_GET_MNT_NAMESPACE, 0UL));
-    ::syscall(SYS_close, self);
-    if (found >= 0) return found;
-  }
-  return open_at(proc, "thread-self/ns/mnt", O_RDONLY);
+int open_here() {
+  return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, ".", O_PATH | O_CLOEXEC));
 }
 
 // The helper. It is in the copy from the beginning; its directory is there as well.
 void give_copy(void* argument) {
   const auto& its = *static_cast<const Copying*>(argument);
-  int error = place_at(its.mount_namespace, own_mount_namespace(its.proc));
-  if (error == 0) error = place_at(its.directory, open_at(AT_FDCWD, ".", O_PATH));
+  const int copy = kernel::own_namespace(kernel::mount_namespace, its.proc);
+  int error = place_at(its.mount_namespace, copy);
+  if (error == 0) error = place_at(its.directory, open_here());
   kernel::sys_exit(error);
 }
 
