@@ -277,14 +277,17 @@ std::uint32_t id_inside(const std::vector<IdRange>& map) {
   return map.empty() || has_zero ? 0 : map.front().inside;
 }
 
-SharedFutex::SharedFutex() {
+void SharedFutex::share() {
+  if (page_ != &own_) return;
   void* page =
       ::mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) throw std::bad_alloc();
   page_ = new (page) Page;
 }
 
-SharedFutex::~SharedFutex() { ::munmap(page_, sizeof(Page)); }
+SharedFutex::~SharedFutex() {
+  if (page_ != &own_) ::munmap(page_, sizeof(Page));
+}
 
 void SharedFutex::release() {
   page_->word = 1;

@@ -58,12 +58,14 @@ struct ChildMessage {
 // A futex, and three numbers, that stay shared after a fork.
 class SharedFutex {
  public:
-  SharedFutex();  // throws std::bad_alloc
+  SharedFutex() = default;
   ~SharedFutex();
   SharedFutex(const SharedFutex&) = delete;
   SharedFutex& operator=(const SharedFutex&) = delete;
 
   void reset() { new (page_) Page; }
+  // Before a fork; a child in the same memory needs none of it. Throws std::bad_alloc.
+  void share();
   void release();  // lets the waiter go on, now or later, once
   bool wait();     // true: released; false: not within 100 ms
   // What the child is about, if a seccomp filter can end it without a word: loading the filter of
@@ -83,7 +85,8 @@ class SharedFutex {
     std::atomic<std::uint32_t> not_locked = 0;
     std::uint32_t ushered = 0;
   };
-  Page* page_;
+  Page own_;
+  Page* page_ = &own_;
 };
 
 // Everything about a switch that does not depend on the command. It serves one switch at a time,

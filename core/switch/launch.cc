@@ -358,6 +358,7 @@ Failed launch_child(ChildArgs& args, TemplateNamespaces* kept, Launched& child) 
 
 Switched<Launched> launch_in_its_own_memory(ChildArgs& args, TemplateNamespaces* kept) {
   Launched launched;
+  args.prepared.released.share();
   args.prepared.released.reset();
   Failed failure = launch_init(args, launched);
   if (!failure) failure = launch_child(args, kept, launched);

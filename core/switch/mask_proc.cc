@@ -16,8 +16,8 @@ namespace {
 
 namespace api = kernel::mount_api;
 
-constexpr const char* hidden_files[] = {"kcore",       "keys",        "latency_stats",
-                                        "sched_debug", "timer_stats", "timer_list"};
+// runc masks sched_debug and timer_stats as well; no kernel since Linux 5.13 has them.
+constexpr const char* hidden_files[] = {"kcore", "keys", "latency_stats", "timer_list"};
 constexpr const char* hidden_directories[] = {"acpi", "asound", "scsi"};
 constexpr const char* read_only[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
 

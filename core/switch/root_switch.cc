@@ -79,15 +79,24 @@ std::string put_old_name() {
 // Removes what switches left in this root that were killed with their caller. One that is in use is
 // locked (MakePrivateDirectory).
 void sweep_put_old(int root) {
-  UniqueFd readable(::openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!readable) return;
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::fdopendir(readable.release()), &::closedir);
-  while (const dirent* found = ::readdir(directory.get())) {
-    if (!std::string_view(found->d_name).starts_with(put_old_prefix)) continue;
-    constexpr int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    const UniqueFd left(::openat(::dirfd(directory.get()), found->d_name, flags));
-    if (!left || ::flock(left.get(), LOCK_EX | LOCK_NB) != 0) continue;
-    ::unlinkat(::dirfd(directory.get()), found->d_name, AT_REMOVEDIR);
+  constexpr int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  // The mkdir of each switch makes the access time due again, and to write it costs as much as to
+  // read the names. Only the owner may leave it as it is.
+  UniqueFd directory(::openat(root, ".", flags | O_NOATIME));
+  if (!directory) directory.reset(::openat(root, ".", flags));
+  // Without readdir(): what it allocates costs as much again.
+  alignas(dirent64) std::array<char, 2048> entries;  // NOLINT: need not be zero
+  for (;;) {
+    const ssize_t size = ::getdents64(directory.get(), entries.data(), entries.size());
+    if (size <= 0) return;
+    for (ssize_t at = 0; at < size;) {
+      const auto* const found = reinterpret_cast<const dirent64*>(entries.data() + at);
+      at += found->d_reclen;
+      if (!std::string_view(found->d_name).starts_with(put_old_prefix)) continue;
+      const UniqueFd left(::openat(directory.get(), found->d_name, flags));
+      if (!left || ::flock(left.get(), LOCK_EX | LOCK_NB) != 0) continue;
+      ::unlinkat(directory.get(), found->d_name, AT_REMOVEDIR);
+    }
   }
 }
 

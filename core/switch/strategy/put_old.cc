@@ -47,6 +47,7 @@ bool is_proc(const MountRequest& request) { return std::holds_alternative<ProcAt
 // empty directory of NEW removed, or the switch refused.
 Steps put_old(const Plan& plan) {
   Steps steps;
+  steps.reserve(32);  // as many as it has with a /proc
   set_up_root(plan, RootUse::room_for_put_old, steps);
   pivot_to_put_old(plan, steps);
   remove_put_old(plan, steps);
