@@ -10,27 +10,34 @@ namespace {
 
 std::uint64_t number(auto id) { return id.exists() ? std::uint64_t{id.value} + 1 : 0; }
 
-// The mount from whose root a namespace is seen; none if the namespace has none.
-MountIndex seen_from(const World& world, NamespaceId mount_ns, const Viewpoint& from,
-                     std::span<const Task* const> alive) {
-  MountIndex top = world.lowest_mount(mount_ns);
-  if (!top.exists()) return top;
+// From where a namespace is seen.
+struct Seen {
+  Location top;     // mount none: the namespace has none, or the task's root is elsewhere
+  bool everywhere;  // by a list of the kernel's, which also has what no path leads to
+};
+
+Seen seen_from(const World& world, NamespaceId mount_ns, const Viewpoint& from,
+               std::span<const Task* const> alive) {
+  const MountIndex lowest = world.lowest_mount(mount_ns);
+  if (!lowest.exists()) return {{}, false};
   switch (from.from) {
-    case Viewpoint::From::everywhere: return top;
+    case Viewpoint::From::everywhere: return {{lowest, world[lowest].root}, true};
     case Viewpoint::From::task: {
-      const MountIndex root = alive[from.task]->root.mount;
-      return world[root].mount_ns == mount_ns ? root : MountIndex{};
+      const Location& root = alive[from.task]->root;
+      return {world[root.mount].mount_ns == mount_ns ? root : Location{}, false};
     }
     case Viewpoint::From::entered: break;
   }
-  for (MountIndex on = top; on.exists(); on = world.mounted_at(on, world[on].root)) top = on;
-  return top;
+  return {world.namespace_root(mount_ns), false};
 }
 
-// A mount on a directory that was renamed out of what the lowest mount shows is still in its
-// namespace, but is not below that: no list of mounts has it, nor what is mounted on it.
-bool is_reachable(const World& world, MountIndex mount, MountIndex top) {
-  return top.exists() && world.is_reachable({mount, world[mount].root}, {top, world[top].root});
+// A list from outside leaves out, before 7.0, what is on a directory that was renamed out of what the
+// lowest mount shows, with what is mounted on that; a process sees nothing that has no path for it.
+bool is_visible(const World& world, MountIndex mount, const Seen& by) {
+  if (!by.top.mount.exists()) return false;
+  if (!by.everywhere) return !world.mount_point_path(mount, by.top).empty();
+  return world.traits.lists_all_mounts ||
+         world.is_reachable({mount, world[mount].root}, by.top);
 }
 
 // proc_pid_mountinfo(5), propagate_from: the nearest group above `mount` that has a member in the
@@ -46,12 +53,16 @@ GroupId receives_from(const World& world, MountIndex mount, const Location& top)
   return {};
 }
 
-MountView view_of(const World& world, MountIndex id, const Location& top) {
+MountView view_of(const World& world, MountIndex id, const Seen& by) {
   const Mount& mount = world[id];
   MountView view;
   view.id = number(id);
-  view.parent = id == top.mount ? 0 : number(mount.parent);
-  view.mount_point = world.mount_point_path(id);
+  // Of the mount in which a task's root is a directory below, only that part is seen.
+  const bool is_lowest = id == by.top.mount ||
+                         (mount.parent == by.top.mount && !world.is_mount_root(by.top));
+  view.parent = is_lowest ? 0 : number(mount.parent);
+  view.mount_point =
+      by.everywhere ? world.mount_point_path(id) : world.mount_point_path(id, by.top);
   view.filesystem = number(world[mount.root].filesystem);
   view.root = world.path_in_filesystem(mount.root);
   view.root_removed = world[mount.root].removed;
@@ -59,7 +70,7 @@ MountView view_of(const World& world, MountIndex id, const Location& top) {
   view.filesystem_read_only = world[world[mount.root].filesystem].read_only;
   view.peer_group = number(mount.group);
   view.master_group = number(world.master(id));
-  const GroupId from = receives_from(world, id, top);
+  const GroupId from = receives_from(world, id, by.top);
   view.receives_from = from == world.master(id) ? 0 : number(from);
   view.unbindable = mount.unbindable;
   return view;
@@ -74,37 +85,26 @@ Snapshot snapshot(const World& world, std::span<const Viewpoint> from) {
     if (task.alive) alive.push_back(&task);
   }
   std::vector<NamespaceId> shown;
-  struct Seen {
-    MountIndex top;
-    bool has_all;  // also what has no path
-  };
   std::vector<Seen> seen;  // of each
-  const auto is_visible = [&](MountIndex mount, const Seen& by) {
-    if (by.has_all && world.traits.lists_all_mounts) return by.top.exists();
-    return is_reachable(world, mount, by.top) &&
-           (by.has_all || !world.mount_point_path(mount).empty());
-  };
   const auto shown_index = [&](NamespaceId mount_ns) {
     return static_cast<std::uint32_t>(std::ranges::find(shown, mount_ns) - shown.begin());
   };
   for (const Task* task : alive) {
     if (shown_index(task->mount_ns) < shown.size()) continue;
     const Viewpoint viewpoint = shown.size() < from.size() ? from[shown.size()] : Viewpoint();
-    const MountIndex top = seen_from(world, task->mount_ns, viewpoint, alive);
     shown.push_back(task->mount_ns);
-    seen.push_back({top, viewpoint.from == Viewpoint::From::everywhere});
+    const Seen& by = seen.emplace_back(seen_from(world, task->mount_ns, viewpoint, alive));
     NamespaceView view;
-    if (top.exists()) {
-      for (const MountIndex m : world.subtree(top)) {
-        if (!is_visible(m, seen.back())) continue;
-        view.mounts.push_back(view_of(world, m, {top, world[top].root}));
+    if (by.top.mount.exists()) {
+      for (const MountIndex m : world.subtree(by.top.mount)) {
+        if (is_visible(world, m, by)) view.mounts.push_back(view_of(world, m, by));
       }
     }
     result.namespaces.push_back(std::move(view));
   }
   const auto locate = [&](const Location& at) {
     const std::size_t index = shown_index(world[at.mount].mount_ns);
-    const bool detached = index >= shown.size() || !is_visible(at.mount, seen[index]);
+    const bool detached = index >= shown.size() || !is_visible(world, at.mount, seen[index]);
     return pivotcheck::LocationView{.mount = number(at.mount),
                                 .detached = detached,
                                 .path = world.path_of(at),

@@ -269,13 +269,13 @@ std::string World::path_in_filesystem(DentryId dentry) const {
   return path.empty() ? "/" : path;
 }
 
-bool World::prepend_path_in_mount(Location at, std::string& path) const {
-  while (at.dentry != (*this)[at.mount].root) {
-    const Dentry& dentry = (*this)[at.dentry];
-    if (dentry.parent == at.dentry) return false;
+bool World::prepend_path(DentryId from, DentryId top, std::string& path) const {
+  while (from != top) {
+    const Dentry& dentry = (*this)[from];
+    if (dentry.parent == from) return false;
     path.insert(0, dentry.name);
     path.insert(0, 1, '/');
-    at.dentry = dentry.parent;
+    from = dentry.parent;
   }
   return true;
 }
@@ -286,6 +286,17 @@ std::string World::mount_point_path(MountIndex mount) const {
     const Location mount_point{(*this)[mount].parent, (*this)[mount].mount_point};
     if (!prepend_path_in_mount(mount_point, path)) return "";
   }
+  return path.empty() ? "/" : path;
+}
+
+std::string World::mount_point_path(MountIndex mount, const Location& root) const {
+  std::string path;
+  Location at{mount, (*this)[mount].root};
+  while (at.mount != root.mount) {
+    if (!prepend_path_in_mount(at, path) || !has_parent(at.mount)) return "";
+    at = {(*this)[at.mount].parent, (*this)[at.mount].mount_point};
+  }
+  if (!prepend_path(at.dentry, root.dentry, path)) return "";
   return path.empty() ? "/" : path;
 }
 

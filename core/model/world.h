@@ -287,14 +287,19 @@ class World {
   [[nodiscard]] std::string path_of(Location at) const;
   // The same for a mount's own root: its mount point. "" if that was renamed out of what is shown.
   [[nodiscard]] std::string mount_point_path(MountIndex mount) const;
+  // As a process sees it whose root is `root`; "" if that is not below its root.
+  [[nodiscard]] std::string mount_point_path(MountIndex mount, const Location& root) const;
   // Puts the path of `at` from the root of its mount before `path`; false if it is not below that.
-  bool prepend_path_in_mount(Location at, std::string& path) const;
+  bool prepend_path_in_mount(Location at, std::string& path) const {
+    return prepend_path(at.dentry, (*this)[at.mount].root, path);
+  }
   // The path of a dentry from the root of its filesystem.
   [[nodiscard]] std::string path_in_filesystem(DentryId dentry) const;
 
  private:
   using ByName = std::unordered_map<std::string, DentryId>;
 
+  bool prepend_path(DentryId from, DentryId top, std::string& path) const;
   void add_child(DentryId dentry);  // to its parent, by its name
   void remove_child(DentryId dentry);
 

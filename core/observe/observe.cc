@@ -203,15 +203,17 @@ Expected<std::vector<MountView>> parse_lines(const std::string& text) {
               std::string(lines.error().reason));
 }
 
-// The longest mountinfo of those tasks whose root is a mount at "/": the lower that mount, the more
-// it has. Tasks with the same root are read once.
+// The longest mountinfo of those tasks whose root is at "/": the lower that mount, the more it has.
+// Tasks with the same root are read once. "/" is also the path of a directory that was renamed out of
+// what its mount shows; from there only what is mounted on it is seen.
 Expected<void> read_by_tasks(Sources& sources, LiveWorld& world, const LiveNamespace& live,
                              NamespaceSeen& seen) {
-  std::vector<MountId> roots;
+  std::vector<const LocationView*> roots;
   for (const std::size_t task : live.tasks) {
     const LocationView& root = world.tasks[task].root;
-    if (root.path != "/" || std::ranges::find(roots, root.mount) != roots.end()) continue;
-    roots.push_back(root.mount);
+    const auto is_same = [&root](const LocationView* other) { return *other == root; };
+    if (root.path != "/" || std::ranges::any_of(roots, is_same)) continue;
+    roots.push_back(&root);
     const Expected<void> read = world.files[task].read_file("mountinfo", sources.text);
     if (!read) return std::unexpected(read.error());
     Expected<std::vector<MountView>> lines = parse_lines(sources.text);
@@ -265,6 +267,12 @@ bool read_from_hidden(Sources& sources, LiveWorld& world, const LiveNamespace& l
   return false;
 }
 
+bool shows_all_of(std::span<const MountView> mounts, std::span<const MountView> some) {
+  return std::ranges::all_of(some, [&](const MountView& mount) {
+    return std::ranges::find(mounts, mount.id, &MountView::id) != mounts.end();
+  });
+}
+
 // What mountinfo shows of one namespace, and whether that is all of it.
 Expected<NamespaceSeen> see_by_mountinfo(Sources& sources, LiveWorld& world,
                                          const LiveNamespace& live) {
@@ -274,16 +282,21 @@ Expected<NamespaceSeen> see_by_mountinfo(Sources& sources, LiveWorld& world,
   }
   const bool counted = live.identity.id != 0;
   std::size_t all = live.identity.mounts;
+  bool is_listed = true;
   if (counted && seen.mounts.size() != all) {
     // The kernel may have several mounts of its own below the top, or something is hidden.
     const Expected<ListedNamespace> listed = sources.list(live.identity);
-    if (listed && listed->complete) all = listed->mounts.size();
+    is_listed = listed && listed->complete;
+    if (is_listed) all = listed->mounts.size();
   }
-  if (seen.mounts.empty() && !(counted && all == 0)) {
+  // Where not all is listed, a task's root may be where no path leads to, and see nothing else.
+  if (!is_listed || (seen.mounts.empty() && !(counted && all == 0))) {
     auto lines = read_by_entering(sources, world, live);
     if (!lines) return std::unexpected(std::move(lines.error()));
-    seen.mounts = std::move(*lines);
-    seen.from = {Viewpoint::From::entered, 0};
+    if (!shows_all_of(seen.mounts, *lines)) {
+      seen.mounts = std::move(*lines);
+      seen.from = {Viewpoint::From::entered, 0};
+    }
   }
   seen.complete = !counted || seen.mounts.size() == all ||
                   read_from_hidden(sources, world, live, all, seen);

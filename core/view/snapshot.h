@@ -58,7 +58,7 @@ struct MountView {
 struct Viewpoint {
   enum class From : unsigned char {
     everywhere,  // all of them
-    task,        // the root of Snapshot::tasks[task], which is a mount at "/"
+    task,        // the root of Snapshot::tasks[task], which has the path "/"
     entered,     // the topmost mount at "/": the root of a process that enters by setns
   };
   From from = From::everywhere;

@@ -11,6 +11,8 @@
 #include <random>
 #include <sstream>
 
+#include <fmt/format.h>
+
 #include "check/compare/compare.h"
 #include "check/trial/probed_traits.h"
 #include "examples.h"
@@ -134,6 +136,43 @@ TEST_CASE("observe: what listmount does not list is read inside, from the top of
     REQUIRE_MESSAGE(part, (part ? "" : part.error().what));
     CHECK_FALSE(part->complete);
     CHECK(part->snapshot.namespaces.at(0).mounts.size() == 2);
+  }
+}
+
+std::vector<std::string> mount_points(const std::vector<MountView>& mounts) {
+  std::vector<std::string> points;
+  for (const MountView& mount : mounts) points.push_back(mount.mount_point);
+  std::ranges::sort(points);
+  return points;
+}
+
+// A's root is a directory that was renamed out of what the lowest mount shows, with mounts on it.
+TEST_CASE("observe: from a root that no path leads to, a process sees what is mounted on it") {
+  if (!user_namespaces_allowed()) return;
+  const std::string text =
+      "spawn B\nmkdir /b\nB: chdir /b\nmkdir /b/c\nmkdir /b/c/a\nmkdir /b/d\nbind /b/c /b/d\n"
+      "chdir /b/d/a\nrename /b/c/a /c\nchroot .\nmount tmpfs /\nB: pivot_root /b/d d\n"
+      "mkdir /../x\nmount tmpfs /../x\nmkdir /../x/y\nbind /../x /../x/y\n";
+  KernelDriver driver = start(Privilege::userns);
+  const std::vector<LiveTask> tasks = perform(driver, text).tasks;
+  const auto lines = parse_mountinfo(read_file(fmt::format("/proc/{}/mountinfo", tasks[0].pid)));
+  REQUIRE(lines);
+  const model::World world = predict(scenario_of(text), probed_traits().traits).world;
+  const Viewpoint from_root{Viewpoint::From::task, 0};
+  const Snapshot seen = snapshot(world, std::span(&from_root, 1));
+  CHECK(mount_points(*lines) == std::vector<std::string>{"/", "/x", "/x/y"});
+  CHECK(mount_points(seen.namespaces.at(0).mounts) == mount_points(*lines));
+  CHECK(seen.tasks.at(1).root.detached);
+  for (const std::string& rest : {std::string(), std::string("B: exit\n")}) {
+    const std::vector<LiveTask> left = perform(driver, text + rest).tasks;
+    const Prediction predicted = predict(scenario_of(text + rest), probed_traits().traits);
+    for (const Source source : sources()) {
+      const Observation observation = observed(left, source);
+      const Snapshot expected = canonical(snapshot(predicted.world, observation.seen_from));
+      CHECK(draw(observation.snapshot) == draw(expected));
+      // Where the kernel says that there is more than a list has, not from that root.
+      if (sources().size() == 2) CHECK(observation.seen_from[0].from != Viewpoint::From::task);
+    }
   }
 }
 
