@@ -209,10 +209,14 @@ void Watch::lock(const Event& event) {
   }
   for (Locked::Cover& cover : copied) locked_.covers.push_back(std::move(cover));
   if (!copied.empty()) merge_equal(locked_.covers);
+  const auto has_changed_name = [&](const Locked::Cover& cover) {
+    if (!is_about_names(event)) return false;
+    const MountState* was = event.before.mounted_at(cover.parent, cover.place);
+    const MountState* is = event.after.mounted_at(cover.parent, cover.place);
+    return is == nullptr || was == nullptr || is->id != was->id;  // another may have got its name
+  };
   std::erase_if(locked_.covers, [&](const Locked::Cover& cover) {
-    return event.after.mount(cover.parent) == nullptr ||
-           (is_about_names(event) &&
-            event.after.mounted_at(cover.parent, cover.place) == nullptr);
+    return event.after.mount(cover.parent) == nullptr || has_changed_name(cover);
   });
   for (Locked::Cover& cover : locked_.covers) {
     const MountState* was = event.before.mounted_at(cover.parent, cover.place);
