@@ -50,6 +50,15 @@ Json laws_asked(const Counts& counts) {
   return asked;
 }
 
+// How many scenarios ended before a step that is never performed, by the reason (FORMAT.md).
+Json ended_before(const gen::CoverageStats& stats) {
+  Json counts = Json::object();
+  for (std::size_t i = 1; i < Verdict::stops; ++i) {
+    counts[std::string(reason(static_cast<Verdict::Stop>(i)))] = stats.ended_before[i];
+  }
+  return counts;
+}
+
 Json probing(const gen::ProbeCounts& probed) {
   return {{"cases", probed.cases},
           {"mounts", probed.mounts},
@@ -88,7 +97,7 @@ std::string progress_line(double seconds, const Counts& counts, const Release& r
       "{:.0f} s, {} cases ({:.0f} a second), {} steps ({:.0f} % ok), {} of {} rules, {} "
       "disagreements, {} not run",
       seconds, stats.scenarios, per_second(stats.scenarios, seconds), stats.steps,
-      stats.percent_of_steps(stats.steps_ok), stats.rules_reached(), gen::rules_shown_by(release),
+      stats.percent_of_steps(stats.steps_ok), stats.rules_reached(), stats.rules_of(release),
       counts.disagreements, counts.not_run);
 }
 
@@ -108,9 +117,10 @@ Json figures(double seconds, const Counts& counts, const Release& release) {
           {"scenarios_two_namespaces_percent", percent(stats.with_two_namespaces)},
           {"scenarios_userns_percent", percent(stats.with_user_namespace)},
           {"rules_reached",
-           fmt::format("{}/{}", stats.rules_reached(), gen::rules_shown_by(release))},
+           fmt::format("{}/{}", stats.rules_reached(), stats.rules_of(release))},
           {"verbs_ok_percent", success_of_verbs(stats)},
           {"situations_per_100", situations_per_100(stats)},
+          {"ended_before", ended_before(stats)},
           {"observers_cross_checked", counts.cross_checked},
           {"mountinfo_incomplete", counts.mountinfo_incomplete},
           {"state_unseen", counts.state_unseen},

@@ -10,6 +10,8 @@
 // check/driver/perform.cc makes the system calls, under the same headings.
 #pragma once
 
+#include <cstddef>
+
 #include "model/rules.h"
 #include "model/world.h"
 #include "op/op.h"
@@ -22,6 +24,7 @@ struct Verdict {
   // Why a run ends before this step (FORMAT.md): it is then not performed, and the model's world is
   // not to be used any more.
   enum class Stop : unsigned char { no, leaves_the_world, too_large, unclear_master };
+  static constexpr std::size_t stops = 4;
 
   Outcome outcome;
   Rule rule = Rule::none;  // none exactly when the outcome is ok

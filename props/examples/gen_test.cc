@@ -201,6 +201,24 @@ TEST_CASE("every rule is reached") {
   }
 }
 
+TEST_CASE("what ended a scenario early is counted, and no more rules are reached than there are") {
+  gen::CoverageStats stats;
+  for (const auto& [name, text, scenario] : corpus_files("findings")) {
+    stats.add(predict(scenario, KernelTraits{}));
+    stats.add(predict(scenario, KernelTraits::contract()));
+  }
+  stats.add(predict(scenario_of("limit mnt\n"), {}));
+  const auto count = [&](Verdict::Stop stop) {
+    return stats.ended_before[static_cast<std::size_t>(stop)];
+  };
+  CHECK(count(Verdict::Stop::unclear_master) == 2);  // the finding of that, by either model
+  CHECK(count(Verdict::Stop::leaves_the_world) == 1);
+  CHECK(count(Verdict::Stop::no) == stats.scenarios - 3);
+  const Release old{{2, 6, 12}};
+  CHECK_FALSE(shown_by(info(Rule::set_group_target_unbindable), old));
+  CHECK(stats.rules_reached() <= stats.rules_of(old));
+}
+
 TEST_CASE("every verb is used, succeeds, and is refused") {
   gen::CoverageStats stats;
   for (std::uint64_t number = 0; number < 20'000; ++number) stats.add(generated(number));

@@ -39,11 +39,6 @@ class Attachments {
 
 }  // namespace
 
-std::size_t rules_shown_by(const Release& release) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      rule_table(), [&](const RuleInfo& rule) { return shown_by(rule, release); }));
-}
-
 void CoverageStats::add(const Prediction& scenario) {
   const std::vector<ProgramStep>& scenario_steps = scenario.program.steps;
   ++scenarios;
@@ -67,6 +62,7 @@ void CoverageStats::add(const Prediction& scenario) {
     attached_pivot = attached_pivot || (is_pivot && attached);
     attached = attachments.attaches(op) || attached;
   }
+  ++ended_before[static_cast<std::size_t>(scenario.stop)];
   const Situations reached = situations_of(scenario);
   for (std::size_t i = 0; i < situations_count; ++i) situations[i] += reached[i] ? 1 : 0;
   if (pivoted) ++with_pivot;
@@ -84,6 +80,13 @@ double CoverageStats::percent_of_steps(std::uint64_t count) const { return perce
 std::size_t CoverageStats::rules_reached() const {
   return static_cast<std::size_t>(
       std::count_if(rules.begin() + 1, rules.end(), [](auto hits) { return hits > 0; }));
+}
+
+std::size_t CoverageStats::rules_of(const Release& release) const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(rule_table(), [&](const RuleInfo& rule) {
+        return shown_by(rule, release) || rules[static_cast<std::size_t>(rule.rule)] > 0;
+      }));
 }
 
 std::string CoverageStats::summary() const {

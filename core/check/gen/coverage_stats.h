@@ -29,16 +29,16 @@ struct CoverageStats {
   std::array<std::uint64_t, verbs_count> succeeded{};
   std::array<std::uint64_t, rules_count + 1> rules{};  // by Rule; [0] is none
   std::array<std::uint64_t, situations_count> situations{};  // scenarios that reach it
+  std::array<std::uint64_t, Verdict::stops> ended_before{};   // by Verdict::Stop; [0]: by none
 
   void add(const Prediction& scenario);
 
   [[nodiscard]] double percent_of_scenarios(std::uint64_t count) const;
   [[nodiscard]] double percent_of_steps(std::uint64_t count) const;
   [[nodiscard]] std::size_t rules_reached() const;
+  // Of that many: those of a kernel of that release, and what other traits than its own reached.
+  [[nodiscard]] std::size_t rules_of(const Release& release) const;
   [[nodiscard]] std::string summary() const;  // one line
 };
-
-// The number of rules that a kernel of that release has.
-std::size_t rules_shown_by(const Release& release);
 
 }  // namespace pivotcheck::gen
