@@ -15,6 +15,7 @@ CommandSpec laws_command();
 CommandSpec situations_command();
 CommandSpec doctor_command();
 CommandSpec explore_command();
+CommandSpec exhaust_command();
 CommandSpec format_command();
 CommandSpec claims_command();
 CommandSpec explain_command();

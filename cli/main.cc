@@ -58,6 +58,7 @@ namespace {
         .subcommands = {
             cli::run_command(),         // replay scenarios: kernel against model
             cli::explore_command(),     // make up scenarios and do the same
+            cli::exhaust_command(),     // try everything that is small
             cli::minimize_command(),    // what a scenario comes down to
             cli::draw_command(),        // what a scenario's world looks like
             cli::explain_command(),     // why a pivot_root fails, and what mends it

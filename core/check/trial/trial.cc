@@ -462,8 +462,9 @@ TrialResult Trial::run_predicted(const Prediction& predicted, const TrialOptions
     return no_driver(started.error());
   }
   const bool every_step = options.every_step && asks_kernel_;
-  return with_laws(predicted, every_step ? compare_every_step(predicted, options)
-                                         : compare(predicted, options));
+  TrialResult result =
+      every_step ? compare_every_step(predicted, options) : compare(predicted, options);
+  return options.asks_laws ? with_laws(predicted, std::move(result)) : result;
 }
 
 TrialResult Trial::run(const Scenario& scenario, const TrialOptions& options) {

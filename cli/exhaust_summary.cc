@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// exhaust_summary.cc: what `pivotcheck exhaust` covered: figures of each search, and a sentence
+// that can be cited.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "check/laws/laws.h"
+#include "exhaust.h"
+
+namespace pivotcheck::cli {
+namespace {
+
+std::string_view word(Privilege privilege) {
+  return privilege == Privilege::root ? "root" : "userns";
+}
+
+std::uint64_t sum(const std::vector<std::uint64_t>& numbers) {
+  std::uint64_t result = 0;
+  for (const std::uint64_t number : numbers) result += number;
+  return result;
+}
+
+exhaust::Counts total(const std::vector<SearchResult>& results) {
+  exhaust::Counts counts;
+  for (const SearchResult& result : results) counts.add(result.counts);
+  return counts;
+}
+
+// "two-peers and master-and-slave", each once.
+std::string joined(const std::vector<std::string>& names) {
+  std::vector<std::string> each;
+  for (const std::string& name : names) {
+    if (std::ranges::find(each, name) == each.end()) each.push_back(name);
+  }
+  std::string text = each.empty() ? "nothing" : each.front();
+  for (std::size_t i = 1; i < each.size(); ++i) {
+    text += (i + 1 == each.size() ? " and " : ", ") + each[i];
+  }
+  return text;
+}
+
+std::string differences(const ExhaustJob& job, const exhaust::Counts& counts) {
+  std::string text;
+  if (!job.no_kernel) text += fmt::format(", {} differences", counts.differences);
+  if (!job.no_laws) text += fmt::format(", {} broken laws", counts.broken_laws);
+  return text;
+}
+
+std::string kernel_text(const ExhaustJob& job) {
+  const std::string running = "Linux " + to_string(running_release());
+  const bool is_of_running = job.model == "running";
+  if (!job.no_kernel) return is_of_running ? running : running + " against the model " + job.model;
+  return "the model of " + (is_of_running ? running : job.model);
+}
+
+// Of those that are whole to the depth that is wanted.
+std::string sentence(const ExhaustJob& job, const std::vector<SearchResult>& results) {
+  std::vector<std::string> layouts;
+  std::vector<std::string> privileges;
+  std::uint64_t states = 0;
+  std::vector<SearchResult> whole;
+  for (const SearchResult& result : results) {
+    if (!result.is_whole) continue;
+    whole.push_back(result);
+    layouts.push_back(result.layout);
+    privileges.emplace_back(word(result.privilege));
+    states += sum(result.states);
+  }
+  if (whole.empty()) return "nothing was searched to the end";
+  const exhaust::Counts counts = total(whole);
+  const std::string part =
+      job.shard_count > 1 ? fmt::format("Part {} of every sequence", job.shard) : "Every sequence";
+  const std::string states_text = job.shard_count > 1
+                                      ? fmt::format("{} states of this part", counts.states)
+                                      : fmt::format("{} states", states);
+  return fmt::format(
+      "{} of at most {} operations of `{}` by {} from {}, privilege {}, in worlds of at most {} "
+      "mounts: {}, {} transitions{}, {}",
+      part, job.depth, job.alphabet,
+      job.tasks == 1 ? "one task" : fmt::format("{} tasks", job.tasks), joined(layouts),
+      joined(privileges), job.mounts, states_text, counts.transitions, differences(job, counts),
+      kernel_text(job));
+}
+
+Json left_out(const exhaust::Counts& counts) {
+  return {{"too_many_mounts", counts.too_many},
+          {"leaves_the_world", counts.leaves_world},
+          {"too_large", counts.too_large},
+          {"unclear_master", counts.unclear_master}};
+}
+
+}  // namespace
+
+Json json_of(const SearchResult& result) {
+  const exhaust::Counts& counts = result.counts;
+  Json object = {{"layout", result.layout},
+                 {"privilege", word(result.privilege)},
+                 {"operations", result.operations},
+                 {"depth", result.depth},
+                 {"whole", result.is_whole},
+                 {"states", sum(result.states)},
+                 {"states_by_depth", result.states},
+                 {"expanded", counts.states},
+                 {"transitions", counts.transitions},
+                 {"refused", counts.refused},
+                 {"left_out", left_out(counts)},
+                 {"not_remembered", counts.not_remembered},
+                 {"worlds", counts.worlds},
+                 {"state_unseen", counts.state_unseen},
+                 {"differences", counts.differences},
+                 {"broken_laws", counts.broken_laws},
+                 {"failures", counts.failures},
+                 {"seconds", result.seconds},
+                 {"cpu_seconds", result.cpu_seconds},
+                 {"sum", fmt::format("{:016x}{:016x}", counts.sum_high, counts.sum_low)}};
+  return object;
+}
+
+Json summary_of(const ExhaustJob& job, const std::vector<SearchResult>& results) {
+  const exhaust::Counts counts = total(results);
+  double seconds = 0;
+  double cpu_seconds = 0;
+  std::uint64_t not_whole = 0;
+  for (const SearchResult& result : results) {
+    seconds += result.seconds;
+    cpu_seconds += result.cpu_seconds;
+    not_whole += result.is_whole ? 0 : 1;
+  }
+  return {{"covered", sentence(job, results)},
+          {"searches", results.size()},
+          {"not_whole", not_whole},
+          {"transitions", counts.transitions},
+          {"refused", counts.refused},
+          {"left_out", left_out(counts)},
+          {"not_remembered", counts.not_remembered},
+          {"worlds", counts.worlds},
+          {"state_unseen", counts.state_unseen},
+          {"differences", counts.differences},
+          {"broken_laws", counts.broken_laws},
+          {"failures", counts.failures},
+          {"seconds", seconds},
+          {"cpu_seconds", cpu_seconds}};
+}
+
+}  // namespace pivotcheck::cli

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+// space.cc: the layouts, then the alphabets, then a space made of one of each.
+#include "check/exhaust/space.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+
+namespace pivotcheck::exhaust {
+namespace {
+
+struct LayoutText {
+  std::string_view name;
+  std::string_view sentence;
+  std::string_view set_up;
+  std::vector<Path> places;
+};
+
+const std::vector<LayoutText>& layout_texts() {
+  static const std::vector<LayoutText> texts{
+      {"one-mount",
+       "one private mount, and a directory beside it",
+       "mkdir /a\nmkdir /b\nmount tmpfs /a\nmkdir /a/x\n",
+       {"/", "/a", "/a/x", "/b"}},
+      {"two-peers",
+       "two mounts of one peer group, which show the same",
+       "mkdir /a\nmkdir /b\nmount tmpfs /a\nmkdir /a/x\nmake-shared /a\nbind /a /b\n",
+       {"/", "/a", "/b", "/a/x", "/b/x"}},
+      {"master-and-slave",
+       "a shared mount and a slave of it that is shared, too",
+       "mkdir /a\nmkdir /b\nmount tmpfs /a\nmkdir /a/x\nmake-shared /a\nbind /a /b\n"
+       "make-slave /b\nmake-shared /b\n",
+       {"/", "/a", "/b", "/a/x", "/b/x"}},
+      {"stack",
+       "two mounts on one place; the current directory is in the lower one",
+       "mkdir /a\nmkdir /b\nmount tmpfs /a\nmkdir /a/x\nchdir /a\nmount tmpfs /a\nmkdir /a/x\n",
+       {"/", "/a", "/a/x", ".", "/b"}},
+      {"two-namespaces",
+       "a shared mount in two mount namespaces of the same owner",
+       "mkdir /a\nmkdir /b\nmount tmpfs /a\nmkdir /a/x\nmake-shared /a\nspawn B\nB: unshare mnt\n",
+       {"/", "/a", "/a/x", "/b"}},
+      {"less-privileged",
+       "a shared mount, and its copy in a less privileged mount namespace",
+       "mkdir /a\nmkdir /b\nmount tmpfs /a\nmkdir /a/x\nmake-shared /a\nspawn B\n"
+       "B: unshare mnt,user\n",
+       {"/", "/a", "/a/x", "/b"}},
+      {"detached-tree",
+       "a shared mount with one on it, and a detached copy of both, held by h",
+       "mkdir /a\nmount tmpfs /a\nmkdir /a/x\nmake-shared /a\nmount tmpfs /a/x\n"
+       "open_tree h /a clone,recursive\n",
+       {"/", "/a", "/a/x", Path("h", ""), Path("h", "/x")}},
+      {"pivoted",
+       "a world after pivot_root, with the old root on /old",
+       "mkdir /new\nmount tmpfs /new\nmkdir /new/old\nmkdir /new/a\npivot_root /new /new/old\n"
+       "chdir /\n",
+       {"/", "/old", "/old/new", "/a"}},
+  };
+  return texts;
+}
+
+constexpr Alphabet alphabet_table[] = {
+    {"pivot",
+     "pivot_root, chroot, chdir, open and fchdir, umount detach, mount, bind, move, "
+     "make-private"},
+    {"propagation", "mount, bind, rbind, move, the four types, umount with and without detach"},
+    {"api",
+     "open_tree, move_mount (beneath, set_group), mount_setattr, fsmount, close, umount "
+     "detach"},
+    {"locks",
+     "unshare, setns, and what shows a lock: mount, bind, rbind, move, remount, umount, "
+     "make-shared, make-slave"},
+    {"all", "all of these, and umount expire"},
+};
+
+// Collects operations; one that is there already is not taken twice.
+class Collector {
+ public:
+  Collector(const std::vector<Path>& places, std::vector<TaskName> tasks)
+      : places_(places), tasks_(std::move(tasks)) {
+    with_handle_ = places;
+    const Path handle("h", "");
+    if (std::ranges::find(places, handle) == places.end()) with_handle_.push_back(handle);
+  }
+
+  void add(Op op) {
+    if (std::ranges::find(ops_, op) == ops_.end()) ops_.push_back(std::move(op));
+  }
+  void at_each(auto make) {
+    for (const Path& place : places_) add(make(place));
+  }
+  void at_each_two(auto make) {
+    for (const Path& from : places_) {
+      for (const Path& to : places_) add(make(from, to));
+    }
+  }
+
+  void pivot();
+  void propagation();
+  void api();
+  void locks();
+  void expire() {
+    at_each([](const Path& place) { return Umount{place, {UmountFlag::expire}}; });
+  }
+  [[nodiscard]] const std::vector<Op>& ops() const { return ops_; }
+
+ private:
+  // What several alphabets have.
+  void mount() {
+    at_each([](const Path& place) { return Mount{FilesystemType::tmpfs, place, {}}; });
+  }
+  void bind(bool recursive) {
+    at_each_two([&](const Path& from, const Path& to) { return Bind{from, to, recursive}; });
+  }
+  void move() {
+    at_each_two([](const Path& from, const Path& to) { return Move{from, to}; });
+  }
+  void type(Propagation to) {
+    at_each([&](const Path& place) { return ChangePropagation{place, to, false}; });
+  }
+  void umount(UmountFlags flags) {
+    at_each([&](const Path& place) { return Umount{place, flags}; });
+  }
+
+  const std::vector<Path>& places_;
+  std::vector<Path> with_handle_;
+  std::vector<TaskName> tasks_;
+  std::vector<Op> ops_;
+};
+
+void Collector::pivot() {
+  at_each_two([](const Path& from, const Path& to) { return PivotRoot{from, to}; });
+  add(PivotRoot{".", "."});
+  at_each([](const Path& place) { return Chroot{place}; });
+  add(Chroot{"."});
+  at_each([](const Path& place) { return Chdir{place}; });
+  at_each([](const Path& place) { return Open{{"h"}, place}; });
+  add(Fchdir{{"h"}});
+  umount({UmountFlag::detach});
+  add(Umount{".", {UmountFlag::detach}});
+  mount();
+  bind(false);
+  move();
+  type(Propagation::private_);
+}
+
+void Collector::propagation() {
+  mount();
+  bind(false);
+  bind(true);
+  move();
+  for (const Propagation to :
+       {Propagation::shared_, Propagation::private_, Propagation::slave, Propagation::unbindable}) {
+    type(to);
+  }
+  umount({});
+  umount({UmountFlag::detach});
+}
+
+void Collector::api() {
+  for (const OpenTreeFlags flags : {OpenTreeFlags{OpenTreeFlag::clone},
+                                    OpenTreeFlags{OpenTreeFlag::clone, OpenTreeFlag::recursive}}) {
+    at_each([&](const Path& place) { return OpenTree{{"h"}, place, flags}; });
+  }
+  for (const MoveMountFlags flags : {MoveMountFlags{}, MoveMountFlags{MoveMountFlag::beneath},
+                                     MoveMountFlags{MoveMountFlag::set_group}}) {
+    for (const Path& from : with_handle_) {
+      for (const Path& to : with_handle_) add(MoveMount{from, to, flags});
+    }
+  }
+  const MountFlags read_only{MountFlag::ro};
+  for (const Path& place : with_handle_) {
+    add(MountSetattr{place, {.set = read_only, .clear = {}, .propagation = {}}, {}});
+    add(MountSetattr{place, {.set = {}, .clear = read_only, .propagation = {}}, {}});
+    for (const Propagation to : {Propagation::shared_, Propagation::private_}) {
+      add(MountSetattr{place, {.set = {}, .clear = {}, .propagation = to}, {.on = true}});
+    }
+  }
+  add(Fsmount{{"h"}, FilesystemType::tmpfs, {}});
+  add(Close{{"h"}});
+  umount({UmountFlag::detach});
+}
+
+void Collector::locks() {
+  const NamespaceKinds mnt{NamespaceKind::mnt};
+  const NamespaceKinds user{NamespaceKind::user};
+  for (const NamespaceKinds kinds : {mnt, user, mnt.with(user)}) {
+    add(Unshare{kinds});
+    for (const TaskName& task : tasks_) add(Setns{task, kinds});
+  }
+  mount();
+  bind(false);
+  bind(true);
+  move();
+  at_each([](const Path& place) { return Remount{place, {MountFlags{MountFlag::ro}}}; });
+  at_each([](const Path& place) { return Remount{place, {}}; });
+  umount({});
+  umount({UmountFlag::detach});
+  type(Propagation::shared_);
+  type(Propagation::slave);
+}
+
+bool collect(std::string_view alphabet, Collector& into) {
+  const bool all = alphabet == "all";
+  if (all || alphabet == "pivot") into.pivot();
+  if (all || alphabet == "propagation") into.propagation();
+  if (all || alphabet == "api") into.api();
+  if (all || alphabet == "locks") into.locks();
+  if (all) into.expire();
+  return !into.ops().empty();
+}
+
+}  // namespace
+
+const std::vector<Layout>& layouts() {
+  static const std::vector<Layout> all = [] {
+    std::vector<Layout> result;
+    for (const LayoutText& text : layout_texts()) {
+      auto set_up = parse(text.set_up);
+      PIVOTCHECK_CHECK(set_up);
+      result.push_back(
+          {std::string(text.name), std::string(text.sentence), std::move(*set_up), text.places});
+    }
+    return result;
+  }();
+  return all;
+}
+
+const Layout* find_layout(std::string_view name) {
+  const auto found = std::ranges::find(layouts(), name, &Layout::name);
+  return found == layouts().end() ? nullptr : &*found;
+}
+
+std::span<const Alphabet> alphabets() { return alphabet_table; }
+
+Program Space::program(Sequence sequence) const {
+  Program result = set_up;
+  for (const Letter letter : sequence) result.steps.push_back(operations[letter]);
+  return result;
+}
+
+std::string Space::text(Letter letter) const {
+  Program one = set_up;
+  one.steps = {operations[letter]};
+  return print(step_of(one, 0));
+}
+
+Expected<Space> make_space(const Layout& layout, Privilege privilege, std::string_view alphabet,
+                           int tasks) {
+  Resolver resolver;
+  Space space{.layout = layout.name,
+              .alphabet = std::string(alphabet),
+              .privilege = privilege,
+              .tasks = tasks,
+              .set_up = {},
+              .operations = {}};
+  space.set_up.privilege = privilege;
+  const auto set_up = [&](const Step& step) {
+    auto resolved = resolver.add(step);
+    if (resolved) space.set_up.steps.push_back(std::move(*resolved));
+    return resolved.has_value();
+  };
+  for (const ScenarioStep& step : layout.set_up.steps) PIVOTCHECK_CHECK(set_up(step.step));
+  for (int i = 1; i < tasks; ++i) {
+    const std::string name(1, static_cast<char>('A' + i));
+    if (!resolver.was_made(name)) PIVOTCHECK_CHECK(set_up({TaskName{"A"}, Spawn{{name}}}));
+  }
+  std::vector<TaskName> acting;
+  for (int i = 0; i < tasks; ++i) acting.push_back({std::string(1, static_cast<char>('A' + i))});
+  Collector collector(layout.places, acting);
+  if (!collect(alphabet, collector)) return fail(fmt::format("no alphabet: {}", alphabet));
+  for (const TaskName& task : acting) {
+    for (const Op& op : collector.ops()) {
+      auto resolved = resolver.add({task, op});
+      if (!resolved) return std::unexpected(resolved.error());
+      space.operations.push_back(std::move(*resolved));
+    }
+  }
+  space.set_up.tasks = resolver.task_names();
+  space.set_up.handles = resolver.handle_names();
+  return space;
+}
+
+}  // namespace pivotcheck::exhaust
