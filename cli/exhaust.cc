@@ -197,17 +197,18 @@ ExitStatus run_searches(const ExhaustJob& job) {
       if (is_interrupted()) break;
       results.push_back(search(job, start, privilege));
       if (job.json) {
-        print(line(json_of(results.back())));
+        print(line(json_of(job, results.back())));
       } else {
         const SearchResult& one = results.back();
         print(fmt::format("{}, {}: {} states, {} transitions{}\n", one.layout,
                           privilege == Privilege::root ? "root" : "userns",
-                          json_of(one)["states"].dump(), one.counts.transitions,
+                          json_of(job, one)["states"].dump(), one.counts.transitions,
                           one.is_whole ? "" : fmt::format(", whole to depth {}", one.depth)));
       }
       flush();
     }
   }
+  if (job.table) print_table(job, results);
   const Json summary = summary_of(job, results);
   print(job.json ? line(summary) : text_of_summary(summary));
   ::rmdir(job.artifacts.c_str());  // succeeds if nothing is in it
@@ -216,6 +217,7 @@ ExitStatus run_searches(const ExhaustJob& job) {
 
 ExitStatus exhaust(ExhaustJob& job) {
   if (job.list) return print_list(job);
+  if (job.check_parts) return check_parts(job.layouts);
   catch_interruptions(SecondSignal::is_noted);
   if (!parse_shard(job) || !find_starts(job)) return ExitStatus::bad_usage;
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
@@ -290,6 +292,11 @@ CommandSpec exhaust_command() {
            {"--shard", &job->shard,
             "I/N: of the states only part I of N, by their hashes; the parts together are "
             "the whole"},
+           {"--check-parts", &job->check_parts,
+            "the FILEs are what the parts of a search printed with --json: are they the whole?"},
+           {"--table", &job->table,
+            "print the shortest sequence for each rule and each situation",
+            {.excludes = "--journal"}},
            {"--places", &job->places,
             "the places of a FILE: one to five paths with commas between"},
            {"--artifacts", &job->artifacts, "folder for what was found", {.shows_default = true}},

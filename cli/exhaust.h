@@ -46,6 +46,8 @@ struct ExhaustJob {
   bool no_law_quirks = false;
   bool json = false;
   bool list = false;
+  bool table = false;             // the shortest sequence for each rule and situation
+  bool check_parts = false;       // LAYOUT|FILE are what the parts of a search printed
   std::string model = "running";  // model_spec.h
 
   // --- what exhaust() finds out
@@ -57,6 +59,16 @@ struct ExhaustJob {
   std::uint64_t shard_count = 1;
 };
 
+// The shortest sequence found for a rule or a situation (exhaust::Targets).
+struct ShortestFound {
+  std::size_t target = 0;
+  std::size_t operations = 0;  // how many
+  std::string layout;
+  Privilege privilege = Privilege::userns;
+  std::vector<std::string> steps;  // these operations
+  std::string scenario;            // with the set-up
+};
+
 // One search: of one space, to one depth.
 struct SearchResult {
   std::string layout;
@@ -66,14 +78,23 @@ struct SearchResult {
   exhaust::Counts counts;
   double seconds = 0;
   double cpu_seconds = 0;
-  std::uint64_t depth = 0;  // to which it is whole
-  bool is_whole = false;    // to the depth that is wanted
+  std::uint64_t depth = 0;    // to which it is whole
+  bool is_whole = false;      // to the depth that is wanted
+  std::uint64_t sum_low = 0;  // of the hashes of all states that are to be expanded, in all parts
+  std::uint64_t sum_high = 0;
+  std::vector<ShortestFound> shortest;
 };
 
 // Prints what it finds.
 SearchResult search(const ExhaustJob& job, const exhaust::Layout& start, Privilege privilege);
 
-Json json_of(const SearchResult& result);
+Json json_of(const ExhaustJob& job, const SearchResult& result);
 Json summary_of(const ExhaustJob& job, const std::vector<SearchResult>& results);
+
+// Of all searches: each rule and each situation with the shortest sequence, or without any.
+void print_table(const ExhaustJob& job, const std::vector<SearchResult>& results);
+
+// exhaust_parts.cc: do the parts (--shard, --json) in these files make up the whole?
+ExitStatus check_parts(const std::vector<std::string>& files);
 
 }  // namespace pivotcheck::cli

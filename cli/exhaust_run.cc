@@ -20,6 +20,7 @@
 #include "check/exhaust/expander.h"
 #include "check/exhaust/journal.h"
 #include "check/exhaust/kernel_side.h"
+#include "check/exhaust/shortest.h"
 #include "check/exhaust/state_set.h"
 #include "check/trial/minimize.h"
 #include "check/trial/model_state.h"
@@ -59,6 +60,7 @@ struct Shared {
   std::array<std::atomic<std::uint64_t>, findings_max> signatures{};  // 0: free
   std::atomic<bool> has_failed{false};
   std::array<char, 512> failure{};
+  exhaust::Shortest shortest;
 };
 
 class Search {
@@ -90,6 +92,11 @@ class Search {
     return hash.low % job_.shard_count == job_.shard_index;
   }
   bool read_journal();
+  void add_to_sum(exhaust::StateHash hash) {
+    result_.sum_low += hash.low;
+    result_.sum_high += hash.high;
+  }
+  [[nodiscard]] std::vector<ShortestFound> shortest_found() const;
   bool do_depth(std::uint32_t depth);
   void print_findings();
   void show_progress(std::uint32_t depth, std::uint64_t done_before, std::int64_t since_ms);
@@ -164,8 +171,10 @@ void Search::expand(exhaust::Expander& expander, Trial& trial, const NewState& s
   std::vector<Letter> sequence = state.sequence;
   for (const Transition& transition : transitions) {
     if (own) count(transition, chunk.counts);
-    if (transition.reach != Reach::changed && transition.broken == nullptr) continue;
+    const bool is_noted = job_.table && own;
+    if (transition.reach != Reach::changed && transition.broken == nullptr && !is_noted) continue;
     sequence.push_back(transition.letter);
+    if (is_noted) shared_->shortest.note(space_, sequence, transition, job_.traits);
     if (transition.reach == Reach::changed) {
       const StateSet::Added added = set_.add(transition.hash);
       if (added != StateSet::Added::known) chunk.found.push_back({transition.hash, sequence});
@@ -232,7 +241,10 @@ void Search::work(std::uint32_t depth, const std::vector<Block>& blocks) {
 bool Search::read_journal() {
   const auto read = journal_.read([this](const Chunk& chunk) {
     if (chunk.depth < job_.depth) result_.counts.add(chunk.counts);
-    for (const NewState& state : chunk.found) set_.add(state.hash);
+    for (const NewState& state : chunk.found) {
+      set_.add(state.hash);
+      if (chunk.depth + 1 < job_.depth) add_to_sum(state.hash);
+    }
   });
   if (!read) report_failure(read.error().what);
   return read.has_value();
@@ -310,12 +322,31 @@ bool Search::do_depth(std::uint32_t depth) {
          journal_.blocks_left(depth, size).empty();
 }
 
+std::vector<ShortestFound> Search::shortest_found() const {
+  std::vector<ShortestFound> found;
+  for (std::size_t target = 0; target < exhaust::Targets::count(); ++target) {
+    const auto sequence = shared_->shortest.sequence(target);
+    if (!sequence) continue;
+    ShortestFound& one = found.emplace_back();
+    one.target = target;
+    one.operations = sequence->size();
+    one.layout = space_.layout;
+    one.privilege = space_.privilege;
+    for (const Letter letter : *sequence) one.steps.push_back(space_.text(letter));
+    Scenario scenario = scenario_of(space_.program(*sequence));
+    one.scenario = pivotcheck::print(scenario);
+  }
+  return found;
+}
+
 SearchResult Search::run() {
   const std::int64_t started_ms = now_ms();
   result_.layout = space_.layout;
   result_.privilege = space_.privilege;
   result_.operations = space_.operations.size();
-  set_.add(make_expander().first());
+  const exhaust::StateHash first = make_expander().first();
+  set_.add(first);
+  add_to_sum(first);
   bool goes_on = read_journal();
   for (std::uint32_t depth = 0; goes_on && depth < job_.depth; ++depth) {
     goes_on = do_depth(depth);
@@ -331,6 +362,7 @@ SearchResult Search::run() {
     result_.states.push_back(journal_.states(depth));
   }
   result_.is_whole = result_.depth == job_.depth;
+  if (job_.table) result_.shortest = shortest_found();
   result_.seconds = static_cast<double>(now_ms() - started_ms) / 1000.0;
   return result_;
 }

@@ -2,11 +2,14 @@
 // exhaust_summary.cc: what `pivotcheck exhaust` covered: figures of each search, and a sentence
 // that can be cited.
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
+#include "check/exhaust/shortest.h"
 #include "check/laws/laws.h"
 #include "exhaust.h"
+#include "output.h"
 
 namespace pivotcheck::cli {
 namespace {
@@ -92,7 +95,7 @@ Json left_out(const exhaust::Counts& counts) {
 
 }  // namespace
 
-Json json_of(const SearchResult& result) {
+Json json_of(const ExhaustJob& job, const SearchResult& result) {
   const exhaust::Counts& counts = result.counts;
   Json object = {{"layout", result.layout},
                  {"privilege", word(result.privilege)},
@@ -113,8 +116,50 @@ Json json_of(const SearchResult& result) {
                  {"failures", counts.failures},
                  {"seconds", result.seconds},
                  {"cpu_seconds", result.cpu_seconds},
-                 {"sum", fmt::format("{:016x}{:016x}", counts.sum_high, counts.sum_low)}};
+                 {"sum", fmt::format("{:016x}{:016x}", counts.sum_high, counts.sum_low)},
+                 {"sum_of_all", fmt::format("{:016x}{:016x}", result.sum_high, result.sum_low)}};
+  if (job.shard_count > 1) {
+    object["shard"] = job.shard;
+    object["alphabet"] = job.alphabet;
+    object["depth_wanted"] = job.depth;
+    // What must be the same for two parts to be of one search.
+    object["settings"] = fmt::format("tasks {} mounts {} model {} {}", job.tasks, job.mounts,
+                                     job.model, to_string(running_release()));
+  }
   return object;
+}
+
+void print_table(const ExhaustJob& job, const std::vector<SearchResult>& results) {
+  using exhaust::Targets;
+  std::array<std::string, 2> missing;  // situations, rules
+  for (std::size_t target = 0; target < Targets::count(); ++target) {
+    const std::string_view kind = Targets::is_rule(target) ? "rule" : "situation";
+    const std::string_view name = Targets::name(target);
+    const ShortestFound* shortest = nullptr;
+    for (const SearchResult& result : results) {
+      const auto found = std::ranges::find(result.shortest, target, &ShortestFound::target);
+      if (found == result.shortest.end()) continue;
+      if (shortest == nullptr || found->operations < shortest->operations) shortest = &*found;
+    }
+    if (job.json) {
+      Json object = {{std::string(kind), name}};
+      if (shortest != nullptr) {
+        object["operations"] = shortest->operations;
+        object["layout"] = shortest->layout;
+        object["privilege"] = word(shortest->privilege);
+        object["scenario"] = shortest->scenario;
+      }
+      print(line(object));
+    } else if (shortest == nullptr) {
+      missing[Targets::is_rule(target)] += fmt::format(" {}", name);
+    } else {
+      print(fmt::format("{} {}: {} from {}, {}\n", kind, name, shortest->operations,
+                        shortest->layout, word(shortest->privilege)));
+      for (const std::string& step : shortest->steps) print(fmt::format("    {}\n", step));
+    }
+  }
+  if (!missing[1].empty()) print(folded("rules not reached:" + missing[1], 4) + "\n");
+  if (!missing[0].empty()) print(folded("situations not reached:" + missing[0], 4) + "\n");
 }
 
 Json summary_of(const ExhaustJob& job, const std::vector<SearchResult>& results) {

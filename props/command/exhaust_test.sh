@@ -60,6 +60,21 @@ for key in expanded transitions refused too_many_mounts; do
     die "the parts' $key are not the whole's"
 done
 
+expect 0 out:'whole, ' pivotcheck exhaust --check-parts part1 part2 part3
+expect 3 out:'part 2/3 is missing' pivotcheck exhaust --check-parts part1 part3
+sed 's/"sum":"./"sum":"f/' part2 >other
+cmp -s part2 other && sed 's/"sum":"./"sum":"0/' part2 >other
+expect 3 out:'are not all states' pivotcheck exhaust --check-parts part1 other part3
+expect 2 pivotcheck exhaust --check-parts own.scn
+
+# --- the table: each rule once, with what reaches it; and what is not reached is listed
+expect 0 out:'rules not reached:' on_model --table --alphabet all --depth 1 --jobs 1 two-peers
+has out 'rule put-old-on-root-mount: 1 from two-peers, userns'
+has out 'situation move-propagates: 1 from two-peers, userns'
+[[ $(grep -c '^rule ' out) -eq $(grep '^rule ' out | sort -u | wc -l) ]] || die 'a rule stands twice'
+expect 0 on_model --table --json --alphabet all --depth 1 --jobs 1 two-peers
+[[ $(grep -c '^{"rule"' out) -eq $(pivotcheck rules --json | wc -l) ]] || die 'a rule is missing'
+
 # --- after kill -9 it goes on: nothing is lost, nothing is counted twice
 long=(--alphabet propagation --no-laws --privilege root --json two-peers --depth 3)
 expect 0 on_model "${long[@]}"
