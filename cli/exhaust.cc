@@ -215,6 +215,14 @@ ExitStatus run_searches(const ExhaustJob& job) {
   return unless_interrupted(status_of(results));
 }
 
+ExitStatus print_all(ExhaustJob& job) {
+  for (const exhaust::Layout& start : job.starts) {
+    if (job.privilege != "root") print_scenarios(job, start, Privilege::userns);
+    if (job.privilege != "userns") print_scenarios(job, start, Privilege::root);
+  }
+  return unless_interrupted(ExitStatus::agreed);
+}
+
 ExitStatus exhaust(ExhaustJob& job) {
   if (job.list) return print_list(job);
   if (job.check_parts) return check_parts(job.layouts);
@@ -227,6 +235,7 @@ ExitStatus exhaust(ExhaustJob& job) {
   if (!traits) return complain("--model: " + traits.error().what, ExitStatus::bad_usage);
   job.traits = *traits;
   if (!starts_are_fit(job)) return ExitStatus::bad_usage;
+  if (job.print) return print_all(job);
   find_privileges(job);
   if (job.privileges.empty()) {
     return complain("nothing can run here, so nothing is known (see pivotcheck doctor)",
@@ -292,9 +301,12 @@ CommandSpec exhaust_command() {
            {"--shard", &job->shard,
             "I/N: of the states only part I of N, by their hashes; the parts together are "
             "the whole"},
+           {"--print", &job->print,
+            "print the scenarios as JSON lines, for pivotcheck answer; nothing is performed"},
            {"--check-parts", &job->check_parts,
             "the FILEs are what the parts of a search printed with --json: are they the whole?"},
-           {"--table", &job->table,
+           {"--table",
+            &job->table,
             "print the shortest sequence for each rule and each situation",
             {.excludes = "--journal"}},
            {"--places", &job->places,

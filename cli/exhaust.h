@@ -46,6 +46,7 @@ struct ExhaustJob {
   bool no_law_quirks = false;
   bool json = false;
   bool list = false;
+  bool print = false;             // the scenarios, and perform nothing
   bool table = false;             // the shortest sequence for each rule and situation
   bool check_parts = false;       // LAYOUT|FILE are what the parts of a search printed
   std::string model = "running";  // model_spec.h
@@ -84,6 +85,9 @@ struct SearchResult {
   std::uint64_t sum_high = 0;
   std::vector<ShortestFound> shortest;
 };
+
+// Prints the scenarios of a search as a stream (stream.h), in this process.
+void print_scenarios(const ExhaustJob& job, const exhaust::Layout& start, Privilege privilege);
 
 // Prints what it finds.
 SearchResult search(const ExhaustJob& job, const exhaust::Layout& start, Privilege privilege);

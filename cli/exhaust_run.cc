@@ -15,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "check/exhaust/expander.h"
@@ -22,6 +23,7 @@
 #include "check/exhaust/kernel_side.h"
 #include "check/exhaust/shortest.h"
 #include "check/exhaust/state_set.h"
+#include "check/exhaust/walk.h"
 #include "check/trial/minimize.h"
 #include "check/trial/model_state.h"
 #include "check/trial/report.h"
@@ -390,11 +392,27 @@ SearchResult failed(const std::string& what, const exhaust::Layout& start, Privi
   return result;
 }
 
+exhaust::Space space_of(const ExhaustJob& job, const exhaust::Layout& start, Privilege privilege) {
+  auto space = exhaust::make_space(start, privilege, job.alphabet, static_cast<int>(job.tasks));
+  PIVOTCHECK_CHECK(space);  // the command line has names of alphabets only
+  return std::move(*space);
+}
+
 }  // namespace
 
+void print_scenarios(const ExhaustJob& job, const exhaust::Layout& start, Privilege privilege) {
+  const exhaust::Space space = space_of(job, start, privilege);
+  std::uint64_t number = 0;
+  exhaust::walk(space, job.traits, job.depth, static_cast<int>(job.mounts), [&](Sequence sequence) {
+    if (is_interrupted() || number++ % job.shard_count != job.shard_index) return;
+    print(line({{"name", fmt::format("{}-{}-{}-{}", start.name, job.alphabet,
+                                     privilege == Privilege::root ? "root" : "userns", number)},
+                {"scenario", pivotcheck::print(scenario_of(space.program(sequence)))}}));
+  });
+}
+
 SearchResult search(const ExhaustJob& job, const exhaust::Layout& start, Privilege privilege) {
-  auto space = exhaust::make_space(start, privilege, job.alphabet, static_cast<int>(job.tasks));
-  if (!space) return failed(space.error().what, start, privilege);
+  exhaust::Space space = space_of(job, start, privilege);
   auto set = StateSet::make(job.memory * mebibyte);
   if (!set) return failed(set.error().what, start, privilege);
   std::string path;
@@ -402,9 +420,9 @@ SearchResult search(const ExhaustJob& job, const exhaust::Layout& start, Privile
     path = fmt::format("{}/{}-{}-{}.journal", job.journal, start.name, job.alphabet,
                        privilege == Privilege::root ? "root" : "userns");
   }
-  auto journal = exhaust::Journal::open(path, settings_of(job, *space));
+  auto journal = exhaust::Journal::open(path, settings_of(job, space));
   if (!journal) return failed(journal.error().what, start, privilege);
-  return Search(job, std::move(*space), std::move(*set), std::move(*journal)).run();
+  return Search(job, std::move(space), std::move(*set), std::move(*journal)).run();
 }
 
 }  // namespace pivotcheck::cli

@@ -4,33 +4,23 @@
 //
 //     layout, alphabet --> each state once --> each operation there --> a scenario --> check(Case&)
 //
-// What is refused changes nothing, so all that is refused in one state is one scenario.
-//
 // Exit status: 0 all hold, 1 one does not, or never met what it is about; 2 bad usage.
 #include <cstdio>
 #include <map>
-#include <span>
 #include <string>
-#include <vector>
 
 #include <fmt/format.h>
 
-#include "check/exhaust/expander.h"
 #include "check/exhaust/space.h"
-#include "check/exhaust/state_set.h"
+#include "check/exhaust/walk.h"
 #include "cli/options/options.h"
 #include "property.h"
 
 namespace {
 
 using namespace pivotcheck;
-using exhaust::Letter;
-using exhaust::Reach;
-using exhaust::StateSet;
-using exhaust::Transition;
-using Letters = std::vector<Letter>;
 
-constexpr std::size_t set_bytes = 64 << 20;
+constexpr int mounts_max = 64;
 
 struct Figures {
   std::uint64_t scenarios = 0;
@@ -38,7 +28,7 @@ struct Figures {
   bool any_broken = false;
 };
 
-void check(const exhaust::Space& space, const Letters& sequence, Figures& figures) {
+void check(const exhaust::Space& space, exhaust::Sequence sequence, Figures& figures) {
   const Scenario scenario = scenario_of(space.program(sequence));
   ++figures.scenarios;
   for (const props::Property& property : props::model_properties()) {
@@ -55,29 +45,6 @@ void check(const exhaust::Space& space, const Letters& sequence, Figures& figure
   }
 }
 
-void check_space(const exhaust::Space& space, std::uint64_t depth, Figures& figures) {
-  exhaust::Expander expander(space, KernelTraits{}, {.asks_laws = false});
-  StateSet set = StateSet::make(set_bytes).value();
-  set.add(expander.first());
-  std::vector<Letters> states{{}};
-  for (std::uint64_t length = 1; length <= depth; ++length) {
-    std::vector<Letters> next;
-    for (const Letters& sequence : states) {
-      Letters refused = sequence;
-      for (const Transition& transition : expander.expand(sequence)) {
-        if (transition.reach == Reach::refused) refused.push_back(transition.letter);
-        if (transition.reach != Reach::changed) continue;
-        Letters longer = sequence;
-        longer.push_back(transition.letter);
-        check(space, longer, figures);
-        if (set.add(transition.hash) == StateSet::Added::is_new) next.push_back(std::move(longer));
-      }
-      check(space, refused, figures);
-    }
-    states = std::move(next);
-  }
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -91,9 +58,10 @@ int main(int argc, char** argv) {
   Figures figures;
   for (const char* layout : {"two-peers", "two-namespaces"}) {
     for (const char* alphabet : {"pivot", "propagation"}) {
-      check_space(
-          exhaust::make_space(*exhaust::find_layout(layout), Privilege::root, alphabet, 1).value(),
-          depth, figures);
+      const exhaust::Space space =
+          exhaust::make_space(*exhaust::find_layout(layout), Privilege::root, alphabet, 1).value();
+      exhaust::walk(space, KernelTraits{}, depth, mounts_max,
+                    [&](exhaust::Sequence sequence) { check(space, sequence, figures); });
     }
   }
   for (const auto& [sentence, times] : figures.relevant) {

@@ -122,7 +122,7 @@ def ledger(options):
     with tempfile.TemporaryDirectory(prefix="ledger.") as folder:
         folders = options.results or [folder]
         if not options.results:
-            asked = {**ASKED, "cases": 0, "seed": 1, "privilege": "both", "shard": (1, 1),
+            asked = {**ASKED, "cases": 0, "exhaust": "", "seed": 1, "privilege": "both", "shard": (1, 1),
                      "scenarios": [ROOT / "corpus/findings"], "results": folder, "kernels": "all",
                      "jobs": options.jobs}
             matrix.run(Namespace(**asked))

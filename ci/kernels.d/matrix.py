@@ -25,6 +25,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -62,14 +63,26 @@ def scenario_cases(paths):
     return cases
 
 
+def printed_cases(*arguments):
+    """Those that the command prints."""
+    made = pivotcheck(*arguments)
+    if made.returncode != 0:
+        raise Unavailable(f"pivotcheck {arguments[0]}: {made.stderr.strip()}")
+    return [json.loads(line) for line in made.stdout.splitlines()]
+
+
 def random_cases(count, seed, privilege):
     if count == 0:
         return []
-    made = pivotcheck("generate", "--cases", str(count), "--seed", str(seed),
-                      "--privilege", privilege)
-    if made.returncode != 0:
-        raise Unavailable(f"pivotcheck generate: {made.stderr.strip()}")
-    return [json.loads(line) for line in made.stdout.splitlines()]
+    return printed_cases("generate", "--cases", str(count), "--seed", str(seed),
+                         "--privilege", privilege)
+
+
+def exhaustive_cases(arguments):
+    """Every sequence of a small space, by the model without any kernel's quirks."""
+    if not arguments:
+        return []
+    return printed_cases("exhaust", "--print", "--model", "contract", *shlex.split(arguments))
 
 
 def checksum(path):
@@ -264,6 +277,7 @@ def feed(session, text):
 def cases_of(options):
     paths = options.scenarios or [ROOT / "corpus"]
     cases = scenario_cases(paths) + random_cases(options.cases, options.seed, options.privilege)
+    cases += exhaustive_cases(options.exhaust)
     index, count = options.shard
     return cases[index - 1::count]
 

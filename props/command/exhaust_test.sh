@@ -75,6 +75,16 @@ has out 'situation move-propagates: 1 from two-peers, userns'
 expect 0 on_model --table --json --alphabet all --depth 1 --jobs 1 two-peers
 [[ $(grep -c '^{"rule"' out) -eq $(pivotcheck rules --json | wc -l) ]] || die 'a rule is missing'
 
+# --- printed: each scenario once, with all that the search performs; a state's refusals are one
+expect 0 pivotcheck exhaust --print --model 6.18.0 --alphabet propagation --depth 1 --privilege root \
+  two-peers
+[[ $(wc -l <out) -eq $(sort -u out | wc -l) ]] || die 'a scenario is printed twice'
+cp out printed
+expect 0 on_model --json --alphabet propagation --depth 1 --privilege root two-peers
+[[ $(wc -l <printed) -eq $(($(value transitions) - $(value refused) + 1)) ]] || die 'other scenarios'
+pivotcheck predict --model 6.18.0 <printed >out || die 'predict refuses them'
+[[ $(grep -c '"steps"' out) -eq $(wc -l <printed) ]] || die 'a scenario is not as predict reads it'
+
 # --- after kill -9 it goes on: nothing is lost, nothing is counted twice
 long=(--alphabet propagation --no-laws --privilege root --json two-peers --depth 3)
 expect 0 on_model "${long[@]}"
