@@ -4,6 +4,8 @@
 //
 //     layout, alphabet --> each state once --> each operation there --> a scenario --> check(Case&)
 //
+// With --fault a refusal leaves a trace in the model's world: then the properties must notice.
+//
 // Exit status: 0 all hold, 1 one does not, or never met what it is about; 2 bad usage.
 #include <cstdio>
 #include <map>
@@ -15,6 +17,7 @@
 #include "check/exhaust/walk.h"
 #include "cli/options/options.h"
 #include "property.h"
+#include "transitions.h"
 
 namespace {
 
@@ -28,11 +31,16 @@ struct Figures {
   bool any_broken = false;
 };
 
-void check(const exhaust::Space& space, exhaust::Sequence sequence, Figures& figures) {
+void leave_trace(const props::Transition& transition, model::World& after) {
+  if (!transition.ok()) after.mounts.back().locked = !after.mounts.back().locked;
+}
+
+void check(const exhaust::Space& space, exhaust::Sequence sequence, const props::Subjects& subjects,
+           Figures& figures) {
   const Scenario scenario = scenario_of(space.program(sequence));
   ++figures.scenarios;
   for (const props::Property& property : props::model_properties()) {
-    props::Case one(scenario, {}, nullptr);
+    props::Case one(scenario, subjects, nullptr);
     try {
       property.check(one);
     } catch (const props::Broken& broken) {
@@ -49,19 +57,23 @@ void check(const exhaust::Space& space, exhaust::Sequence sequence, Figures& fig
 
 int main(int argc, char** argv) {
   std::uint64_t depth = 2;
+  bool fault = false;
   const cli::CommandSpec program{
       .name = "exhaust_properties",
       .summary = "The properties of the model, of every short sequence from small worlds",
-      .options = {{"--depth", &depth, "operations at most", {.min = 1, .shows_default = true}}}};
+      .options = {{"--depth", &depth, "operations at most", {.min = 1, .shows_default = true}},
+                  {"--fault", &fault, "a refusal leaves a trace"}}};
   const cli::Parsed parsed = cli::parse_command_line(program, argc, argv);
   if (parsed.chosen == nullptr) return static_cast<int>(parsed.status);
+  props::Subjects subjects;
+  if (fault) subjects.after_step = leave_trace;
   Figures figures;
   for (const char* layout : {"two-peers", "two-namespaces"}) {
     for (const char* alphabet : {"pivot", "propagation"}) {
       const exhaust::Space space =
           exhaust::make_space(*exhaust::find_layout(layout), Privilege::root, alphabet, 1).value();
       exhaust::walk(space, KernelTraits{}, depth, mounts_max,
-                    [&](exhaust::Sequence sequence) { check(space, sequence, figures); });
+                    [&](exhaust::Sequence sequence) { check(space, sequence, subjects, figures); });
     }
   }
   for (const auto& [sentence, times] : figures.relevant) {
