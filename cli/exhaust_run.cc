@@ -24,6 +24,7 @@
 #include "check/exhaust/shortest.h"
 #include "check/exhaust/state_set.h"
 #include "check/exhaust/walk.h"
+#include "check/trial/kernel_log.h"
 #include "check/trial/minimize.h"
 #include "check/trial/model_state.h"
 #include "check/trial/report.h"
@@ -101,6 +102,7 @@ class Search {
   [[nodiscard]] std::vector<ShortestFound> shortest_found() const;
   bool do_depth(std::uint32_t depth);
   void print_findings();
+  void watch_kernel_log();
   void show_progress(std::uint32_t depth, std::uint64_t done_before, std::int64_t since_ms);
 
   const ExhaustJob& job_;
@@ -111,6 +113,7 @@ class Search {
   SharedMemory<Shared> shared_;
   std::size_t findings_printed_ = 0;
   SearchResult result_;
+  KernelLog log_ = KernelLog::open();
   Progress progress_;
   std::int64_t next_progress_ms_ = now_ms() + progress_ms;
 };
@@ -284,6 +287,14 @@ void Search::print_findings() {
   }
 }
 
+// Whatever made it, it is no result to build on.
+void Search::watch_kernel_log() {
+  if (job_.no_kernel) return;
+  for (const std::string& warning : log_.kernel_warnings()) {
+    report_failure("the kernel's log: " + warning);
+  }
+}
+
 // False if the search ends here.
 bool Search::do_depth(std::uint32_t depth) {
   const std::uint64_t size = job_.no_kernel ? states_in_block : states_in_block_of_kernel;
@@ -320,6 +331,7 @@ bool Search::do_depth(std::uint32_t depth) {
   }
   workers.clear();
   print_findings();
+  watch_kernel_log();
   return read_journal() && !shared_->has_failed && !shared_->stop &&
          journal_.blocks_left(depth, size).empty();
 }

@@ -86,6 +86,15 @@ std::string sentence(const ExhaustJob& job, const std::vector<SearchResult>& res
       kernel_text(job));
 }
 
+// A law that was never asked has proved nothing.
+Json laws_never_asked(const ExhaustJob& job, const exhaust::Counts& counts) {
+  Json names = Json::array();
+  for (std::size_t i = 0; i < laws::laws_count && !job.no_laws; ++i) {
+    if (counts.laws_asked[i] == 0) names.push_back(laws::all_laws()[i].name);
+  }
+  return names;
+}
+
 Json left_out(const exhaust::Counts& counts) {
   return {{"too_many_mounts", counts.too_many},
           {"leaves_the_world", counts.leaves_world},
@@ -183,6 +192,7 @@ Json summary_of(const ExhaustJob& job, const std::vector<SearchResult>& results)
           {"state_unseen", counts.state_unseen},
           {"differences", counts.differences},
           {"broken_laws", counts.broken_laws},
+          {"laws_never_asked", laws_never_asked(job, counts)},
           {"failures", counts.failures},
           {"seconds", seconds},
           {"cpu_seconds", cpu_seconds}};
