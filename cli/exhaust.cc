@@ -255,81 +255,65 @@ std::vector<std::string> alphabet_names() {
 
 CommandSpec exhaust_command() {
   auto job = std::make_shared<ExhaustJob>();
+  // clang-format off
   return {
       .name = "exhaust",
       .summary = "Try every sequence of a few operations from small worlds, kernel against model",
-      .options =
-          {{"--list", &job->list, "list the layouts and the alphabets, and end"},
-           {"--alphabet",
-            &job->alphabet,
-            "which operations",
-            {.choices = alphabet_names(), .shows_default = true}},
-           {"--depth",
-            &job->depth,
-            "how many operations at most",
-            {.min = 1, .max = depth_max, .shows_default = true}},
-           {"--tasks",
-            &job->tasks,
-            "how many tasks perform them",
-            {.min = 1, .max = tasks_most, .shows_default = true}},
-           {"--mounts",
-            &job->mounts,
-            "leave out worlds of more mounts, and count them",
-            {.min = 1, .max = mounts_most, .shows_default = true}},
-           {"--privilege",
-            &job->privilege,
-            "userns, root or both; not given: both as root or without a kernel, else "
-            "userns",
-            {.choices = {"userns", "root", "both"}}},
-           {"--no-kernel", &job->no_kernel,
-            "ask no kernel: hold the model's states against the laws alone"},
-           {"--no-laws", &job->no_laws, "do not ask the laws"},
-           {"--no-law-quirks",
-            &job->no_law_quirks,
-            "excuse no deviation from the laws, not even known ones (FINDINGS.md)",
-            {.excludes = "--no-laws"}},
-           {"--jobs",
-            &job->jobs,
-            "processes; not given: 6 for each core, and without a kernel 1",
-            {.min = 1, .max = jobs_max}},
-           {"--memory",
-            &job->memory,
-            "MiB for the set of the states that were met",
-            {.min = 1, .max = memory_max, .shows_default = true}},
-           {"--journal", &job->journal,
-            "folder for what is done, so that the same command goes on after it was killed"},
-           {"--shard", &job->shard,
-            "I/N: of the states only part I of N, by their hashes; the parts together are "
-            "the whole"},
-           {"--print", &job->print,
-            "print the scenarios as JSON lines, for pivotcheck answer; nothing is performed"},
-           {"--check-parts", &job->check_parts,
-            "the FILEs are what the parts of a search printed with --json: are they the whole?"},
-           {"--table",
-            &job->table,
-            "print the shortest sequence for each rule and each situation",
-            {.excludes = "--journal"}},
-           {"--places", &job->places,
-            "the places of a FILE: one to five paths with commas between"},
-           {"--artifacts", &job->artifacts, "folder for what was found", {.shows_default = true}},
-           {"--model",
-            &job->model,
-            "of which kernel: a release, running or contract, then changes of traits: "
-            "6.12.117,lock_rises_with_cover=off",
-            {.shows_default = true}},
-           {"--json", &job->json,
-            "print an object for each finding, each search and the summary, on a line each"},
-           {"LAYOUT|FILE", &job->layouts,
-            "where to start (--list); a scenario of one's own needs --places; not given: "
-            "all layouts"}},
+      .options = {{"--list", &job->list, "list the layouts and the alphabets, and end"},
+                  {"--alphabet", &job->alphabet, "which operations",
+                   {.choices = alphabet_names(), .shows_default = true}},
+                  {"--depth", &job->depth, "how many operations at most",
+                   {.min = 1, .max = depth_max, .shows_default = true}},
+                  {"--tasks", &job->tasks, "how many tasks perform them",
+                   {.min = 1, .max = tasks_most, .shows_default = true}},
+                  {"--mounts", &job->mounts, "leave out worlds of more mounts, and count them",
+                   {.min = 1, .max = mounts_most, .shows_default = true}},
+                  {"--privilege", &job->privilege,
+                   "userns, root or both; not given: both as root or without a kernel, else userns",
+                   {.choices = {"userns", "root", "both"}}},
+                  {"--no-kernel", &job->no_kernel,
+                   "ask no kernel: hold the model's states against the laws alone"},
+                  {"--no-laws", &job->no_laws, "do not ask the laws"},
+                  {"--no-law-quirks", &job->no_law_quirks,
+                   "excuse no deviation from the laws, not even known ones (FINDINGS.md)",
+                   {.excludes = "--no-laws"}},
+                  {"--jobs", &job->jobs,
+                   "processes; not given: 6 for each core, and without a kernel 1",
+                   {.min = 1, .max = jobs_max}},
+                  {"--memory", &job->memory, "MiB for the set of the states that were met",
+                   {.min = 1, .max = memory_max, .shows_default = true}},
+                  {"--journal", &job->journal,
+                   "folder for what is done: after a kill the same command goes on there"},
+                  {"--shard", &job->shard,
+                   "I/N: of the states only part I of N, by their hashes; together they are all"},
+                  {"--check-parts", &job->check_parts,
+                   "the FILEs are what such parts printed with --json: are they the whole?"},
+                  {"--table", &job->table,
+                   "print the shortest sequence for each rule and each situation",
+                   {.excludes = "--journal"}},
+                  {"--print", &job->print,
+                   "print the scenarios as JSON lines, for pivotcheck answer; none is performed"},
+                  {"--places", &job->places,
+                   "the places of a FILE: one to five paths with commas between"},
+                  {"--artifacts", &job->artifacts, "folder for what was found",
+                   {.shows_default = true}},
+                  {"--model", &job->model,
+                   "of which kernel: a release, running or contract, then changes of traits: "
+                   "6.12.117,lock_rises_with_cover=off",
+                   {.shows_default = true}},
+                  {"--json", &job->json,
+                   "print an object for each finding, each search and the summary, on a line each"},
+                  {"LAYOUT|FILE", &job->layouts,
+                   "where to start (--list), all layouts if none is given; a scenario of one's own "
+                   "needs --places"}},
       .footer =
           "What differs, or breaks a law, is the shortest there is: a search ends after the depth\n"
-          "at which it found something. The last lines are 'key: value'; the line 'covered' can "
-          "be\n"
-          "cited. Exit status: 0 all was searched and agreed, 1 a disagreement or a broken law,\n"
-          "2 bad usage, 3 the harness could not do its work, 4 nothing can run, 128 + the signal\n"
-          "that ended it.",
+          "at which it found something. The last lines are 'key: value'; the line 'covered' can\n"
+          "be cited. Exit status: 0 all was searched and agreed, 1 a disagreement or a broken\n"
+          "law, 2 bad usage, 3 the harness could not do its work, 4 nothing can run, 128 + the\n"
+          "signal that ended it.",
       .run = [job] { return exhaust(*job); }};
+  // clang-format on
 }
 
 }  // namespace pivotcheck::cli
