@@ -100,7 +100,7 @@ def update_lists(apt, suite, package):
 
 
 def download(folder, suite, package):
-    """The package's boot image, a file in the folder."""
+    """The package, a file in the folder."""
     apt = private_lists(folder, suite) if suite else []
     if suite:
         update_lists(apt, suite, package)
@@ -108,13 +108,17 @@ def download(folder, suite, package):
                           text=True, timeout=FETCH_SECONDS)
     if done.returncode != 0:
         raise Unavailable(f"{package} cannot be downloaded: {errors_of(done.stdout + done.stderr)}")
-    deb = next(folder.glob("*.deb"))
+    return next(folder.glob("*.deb"))
+
+
+def boot_image_in(deb, folder):
+    """Takes it out of the package, into the folder."""
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE) as tar:
         subprocess.run(["tar", "-x", "-C", folder, "--wildcards", "*/vmlinuz*"], stdin=tar.stdout,
                        capture_output=True)
     images = [path for path in folder.rglob("vmlinuz*") if path.is_file()]
     if not images:
-        raise Unavailable(f"{package} has no boot image")
+        raise Unavailable(f"{deb.name} has no boot image")
     return images[0]
 
 
@@ -134,7 +138,7 @@ def fetch(name=None):
     folder = Path(tempfile.mkdtemp(prefix="fetch.", dir=CACHE))
     try:
         # Whole or not at all: others may be fetching it too.
-        download(folder, suite, package).rename(image)
+        boot_image_in(download(folder, suite, package), folder).rename(image)
     except subprocess.TimeoutExpired as late:
         raise Unavailable(f"{package}: no answer within {FETCH_SECONDS} s") from late
     finally:
@@ -143,12 +147,13 @@ def fetch(name=None):
 
 
 def image_of(name):
-    """Of a name of the list, or the path of an image, or of a kernel's source that was built."""
+    """Of a name of the list; or the path of an image, or of user-mode Linux, or of a kernel's source
+    in which one of them was built."""
     if "/" not in name:
         return fetch(name)
     path = Path(name)
     if path.is_dir():
-        path /= BUILT
+        path /= "linux" if (path / "linux").is_file() else BUILT
     if not path.is_file():
         raise Unavailable(f"{path} is missing")
     return path

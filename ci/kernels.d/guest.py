@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """guest.py: one guest, which runs one command on a kernel.
 
-    host                                     guest (qemu, one processor)
+    host                                     guest (one processor)
     Guest.lines(), send()   <- ttyS1 ->      the command's standard output, and input if it is read
     Guest.errors            <- ttyS2 --      its standard error
     Guest.log               <- ttyS0 --      the console: warnings of the kernel, a panic
     Guest.status            <- ttyS3 --      "the command ended with N", if it came so far
+
+A boot image runs under qemu. User-mode Linux is a program, and runs as one, in a PID namespace of its
+own, so that its processes end with it.
 
 qemu ends with 0 after a panic, too: only that last line says that the command came to its end. A
 guest whose owner dies is killed. One processor each, because two guests with one each do more than
@@ -20,6 +23,7 @@ import select
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -28,6 +32,7 @@ from archive import CACHE, ROOT, Unavailable, need
 MEMORY_MB = 1024
 BOOT_SECONDS = 180   # about 4 idle, ten times that beside other work
 KVM_TRY_SECONDS = 15
+READ_SECONDS = 5     # for what a guest wrote before it ended
 WITHOUT_APIC = "noapic"  # a second boot: on a busy host the IO-APIC's timer is missing now and then
 LOG_LINES = 40       # of a log that is shown
 
@@ -108,15 +113,23 @@ def base_files():
 
 # --- booting
 
+def is_program(image):
+    """An ELF file is user-mode Linux; a boot image is none."""
+    with open(image, "rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
 def accelerator(image):
-    """"kvm" or "tcg", and why."""
+    """"uml", "kvm" or "tcg", and why."""
+    if is_program(image):
+        return "uml", "user-mode Linux, a program of this machine"
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg", "KVM was not tried: there is no /dev/kvm for this user"
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     note = CACHE / "kvm"
     if not note.exists() or not note.read_text().startswith(boot_id):
         CACHE.mkdir(parents=True, exist_ok=True)
-        with Guest(image, "echo up", {}, with_kvm=True) as guest:
+        with start(image, "echo up", {}, "kvm") as guest:
             works = guest.next_line(KVM_TRY_SECONDS) == "up"
         note.write_text(f"{boot_id} {'works' if works else 'fails'}\n")
     if note.read_text().split()[1] == "works":
@@ -261,26 +274,11 @@ class Local(Session):
 class Guest(Session):
     """Starts at once. `script` is a shell command; `files` are further files of the guest."""
 
-    def __init__(self, image, script, files, with_kvm=False, options=""):
-        need("qemu-system-x86_64", "setpriv")
-        self.image, self.with_kvm, self.options = image, with_kvm, options
+    def __init__(self, image, script, files, accelerated_by, options):
+        self.image, self.accelerated_by, self.options = image, accelerated_by, options
         main = ((MAIN % script).encode(), 0o755)
         self.archive = archive_of({**base_files(), "main": main, **files})
         super().__init__()
-
-    def command(self):
-        return self.qemu(self.image, self.with_kvm, self.options)
-
-    def qemu(self, image, with_kvm, options):
-        fast = ["-cpu", "host", "-accel", "kvm"] if with_kvm else \
-               ["-cpu", "qemu64", "-accel", "tcg,tb-size=256"]
-        log, errors, end = (f"file:{self.file(name)}" for name in ("log", "err", "end"))
-        ports = ["-serial", log, "-chardev", "stdio,id=port,signal=off", "-serial", "chardev:port",
-                 "-serial", errors, "-serial", end]
-        return ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-M", "q35", *fast,
-                "-m", str(MEMORY_MB), "-nodefaults", "-display", "none", *ports, "-no-reboot",
-                "-kernel", str(image), "-initrd", self.file("initramfs", self.archive), "-append",
-                f"console=ttyS0 loglevel=5 panic=-1 mitigations=off {options}"]
 
     @property
     def log(self):
@@ -299,6 +297,70 @@ class Guest(Session):
         """The command's exit status; None if it did not come to its end."""
         found = re.search(r"the command ended with (\d+)", self.text("end"))
         return int(found[1]) if found else None
+
+
+class QemuGuest(Guest):
+    def command(self):
+        need("qemu-system-x86_64", "setpriv")
+        fast = ["-cpu", "host", "-accel", "kvm"] if self.accelerated_by == "kvm" else \
+               ["-cpu", "qemu64", "-accel", "tcg,tb-size=256"]
+        log, errors, end = (f"file:{self.file(name)}" for name in ("log", "err", "end"))
+        ports = ["-serial", log, "-chardev", "stdio,id=port,signal=off", "-serial", "chardev:port",
+                 "-serial", errors, "-serial", end]
+        return ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-M", "q35", *fast,
+                "-m", str(MEMORY_MB), "-nodefaults", "-display", "none", *ports, "-no-reboot",
+                "-kernel", str(self.image), "-initrd", self.file("initramfs", self.archive),
+                "-append", f"console=ttyS0 loglevel=5 panic=-1 mitigations=off {self.options}"]
+
+
+class UmlGuest(Guest):
+    """The program can wait for pipes alone, so its ports are pipes, which threads read."""
+
+    def __init__(self, *arguments):
+        self.ports, self.readers = [], []
+        super().__init__(*arguments)
+        while self.ports:
+            os.close(self.files.pop(self.ports.pop()))  # so that the readers see its end
+
+    def command(self):
+        need("unshare", "prlimit", "setpriv")
+        log, errors, end = (self.pipe(name) for name in ("log", "err", "end"))
+        owner = [] if os.geteuid() == 0 else ["--user", "--map-current-user"]
+        return ["setpriv", "--pdeathsig", "KILL", "prlimit", "--core=0", "unshare", *owner, "--pid",
+                "--fork", "--kill-child", "sh", "-c", '"$@"; exit $?', "sh", str(self.image),
+                f"mem={MEMORY_MB}M", f"initrd={self.file('initramfs', self.archive)}",
+                f"con0=null,fd:{log}", "con=null", "ssl0=null", "ssl1=fd:0,fd:1",
+                f"ssl2=null,fd:{errors}", f"ssl3=null,fd:{end}", "loglevel=5", "panic=-1",
+                "uml_dir=/dev/null/",  # it wants a folder for a socket that nobody needs
+                *self.options.split()]
+
+    def pipe(self, name):
+        """What the program writes to; a thread copies it into the file of that name."""
+        self.file(name)
+        source, number = os.pipe()
+        self.ports.append(f"{name} port")
+        self.files[self.ports[-1]] = number
+        reader = threading.Thread(target=copy_all, args=(source, os.dup(self.files[name])))
+        reader.start()
+        self.readers.append(reader)
+        return number
+
+    def text(self, name):
+        for reader in self.readers if self.has_ended else ():
+            reader.join(READ_SECONDS)
+        return super().text(name)
+
+
+def copy_all(source, to):
+    while got := os.read(source, 1 << 16):
+        os.write(to, got)
+    os.close(source)
+    os.close(to)
+
+
+def start(image, script, files, accelerated_by, options=""):
+    kind = UmlGuest if accelerated_by == "uml" else QemuGuest
+    return kind(image, script, files, accelerated_by, options)
 
 
 def last_lines(text, count=LOG_LINES):

@@ -112,10 +112,10 @@ class KernelRun:
         self.header = None
         self.why_not_done = ""
         self.image = None if kernel == HOST else image_of(kernel)
-        self.with_kvm, self.accelerated_by = False, "this machine itself"
+        self.accelerator, self.accelerated_by = "", "this machine itself"
         if self.image:
-            accelerator, why = guest.accelerator(self.image)
-            self.with_kvm, self.accelerated_by = accelerator == "kvm", f"{accelerator} ({why})"
+            self.accelerator, why = guest.accelerator(self.image)
+            self.accelerated_by = f"{self.accelerator} ({why})"
 
     def session(self, cases=None):
         """Asked all cases, or, without any, what is sent to it."""
@@ -135,7 +135,7 @@ class KernelRun:
         files = {"cases": (lines_of(cases).encode(), 0o644)} if cases else {}
         source = "/cases" if cases else "/dev/ttyS1"
         options = guest.WITHOUT_APIC if self.failed_boots else ""
-        return guest.Guest(self.image, f"{script} <{source}", files, self.with_kvm, options)
+        return guest.start(self.image, f"{script} <{source}", files, self.accelerator, options)
 
     def write(self, result):
         with open(self.path, "a") as file:

@@ -58,9 +58,10 @@ def by_the_command(kernel, scenario):
         made = matrix.pivotcheck("minimize", "-", input=scenario)
         return made.stdout if made.returncode == 1 else scenario
     image = image_of(kernel)
-    with_kvm = guest.accelerator(image)[0] == "kvm"
+    accelerated_by, _ = guest.accelerator(image)
     files = {"case.scn": (scenario.encode(), 0o644)}
-    with guest.Guest(image, "pivotcheck minimize case.scn </dev/null", files, with_kvm) as session:
+    command = "pivotcheck minimize case.scn </dev/null"
+    with guest.start(image, command, files, accelerated_by) as session:
         out = session.everything(SECONDS_MAX).decode(errors="replace")
         return out if session.status == 1 else scenario
 

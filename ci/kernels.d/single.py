@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from archive import ROOT, complain, image_of
-from guest import WITHOUT_APIC, Guest, accelerator, last_lines, quoted
+from guest import WITHOUT_APIC, accelerator, last_lines, quoted, start
 
 SECONDS_MAX = int(os.environ.get("SECONDS_MAX", 900))
 
@@ -25,17 +25,17 @@ def files_for(arguments, started_in):
 
 def run(name, arguments, started_in):
     image = image_of(name)
-    with_kvm = accelerator(image)[0] == "kvm"
+    accelerated_by, _ = accelerator(image)
     command = quoted(["pivotcheck", *arguments]) + " </dev/null"
     files = files_for(arguments, started_in)
-    return boot(name, image, command, files, with_kvm, "")
+    return boot(name, image, command, files, accelerated_by, "")
 
 
-def boot(name, image, command, files, with_kvm, options):
-    with Guest(image, command, files, with_kvm, options) as guest:
+def boot(name, image, command, files, accelerated_by, options):
+    with start(image, command, files, accelerated_by, options) as guest:
         out = guest.everything(SECONDS_MAX)
         if guest.status is None and guest.found_no_timer and not options:
-            return boot(name, image, command, files, with_kvm, WITHOUT_APIC)
+            return boot(name, image, command, files, accelerated_by, WITHOUT_APIC)
         sys.stdout.buffer.write(out)
         sys.stdout.flush()
         sys.stderr.write(guest.errors)

@@ -34,6 +34,8 @@ expect 4 'err:no kernel 5.4.1' "$kernels" fetch 5.4.1
 expect 4 'err:no kernel 5.4.1' "$kernels" run --kernels 5.4.1 --scenarios cases --results none
 expect 4 'err:/no/such/image is missing' "$kernels" run /no/such/image -- doctor
 expect 4 'err:arch/x86/boot/bzImage is missing' "$kernels" run ./ -- doctor
+expect 4 "err:no kernel's source: ./" "$kernels" build --source ./
+expect 2 err:usage: "$kernels" build --variant fast
 expect 0 out:6.12.117 out:7.3.4 "$kernels" list
 # A name, a suite and a package, each package once.
 awk '!/^#/ && (NF != 3 || seen[$3]++) { print "a bad line: " $0; bad = 1 } END { exit bad }' \
