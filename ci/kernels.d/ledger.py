@@ -10,7 +10,8 @@ Between two markers that name a scenario of corpus/findings and what shows the f
 
 `TRAIT=VALUE`: the kernel answers as its own model does with that trait so, and not as with the
 other value. Where both models answer alike, the scenario shows nothing on that kernel (it may lack
-a call that the scenario needs). `listmount_lost`: the key of that name in its answer.
+a call that the scenario needs). `step-N=ANSWER`: at step N it answers that, ok or an errno; what
+comes before step N is as it may be. `listmount_lost`: the key of that name in its answer.
 
 A kernel stands there only if the scenario was run on it, now or before. Without folders of results,
 the findings are run now, on each kernel of the list and on the running one."""
@@ -53,6 +54,14 @@ def same(kernel, model):
     return kernel[:2] == model[:2] and (kernel[2] is None or kernel[2] == model[2])
 
 
+def kind_by_step(result, step, answer):
+    """The kernel was not asked more than it answered."""
+    if result["steps"] < int(step):
+        return "nothing"
+    said = result["refused"].get(step, "ok").split()[0]
+    return "does" if said == answer else "does not"
+
+
 def kind_on(kernel, name, scenario, shown):
     """A key of SENTENCES; None if it was not run there."""
     result = kernel.results.get(name)
@@ -64,6 +73,8 @@ def kind_on(kernel, name, scenario, shown):
         if shown == "listmount_lost" and not kernel.header.get("listmount"):
             return "nothing"
         return "does" if result.get(shown) else "does not"
+    if shown.startswith("step-"):
+        return kind_by_step(result, *shown.removeprefix("step-").split("="))
     trait, value = shown.split("=")
     other = "off" if value == "on" else "on"
     having, lacking = (f"{kernel.model},{trait}={each}" for each in (value, other))

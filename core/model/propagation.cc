@@ -31,6 +31,7 @@
 
 #include <algorithm>
 #include <map>
+#include <ranges>
 #include <span>
 #include <utility>
 
@@ -381,6 +382,12 @@ std::vector<MountIndex> those_that_went(const World& world, const std::vector<Mo
   return also;
 }
 
+// A mount, then each mount on it with all that is below that one.
+void add_depth_first(const World& world, MountIndex mount, std::vector<MountIndex>& order) {
+  order.push_back(mount);
+  for (const MountIndex child : world[mount].children) add_depth_first(world, child, order);
+}
+
 // Which mounts are unmounted by propagation when `going` (a mount and all below it) is unmounted.
 // Candidates are mounted at the same place on the receivers of each one's parent. Of these the
 // largest set is taken that loses and reveals nothing (propagate_umount.txt; Linux 6.17):
@@ -388,10 +395,14 @@ std::vector<MountIndex> those_that_went(const World& world, const std::vector<Mo
 //     covers all of it takes its place instead);
 //   - a locked mount stays if its parent stays, because it covers something that its namespace must
 //     not see; but not what is mounted where the first of `going` is (counterparts()).
+// What is deepest and last in the tree is looked at first. Before 6.17 that shows where several covers
+// come to one place.
 std::vector<MountIndex> also_unmounted(const World& world, const std::vector<MountIndex>& going) {
   const std::vector<MountIndex> unlocked = counterparts(world, going.front());
+  std::vector<MountIndex> order;
+  add_depth_first(world, going.front(), order);
   std::vector<MountIndex> also;
-  for (const MountIndex mount : going) {
+  for (const MountIndex mount : order | std::views::reverse) {
     if (!world.has_parent(mount)) continue;
     for (const MountIndex receiver : receivers(world, world[mount].parent)) {
       const MountIndex candidate = world.mounted_at(receiver, world[mount].mount_point);
@@ -462,7 +473,11 @@ void umount_tree(World& world, MountIndex mount, UmountOptions options) {
     const bool stays_connected = options.lazy && world.has_parent(m) &&
                                  world[world[m].parent].unmounted &&
                                  (options.stay_connected || world[m].locked);
-    if (!stays_connected) world.detach_from_parent(m);
+    if (!stays_connected) {
+      world.detach_from_parent(m);
+    } else if (world.traits.unmounted_leave_dead_ends) {
+      world.detach_to_dead_end(m);
+    }
   }
   world.has_unmounted = true;
 }
@@ -552,7 +567,7 @@ void forget_unused(World& world) {
     again = any_left = false;
     for (std::uint32_t i = 0; i < world.mounts.size(); ++i) {
       const MountIndex mount{i};
-      if (!world[mount].exists || !world[mount].unmounted) continue;
+      if (!world[mount].exists || !world[mount].unmounted || mount == world.dead_end) continue;
       if (world.has_parent(mount) || world.is_referenced(mount)) {
         any_left = true;
         continue;

@@ -108,7 +108,7 @@ Snapshot snapshot(const World& world, std::span<const Viewpoint> from) {
     return pivotcheck::LocationView{.mount = number(at.mount),
                                 .detached = detached,
                                 .path = world.path_of(at),
-                                .removed = world[at.dentry].removed,
+                                .removed = world.looks_removed(at),
                                 .object = number(at.dentry)};
   };
   for (const Task* task : alive) {

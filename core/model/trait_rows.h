@@ -96,6 +96,18 @@ TRAIT(propagation_by_owner,
       .probe = "fsmount h tmpfs\n"
                "make-shared @h")
 
+TRAIT(beneath_checks_place_first,
+      .sentence = "MOVE_MOUNT_BENEATH first checks that the place of the target's mount is there, "
+                  "then that the target is the root of that mount",
+      .in = {{.from = {{6, 5}}, .before = {{6, 17}}}},
+      .probe = "mkdir /d\n"
+               "mount tmpfs /d\n"
+               "mkdir /d/e\n"
+               "open h /d/e\n"
+               "umount /d detach\n"
+               "fsmount k tmpfs\n"
+               "move_mount @k @h beneath")
+
 TRAIT(move_checks_kinds_first,
       .sentence = "a move first checks that the source is the root of a mount, and that both are "
                   "directories, or neither is",
@@ -272,5 +284,18 @@ TRAIT(goes_beneath_locked,
                "unshare mnt,user\n"
                "fsmount h tmpfs\n"
                "move_mount @h /d beneath")
+
+TRAIT(unmounted_leave_dead_ends,
+      .sentence = "what would stay mounted on an unmounted mount that is still used is taken off it, "
+                  "and its place leads to an empty directory in which nothing can be found or made",
+      .in = {{.from = {{7, 3}}}},
+      .probe = "mkdir /a\n"
+               "mount tmpfs /a\n"
+               "mkdir /a/b\n"
+               "mount tmpfs /a/b\n"
+               "open_tree h /a clone,recursive\n"
+               "open p @h\n"
+               "chdir @h/b\n"
+               "close h")
 
 // clang-format on

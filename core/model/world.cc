@@ -159,7 +159,9 @@ MountIndex World::mounted_at(MountIndex parent, DentryId mount_point) const {
   for (std::size_t i = children.size(); i-- > 0;) {  // the newest first (traits.h, whole stack)
     if ((*this)[children[i]].mount_point == mount_point) return children[i];
   }
-  return {};
+  const bool is_dead = std::ranges::find(dead_places, Location{parent, mount_point}) !=
+                       dead_places.end();
+  return is_dead ? dead_end : MountIndex{};
 }
 
 void World::attach(MountIndex mount, MountIndex parent, DentryId mount_point) {
@@ -181,6 +183,19 @@ void World::free_mount(MountIndex mount) {
   PIVOTCHECK_CHECK(!m.parent.exists() && m.children.empty() && !m.group.exists());
   m.exists = false;
   m.mount_ns = {};
+  std::erase_if(dead_places, [mount](const Location& place) { return place.mount == mount; });
+}
+
+void World::detach_to_dead_end(MountIndex mount) {
+  if (!dead_end.exists()) {
+    const DentryId root = (*this)[new_filesystem(FilesystemType::tmpfs, true, {0})].root;
+    (*this)[root].mode = 0555;
+    (*this)[root].removed = true;
+    dead_end = new_mount(root);
+    (*this)[dead_end].unmounted = true;
+  }
+  dead_places.push_back({(*this)[mount].parent, (*this)[mount].mount_point});
+  detach_from_parent(mount);
 }
 
 std::vector<MountIndex> World::subtree(MountIndex mount) const {

@@ -217,6 +217,11 @@ class World {
   void rename_dentry(DentryId dentry, DentryId directory, std::string_view name);
   [[nodiscard]] bool is_below_or_at(DentryId dentry, DentryId ancestor) const;
 
+  // Since 7.3 nothing stays mounted on an unmounted mount: the places where something was lead to one
+  // empty directory for all, in which nothing can be found or made, as in a removed one.
+  std::vector<Location> dead_places;
+  MountIndex dead_end;  // the mount of that directory; made when first needed
+
   // --- mounts as a tree
   MountIndex new_mount(DentryId root) {
     mounts.emplace_back().root = root;
@@ -231,6 +236,7 @@ class World {
   void attach(MountIndex mount, MountIndex parent, DentryId mount_point);
   void detach_from_parent(MountIndex mount);
   void free_mount(MountIndex mount);
+  void detach_to_dead_end(MountIndex mount);
   [[nodiscard]] bool has_parent(MountIndex mount) const { return (*this)[mount].parent.exists(); }
   // The mount and all below it, parents before children.
   [[nodiscard]] std::vector<MountIndex> subtree(MountIndex mount) const;
@@ -238,6 +244,10 @@ class World {
   [[nodiscard]] Location topmost(Location at) const;
   [[nodiscard]] bool is_mount_root(const Location& at) const {
     return (*this)[at.mount].root == at.dentry;
+  }
+  // As observers see it: the dead end is not removed, though it behaves so.
+  [[nodiscard]] bool looks_removed(const Location& at) const {
+    return (*this)[at.dentry].removed && at.mount != dead_end;
   }
   // `at` is in the part of the tree that hangs below `root`.
   [[nodiscard]] bool is_reachable(Location at, const Location& root) const;

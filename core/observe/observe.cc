@@ -330,13 +330,18 @@ std::vector<GroupMember> members_of_groups(std::span<const NamespaceSeen> namesp
 //     another one:      /x  shared 2, slave of 1
 //     this namespace:   /a  shared 1
 //
-// nullopt where that goes through a group of which no member is in the snapshot.
+// nullopt where that goes through a group of which no member is in the snapshot; except where no group
+// has a member in that namespace.
 std::optional<std::uint64_t> receives_from(const MountView& mount, std::uint32_t index,
                                            std::span<const GroupMember> members) {
   std::uint64_t group = mount.master_group;
   for (std::size_t height = 0; group != 0 && height <= members.size(); ++height) {
     const auto all = std::ranges::equal_range(members, group, {}, &GroupMember::group);
-    if (all.empty()) return std::nullopt;
+    if (all.empty()) {
+      const bool any_here = std::ranges::find(members, index, &GroupMember::in_namespace) !=
+                            members.end();
+      return any_here ? std::nullopt : std::optional<std::uint64_t>(0);
+    }
     if (std::ranges::binary_search(all, index, {}, &GroupMember::in_namespace)) {
       return group == mount.master_group ? 0 : group;
     }

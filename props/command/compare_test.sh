@@ -92,12 +92,22 @@ cat >page.md <<'END'
 - **Which kernels:** <!-- ledger: umount-takes-a-busy-copy.scn umount_takes_busy_copies=on -->
   6.1.170, 6.12.117 and 7.2.9. Not 6.12.100. It shows nothing on 5.4.1.
   <!-- end of ledger --> (as of now)
+By a step: <!-- ledger: umount-takes-a-busy-copy.scn step-6=ok -->
+<!-- end of ledger -->
+One that it has not: <!-- ledger: umount-takes-a-busy-copy.scn step-99=ok -->
+<!-- end of ledger -->
 END
 expect 0 "$kernels" ledger --page page.md results
 diff - page.md <<'END' || die 'the ledger is another'
 - **Which kernels:** <!-- ledger: umount-takes-a-busy-copy.scn umount_takes_busy_copies=on -->
   6.1.170, 6.12.100, 6.16.3 and 7.2.9. Not 6.12.117. It shows nothing on 5.4.1.
   <!-- end of ledger --> (as of now)
+By a step: <!-- ledger: umount-takes-a-busy-copy.scn step-6=ok -->
+6.12.100 and 6.16.3. Not 6.12.117.
+<!-- end of ledger -->
+One that it has not: <!-- ledger: umount-takes-a-busy-copy.scn step-99=ok -->
+It shows nothing on 6.12.100, 6.12.117 and 6.16.3.
+<!-- end of ledger -->
 END
 expect 0 'err:says so already' "$kernels" ledger --page page.md results
 

@@ -289,6 +289,9 @@ TEST_CASE(
         "[  812.104216] WARNING: CPU: 0 PID: 7 at fs/namespace.c:1");
   CHECK(warning_in("3,1,2000001,-;rcu: INFO: rcu_sched self-detected stall on CPU") ==
         "[    2.000001] rcu: INFO: rcu_sched self-detected stall on CPU");
+  CHECK(warning_in("6,1,2,-;kmemleak: 1 new suspected memory leaks (see /sys/kernel/debug/kmemleak)")
+            .ends_with("kmemleak: 1 new suspected memory leaks (see /sys/kernel/debug/kmemleak)"));
+  CHECK(warning_in("6,1,2,-;kmemleak: Kernel memory leak detector initialized").empty());
   CHECK(warning_in("6,1,2,-;tmpfs: mounted").empty());
   CHECK(warning_in("12,1,2,-;WARNING: a program wrote this").empty());
   CHECK(warning_in("").empty());

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Which kernels a finding is on is written by `ci/kernels ledger` (FINDINGS.md, between markers): each
-# scenario of corpus/findings has its markers, with a trait of the model or a key of an answer, and
-# nothing but kernels between them. SOURCE is the checkout.
+# scenario of corpus/findings has its markers, with a trait of the model, a key of an answer or a step,
+# and nothing but kernels between them. SOURCE is the checkout.
 set -euo pipefail
 cd "${SOURCE:?the checkout}"
 
@@ -15,8 +15,9 @@ check() {
   local bad=0 scenario shown
   while read -r scenario shown; do
     [[ -e corpus/findings/$scenario ]] || { echo "no corpus/findings/$scenario"; bad=1; }
-    grep -qw "${shown%=o*}" core/model/*.h cli/answer.cc ||
-      { echo "$scenario: $shown is no trait and no key"; bad=1; }
+    [[ $shown =~ ^step-[0-9]+=(ok|E[A-Z]+)$ ]] ||
+      grep -qw "${shown%=o*}" core/model/*.h cli/answer.cc ||
+      { echo "$scenario: $shown is no trait, no key and no step"; bad=1; }
   done < <(sed -nE 's/^.*<!-- ledger: (\S+) (\S+) -->$/\1 \2/p' "$1")
   for scenario in corpus/findings/*.scn; do
     scenario=${scenario##*/}
@@ -39,6 +40,7 @@ check FINDINGS.md
 page=$(mktemp)
 trap 'rm -f "$page"' EXIT
 for fault in '/end of ledger/d' 's/^  6\.17\.13, /  about 6.17, /' 's/=on -->/_too=on -->/' \
+  's/step-16=/step-last=/' \
   's/ledger: set-group/ledger: get-group/'; do
   sed "$fault" FINDINGS.md >"$page"
   if cmp -s FINDINGS.md "$page" || check "$page" >/dev/null; then

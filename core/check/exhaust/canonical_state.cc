@@ -146,6 +146,11 @@ void StateEncoder::put_mount(MountIndex id) {
   put_group(its_group);
   put_group(own_master);
   put(static_cast<std::uint32_t>(children.size()));
+  for (const Location& place : world_->dead_places) {
+    if (place.mount != id) continue;
+    put(UINT32_MAX);  // no number: what is here stands out from what follows
+    put_dentry(place.dentry);
+  }
 }
 
 // Of children on one place the order stays: the newer one is found (world.h, mounted_at). All lie

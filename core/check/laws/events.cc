@@ -97,7 +97,7 @@ std::size_t size_of(const Event& event, const Arrival& arrival) {
 std::optional<Arrival> arrival_at_target(const Event& event) {
   if (!is_visible_event(event)) return std::nullopt;
   const auto named = event.find(*target_of(event));
-  if (!named) return std::nullopt;
+  if (!named || two_on_one_place(event.before, *named)) return std::nullopt;
   const PlaceState at = topmost(event.before, *named);
   const MountState* on = event.before.mount(at.mount);
   const MountState* top = event.after.mounted_at(at.mount, at.path);

@@ -152,10 +152,6 @@ std::vector<const MountState*> receivers(const State& state, const MountState& m
   return result;
 }
 
-namespace {
-
-// On the way to the top: which of two mounts on one place a lookup finds is not shown (before
-// 6.17).
 bool two_on_one_place(const State& state, PlaceState at) {
   for (std::size_t i = 0; i < state.mounts.size(); ++i) {
     const auto is_there = [&](const MountState& mount) {
@@ -169,8 +165,6 @@ bool two_on_one_place(const State& state, PlaceState at) {
   }
   return false;
 }
-
-}  // namespace
 
 std::optional<PlaceState> find(const State& state, const TaskState& task, const Path& path,
                                const std::set<std::string>& links) {

@@ -99,5 +99,8 @@ std::optional<PlaceState> find(const State& state, const TaskState& task, const 
                                const std::set<std::string>& links);
 // What is on top of everything mounted there.
 PlaceState topmost(const State& state, PlaceState at);
+// On the way there two mounts lie on one place, as before 6.17: which of them a lookup finds is not
+// shown.
+bool two_on_one_place(const State& state, PlaceState at);
 
 }  // namespace pivotcheck::laws

@@ -173,9 +173,10 @@ void setns_enters_at_the_top(const Event& event, Inquiry& inquiry) {
   const TaskState* other = event.after.task(op->task.text);
   const MountState* lowest = task == nullptr ? nullptr : lowest_of(event.after, task->tree);
   if (other == nullptr || lowest == nullptr) return;
+  const PlaceState bottom{.mount = lowest->id, .object = 0, .path = lowest->root};
+  if (two_on_one_place(event.after, bottom)) return;
   inquiry.held();
-  const PlaceState top =
-      topmost(event.after, {.mount = lowest->id, .object = 0, .path = lowest->root});
+  const PlaceState top = topmost(event.after, bottom);
   inquiry.require(task->tree == other->tree && task->root.mount == top.mount &&
                       task->root.path == top.path && task->current_directory.is(task->root),
                   [] { return std::string("the task is not at the root that is on top"); });

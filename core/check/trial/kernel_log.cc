@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::size_t record_bytes_max = 8192;  // as the kernel's own limit of a record
 
-constexpr std::array<std::string_view, 14> warning_marks{
+constexpr std::array<std::string_view, 15> warning_marks{
     "WARNING:",
     "BUG:",
     "kernel BUG at",
@@ -41,6 +41,7 @@ constexpr std::array<std::string_view, 14> warning_marks{
     "detected stall",         // rcu: INFO: rcu_sched self-detected stall on CPU
     "blocked for more than",  // INFO: task ...: the hung task detector
     "refcount_t:",
+    "new suspected memory leak",  // kmemleak: 1 new suspected memory leaks (see /sys/...)
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// kernel_log.h: the kernel's warnings while scenarios run. A WARNING, a BUG, a lockdep or an RCU
-// report, an Oops or a KASAN report in the kernel's log is a failure even if all outcomes and
-// states agree.
+// kernel_log.h: the kernel's warnings while scenarios run. A WARNING, a BUG, a lockdep, RCU,
+// KASAN or kmemleak report, or an Oops in the kernel's log is a failure even if all outcomes and states
+// agree.
 //
 //     auto log = KernelLog::open();   all from now on; nothing older
 //     ... run ...

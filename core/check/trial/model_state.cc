@@ -38,7 +38,7 @@ laws::PlaceState place_state(const World& world, const model::Location& at) {
   return {.mount = number(at.mount),
           .object = number(at.dentry),
           .path = world.path_in_filesystem(at.dentry),
-          .removed = world[at.dentry].removed};
+          .removed = world.looks_removed(at)};
 }
 
 }  // namespace

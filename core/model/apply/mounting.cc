@@ -53,11 +53,17 @@ Refusal find_destination(Call& call, Location target, bool beneath, Location& at
     world[at.mount].expiry_mark = false;
     return is_gone(world, at) ? Rule::mount_target_gone : Refusal{};
   }
+  const bool has_parent = world.has_parent(target.mount);
+  const bool is_unmounted = !world[target.mount].mount_ns.exists();
+  // A mount without a parent is taken for what it is mounted on.
+  const bool is_place_gone =
+      is_unmounted || (!has_parent && world[world[target.mount].root].removed);
+  if (world.traits.beneath_checks_place_first && is_place_gone) return Rule::mount_target_gone;
   if (!world.is_mount_root(target)) return Rule::beneath_not_mount_point;
-  if (!world[target.mount].mount_ns.exists()) return Rule::mount_target_gone;
-  if (!world.has_parent(target.mount) && !world.traits.goes_beneath_detached_cover) {
+  if (!has_parent && !world.traits.goes_beneath_detached_cover) {
     return Rule::beneath_detached_root;
   }
+  if (is_unmounted) return Rule::mount_target_gone;
   top = world.topmost(target).mount;
   // Nothing is mounted on the root of `top`, so it does not matter whether that was removed; except
   // where `top` has no parent: then kernels check its own root.
