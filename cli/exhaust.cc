@@ -29,7 +29,6 @@ namespace pivotcheck::cli {
 namespace {
 
 constexpr std::size_t jobs_per_core_of_kernel = 6;  // a reset waits for RCU most of its time
-constexpr std::size_t jobs_max = 1024;
 constexpr std::uint64_t depth_max = 20;  // far more than any search ends
 constexpr std::uint64_t tasks_most = 4;
 constexpr std::uint64_t mounts_most = 3000;  // below the format's limit, with what a step adds
@@ -279,7 +278,7 @@ CommandSpec exhaust_command() {
                    {.excludes = "--no-laws"}},
                   {"--jobs", &job->jobs,
                    "processes; not given: 6 for each core, and without a kernel 1",
-                   {.min = 1, .max = jobs_max}},
+                   {.min = 1, .max = exhaust_jobs_max}},
                   {"--memory", &job->memory, "MiB for the set of the states that were met",
                    {.min = 1, .max = memory_max, .shows_default = true}},
                   {"--journal", &job->journal,

@@ -12,6 +12,7 @@
 // a search ends after the depth at which something was found.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,6 +26,8 @@
 #include "options/options.h"
 
 namespace pivotcheck::cli {
+
+inline constexpr std::size_t exhaust_jobs_max = 1024;  // as explore
 
 struct ExhaustJob {
   // --- as the command line has it

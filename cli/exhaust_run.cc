@@ -9,15 +9,18 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <deque>
 #include <functional>
 #include <optional>
+#include <span>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/wait_status.h"
 #include "check/exhaust/expander.h"
 #include "check/exhaust/journal.h"
 #include "check/exhaust/kernel_side.h"
@@ -55,15 +58,23 @@ constexpr std::size_t findings_max = 20;      // shown; each of another signatur
 constexpr std::int64_t progress_ms = 10'000;  // where standard error is no terminal
 constexpr std::uint64_t mebibyte = 1 << 20;
 
+// The state at which a worker is, so that it can be named when the worker is lost.
+struct Current {
+  std::uint32_t length = 0;
+  std::array<Letter, exhaust::Shortest::length_max> letters{};
+};
+
 // What the workers of one depth share with the parent.
 struct Shared {
   std::atomic<std::uint64_t> next_block{0};
   std::atomic<std::uint64_t> states{0};  // done, of this depth
   std::atomic<bool> stop{false};
   std::array<std::atomic<std::uint64_t>, findings_max> signatures{};  // 0: free
-  std::atomic<bool> has_failed{false};
+  std::atomic<bool> fails{false};       // somebody writes why
+  std::atomic<bool> has_failed{false};  // that is written
   std::array<char, 512> failure{};
   exhaust::Shortest shortest;
+  std::array<Current, exhaust_jobs_max> current{};  // by worker
 };
 
 class Search {
@@ -85,12 +96,14 @@ class Search {
              .asks_laws = !job_.no_laws,
              .quirks = law_quirks_}};
   }
-  void work(std::uint32_t depth, const std::vector<Block>& blocks);
-  bool do_block(exhaust::Expander& expander, Trial& trial, Chunk& chunk);
+  void work(std::uint32_t depth, const std::vector<Block>& blocks, Current& current);
+  bool do_block(exhaust::Expander& expander, Trial& trial, Chunk& chunk, Current& current);
   void expand(exhaust::Expander& expander, Trial& trial, const NewState& state, Chunk& chunk);
   void count(const Transition& transition, exhaust::Counts& counts);
   void report(const Scenario& scenario, const TrialResult& result);
   void report_failure(const std::string& what);
+  std::string keep(std::string_view why, const Scenario& scenario);
+  void report_lost(const Current& current, int wait_status);
   [[nodiscard]] bool is_own(exhaust::StateHash hash) const {
     return hash.low % job_.shard_count == job_.shard_index;
   }
@@ -100,6 +113,7 @@ class Search {
     result_.sum_high += hash.high;
   }
   [[nodiscard]] std::vector<ShortestFound> shortest_found() const;
+  void watch(std::uint32_t depth, std::uint64_t done_before, std::vector<ChildProcess>& workers);
   bool do_depth(std::uint32_t depth);
   void print_findings();
   void watch_kernel_log();
@@ -121,8 +135,9 @@ class Search {
 // --- in a worker
 
 void Search::report_failure(const std::string& what) {
-  if (shared_->has_failed.exchange(true)) return;
+  if (shared_->fails.exchange(true)) return;
   std::strncpy(shared_->failure.data(), what.c_str(), shared_->failure.size() - 1);
+  shared_->has_failed = true;
 }
 
 std::string finding_path(const ExhaustJob& job, const exhaust::Space& space, std::size_t number) {
@@ -130,9 +145,16 @@ std::string finding_path(const ExhaustJob& job, const exhaust::Space& space, std
                      space.privilege == Privilege::root ? "root" : "userns", number + 1);
 }
 
+// For the end of a message: the file with the scenario.
+std::string Search::keep(std::string_view why, const Scenario& scenario) {
+  const std::string path = fmt::format("{}/{}-{}.scn", job_.artifacts, why, space_.layout);
+  if (write_file(path, pivotcheck::print(scenario))) return ": " + path;
+  return fmt::format(": {}, which can't be written: {}", path, errno_name(errno));
+}
+
 // The first of each signature is written to a file; the parent prints it.
 void Search::report(const Scenario& scenario, const TrialResult& result) {
-  if (!is_finding(result)) return report_failure(result.reason);
+  if (!is_finding(result)) return report_failure(result.reason + keep("failed", scenario));
   const std::uint64_t signature =
       std::hash<std::string>{}(pivotcheck::signature(scenario, result)) | 1;
   for (std::size_t i = 0; i < findings_max; ++i) {
@@ -204,7 +226,7 @@ void Search::expand(exhaust::Expander& expander, Trial& trial, const NewState& s
 }
 
 // False if the run ends before all of it is done.
-bool Search::do_block(exhaust::Expander& expander, Trial& trial, Chunk& chunk) {
+bool Search::do_block(exhaust::Expander& expander, Trial& trial, Chunk& chunk, Current& current) {
   auto states = journal_.states(chunk.depth, chunk.block);
   if (!states) {
     report_failure(states.error().what);
@@ -215,14 +237,18 @@ bool Search::do_block(exhaust::Expander& expander, Trial& trial, Chunk& chunk) {
   for (const NewState& state : *states) {
     if (shared_->stop) return false;
     // What states of the last depth lead to is counted by those who own these.
-    if (is_own(state.hash) || chunk.depth + 1 < job_.depth) expand(expander, trial, state, chunk);
+    if (is_own(state.hash) || chunk.depth + 1 < job_.depth) {
+      std::ranges::copy(state.sequence, current.letters.begin());
+      current.length = chunk.depth;
+      expand(expander, trial, state, chunk);
+    }
     ++shared_->states;
   }
   chunk.counts.laws_asked = expander.laws_asked();
   return true;
 }
 
-void Search::work(std::uint32_t depth, const std::vector<Block>& blocks) {
+void Search::work(std::uint32_t depth, const std::vector<Block>& blocks, Current& current) {
   auto trial = Trial::make({.traits = job_.traits,
                             .cross_check_every = cross_check_every,
                             .law_quirks = law_quirks_,
@@ -233,7 +259,7 @@ void Search::work(std::uint32_t depth, const std::vector<Block>& blocks) {
     const std::uint64_t number = shared_->next_block++;
     if (number >= blocks.size()) return;
     Chunk chunk{.depth = depth, .block = blocks[number], .counts = {}, .found = {}};
-    if (!do_block(expander, *trial, chunk)) return;
+    if (!do_block(expander, *trial, chunk, current)) return;
     if (const auto written = journal_.append(chunk); !written) {
       return report_failure(written.error().what);
     }
@@ -295,6 +321,33 @@ void Search::watch_kernel_log() {
   }
 }
 
+void Search::report_lost(const Current& current, int wait_status) {
+  const std::span<const Letter> sequence(current.letters.data(), current.length);
+  report_failure("a worker " + describe_wait_status(wait_status) + ", at or after" +
+                 keep("lost", scenario_of(space_.program(sequence))));
+}
+
+// Until all workers have ended, or one has failed.
+void Search::watch(std::uint32_t depth, std::uint64_t done_before,
+                   std::vector<ChildProcess>& workers) {
+  const std::int64_t since_ms = now_ms();
+  std::size_t running = workers.size();
+  while (running > 0 && !shared_->has_failed && !must_end_at_once()) {
+    if (is_interrupted()) shared_->stop = true;
+    show_progress(depth, done_before, since_ms);
+    for (std::size_t i = 0; i < workers.size(); ++i) {
+      if (workers[i].pid() < 0) continue;
+      const auto end = workers[i].poll();
+      if (!end) continue;
+      --running;
+      result_.cpu_seconds += end->cpu_seconds;
+      if (end->wait_status != 0) report_lost(shared_->current[i], end->wait_status);
+    }
+    constexpr timespec pause{.tv_sec = 0, .tv_nsec = 2'000'000};
+    ::nanosleep(&pause, nullptr);
+  }
+}
+
 // False if the search ends here.
 bool Search::do_depth(std::uint32_t depth) {
   const std::uint64_t size = job_.no_kernel ? states_in_block : states_in_block_of_kernel;
@@ -302,34 +355,19 @@ bool Search::do_depth(std::uint32_t depth) {
   if (blocks.empty()) return true;
   std::uint64_t left = 0;
   for (const Block& block : blocks) left += block.end - block.begin;
-  const std::uint64_t done_before = journal_.states(depth) - left;
   shared_->next_block = shared_->states = 0;
-  const std::int64_t since_ms = now_ms();
-  std::deque<ChildProcess> workers;
+  std::vector<ChildProcess> workers;
   for (std::uint64_t i = 0; i < std::min(*job_.jobs, blocks.size()); ++i) {
-    auto worker = ChildProcess::start([&] { work(depth, blocks); });
+    auto worker = ChildProcess::start([&] { work(depth, blocks, shared_->current[i]); });
     if (!worker) {
       report_failure(worker.error().what);
       break;
     }
     workers.push_back(std::move(*worker));
   }
-  while (!workers.empty()) {
-    if (is_interrupted()) shared_->stop = true;
-    if (must_end_at_once()) return false;
-    show_progress(depth, done_before, since_ms);
-    std::erase_if(workers, [this](ChildProcess& worker) {
-      const auto end = worker.poll();
-      if (!end) return false;
-      result_.cpu_seconds += end->cpu_seconds;
-      if (end->wait_status != 0) report_failure("a worker died");
-      return true;
-    });
-    if (shared_->has_failed) break;  // those that are left are killed
-    constexpr timespec pause{.tv_sec = 0, .tv_nsec = 2'000'000};
-    ::nanosleep(&pause, nullptr);
-  }
-  workers.clear();
+  watch(depth, journal_.states(depth) - left, workers);
+  workers.clear();  // those that are left are killed
+  if (must_end_at_once()) return false;
   print_findings();
   watch_kernel_log();
   return read_journal() && !shared_->has_failed && !shared_->stop &&
