@@ -262,6 +262,22 @@ TEST_CASE("what the observers lose is counted, and too much of it is a failure")
   CHECK(seen_too_little(counts).size() == 3);
 }
 
+TEST_CASE("where there is a slave, the kernel is asked each time what it receives from") {
+  if (!runs_here()) return;
+  auto trial = Trial::make({.cross_check_every = 1'000});
+  REQUIRE(trial);
+  const std::string group = "mkdir /a\nmount tmpfs /a\nmake-shared /a\nmkdir /b\nbind /a /b\n";
+  const bool has_both = trial->observer().has(Source::listmount);
+  trial->run(scenario_of(group));  // its turn
+  for (int i = 0; i < 3; ++i) {
+    CHECK_FALSE(trial->run(scenario_of(group)).cross_checked);
+    const TrialResult result = trial->run(scenario_of(group + "make-slave /b\n"));
+    CHECK(result.has_slave);
+    CHECK(result.propagate_from_read);
+    CHECK(result.cross_checked == has_both);
+  }
+}
+
 TEST_CASE("4,000 steps agree, with the state read after each") {
   if (!runs_here()) return;
   std::string text = "spawn B\nmkdir /a\nmount tmpfs /a\nopen h /a\n";
