@@ -117,23 +117,6 @@ expect 0 on_model --journal journal "${long[@]:0:8}" 2
 expect 0 on_model --journal journal "${long[@]}"
 diff whole <(head -1 out | sed 's/"seconds.*//') || die 'in two runs, other figures'
 
-# --- a process that dies: the state at which it was is kept, and it is no pass
-# At the fourth operation one process works for long; those of the first three are gone soon.
-rm -rf journal && mkdir journal
-"$PIVOTCHECK" exhaust --no-kernel --model 6.18.0 --jobs 1 --depth 6 --privilege root --journal journal \
-  two-peers >out 2>err &
-parent=$!
-file=journal/two-peers-pivot-root.journal
-until [[ -e $file && $(stat -c %s "$file") -gt 500000 ]]; do sleep 0.1; done
-read -r worker _ <"/proc/$parent/task/$parent/children"
-kill -SEGV "$worker"
-status=0
-wait $parent || status=$?
-[[ $status -eq 3 ]] || die "exit status $status after a worker died"
-has err 'a worker was killed by SIGSEGV, at or after: artifacts/lost-two-peers.scn'
-expect 0 pivotcheck predict --model 6.18.0 artifacts/lost-two-peers.scn
-rm -r artifacts
-
 # --- a fault that needs four operations: found by four, not by three, and as the shortest there is.
 # Which law breaks is that of kernels before 6.17; the model of them is not excused here.
 printf 'mkdir /a\nmount tmpfs /a\nmount tmpfs /a\n' >two.scn
