@@ -21,7 +21,8 @@ from pathlib import Path
 from archive import CACHE, Unavailable, complain, download
 
 CONFIG = Path(__file__).resolve().parent / "config"
-SOURCES = {"6.12": ("bookworm-security", "linux-source-6.12"), "7.3": ("sid", "linux-source-7.3")}
+SOURCES = {"6.12": ("bookworm-security", "linux-source-6.12"),
+           "7.3": ("trixie-backports", "linux-source-7.3")}
 IMAGES = {"um": "linux", "x86": "arch/x86/boot/bzImage"}
 TARGETS = {"um": "linux", "x86": "bzImage"}
 VARIANTS = {"plain": [], "leaks": ["leaks"]}
