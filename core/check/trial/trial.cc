@@ -173,6 +173,13 @@ Expected<void> Trial::start(Privilege privilege) {
       refusals_[index] = {Failure::Kind::cannot_run, "privilege: root needs root"};
     } else if (auto started = KernelDriver::start(privilege); started) {
       drivers_[index].emplace(std::move(*started));
+      if (const std::string strange = what_is_strange(privilege); !strange.empty()) {
+        drivers_[index].reset();
+        refusals_[index] = {Failure::Kind::cannot_run,
+                            "a fresh world is not as it should be: " + strange +
+                                "; is anything mounted over the root of this machine?"};
+        return std::unexpected(*refusals_[index]);
+      }
       log_debug(index == 0 ? "a world can be made; its root mount is locked"
                            : "a world can be made; its root mount is not locked");
       return {};
@@ -181,6 +188,16 @@ Expected<void> Trial::start(Privilege privilege) {
     }
   }
   return std::unexpected(*refusals_[index]);
+}
+
+// What the kernel shows in a world before any step, and the model has not. "": nothing.
+std::string Trial::what_is_strange(Privilege privilege) {
+  Scenario nothing;
+  nothing.privilege = privilege;
+  const unsigned observations = observations_;
+  const TrialResult fresh = compare(predict(nothing, traits_), {});
+  observations_ = observations;
+  return fresh.differences.empty() ? "" : fresh.differences.front();
 }
 
 std::string Trial::condition_not_met(const Scenario& scenario) const {

@@ -114,8 +114,9 @@ class Trial {
   // cannot_run where this machine offers no way to read a world's state.
   static Expected<Trial> make(TrialSettings settings = {});
 
-  // Starts the KernelDriver for this privilege, unless it runs already. run() does it by itself;
-  // call it to know beforehand whether the machine can.
+  // Starts the KernelDriver for this privilege, unless it runs already, and looks at a first world: what
+  // is mounted over the machine's root may be in the way. run() does it by itself; call it to know
+  // beforehand whether the machine can.
   Expected<void> start(Privilege privilege);
 
   TrialResult run(const Scenario& scenario, const TrialOptions& options = {});
@@ -134,6 +135,7 @@ class Trial {
 
  private:
   Trial(TrialSettings settings, Observer observer);
+  std::string what_is_strange(Privilege privilege);
   TrialResult compare(const Prediction& predicted, const TrialOptions& options);
   void compare_with_stand_in(const Prediction& predicted, TrialResult& result);
   TrialResult with_laws(const Prediction& predicted, TrialResult result);
