@@ -267,7 +267,9 @@ bool is_master_unclear(const World& world, const std::vector<Receiver>& places,
     if (std::ranges::find(counted, place.group) != counted.end()) continue;
     if (place.group.exists()) counted.push_back(place.group);
     GroupId giver = place.master;
-    while (std::ranges::find(giving, giver) == giving.end()) giver = world[giver].master;
+    while (giver.exists() && std::ranges::find(giving, giver) == giving.end()) {
+      giver = world[giver].master;
+    }
     ++(giver == place.master ? below[giver].direct : below[giver].with_gap);
   }
   below.erase(origin);
