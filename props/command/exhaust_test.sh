@@ -94,7 +94,8 @@ long=(--alphabet propagation --no-laws --privilege root --json two-peers --depth
 expect 0 on_model "${long[@]}"
 head -1 out | sed 's/"seconds.*//' >whole
 mkdir journal
-"$PIVOTCHECK" exhaust --no-kernel --model 6.18.0 --journal journal --jobs 1 "${long[@]}" \
+# So deep that it is not done before it is killed, on whatever machine.
+"$PIVOTCHECK" exhaust --no-kernel --model 6.18.0 --journal journal --jobs 1 "${long[@]:0:8}" 6 \
   >/dev/null 2>&1 &
 child=$!
 file=journal/two-peers-propagation-root.journal

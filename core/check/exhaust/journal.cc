@@ -12,8 +12,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "op/outcome.h"
@@ -57,6 +59,16 @@ std::unexpected<Failure> journal_failure(const std::string& what) {
   return fail("the journal: " + what, Failure::Kind::broke, errno);
 }
 
+// The processes of a search that was killed hold it until they have ended, too.
+bool lock(int file) {
+  constexpr int tries_max = 100;
+  for (int i = 0; i < tries_max; ++i) {
+    if (::flock(file, LOCK_EX | LOCK_NB) == 0) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return false;
+}
+
 UniqueFd open_file(const std::string& path) {
   if (!path.empty())
     return UniqueFd(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
@@ -95,9 +107,7 @@ Expected<Journal> Journal::open(const std::string& path, const std::string& sett
   journal.file_ = open_file(path);
   const int file = journal.file_.get();
   if (!journal.file_) return fail(path + ": " + errno_name(errno));
-  if (!path.empty() && ::flock(file, LOCK_EX | LOCK_NB) != 0) {
-    return fail(path + ": another process works on it");
-  }
+  if (!path.empty() && !lock(file)) return fail(path + ": another process works on it");
   std::string begin = std::to_string(settings.size()) + "\n" + settings;
   begin.resize((begin.size() + 7) / 8 * 8, '\n');
   std::string there(begin.size(), '\0');
