@@ -13,17 +13,16 @@
 #include <optional>
 #include <string_view>
 #include <thread>
-#include <utility>
 
 #include <fmt/format.h>
 
-#include "check/trial/trial.h"
 #include "commands.h"
 #include "files.h"
 #include "interruption.h"
 #include "machine.h"
 #include "model_spec.h"
 #include "output.h"
+#include "privileges.h"
 
 namespace pivotcheck::cli {
 namespace {
@@ -123,31 +122,6 @@ bool parse_shard(ExhaustJob& job) {
   return false;
 }
 
-// The wanted privileges with which a world can be made. Complains about the others.
-void find_privileges(ExhaustJob& job) {
-  auto trial = Trial::make({.traits = job.traits, .asks_kernel = !job.no_kernel});
-  if (!trial) {
-    complain(trial.error().what);
-    return;
-  }
-  if (job.privilege.empty()) {
-    job.privilege = job.no_kernel || ::geteuid() == 0 ? "both" : "userns";
-    if (job.privilege == "userns") {
-      complain("not root: only worlds in user namespaces are searched (privilege userns)");
-    }
-  }
-  constexpr std::pair<std::string_view, Privilege> privileges[] = {{"userns", Privilege::userns},
-                                                                   {"root", Privilege::root}};
-  for (const auto& [name, privilege] : privileges) {
-    if (job.privilege != name && job.privilege != "both") continue;
-    if (const auto started = trial->start(privilege)) {
-      job.privileges.push_back(privilege);
-    } else {
-      complain(fmt::format("privilege {}: {}", name, started.error().what));
-    }
-  }
-}
-
 // The start must be a world that can be made: all its steps succeed, on the model.
 bool starts_are_fit(const ExhaustJob& job) {
   for (const exhaust::Layout& start : job.starts) {
@@ -235,7 +209,8 @@ ExitStatus exhaust(ExhaustJob& job) {
   job.traits = *traits;
   if (!starts_are_fit(job)) return ExitStatus::bad_usage;
   if (job.print) return print_all(job);
-  find_privileges(job);
+  job.privileges = find_privileges({.traits = job.traits, .asks_kernel = !job.no_kernel},
+                                   job.privilege, "searched");
   if (job.privileges.empty()) {
     return complain("nothing can run here, so nothing is known (see pivotcheck doctor)",
                     ExitStatus::nothing_ran);

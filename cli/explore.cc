@@ -7,22 +7,20 @@
 // runs where ci/fuzz names its program.
 #include "explore.h"
 
-#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
 #include <random>
 #include <string_view>
 #include <thread>
-#include <utility>
 
 #include <fmt/format.h>
 
-#include "check/trial/trial.h"
 #include "commands.h"
 #include "interruption.h"
 #include "machine.h"
 #include "output.h"
+#include "privileges.h"
 #include "traits.h"
 
 namespace pivotcheck::cli {
@@ -51,35 +49,6 @@ bool find_traits(ExploreJob& job) {
   const auto traits = traits_with_remarks(job.trait_changes);
   if (traits) job.traits = *traits;
   return traits.has_value();
-}
-
-// Finds the wanted privileges with which a world can be made. Complains about the others.
-void find_privileges(ExploreJob& job) {
-  auto trial = Trial::make({.traits = job.traits});
-  if (!trial) {
-    complain(trial.error().what);
-    return;
-  }
-  if (job.contract) {
-    job.traits = KernelTraits::contract();
-    job.no_kernel = job.no_law_quirks = true;
-  }
-  if (job.privilege.empty()) {
-    job.privilege = ::geteuid() == 0 ? "both" : "userns";
-    if (::geteuid() != 0) {
-      complain("not root: only worlds in user namespaces are explored (privilege userns)");
-    }
-  }
-  constexpr std::pair<std::string_view, Privilege> privileges[] = {{"userns", Privilege::userns},
-                                                                   {"root", Privilege::root}};
-  for (const auto& [name, privilege] : privileges) {
-    if (job.privilege != name && job.privilege != "both") continue;
-    if (const auto started = trial->start(privilege)) {
-      job.privileges.push_back(privilege);
-    } else {
-      complain(fmt::format("privilege {}: {}", name, started.error().what));
-    }
-  }
 }
 
 // Gives libFuzzer its part of the jobs, and the others to random scenarios.
@@ -118,7 +87,11 @@ ExitStatus explore(ExploreJob& job) {
   if (!job.jobs) job.jobs = cores * jobs_per_core;
   if (!machine_is_fit(*job.jobs)) return ExitStatus::nothing_ran;
   if (!find_traits(job)) return ExitStatus::bad_usage;
-  find_privileges(job);
+  job.privileges = find_privileges({.traits = job.traits}, job.privilege, "explored");
+  if (job.contract) {
+    job.traits = KernelTraits::contract();
+    job.no_kernel = job.no_law_quirks = true;
+  }
   if (job.privileges.empty()) {
     return complain("nothing can run here, so nothing is known (see pivotcheck doctor)",
                     ExitStatus::nothing_ran);

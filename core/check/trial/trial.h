@@ -70,7 +70,8 @@ struct TrialOptions {
   bool every_step = false;  // compare the state after each step, not only after the last one
   std::chrono::milliseconds limit = std::chrono::seconds(10);  // for each world, or each pause;
                                                                // and 1 ms for each step
-  bool asks_laws = true;  // of the model's states; false: whoever calls has asked them
+  bool asks_laws = true;  // whether the laws are asked of the model's states; false because the
+                          // caller has done it already
 };
 
 struct TrialResult {
