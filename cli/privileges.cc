@@ -23,7 +23,8 @@ std::vector<Privilege> find_privileges(const TrialSettings& settings, std::strin
   if (wanted.empty()) {
     wanted = !settings.asks_kernel || ::geteuid() == 0 ? "both" : "userns";
     if (wanted == "userns") {
-      complain(fmt::format("not root: only worlds in user namespaces are {} (privilege userns)", done));
+      complain(fmt::format("not root: only worlds in user namespaces are {} (privilege userns)",
+                           done));
     }
   }
   constexpr std::pair<std::string_view, Privilege> privileges[] = {{"userns", Privilege::userns},

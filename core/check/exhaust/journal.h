@@ -77,8 +77,8 @@ class Journal {
   // With one write, so that several processes may.
   Expected<void> append(const Chunk& chunk) const;
 
-  // Reads the chunks that were appended since the last call; `visit` gets each. If a process was killed
-  // while it wrote a chunk, the first call removes that part from the end of the file.
+  // Reads the chunks that were appended since the last call; `visit` gets each. If a process was
+  // killed while it wrote a chunk, the first call removes that part from the end of the file.
   Expected<void> read(const std::function<void(const Chunk&)>& visit);
 
   // After read(): how many states of a depth there are (of depth 0 there is one), and what of the
