@@ -5,8 +5,9 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <span>
 
 #include "base/unique_fd.h"
 #include "syscalls/mount_api.h"
@@ -21,8 +22,8 @@ constexpr const char* hidden_files[] = {"kcore", "keys", "latency_stats", "timer
 constexpr const char* hidden_directories[] = {"acpi", "asound", "scsi"};
 constexpr const char* read_only[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
 
-// Is there in every proc, so that old programs find it; nothing is in it. Half of what all masks cost
-// would be a tmpfs of their own.
+// Is there in every proc, so that old programs find it; nothing is in it. A tmpfs would cost half of
+// what all masks cost.
 constexpr const char* empty_directory = "tty/ldisc";
 
 int bind(const char* source, const char* target) {
@@ -33,25 +34,10 @@ int attach(int tree, const char* name) {
   return api::move_mount(tree, "", AT_FDCWD, name, MOVE_MOUNT_F_EMPTY_PATH) == 0 ? 0 : errno;
 }
 
-int cover_with_tmpfs(const char* name) {
-  constexpr unsigned attributes =
-      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  const UniqueFd empty(api::new_mount("tmpfs", attributes));
-  return empty ? attach(empty.get(), name) : errno;
-}
-
-bool is_empty(const char* directory) {
-  const UniqueFd opened(::open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  alignas(8) char entries[128];  // room for more than . and ..
-  const long size = ::syscall(SYS_getdents64, opened.get(), entries, sizeof(entries));
-  constexpr long dot_and_dot_dot = 2 * 24;
-  return size == dot_and_dot_dot;
-}
-
-// `cover` covers the first file, and what covers that covers the others as well.
-int hide_files(int cover) {
+// `cover`, a detached mount, covers the first name that is there, and what covers that the others.
+int hide(std::span<const char* const> names, int cover) {
   const char* first = nullptr;
-  for (const char* const name : hidden_files) {
+  for (const char* const name : names) {
     const int error = first == nullptr ? attach(cover, name) : bind(first, name);
     if (error == ENOENT) continue;
     if (error != 0) return error;
@@ -61,12 +47,13 @@ int hide_files(int cover) {
 }
 
 int hide_directories() {
-  const bool has_empty = is_empty(empty_directory);
-  for (const char* const name : hidden_directories) {
-    const int error = has_empty ? bind(empty_directory, name) : cover_with_tmpfs(name);
-    if (error != 0 && error != ENOENT) return error;
+  UniqueFd cover(api::open_tree(AT_FDCWD, empty_directory, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+  if (!cover) {
+    constexpr unsigned attributes =
+        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    cover.reset(api::new_mount("tmpfs", attributes));
   }
-  return 0;
+  return cover ? hide(hidden_directories, cover.get()) : errno;
 }
 
 int make_read_only(unsigned long long set, unsigned long long cleared) {
@@ -92,7 +79,7 @@ int mask_proc(int proc, int null) {
   const UniqueFd directory(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!directory || ::fchdir(proc) != 0) return errno;
   int error = bind_read_only();
-  if (error == 0) error = hide_files(null);
+  if (error == 0) error = hide(hidden_files, null);
   if (error == 0) error = hide_directories();
   return ::fchdir(directory.get()) == 0 ? error : errno;
 }
