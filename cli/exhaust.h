@@ -78,6 +78,7 @@ struct SearchResult {
   std::string layout;
   Privilege privilege = Privilege::userns;
   std::size_t operations = 0;
+  std::size_t symmetries = 0;         // renamings under which states count once
   std::vector<std::uint64_t> states;  // by depth: that were met first there
   exhaust::Counts counts;
   double seconds = 0;

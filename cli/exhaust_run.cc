@@ -55,7 +55,7 @@ constexpr std::uint64_t states_in_block = 64;
 constexpr std::uint64_t states_in_block_of_kernel = 4;
 constexpr int cross_check_every = 16;         // as in explore
 constexpr std::size_t findings_max = 20;      // shown; each of another signature
-constexpr std::int64_t progress_ms = 10'000;  // where standard error is no terminal
+constexpr std::int64_t progress_ms = 60'000;  // where standard error is no terminal
 constexpr std::uint64_t mebibyte = 1 << 20;
 
 // The state at which a worker is, so that it can be named when the worker is lost.
@@ -70,8 +70,8 @@ struct Shared {
   std::atomic<std::uint64_t> states{0};  // done, of this depth
   std::atomic<bool> stop{false};
   std::array<std::atomic<std::uint64_t>, findings_max> signatures{};  // 0: free
-  std::atomic<bool> fails{false};       // somebody writes why
-  std::atomic<bool> has_failed{false};  // that is written
+  std::atomic<bool> fails{false};                                     // somebody writes why
+  std::atomic<bool> has_failed{false};                                // that is written
   std::array<char, 512> failure{};
   exhaust::Shortest shortest;
   std::array<Current, exhaust_jobs_max> current{};  // by worker
@@ -174,6 +174,7 @@ void Search::report(const Scenario& scenario, const TrialResult& result) {
 void Search::count(const Transition& transition, exhaust::Counts& counts) {
   switch (transition.reach) {
     case Reach::too_many: ++counts.too_many; return;
+    case Reach::renamed: ++counts.renamed; return;
     case Reach::stopped:
       switch (transition.verdict.stop) {
         case Verdict::Stop::no: break;
@@ -396,6 +397,7 @@ SearchResult Search::run() {
   result_.layout = space_.layout;
   result_.privilege = space_.privilege;
   result_.operations = space_.operations.size();
+  result_.symmetries = space_.symmetries.size();
   const exhaust::StateHash first = make_expander().first();
   set_.add(first);
   add_to_sum(first);

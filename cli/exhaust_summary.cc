@@ -62,6 +62,7 @@ std::string sentence(const ExhaustJob& job, const std::vector<SearchResult>& res
   std::vector<std::string> layouts;
   std::vector<std::string> privileges;
   std::uint64_t states = 0;
+  bool has_symmetries = false;
   std::vector<SearchResult> whole;
   for (const SearchResult& result : results) {
     if (!result.is_whole) continue;
@@ -69,14 +70,15 @@ std::string sentence(const ExhaustJob& job, const std::vector<SearchResult>& res
     layouts.push_back(result.layout);
     privileges.emplace_back(word(result.privilege));
     states += sum(result.states);
+    has_symmetries = has_symmetries || result.symmetries > 0;
   }
   if (whole.empty()) return "nothing was searched to the end";
   const exhaust::Counts counts = total(whole);
   const std::string part =
       job.shard_count > 1 ? fmt::format("Part {} of every sequence", job.shard) : "Every sequence";
-  const std::string states_text = job.shard_count > 1
-                                      ? fmt::format("{} states of this part", counts.states)
-                                      : fmt::format("{} states", states);
+  const std::string states_text = fmt::format(
+      "{} states{}{}", job.shard_count > 1 ? counts.states : states,
+      has_symmetries ? " up to symmetry" : "", job.shard_count > 1 ? " of this part" : "");
   return fmt::format(
       "{} of at most {} operations of `{}` by {} from {}, privilege {}, in worlds of at most {} "
       "mounts: {}, {} transitions{}, {}",
@@ -95,38 +97,38 @@ Json laws_never_asked(const ExhaustJob& job, const exhaust::Counts& counts) {
   return names;
 }
 
-Json left_out(const exhaust::Counts& counts) {
-  return {{"too_many_mounts", counts.too_many},
-          {"leaves_the_world", counts.leaves_world},
-          {"too_large", counts.too_large},
-          {"unclear_master", counts.unclear_master}};
+// Adds what a search and the summary of all have.
+void add_counts(Json& object, const exhaust::Counts& counts) {
+  object.update({{"transitions", counts.transitions},
+                 {"refused", counts.refused},
+                 {"renamed", counts.renamed},
+                 {"left_out",
+                  {{"too_many_mounts", counts.too_many},
+                   {"leaves_the_world", counts.leaves_world},
+                   {"too_large", counts.too_large},
+                   {"unclear_master", counts.unclear_master}}},
+                 {"not_remembered", counts.not_remembered},
+                 {"worlds", counts.worlds},
+                 {"state_unseen", counts.state_unseen},
+                 {"differences", counts.differences},
+                 {"broken_laws", counts.broken_laws},
+                 {"failures", counts.failures}});
 }
 
 }  // namespace
 
 Json json_of(const ExhaustJob& job, const SearchResult& result) {
   const exhaust::Counts& counts = result.counts;
-  Json object = {{"layout", result.layout},
-                 {"privilege", word(result.privilege)},
-                 {"operations", result.operations},
-                 {"depth", result.depth},
-                 {"whole", result.is_whole},
-                 {"states", sum(result.states)},
-                 {"states_by_depth", result.states},
-                 {"expanded", counts.states},
-                 {"transitions", counts.transitions},
-                 {"refused", counts.refused},
-                 {"left_out", left_out(counts)},
-                 {"not_remembered", counts.not_remembered},
-                 {"worlds", counts.worlds},
-                 {"state_unseen", counts.state_unseen},
-                 {"differences", counts.differences},
-                 {"broken_laws", counts.broken_laws},
-                 {"failures", counts.failures},
-                 {"seconds", result.seconds},
-                 {"cpu_seconds", result.cpu_seconds},
-                 {"sum", fmt::format("{:016x}{:016x}", counts.sum_high, counts.sum_low)},
-                 {"sum_of_all", fmt::format("{:016x}{:016x}", result.sum_high, result.sum_low)}};
+  Json object = {{"layout", result.layout},         {"privilege", word(result.privilege)},
+                 {"operations", result.operations}, {"symmetries", result.symmetries},
+                 {"depth", result.depth},           {"whole", result.is_whole},
+                 {"states", sum(result.states)},    {"states_by_depth", result.states},
+                 {"expanded", counts.states}};
+  add_counts(object, counts);
+  object["seconds"] = result.seconds;
+  object["cpu_seconds"] = result.cpu_seconds;
+  object["sum"] = fmt::format("{:016x}{:016x}", counts.sum_high, counts.sum_low);
+  object["sum_of_all"] = fmt::format("{:016x}{:016x}", result.sum_high, result.sum_low);
   if (job.shard_count > 1) {
     object["shard"] = job.shard;
     object["alphabet"] = job.alphabet;
@@ -181,21 +183,13 @@ Json summary_of(const ExhaustJob& job, const std::vector<SearchResult>& results)
     cpu_seconds += result.cpu_seconds;
     not_whole += result.is_whole ? 0 : 1;
   }
-  return {{"covered", sentence(job, results)},
-          {"searches", results.size()},
-          {"not_whole", not_whole},
-          {"transitions", counts.transitions},
-          {"refused", counts.refused},
-          {"left_out", left_out(counts)},
-          {"not_remembered", counts.not_remembered},
-          {"worlds", counts.worlds},
-          {"state_unseen", counts.state_unseen},
-          {"differences", counts.differences},
-          {"broken_laws", counts.broken_laws},
-          {"laws_never_asked", laws_never_asked(job, counts)},
-          {"failures", counts.failures},
-          {"seconds", seconds},
-          {"cpu_seconds", cpu_seconds}};
+  Json object = {
+      {"covered", sentence(job, results)}, {"searches", results.size()}, {"not_whole", not_whole}};
+  add_counts(object, counts);
+  object["laws_never_asked"] = laws_never_asked(job, counts);
+  object["seconds"] = seconds;
+  object["cpu_seconds"] = cpu_seconds;
+  return object;
 }
 
 }  // namespace pivotcheck::cli

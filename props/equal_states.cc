@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // equal_states.cc: `equal_states`: exhaustive search goes on from one of several sequences that
 // lead to equal states (core/check/exhaust/canonical_state.h). Is that right? The property: two
-// sequences whose states have the same hash behave alike under every next operation: the same
-// answer by the same rule, and states with the same hash.
+// sequences whose states have the same hash are equal after some renaming, and behave alike under
+// every next operation and the renamed one: the same answer by the same rule, and states with the
+// same hash. Where a renaming leaves a new state what it is, the state is such a pair by itself.
 //
 //     pool of sequences --> one is expanded --> a state that is new    joins the pool
 //                                           '-> a state that is known  a pair: both are expanded,
@@ -34,6 +35,7 @@ namespace {
 using exhaust::Letter;
 using exhaust::Reach;
 using exhaust::Space;
+using exhaust::Symmetry;
 using exhaust::Transition;
 using Letters = std::vector<Letter>;
 
@@ -52,7 +54,7 @@ class Pairs {
       : space_(space),
         weak_(options.weak),
         random_(seed),
-        expander_(space, KernelTraits{}, {.asks_laws = false}),
+        expander_(space, KernelTraits{}, {.asks_laws = false, .tries_renamed = true}),
         pool_{{}} {
     known_[key(expander_.first(), {})] = {};
   }
@@ -67,12 +69,11 @@ class Pairs {
         Letters longer = sequence;
         longer.push_back(transition.letter);
         const auto [known, is_new] = known_.try_emplace(key(transition.hash, longer), longer);
-        if (is_new) {
-          if (longer.size() < length_max) pool_.push_back(longer);
-        } else if (known->second != longer && random_() % one_pair_in == 0) {
-          if (!behave_alike(known->second, longer)) return false;
-          if (++compared_ == pairs) return true;
-        }
+        if (is_new && longer.size() < length_max) pool_.push_back(longer);
+        if (random_() % one_pair_in != 0) continue;
+        if (known->second == longer && !(is_new && is_symmetric(longer))) continue;
+        if (!behave_alike(known->second, longer)) return false;
+        if (++compared_ == pairs) return true;
       }
     }
     return true;
@@ -91,23 +92,39 @@ class Pairs {
     return transition.reach == Reach::changed ? key(transition.hash, longer) : "";
   }
 
+  bool is_symmetric(const Letters& sequence) {
+    return !weak_ && expander_.symmetries_between(sequence, sequence).size() > 1;
+  }
+
+  // Under all renamings that make the other of the one.
   bool behave_alike(const Letters& one, const Letters& other) {
+    std::vector<const Symmetry*> symmetries = expander_.symmetries_between(one, other);
+    if (weak_) symmetries = {nullptr};
+    if (symmetries.empty()) return complain("no renaming makes them equal", one, other);
     const std::vector<Transition> of_one = expander_.expand(one);
     const std::vector<Transition>& of_other = expander_.expand(other);
-    for (std::size_t i = 0; i < of_one.size(); ++i) {
-      const bool alike = of_one[i].reach == of_other[i].reach &&
-                         of_one[i].verdict == of_other[i].verdict &&
-                         key_after(one, of_one[i]) == key_after(other, of_other[i]);
-      if (alike) continue;
-      std::fputs(fmt::format("held equal, and not alike at the next step, {}:\n# {}\n{}# and\n{}",
-                             space_.text(of_one[i].letter), space_.layout,
-                             print(scenario_of(space_.program(one))),
-                             print(scenario_of(space_.program(other))))
-                     .c_str(),
-                 stdout);
-      return false;
+    for (const Symmetry* symmetry : symmetries) {
+      for (std::size_t i = 0; i < of_one.size(); ++i) {
+        const Transition& step = of_one[i];
+        const Transition& same = of_other[symmetry == nullptr ? i : symmetry->letters[i]];
+        const bool alike = step.reach == same.reach && step.verdict == same.verdict &&
+                           key_after(one, step) == key_after(other, same);
+        if (alike) continue;
+        return complain(fmt::format("not alike at the next step, {} and {}",
+                                    space_.text(step.letter), space_.text(same.letter)),
+                        one, other);
+      }
     }
     return true;
+  }
+
+  bool complain(const std::string& what, const Letters& one, const Letters& other) {
+    std::fputs(fmt::format("held equal, and {}:\n# {}\n{}# and\n{}", what, space_.layout,
+                           print(scenario_of(space_.program(one))),
+                           print(scenario_of(space_.program(other))))
+                   .c_str(),
+               stdout);
+    return false;
   }
 
   const Space& space_;

@@ -46,7 +46,7 @@ expect 0 on_model --json --mounts 4 "${search[@]}"
   die 'worlds of five mounts are not left out'
 
 # --- a set that is too small: some states are met as new ones again, and none is lost
-large=(--json --alphabet propagation --depth 3 --tasks 2 --no-laws --privilege root two-namespaces)
+large=(--json --alphabet propagation --depth 3 --tasks 2 --no-laws --privilege root less-privileged)
 expect 0 on_model "${large[@]}"
 cp out remembered
 [[ $(value not_remembered) -eq 0 ]] || die 'they all fit in 256 MiB'

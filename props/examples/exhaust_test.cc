@@ -11,6 +11,7 @@
 #include "check/exhaust/journal.h"
 #include "check/exhaust/space.h"
 #include "check/exhaust/state_set.h"
+#include "check/exhaust/symmetry.h"
 #include "examples.h"
 #include "model/predict.h"
 
@@ -85,7 +86,7 @@ TEST_CASE("states: equal where only indices and the order of work differ") {
   CHECK(hash_of("mkdir /a\nmount tmpfs /a") ==
         hash_of("mkdir /a\nmount tmpfs /a\numount /a\nmount tmpfs /a"));
   CHECK(hash_of("mkdir /a\nmkdir /b\nmount tmpfs /a\nmount tmpfs /b") ==
-        hash_of("mkdir /a\nmkdir /b\nmount tmpfs /b\nmount tmpfs /a"));
+        hash_of("mkdir /b\nmkdir /a\nmount tmpfs /b\nmount tmpfs /a"));
   CHECK(hash_of("mkdir /a\nmkdir /b\nmount tmpfs /a\nmake-shared /a\nbind /a /b") ==
         hash_of("mkdir /a\nmkdir /b\nmount tmpfs /b\nmake-shared /b\nbind /b /a"));
   CHECK(hash_of("mkdir /a\nspawn B\nB: unshare mnt\nspawn C\nC: unshare mnt\nB: mount tmpfs /a\n"
@@ -137,6 +138,80 @@ TEST_CASE("states: the order within a peer group counts only where it is asked f
   const std::string after_b = base + "bind /b /c";
   CHECK(hash_of(after_a, false) == hash_of(after_b, false));
   CHECK(hash_of(after_a, true) != hash_of(after_b, true));
+}
+
+TEST_CASE("names that can be exchanged: those of places that have as many names, of one length") {
+  const auto names_of = [](std::string_view set_up, const std::vector<Path>& places) {
+    return exchangeable_names(scenario_of(set_up), places);
+  };
+  const std::vector<Path> twins{"/", "/a", "/b", "/a/x", "/b/x"};
+  CHECK(names_of("mkdir /a", twins) == std::vector<Names>{{{"a", "a"}, {"b", "b"}, {"x", "x"}},
+                                                          {{"a", "b"}, {"b", "a"}, {"x", "x"}}});
+  CHECK(names_of("symlink a /b", twins) == std::vector<Names>{{}});
+  CHECK(names_of("", {"/a", "/b", "/c"}).size() == 6);
+  CHECK(names_of("", {"/a", "/b", "/a/x"}).size() == 1);
+  CHECK(names_of("", {"/a", "/bb"}).size() == 1);
+  CHECK(names_of("", {"/a", "a"}).size() == 1);
+  CHECK(names_of("", {"/a", Path("h", "/a")}).size() == 1);
+  CHECK(names_of("", {"/a", "/."}).size() == 1);
+  CHECK(renamed("/a/b//aa", {{"a", "b"}, {"b", "a"}}) == "/b/a//aa");
+}
+
+// The states that a search meets, within two operations; and what they are up to these renamings.
+struct Met {
+  std::set<StateHash> states;
+  std::set<StateHash> up_to_renaming;
+};
+Met search(const Space& space, const std::vector<Renaming>& renamings) {
+  Met met;
+  StateEncoder encoder(false, renamings);
+  Expander expander(space, KernelTraits{}, {.asks_laws = false});
+  std::vector<std::vector<Letter>> sequences{{}};
+  for (int length = 1; length <= 2; ++length) {
+    std::vector<std::vector<Letter>> longer;
+    for (const std::vector<Letter>& sequence : sequences) {
+      for (const Transition& transition : expander.expand(sequence)) {
+        if (transition.reach != Reach::changed) continue;
+        if (!met.states.insert(transition.hash).second) continue;
+        std::vector<Letter>& next = longer.emplace_back(sequence);
+        next.push_back(transition.letter);
+        met.up_to_renaming.insert(encoder.hash(predict(space.program(next), KernelTraits{}).world));
+      }
+    }
+    sequences = std::move(longer);
+  }
+  return met;
+}
+
+TEST_CASE("symmetry: fewer states are met, and none is lost") {
+  struct Case {
+    const char* layout;
+    int tasks;
+    std::size_t symmetries;  // names a and b, tasks A and B, both at once
+  };
+  for (const auto& [layout, tasks, symmetries] :
+       {Case{"two-peers", 1, 1}, Case{"two-namespaces", 2, 1}, Case{"master-and-slave", 2, 3}}) {
+    INFO(layout);
+    Space space = space_of(layout, "propagation", tasks);
+    CHECK(space.symmetries.size() == symmetries);
+    const std::vector<Renaming> renamings = space.renamings();
+    const Met some = search(space, renamings);
+    space.symmetries.clear();
+    const Met all = search(space, renamings);
+    CHECK(some.states.size() < all.states.size());
+    CHECK(some.states == some.up_to_renaming);
+    CHECK(some.up_to_renaming == all.up_to_renaming);
+  }
+}
+
+TEST_CASE("symmetry: of two operations that are one, renamed, one is tried") {
+  const Space space = space_of("two-peers", "propagation");
+  Expander expander(space, KernelTraits{}, {});
+  for (const Transition& transition : expander.expand({})) {
+    const std::string text = space.text(transition.letter);
+    if (text == "umount /a" || text == "bind /a /b") CHECK(transition.reach == Reach::changed);
+    if (text == "umount /b" || text == "bind /b /a") CHECK(transition.reach == Reach::renamed);
+  }
 }
 
 TEST_CASE("the set: each state is new once, and a full set says so") {
@@ -224,7 +299,7 @@ TEST_CASE("the journal: that of another search is refused") {
 TEST_CASE("a refused operation changes nothing, and what succeeds reaches a state") {
   const Space space = space_of("two-peers", "propagation");
   const Layout& layout = *find_layout("two-peers");
-  Expander expander(space, KernelTraits{}, {});
+  Expander expander(space, KernelTraits{}, {.tries_renamed = true});
   for (const Transition& transition : expander.expand({})) {
     Scenario scenario = layout.set_up;
     scenario.privilege = Privilege::root;
@@ -232,7 +307,7 @@ TEST_CASE("a refused operation changes nothing, and what succeeds reaches a stat
     const Prediction alone = predict(std::move(program), KernelTraits{});
     INFO(space.text(transition.letter));
     CHECK(alone.verdicts.back() == transition.verdict);
-    const StateHash reached = StateEncoder(false).hash(alone.world);
+    const StateHash reached = StateEncoder(false, space.renamings()).hash(alone.world);
     CHECK(transition.broken == nullptr);
     if (transition.reach == Reach::refused) CHECK(reached == expander.first());
     if (transition.reach == Reach::changed) CHECK(reached == transition.hash);

@@ -74,12 +74,29 @@ bool StateEncoder::put_number(Numbers& numbers, std::uint32_t index) {
 
 // --- directories and files
 
+const std::string& StateEncoder::name_of(DentryId id) const {
+  const std::string& name = (*world_)[id].name;
+  if (renaming_ == nullptr) return name;
+  const auto found = renaming_->names.find(name);
+  return found == renaming_->names.end() ? name : found->second;
+}
+
 void StateEncoder::describe(DentryId id) {
   const auto& [its_filesystem, parent, name, target, children, mode, kind, removed] = (*world_)[id];
-  put(name);
+  put(name_of(id));
   put(target);
   put(mode << 8 | static_cast<std::uint32_t>(kind) << 1 | bits(removed));
   put(static_cast<std::uint32_t>(children.size()));
+}
+
+// To what is pending: the last one comes first.
+void StateEncoder::add_children(DentryId id) {
+  const auto& children = (*world_)[id].children;
+  const auto added = static_cast<std::ptrdiff_t>(pending_dentries_.size());
+  pending_dentries_.insert(pending_dentries_.end(), children.begin(), children.end());
+  std::ranges::sort(pending_dentries_.begin() + added, pending_dentries_.end(),
+                    std::ranges::greater{},
+                    [this](DentryId child) -> const std::string& { return name_of(child); });
 }
 
 void StateEncoder::put_filesystem(FilesystemId id) {
@@ -93,8 +110,7 @@ void StateEncoder::put_filesystem(FilesystemId id) {
     pending_dentries_.pop_back();
     dentries_.of[next.value] = ++dentries_.count;
     describe(next);
-    const auto& children = (*world_)[next].children;
-    pending_dentries_.insert(pending_dentries_.end(), children.rbegin(), children.rend());
+    add_children(next);
   }
 }
 
@@ -232,8 +248,13 @@ void StateEncoder::put_task(const model::Task& task) {
   });
 }
 
-void StateEncoder::begin(const World& world) {
+const model::Task& StateEncoder::task_at(std::size_t number) const {
+  return world_->tasks[renaming_ == nullptr ? number : renaming_->tasks[number]];
+}
+
+void StateEncoder::begin(const World& world, const Renaming* renaming) {
   world_ = &world;
+  renaming_ = renaming;
   words_.clear();
   visited_.clear();
   filesystems_.reset(world.filesystems.size());
@@ -244,12 +265,14 @@ void StateEncoder::begin(const World& world) {
   mounts_.assign(world.mounts.size(), 0);
 }
 
-std::span<const std::uint32_t> StateEncoder::encode(const World& world) {
-  begin(world);
-  for (const model::Task& task : world.tasks) {
-    if (task.alive) put_tree_of(world[task.mount_ns].rootfs);
+std::span<const std::uint32_t> StateEncoder::encode(const World& world, const Renaming* renaming) {
+  begin(world, renaming);
+  const std::size_t tasks = world.tasks.size();
+  for (std::size_t i = 0; i < tasks; ++i) {
+    if (task_at(i).alive) put_tree_of(world[task_at(i).mount_ns].rootfs);
   }
-  for (const model::Task& task : world.tasks) {
+  for (std::size_t i = 0; i < tasks; ++i) {
+    const model::Task& task = task_at(i);
     if (!task.alive) continue;
     put_tree_of(task.root.mount);
     put_tree_of(task.current_directory.mount);
@@ -258,9 +281,17 @@ std::span<const std::uint32_t> StateEncoder::encode(const World& world) {
       if (world.is_detached_tree(handle.keeps)) put_tree_of(world[handle.keeps].detached_root);
     });
   }
-  for (const model::Task& task : world.tasks) put_task(task);
+  for (std::size_t i = 0; i < tasks; ++i) put_task(task_at(i));
   if (orders_count_) put_orders();
   return words_;
+}
+
+StateHash StateEncoder::hash(const World& world) {
+  StateHash least = hash_of(encode(world, nullptr));
+  for (const Renaming& renaming : renamings_) {
+    least = std::min(least, hash_of(encode(world, &renaming)));
+  }
+  return least;
 }
 
 }  // namespace pivotcheck::exhaust

@@ -8,6 +8,7 @@
 //     encode()      all of that in numbers that count from the first use: of mounts, directories,
 //                   filesystems, groups, namespaces
 //     hash_of()     128 bits of it
+//     hash()        the least of these 128 bits over all renamings (symmetry.h)
 //
 // Everything that a later step may depend on is in it: locked flags and locks, expiry marks, mounts
 // that were unmounted and are still used, who owns what, and whether a filesystem is read-only.
@@ -17,16 +18,18 @@
 // starves slaves of detached trees (trait starves_slaves_of_detached) and there may be such a tree:
 // nothing else in the model asks for them.
 //
-// Equal numbers mean equal worlds: they describe the world whole. The other way round a world may
-// have two descriptions where directories were made in another order, or two mounts lie on one
-// place (before Linux 6.17); then it counts as two, which costs time and loses nothing.
+// Equal numbers mean worlds that are equal, or are so once one is renamed: they describe the world
+// whole. The other way round a world may have two descriptions where two mounts lie on one place
+// (before Linux 6.17); then it counts as two, which costs time and loses nothing.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "check/exhaust/symmetry.h"
 #include "model/world.h"
 
 namespace pivotcheck::exhaust {
@@ -41,12 +44,14 @@ StateHash hash_of(std::span<const std::uint32_t> words);
 
 class StateEncoder {
  public:
-  // `orders_count`: the order within peer groups is part of a state.
-  explicit StateEncoder(bool orders_count) : orders_count_(orders_count) {}
+  // `orders_count`: the order within peer groups is part of a state. `renamings`: worlds that one of
+  // them makes equal are one state.
+  explicit StateEncoder(bool orders_count, std::vector<Renaming> renamings = {})
+      : orders_count_(orders_count), renamings_(std::move(renamings)) {}
 
-  // Valid until the next call.
-  std::span<const std::uint32_t> encode(const model::World& world);
-  StateHash hash(const model::World& world) { return hash_of(encode(world)); }
+  // Of the world renamed; nullptr: of the world as it is. Valid until the next call.
+  std::span<const std::uint32_t> encode(const model::World& world, const Renaming* renaming);
+  StateHash hash(const model::World& world);
 
  private:
   struct Numbers {
@@ -61,6 +66,8 @@ class StateEncoder {
   void put(std::uint32_t word) { words_.push_back(word); }
   void put(std::string_view text);
   bool put_number(Numbers& numbers, std::uint32_t index);
+  [[nodiscard]] const std::string& name_of(model::DentryId id) const;
+  void add_children(model::DentryId id);
   void put_filesystem(model::FilesystemId id);
   void describe(model::DentryId id);
   void put_dentry(model::DentryId id);
@@ -77,10 +84,13 @@ class StateEncoder {
   void put_orders();
   static void for_each_handle(const model::Task& task, auto visit);  // by slot
   void put_task(const model::Task& task);
-  void begin(const model::World& world);
+  [[nodiscard]] const model::Task& task_at(std::size_t number) const;
+  void begin(const model::World& world, const Renaming* renaming);
 
   bool orders_count_;
+  std::vector<Renaming> renamings_;
   const model::World* world_ = nullptr;
+  const Renaming* renaming_ = nullptr;
   std::vector<std::uint32_t> words_;
   Numbers filesystems_, dentries_, groups_, user_namespaces_, mount_namespaces_;
   std::vector<std::uint32_t> mounts_;       // numbers by index

@@ -38,7 +38,8 @@ Expander::Expander(const Space& space, const KernelTraits& traits, const ExpandO
     : space_(space),
       options_(options),
       start_(space.privilege, traits),
-      encoder_(traits.starves_slaves_of_detached && may_have_detached_trees(space)),
+      encoder_(traits.starves_slaves_of_detached && may_have_detached_trees(space),
+               space.renamings()),
       world_(start_),
       scratch_(start_),
       set_up_steps_(named(space, space.set_up.steps)),
@@ -106,14 +107,48 @@ void Expander::take(Letter letter, bool has_mark, Transition& result) {
   if (options_.asks_laws) ask_laws(result);
 }
 
+// Of each two operations that a renaming of this state exchanges, one.
+void Expander::find_renamed() {
+  is_renamed_.assign(transitions_.size(), false);
+  if (options_.tries_renamed || space_.symmetries.empty()) return;
+  const StateHash as_it_is = hash_of(encoder_.encode(world_, nullptr));
+  for (const Symmetry& symmetry : space_.symmetries) {
+    if (hash_of(encoder_.encode(world_, &symmetry.renaming)) != as_it_is) continue;
+    for (std::size_t i = 0; i < is_renamed_.size(); ++i) {
+      if (symmetry.letters[i] < i) is_renamed_[i] = true;
+    }
+  }
+}
+
 const std::vector<Transition>& Expander::expand(Sequence sequence) {
   enter(sequence);
+  find_renamed();
   is_scratch_fresh_ = false;
   const bool has_mark = has_expiry_mark(world_);
   for (std::size_t i = 0; i < transitions_.size(); ++i) {
-    take(static_cast<Letter>(i), has_mark, transitions_[i]);
+    const auto letter = static_cast<Letter>(i);
+    if (is_renamed_[i]) {
+      transitions_[i] = {
+          .letter = letter, .reach = Reach::renamed, .verdict = {}, .hash = {}, .breach = {}};
+    } else {
+      take(letter, has_mark, transitions_[i]);
+    }
   }
   return transitions_;
+}
+
+std::vector<const Symmetry*> Expander::symmetries_between(Sequence one, Sequence other) {
+  enter(other);
+  const StateHash wanted = hash_of(encoder_.encode(world_, nullptr));
+  enter(one);
+  std::vector<const Symmetry*> result;
+  if (hash_of(encoder_.encode(world_, nullptr)) == wanted) result.push_back(nullptr);
+  for (const Symmetry& symmetry : space_.symmetries) {
+    if (hash_of(encoder_.encode(world_, &symmetry.renaming)) == wanted) {
+      result.push_back(&symmetry);
+    }
+  }
+  return result;
 }
 
 }  // namespace pivotcheck::exhaust

@@ -34,6 +34,7 @@ struct Counts {
   std::uint64_t states = 0;        // that were expanded
   std::uint64_t transitions = 0;   // operations at these states, but those that are left out
   std::uint64_t refused = 0;       // of the transitions
+  std::uint64_t renamed = 0;       // not tried: operations that are another one, renamed
   std::uint64_t too_many = 0;      // left out: worlds of too many mounts
   std::uint64_t leaves_world = 0;  // left out: never performed (FORMAT.md)
   std::uint64_t too_large = 0;

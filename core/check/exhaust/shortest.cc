@@ -38,7 +38,7 @@ void Shortest::note(std::size_t target, Sequence sequence) {
 
 void Shortest::note(const Space& space, Sequence sequence, const Transition& transition,
                     const KernelTraits& traits) {
-  if (transition.reach == Reach::stopped || transition.reach == Reach::too_many) return;
+  if (transition.reach != Reach::refused && transition.reach != Reach::changed) return;
   const Rule rule = transition.verdict.rule;
   if (rule != Rule::none) note(Targets::of(rule), sequence);
   // A refusal reaches one situation, and by one rule.

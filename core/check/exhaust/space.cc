@@ -3,6 +3,7 @@
 #include "check/exhaust/space.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>
@@ -202,14 +203,62 @@ void Collector::locks() {
   type(Propagation::slave);
 }
 
-bool collect(std::string_view alphabet, Collector& into) {
+// What these tasks may do at these places, always in the same order. None: there is no such
+// alphabet.
+std::vector<Step> collect(std::string_view alphabet, const std::vector<Path>& places,
+                          const std::vector<TaskName>& tasks) {
+  Collector collector(places, tasks);
   const bool all = alphabet == "all";
-  if (all || alphabet == "pivot") into.pivot();
-  if (all || alphabet == "propagation") into.propagation();
-  if (all || alphabet == "api") into.api();
-  if (all || alphabet == "locks") into.locks();
-  if (all) into.expire();
-  return !into.ops().empty();
+  if (all || alphabet == "pivot") collector.pivot();
+  if (all || alphabet == "propagation") collector.propagation();
+  if (all || alphabet == "api") collector.api();
+  if (all || alphabet == "locks") collector.locks();
+  if (all) collector.expire();
+  std::vector<Step> steps;
+  for (const TaskName& task : tasks) {
+    for (const Op& op : collector.ops()) steps.push_back({task, op});
+  }
+  return steps;
+}
+
+// What each step becomes, if it is a step of the space. Empty if one is not, or if nothing changes.
+std::vector<Letter> letters_of(const std::vector<Step>& steps, const std::vector<Step>& renamed) {
+  std::vector<Letter> letters;
+  bool any_changes = false;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const auto found = std::ranges::find(steps, renamed[i]);
+    if (found == steps.end()) return {};
+    letters.push_back(static_cast<Letter>(found - steps.begin()));
+    any_changes = any_changes || letters.back() != i;
+  }
+  return any_changes ? letters : std::vector<Letter>{};
+}
+
+// Of the acting tasks and the names at once.
+std::vector<Symmetry> find_symmetries(const Layout& layout, std::string_view alphabet,
+                                      const std::vector<TaskName>& acting,
+                                      const Resolver& resolver) {
+  std::vector<Symmetry> symmetries;
+  const std::vector<Step> steps = collect(alphabet, layout.places, acting);
+  for (const Names& names : exchangeable_names(layout.set_up, layout.places)) {
+    std::vector<Path> places = layout.places;
+    for (Path& place : places) place.text = renamed(place.text, names);
+    std::vector<std::size_t> order(acting.size());
+    std::iota(order.begin(), order.end(), 0);
+    do {
+      std::vector<std::uint32_t> numbers(resolver.task_names().size());
+      std::iota(numbers.begin(), numbers.end(), 0);
+      std::vector<TaskName> tasks;
+      for (std::size_t i = 0; i < order.size(); ++i) {
+        tasks.push_back(acting[order[i]]);
+        numbers[static_cast<std::size_t>(resolver.find_alive(tasks[i].text))] =
+            static_cast<std::uint32_t>(resolver.find_alive(acting[i].text));
+      }
+      std::vector<Letter> letters = letters_of(steps, collect(alphabet, places, tasks));
+      if (!letters.empty()) symmetries.push_back({{names, numbers}, std::move(letters)});
+    } while (std::ranges::next_permutation(order).found);
+  }
+  return symmetries;
 }
 
 }  // namespace
@@ -247,6 +296,12 @@ std::string Space::text(Letter letter) const {
   return print(step_of(one, 0));
 }
 
+std::vector<Renaming> Space::renamings() const {
+  std::vector<Renaming> result;
+  for (const Symmetry& symmetry : symmetries) result.push_back(symmetry.renaming);
+  return result;
+}
+
 Expected<Space> make_space(const Layout& layout, Privilege privilege, std::string_view alphabet,
                            int tasks) {
   Resolver resolver;
@@ -255,7 +310,8 @@ Expected<Space> make_space(const Layout& layout, Privilege privilege, std::strin
               .privilege = privilege,
               .tasks = tasks,
               .set_up = {},
-              .operations = {}};
+              .operations = {},
+              .symmetries = {}};
   space.set_up.privilege = privilege;
   const auto set_up = [&](const Step& step) {
     auto resolved = resolver.add(step);
@@ -269,15 +325,14 @@ Expected<Space> make_space(const Layout& layout, Privilege privilege, std::strin
   }
   std::vector<TaskName> acting;
   for (int i = 0; i < tasks; ++i) acting.push_back({std::string(1, static_cast<char>('A' + i))});
-  Collector collector(layout.places, acting);
-  if (!collect(alphabet, collector)) return fail(fmt::format("no alphabet: {}", alphabet));
-  for (const TaskName& task : acting) {
-    for (const Op& op : collector.ops()) {
-      auto resolved = resolver.add({task, op});
-      if (!resolved) return std::unexpected(resolved.error());
-      space.operations.push_back(std::move(*resolved));
-    }
+  const std::vector<Step> steps = collect(alphabet, layout.places, acting);
+  if (steps.empty()) return fail(fmt::format("no alphabet: {}", alphabet));
+  for (const Step& step : steps) {
+    auto resolved = resolver.add(step);
+    if (!resolved) return std::unexpected(resolved.error());
+    space.operations.push_back(std::move(*resolved));
   }
+  space.symmetries = find_symmetries(layout, alphabet, acting, resolver);
   space.set_up.tasks = resolver.task_names();
   space.set_up.handles = resolver.handle_names();
   return space;

@@ -9,9 +9,10 @@
 //
 //     path 17 3 88              a sequence: the numbers of its operations
 //
-// Names that differ in nothing else count once: a task has one handle, h. No operation makes or
-// removes a name, a task or a place; a longer search reaches more mounts, not more names. So
-// what needs another directory, a third task or a second handle is not in any space here.
+// Names that differ in nothing else count once (symmetry.h), and a task has one handle, h. No
+// operation makes or removes a name, a task or a place; a longer search reaches more mounts, not
+// more names. So what needs another directory, a third task or a second handle is not in any space
+// here.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "base/failure.h"
+#include "check/exhaust/symmetry.h"
 #include "op/privilege.h"
 #include "scenario/program.h"
 #include "scenario/scenario.h"
@@ -47,6 +49,12 @@ std::span<const Alphabet> alphabets();
 using Letter = std::uint16_t;  // the number of an operation
 using Sequence = std::span<const Letter>;
 
+// A renaming that makes operations of the space of all its operations.
+struct Symmetry {
+  Renaming renaming;
+  std::vector<Letter> letters;  // by Letter: what the operation becomes
+};
+
 struct Space {
   std::string layout;
   std::string alphabet;
@@ -54,10 +62,12 @@ struct Space {
   int tasks = 1;                        // how many tasks perform operations
   Program set_up;                       // the names of all tasks and handles are resolved in it
   std::vector<ProgramStep> operations;  // by Letter
+  std::vector<Symmetry> symmetries;     // all but the one that changes nothing
 
   // The set-up, then the sequence.
   [[nodiscard]] Program program(Sequence sequence) const;
   [[nodiscard]] std::string text(Letter letter) const;  // "bind /a /b"
+  [[nodiscard]] std::vector<Renaming> renamings() const;
 };
 
 // A failure where there is no alphabet of that name. Where a second task is to perform operations
