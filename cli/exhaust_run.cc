@@ -202,7 +202,12 @@ void Search::expand(exhaust::Expander& expander, Trial& trial, const NewState& s
     const bool is_noted = job_.table && own;
     if (transition.reach != Reach::changed && transition.broken == nullptr && !is_noted) continue;
     sequence.push_back(transition.letter);
-    if (is_noted) shared_->shortest.note(space_, sequence, transition, job_.traits);
+    if (is_noted) {
+      for (const std::size_t target :
+           shared_->shortest.note(space_, sequence, transition, job_.traits)) {
+        chunk.reached.push_back({target, sequence});
+      }
+    }
     if (transition.reach == Reach::changed) {
       const StateSet::Added added = set_.add(transition.hash);
       if (added != StateSet::Added::known) chunk.found.push_back({transition.hash, sequence});
@@ -259,7 +264,7 @@ void Search::work(std::uint32_t depth, const std::vector<Block>& blocks, Current
   while (!shared_->stop && !shared_->has_failed) {
     const std::uint64_t number = shared_->next_block++;
     if (number >= blocks.size()) return;
-    Chunk chunk{.depth = depth, .block = blocks[number], .counts = {}, .found = {}};
+    Chunk chunk{.depth = depth, .block = blocks[number], .counts = {}, .found = {}, .reached = {}};
     if (!do_block(expander, *trial, chunk, current)) return;
     if (const auto written = journal_.append(chunk); !written) {
       return report_failure(written.error().what);
@@ -272,7 +277,12 @@ void Search::work(std::uint32_t depth, const std::vector<Block>& blocks, Current
 // Takes over what was appended. The states are in the set already, unless an earlier run met them.
 bool Search::read_journal() {
   const auto read = journal_.read([this](const Chunk& chunk) {
-    if (chunk.depth < job_.depth) result_.counts.add(chunk.counts);
+    if (chunk.depth < job_.depth) {
+      result_.counts.add(chunk.counts);
+      for (const exhaust::Reached& reached : chunk.reached) {
+        shared_->shortest.note(reached.target, reached.sequence);
+      }
+    }
     for (const NewState& state : chunk.found) {
       set_.add(state.hash);
       if (chunk.depth + 1 < job_.depth) add_to_sum(state.hash);
@@ -431,6 +441,7 @@ std::string settings_of(const ExhaustJob& job, const exhaust::Space& space) {
       program.st_size, program.st_mtim.tv_sec, program.st_mtim.tv_nsec, space.layout,
       static_cast<int>(space.privilege), space.alphabet, space.tasks, job.mounts, !job.no_laws,
       !job.no_law_quirks, !job.no_kernel);
+  if (job.table) text += "table\n";
   if (job.shard_count > 1) text += fmt::format("shard {} depth {}\n", job.shard, job.depth);
   return text + json_of(job.traits).dump() + "\n" + pivotcheck::print(scenario_of(space.set_up));
 }

@@ -79,6 +79,17 @@ has out 'situation move-propagates: 1 from two-peers, userns'
 expect 0 on_model --table --json --alphabet all --depth 1 --jobs 1 two-peers
 [[ $(grep -c '^{"rule"' out) -eq $(pivotcheck rules --json | wc -l) ]] || die 'a rule is missing'
 
+# With a journal it is the same, also where a part of it was found by an earlier run.
+two=(--table --alphabet all --jobs 1 --privilege userns two-peers --depth)
+expect 0 on_model "${two[@]}" 2
+grep -v seconds out >table
+expect 0 on_model --journal tables "${two[@]}" 1
+grep -v seconds out >shallow
+expect 0 on_model --journal tables "${two[@]}" 2
+diff table <(grep -v seconds out) || die 'in two runs, another table'
+expect 0 on_model --journal tables "${two[@]}" 1
+diff shallow <(grep -v seconds out) || die 'sequences of two operations in a table of one'
+
 # --- printed: each scenario once, with all that the search performs; a state's refusals are one
 expect 0 pivotcheck exhaust --print --model 6.18.0 --alphabet propagation --depth 1 --privilege root \
   two-peers
@@ -117,6 +128,21 @@ rm -r journal
 expect 0 on_model --journal journal "${long[@]:0:8}" 2
 expect 0 on_model --journal journal "${long[@]}"
 diff whole <(head -1 out | sed 's/"seconds.*//') || die 'in two runs, other figures'
+
+# --- a worker that is killed is named, with where it was; the search ends
+workers_of() { grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2>/dev/null | cut -d/ -f3; }
+"$PIVOTCHECK" exhaust --no-kernel --model 6.18.0 --jobs 2 "${long[@]:0:8}" 6 >out 2>err &
+child=$!
+while kill -0 $child 2>/dev/null; do
+  for worker in $(workers_of $child); do kill -KILL "$worker" 2>/dev/null || true; done
+done
+status=0
+wait $child || status=$?
+[[ $status -eq 3 ]] || die "a worker was killed, and the exit status is $status"
+has err 'a worker was killed by SIGKILL, at or after: artifacts/lost-two-peers.scn'
+has out '"failures":1'
+expect 0 out:'#' pivotcheck draw artifacts/lost-two-peers.scn
+rm -r artifacts
 
 # --- a fault that needs four operations: found by four, not by three, and as the shortest there is.
 # Which law breaks is that of kernels before 6.17; the model of them is not excused here.

@@ -244,7 +244,8 @@ struct JournalFile {
 };
 
 Chunk chunk_of(std::uint32_t depth, Block block, std::vector<NewState> found) {
-  Chunk chunk{.depth = depth, .block = block, .counts = {}, .found = std::move(found)};
+  Chunk chunk{
+      .depth = depth, .block = block, .counts = {}, .found = std::move(found), .reached = {}};
   chunk.counts.states = block.end - block.begin;
   return chunk;
 }

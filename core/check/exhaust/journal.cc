@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // journal.cc: numbers go as they lie in memory: the file is read on the machine that wrote it, by
-// the same program. A chunk is Head, records, and the word that ends it.
+// the same program. A chunk is Head, a record for each state that was found, one for each target
+// that was reached, and the word that ends it.
 #include "check/exhaust/journal.h"
 
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -30,13 +32,19 @@ struct Head {
   std::uint64_t depth = 0;
   Block block;
   std::uint64_t found = 0;
+  std::uint64_t reached = 0;
   Counts counts;
 };
 
+using Target = std::uint16_t;
+
 std::size_t record_bytes(std::uint64_t depth) { return sizeof(StateHash) + depth * sizeof(Letter); }
+std::size_t reached_bytes(std::uint64_t depth) { return sizeof(Target) + depth * sizeof(Letter); }
 
 std::uint64_t chunk_bytes(const Head& head) {
-  return sizeof(Head) + head.found * record_bytes(head.depth + 1) + sizeof(chunk_word);
+  const std::uint64_t depth = head.depth + 1;
+  return sizeof(Head) + head.found * record_bytes(depth) + head.reached * reached_bytes(depth) +
+         sizeof(chunk_word);
 }
 
 void put(std::string& bytes, const void* from, std::size_t size) {
@@ -81,7 +89,7 @@ UniqueFd open_file(const std::string& path) {
   return memory;
 }
 
-std::vector<NewState> parsed(const std::string& bytes, std::uint64_t depth) {
+std::vector<NewState> parsed(std::string_view bytes, std::uint64_t depth) {
   std::vector<NewState> states;
   for (std::size_t at = 0; at < bytes.size(); at += record_bytes(depth)) {
     NewState& state = states.emplace_back();
@@ -91,6 +99,18 @@ std::vector<NewState> parsed(const std::string& bytes, std::uint64_t depth) {
                 depth * sizeof(Letter));
   }
   return states;
+}
+
+std::vector<Reached> parsed_reached(std::string_view bytes, std::uint64_t depth) {
+  std::vector<Reached> result;
+  for (std::size_t at = 0; at < bytes.size(); at += reached_bytes(depth)) {
+    Target target = 0;
+    std::memcpy(&target, bytes.data() + at, sizeof(target));
+    Reached& reached = result.emplace_back(Reached{target, std::vector<Letter>(depth)});
+    std::memcpy(reached.sequence.data(), bytes.data() + at + sizeof(target),
+                depth * sizeof(Letter));
+  }
+  return result;
 }
 
 }  // namespace
@@ -131,6 +151,7 @@ Expected<void> Journal::append(const Chunk& chunk) const {
           .depth = chunk.depth,
           .block = chunk.block,
           .found = chunk.found.size(),
+          .reached = chunk.reached.size(),
           .counts = chunk.counts};
   std::string bytes;
   bytes.reserve(chunk_bytes(head));
@@ -138,6 +159,11 @@ Expected<void> Journal::append(const Chunk& chunk) const {
   for (const NewState& state : chunk.found) {
     put(bytes, &state.hash, sizeof(state.hash));
     put(bytes, state.sequence.data(), state.sequence.size() * sizeof(Letter));
+  }
+  for (const Reached& reached : chunk.reached) {
+    const auto target = static_cast<Target>(reached.target);
+    put(bytes, &target, sizeof(target));
+    put(bytes, reached.sequence.data(), reached.sequence.size() * sizeof(Letter));
   }
   put(bytes, &chunk_word, sizeof(chunk_word));
   const ssize_t written = ::write(file_.get(), bytes.data(), bytes.size());
@@ -157,12 +183,12 @@ Expected<void> Journal::read(const std::function<void(const Chunk&)>& visit) {
     if (head.word != chunk_word || read_to_ + chunk_bytes(head) > size) break;
     const std::uint64_t next_depth = head.depth + 1;
     const std::uint64_t records = read_to_ + sizeof(Head);
-    std::string bytes(head.found * record_bytes(next_depth), '\0');
-    std::uint64_t last = 0;
-    if (!read_at(file_.get(), bytes.data(), bytes.size(), records) ||
-        !read_at(file_.get(), &last, sizeof(last), records + bytes.size()) || last != chunk_word) {
-      break;
-    }
+    std::string bytes(chunk_bytes(head) - sizeof(Head), '\0');
+    if (!read_at(file_.get(), bytes.data(), bytes.size(), records)) break;
+    const std::size_t end = bytes.size() - sizeof(chunk_word);
+    if (std::memcmp(bytes.data() + end, &chunk_word, sizeof(chunk_word)) != 0) break;
+    const std::size_t found_bytes = head.found * record_bytes(next_depth);
+    const std::string_view all(bytes.data(), end);
     parts_.resize(std::max<std::size_t>(parts_.size(), next_depth + 1));
     done_.resize(parts_.size());
     if (head.found > 0) {
@@ -173,7 +199,8 @@ Expected<void> Journal::read(const std::function<void(const Chunk&)>& visit) {
     visit({.depth = static_cast<std::uint32_t>(head.depth),
            .block = head.block,
            .counts = head.counts,
-           .found = parsed(bytes, next_depth)});
+           .found = parsed(all.substr(0, found_bytes), next_depth),
+           .reached = parsed_reached(all.substr(found_bytes), next_depth)});
     read_to_ += chunk_bytes(head);
   }
   if (read_to_ == size) return {};

@@ -4,7 +4,8 @@
 //
 //     settings      what is searched; a journal of another search is refused
 //     chunk         of one block of states of one depth: the states to which they led and which
-//                   were new (hash and sequence), and the counts
+//                   were new (hash and sequence), the rules and situations that nothing reached
+//                   before (shortest.h), and the counts
 //     chunk         ...
 //
 // Blocks are done in any order, by many processes; each appends its chunk with one write, after its
@@ -57,6 +58,11 @@ struct NewState {
   std::vector<Letter> sequence;
 };
 
+struct Reached {
+  std::size_t target = 0;  // Targets
+  std::vector<Letter> sequence;
+};
+
 struct Block {
   std::uint64_t begin = 0;  // numbers of states of one depth
   std::uint64_t end = 0;
@@ -67,7 +73,8 @@ struct Chunk {
   std::uint32_t depth = 0;  // of the states in the block
   Block block;
   Counts counts;
-  std::vector<NewState> found;  // of the next depth
+  std::vector<NewState> found;   // of the next depth
+  std::vector<Reached> reached;  // by as many operations
 };
 
 class Journal {

@@ -25,29 +25,35 @@ std::size_t Targets::of(Rule rule) {
 
 std::size_t Targets::of(std::size_t situation) { return rule_table().size() + situation; }
 
-void Shortest::note(std::size_t target, Sequence sequence) {
+bool Shortest::note(std::size_t target, Sequence sequence) {
   PIVOTCHECK_CHECK(target < targets_max && sequence.size() <= length_max);
   Entry& entry = entries_[target];
   Step step = Step::free;
-  if (!entry.step.compare_exchange_strong(step, Step::taken)) return;
+  if (!entry.step.compare_exchange_strong(step, Step::taken)) return false;
   entry.length = static_cast<std::uint8_t>(sequence.size());
   std::ranges::copy(sequence, entry.letters.begin());
   entry.step = Step::written;
   if (!Targets::is_rule(target)) ++situations_reached_;
+  return true;
 }
 
-void Shortest::note(const Space& space, Sequence sequence, const Transition& transition,
-                    const KernelTraits& traits) {
-  if (transition.reach != Reach::refused && transition.reach != Reach::changed) return;
+std::vector<std::size_t> Shortest::note(const Space& space, Sequence sequence,
+                                        const Transition& transition, const KernelTraits& traits) {
+  std::vector<std::size_t> reached;
+  const auto add = [&](std::size_t target) {
+    if (note(target, sequence)) reached.push_back(target);
+  };
+  if (transition.reach != Reach::refused && transition.reach != Reach::changed) return reached;
   const Rule rule = transition.verdict.rule;
-  if (rule != Rule::none) note(Targets::of(rule), sequence);
+  if (rule != Rule::none) add(Targets::of(rule));
   // A refusal reaches one situation, and by one rule.
-  if (rule != Rule::none && rule != Rule::umount_propagation_busy) return;
-  if (situations_reached_ == gen::situations_count) return;
-  const gen::Situations reached = gen::situations_of(predict(space.program(sequence), traits));
+  if (rule != Rule::none && rule != Rule::umount_propagation_busy) return reached;
+  if (situations_reached_ == gen::situations_count) return reached;
+  const gen::Situations situations = gen::situations_of(predict(space.program(sequence), traits));
   for (std::size_t i = 0; i < gen::situations_count; ++i) {
-    if (reached[i]) note(Targets::of(i), sequence);
+    if (situations[i]) add(Targets::of(i));
   }
+  return reached;
 }
 
 std::optional<std::vector<Letter>> Shortest::sequence(std::size_t target) const {

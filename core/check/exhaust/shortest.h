@@ -36,9 +36,11 @@ class Shortest {
   static constexpr std::size_t length_max = 20;
 
   // What the transition, at the end of the sequence, reaches: its rule; and the situations, of
-  // which the model is asked only while some are not reached.
-  void note(const Space& space, Sequence sequence, const Transition& transition,
-            const KernelTraits& traits);
+  // which the model is asked only while some are not reached. Returns what nothing reached before.
+  std::vector<std::size_t> note(const Space& space, Sequence sequence, const Transition& transition,
+                                const KernelTraits& traits);
+  // False if something has reached it before.
+  bool note(std::size_t target, Sequence sequence);
 
   // nullopt: nothing has reached it.
   [[nodiscard]] std::optional<std::vector<Letter>> sequence(std::size_t target) const;
@@ -51,8 +53,6 @@ class Shortest {
     std::uint8_t length = 0;
     std::array<Letter, length_max> letters{};
   };
-
-  void note(std::size_t target, Sequence sequence);
 
   std::array<Entry, targets_max> entries_{};
   std::atomic<std::uint32_t> situations_reached_{0};
