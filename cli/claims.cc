@@ -174,7 +174,7 @@ std::optional<std::vector<Claim>> read_claims(const Options& options) {
     good = false;
   };
   if (options.paths.empty()) {
-    for (const ClaimText& text : claim_texts) {
+    for (const ScenarioText& text : claim_texts) {
       const auto scenario = parse(text.text);
       if (scenario) add(std::string(text.name), *scenario);
     }

@@ -28,11 +28,10 @@ namespace pivotcheck::cli {
 namespace {
 
 constexpr std::size_t jobs_per_core_of_kernel = 6;  // a reset waits for RCU most of its time
-constexpr std::uint64_t depth_max = 20;  // far more than any search ends
+constexpr std::uint64_t depth_max = 20;             // far more than any search ends
 constexpr std::uint64_t tasks_most = 4;
 constexpr std::uint64_t mounts_most = 3000;  // below the format's limit, with what a step adds
 constexpr std::uint64_t memory_max = 1 << 20;
-constexpr std::size_t places_max = 5;
 
 ExitStatus print_list(const ExhaustJob& job) {
   for (const exhaust::Layout& layout : exhaust::layouts()) {
@@ -59,38 +58,22 @@ ExitStatus print_list(const ExhaustJob& job) {
   return ExitStatus::agreed;
 }
 
-// The places of a file: "/,/a,@h".
-std::optional<std::vector<Path>> parse_places(const std::string& text) {
-  std::vector<Path> places;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t end = std::min(text.find(',', at), text.size());
-    const auto scenario = parse("chdir " + text.substr(at, end - at));
-    if (!scenario || scenario->steps.size() != 1) return std::nullopt;
-    places.push_back(std::get<Chdir>(scenario->steps.front().step.op).path);
-    at = end + 1;
-  }
-  if (places.size() > places_max) return std::nullopt;
-  return places;
-}
-
 // A file is a start of its own: "lib/two.scn" is the layout two.
 bool add_file(ExhaustJob& job, const std::string& name) {
-  if (job.places.empty()) {
-    complain(fmt::format("{}: no layout has this name (--list), and a file needs --places", name));
-    return false;
-  }
-  const auto places = parse_places(job.places);
-  if (!places) {
-    complain(fmt::format("--places: one to {} paths with commas between are wanted", places_max));
+  if (!name.ends_with(".scn")) {
+    complain(name + ": no layout has this name (--list), nor is it a scenario's file (.scn)");
     return false;
   }
   const auto files = read_scenarios({name});
   if (!files) return false;
   const std::string file = name.substr(name.rfind('/') + 1);
-  job.starts.push_back({.name = file.substr(0, file.find('.')),
-                        .sentence = name,
-                        .set_up = files->front().scenario,
-                        .places = *places});
+  auto layout = exhaust::layout_of(file.substr(0, file.find('.')), files->front().scenario);
+  if (!layout) {
+    complain(fmt::format("{}: its first about: is not one to {} paths, with blanks between", name,
+                         exhaust::places_max));
+    return false;
+  }
+  job.starts.push_back(std::move(*layout));
   return true;
 }
 
@@ -122,7 +105,8 @@ bool parse_shard(ExhaustJob& job) {
   return false;
 }
 
-// The start must be a world that can be made: all its steps succeed, on the model.
+// The start must be a world that can be made: all its steps succeed, on the model. And the tasks that
+// are to perform operations must be there.
 bool starts_are_fit(const ExhaustJob& job) {
   for (const exhaust::Layout& start : job.starts) {
     const Prediction predicted = predict(start.set_up, job.traits);
@@ -130,8 +114,10 @@ bool starts_are_fit(const ExhaustJob& job) {
                         std::ranges::all_of(predicted.verdicts, [](const Verdict& verdict) {
                           return verdict.outcome.ok();
                         });
-    if (all_ok) continue;
-    complain(fmt::format("{}: a step of a layout is refused", start.sentence));
+    const auto space =
+        exhaust::make_space(start, Privilege::userns, job.alphabet, static_cast<int>(job.tasks));
+    if (all_ok && space) continue;
+    complain(start.name + ": " + (space ? "a step of a layout is refused" : space.error().what));
     return false;
   }
   return true;
@@ -266,8 +252,6 @@ CommandSpec exhaust_command() {
                    "print the shortest sequence for each rule and each situation"},
                   {"--print", &job->print,
                    "print the scenarios as JSON lines, for pivotcheck answer; none is performed"},
-                  {"--places", &job->places,
-                   "the places of a FILE: one to five paths with commas between"},
                   {"--artifacts", &job->artifacts, "folder for what was found",
                    {.shows_default = true}},
                   {"--model", &job->model,
@@ -278,7 +262,7 @@ CommandSpec exhaust_command() {
                    "print an object for each finding, each search and the summary, on a line each"},
                   {"LAYOUT|FILE", &job->layouts,
                    "where to start (--list), all layouts if none is given; a scenario of one's own "
-                   "needs --places"}},
+                   "names its places in its first about:, with blanks between"}},
       .footer =
           "What differs, or breaks a law, is the shortest there is: a search ends after the depth\n"
           "at which it found something. The last lines are 'key: value'; the line 'covered' can\n"

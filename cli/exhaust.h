@@ -35,7 +35,6 @@ struct ExhaustJob {
   std::vector<std::string> layouts;  // names or files; none: all
   std::string alphabet = "pivot";
   std::string privilege;  // userns, root, both; "": whatever runs here
-  std::string places;     // of a file
   std::uint64_t depth = 2;
   std::uint64_t tasks = 1;
   std::uint64_t mounts = 64;

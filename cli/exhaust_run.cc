@@ -432,7 +432,8 @@ SearchResult Search::run() {
 }
 
 // What must be the same for a journal to be gone on with: the search, and the program.
-std::string settings_of(const ExhaustJob& job, const exhaust::Space& space) {
+std::string settings_of(const ExhaustJob& job, const exhaust::Layout& start,
+                        const exhaust::Space& space) {
   struct stat program {};
   ::stat("/proc/self/exe", &program);
   std::string text = fmt::format(
@@ -441,6 +442,7 @@ std::string settings_of(const ExhaustJob& job, const exhaust::Space& space) {
       program.st_size, program.st_mtim.tv_sec, program.st_mtim.tv_nsec, space.layout,
       static_cast<int>(space.privilege), space.alphabet, space.tasks, job.mounts, !job.no_laws,
       !job.no_law_quirks, !job.no_kernel);
+  for (const Path& place : start.places) text += "place " + pivotcheck::print(place) + "\n";
   if (job.table) text += "table\n";
   if (job.shard_count > 1) text += fmt::format("shard {} depth {}\n", job.shard, job.depth);
   return text + json_of(job.traits).dump() + "\n" + pivotcheck::print(scenario_of(space.set_up));
@@ -483,7 +485,7 @@ SearchResult search(const ExhaustJob& job, const exhaust::Layout& start, Privile
     path = fmt::format("{}/{}-{}-{}.journal", job.journal, start.name, job.alphabet,
                        privilege == Privilege::root ? "root" : "userns");
   }
-  auto journal = exhaust::Journal::open(path, settings_of(job, space));
+  auto journal = exhaust::Journal::open(path, settings_of(job, start, space));
   if (!journal) return failed(journal.error().what, start, privilege);
   return Search(job, std::move(space), std::move(*set), std::move(*journal)).run();
 }

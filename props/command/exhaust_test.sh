@@ -16,15 +16,18 @@ for bad in --depth\ 0 --shard\ 3/2 --shard\ 0/2 --shard\ 1 --alphabet\ none --mo
   # shellcheck disable=SC2086
   expect 2 pivotcheck exhaust --no-kernel $bad two-peers
 done
-printf 'mkdir /a\nmkdir /a\n' >refused.scn
-expect 2 err:'a step of a layout is refused' pivotcheck exhaust --no-kernel --places / refused.scn
-printf 'mkdir /a\nmount tmpfs /a\n' >own.scn
-expect 2 err:'--places' on_model own.scn
-expect 2 err:'--places' on_model --places /,/1,/2,/3,/4,/5 own.scn
+printf 'about: /\nmkdir /a\nmkdir /a\n' >refused.scn
+expect 2 err:'a step of a layout is refused' pivotcheck exhaust --no-kernel refused.scn
+for places in '' 'about: ' 'about: / /1 /2 /3 /4 /5' 'about: @'; do
+  printf '%s\nmkdir /a\nmount tmpfs /a\n' "$places" >own.scn
+  expect 2 err:'its first about: is not one to 5 paths' on_model own.scn
+done
+printf 'about: /\nspawn B\nB: exit\n' >ended.scn
+expect 2 err:'ended: no task B' on_model --tasks 2 ended.scn
+printf 'about: / /a\nmkdir /a\nmount tmpfs /a\n' >own.scn
 
 # --- from one mount with two places, one operation
-expect 0 out:'"whole":true' on_model --alphabet propagation --depth 1 --places /,/a --json \
-  --privilege root own.scn
+expect 0 out:'"whole":true' on_model --alphabet propagation --depth 1 --json --privilege root own.scn
 [[ $(value operations) -eq 26 ]] || die 'mount 2, bind 4, rbind 4, move 4, types 8, umount 4'
 [[ $(value transitions) -eq 26 ]] || die 'each operation is tried once'
 
@@ -121,6 +124,10 @@ diff whole <(head -1 out | sed 's/"seconds.*//') || die 'after a kill, other fig
 expect 0 on_model --journal journal "${long[@]}"
 diff whole <(head -1 out | sed 's/"seconds.*//') || die 'read again, other figures'
 expect 3 err:'this is the journal of another search' on_model --journal journal --mounts 9 "${long[@]}"
+printf 'about: / /a\nmkdir /a\n' >own.scn
+expect 0 on_model --journal journal --depth 1 own.scn
+printf 'about: /a /\nmkdir /a\n' >own.scn
+expect 3 err:'this is the journal of another search' on_model --journal journal --depth 1 own.scn
 # A deeper search goes on where another ended, and one that is not so deep counts no more than its own.
 expect 0 on_model --journal journal "${long[@]:0:8}" 2
 [[ $(value transitions) -lt $(value transitions whole) ]] || die 'of depth 2, and counted like depth 3'
@@ -146,9 +153,9 @@ rm -r artifacts
 
 # --- a fault that needs four operations: found by four, not by three, and as the shortest there is.
 # Which law breaks is that of kernels before 6.17; the model of them is not excused here.
-printf 'mkdir /a\nmount tmpfs /a\nmount tmpfs /a\n' >two.scn
+printf 'about: /\nmkdir /a\nmount tmpfs /a\nmount tmpfs /a\n' >two.scn
 fault=(--no-law-quirks --model contract,umounts_largest_set=off --alphabet propagation
-  --privilege root --places / two.scn)
+  --privilege root two.scn)
 expect 0 out:', 0 broken laws' pivotcheck exhaust --no-kernel --depth 3 "${fault[@]}"
 expect 1 out:', 1 broken laws' pivotcheck exhaust --no-kernel --depth 4 "${fault[@]}"
 [[ $(ls artifacts) == two-root-1.scn ]] || die 'one finding, one file'

@@ -18,7 +18,6 @@
 namespace pivotcheck::exhaust {
 namespace {
 
-constexpr std::size_t places_max = 5;
 constexpr std::size_t set_bytes = 64 * 1024;
 
 model::World world_of(std::string_view text) {
@@ -45,6 +44,16 @@ TEST_CASE("layouts: at most five places, and every step of the set-up succeeds")
       }
     }
   }
+}
+
+TEST_CASE("layouts: of a scenario, the first about: has the places") {
+  const auto layout = layout_of("own", scenario_of("title: one\nabout: / @h/x\nmkdir /a"));
+  REQUIRE(layout);
+  CHECK(layout->sentence == "one");
+  CHECK(layout->places == std::vector<Path>{"/", Path("h", "/x")});
+  CHECK(print(layout->set_up) == "mkdir /a\n");
+  CHECK(!layout_of("own", scenario_of("mkdir /a")));
+  CHECK(!layout_of("own", scenario_of("about: /1 /2 /3 /4 /5 /6\nmkdir /a")));
 }
 
 TEST_CASE("layouts: each place can be reached") {

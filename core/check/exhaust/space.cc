@@ -1,66 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// space.cc: the layouts, then the alphabets, then a space made of one of each.
+// space.cc: the alphabets, the layouts, then a space made of one of each.
 #include "check/exhaust/space.h"
 
 #include <algorithm>
 #include <numeric>
+#include <sstream>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "layouts_text.h"
 
 namespace pivotcheck::exhaust {
 namespace {
-
-struct LayoutText {
-  std::string_view name;
-  std::string_view sentence;
-  std::string_view set_up;
-  std::vector<Path> places;
-};
-
-const std::vector<LayoutText>& layout_texts() {
-  static const std::vector<LayoutText> texts{
-      {"one-mount",
-       "one private mount, and a directory beside it",
-       "mkdir /a\nmkdir /b\nmount tmpfs /a\nmkdir /a/x\n",
-       {"/", "/a", "/a/x", "/b"}},
-      {"two-peers",
-       "two mounts of one peer group, which show the same",
-       "mkdir /a\nmkdir /b\nmount tmpfs /a\nmkdir /a/x\nmake-shared /a\nbind /a /b\n",
-       {"/", "/a", "/b", "/a/x", "/b/x"}},
-      {"master-and-slave",
-       "a shared mount and a slave of it that is shared, too",
-       "mkdir /a\nmkdir /b\nmount tmpfs /a\nmkdir /a/x\nmake-shared /a\nbind /a /b\n"
-       "make-slave /b\nmake-shared /b\n",
-       {"/", "/a", "/b", "/a/x", "/b/x"}},
-      {"stack",
-       "two mounts on one place; the current directory is in the lower one",
-       "mkdir /a\nmkdir /b\nmount tmpfs /a\nmkdir /a/x\nchdir /a\nmount tmpfs /a\nmkdir /a/x\n",
-       {"/", "/a", "/a/x", ".", "/b"}},
-      {"two-namespaces",
-       "a shared mount in two mount namespaces of the same owner",
-       "mkdir /a\nmkdir /b\nmount tmpfs /a\nmkdir /a/x\nmake-shared /a\nspawn B\nB: unshare mnt\n",
-       {"/", "/a", "/a/x", "/b"}},
-      {"less-privileged",
-       "a shared mount, and its copy in a less privileged mount namespace",
-       "mkdir /a\nmkdir /b\nmount tmpfs /a\nmkdir /a/x\nmake-shared /a\nspawn B\n"
-       "B: unshare mnt,user\n",
-       {"/", "/a", "/a/x", "/b"}},
-      {"detached-tree",
-       "a shared mount with one on it, and a detached copy of both, held by h",
-       "mkdir /a\nmount tmpfs /a\nmkdir /a/x\nmake-shared /a\nmount tmpfs /a/x\n"
-       "open_tree h /a clone,recursive\n",
-       {"/", "/a", "/a/x", Path("h", ""), Path("h", "/x")}},
-      {"pivoted",
-       "a world after pivot_root, with the old root on /old",
-       "mkdir /new\nmount tmpfs /new\nmkdir /new/old\nmkdir /new/a\npivot_root /new /new/old\n"
-       "chdir /\n",
-       {"/", "/old", "/old/new", "/a"}},
-  };
-  return texts;
-}
 
 constexpr Alphabet alphabet_table[] = {
     {"pivot",
@@ -263,15 +216,32 @@ std::vector<Symmetry> find_symmetries(const Layout& layout, std::string_view alp
 
 }  // namespace
 
+std::optional<Layout> layout_of(std::string name, Scenario scenario) {
+  Layout layout{
+      .name = std::move(name), .sentence = scenario.title.value_or(""), .set_up = {}, .places = {}};
+  std::istringstream words(scenario.about.empty() ? "" : scenario.about.front());
+  for (std::string word; words >> word;) {
+    const auto step = parse("chdir " + word);
+    if (!step || step->steps.size() != 1) return std::nullopt;
+    layout.places.push_back(std::get<Chdir>(step->steps.front().step.op).path);
+  }
+  if (layout.places.empty() || layout.places.size() > places_max) return std::nullopt;
+  layout.set_up.steps = std::move(scenario.steps);
+  return layout;
+}
+
 const std::vector<Layout>& layouts() {
   static const std::vector<Layout> all = [] {
     std::vector<Layout> result;
-    for (const LayoutText& text : layout_texts()) {
-      auto set_up = parse(text.set_up);
-      PIVOTCHECK_CHECK(set_up);
-      result.push_back(
-          {std::string(text.name), std::string(text.sentence), std::move(*set_up), text.places});
+    for (const ScenarioText& text : layout_texts) {
+      auto scenario = parse(text.text);
+      PIVOTCHECK_CHECK(scenario);
+      auto layout = layout_of(std::string(text.name), std::move(*scenario));
+      PIVOTCHECK_CHECK(layout);
+      result.push_back(std::move(*layout));
     }
+    std::ranges::stable_sort(result, {},
+                             [](const Layout& layout) { return layout.set_up.steps.size(); });
     return result;
   }();
   return all;
@@ -321,7 +291,8 @@ Expected<Space> make_space(const Layout& layout, Privilege privilege, std::strin
   for (const ScenarioStep& step : layout.set_up.steps) PIVOTCHECK_CHECK(set_up(step.step));
   for (int i = 1; i < tasks; ++i) {
     const std::string name(1, static_cast<char>('A' + i));
-    if (!resolver.was_made(name)) PIVOTCHECK_CHECK(set_up({TaskName{"A"}, Spawn{{name}}}));
+    if (resolver.was_made(name)) continue;
+    if (!set_up({TaskName{"A"}, Spawn{{name}}})) return fail("A has ended, and can't spawn " + name);
   }
   std::vector<TaskName> acting;
   for (int i = 0; i < tasks; ++i) acting.push_back({std::string(1, static_cast<char>('A' + i))});

@@ -15,7 +15,9 @@
 // here.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,11 +34,18 @@ namespace pivotcheck::exhaust {
 struct Layout {
   std::string name;
   std::string sentence;  // what world it is
-  Scenario set_up;       // its privilege does not count
+  Scenario set_up;       // steps only
   std::vector<Path> places;
 };
 
-// The layouts that are part of the program, in the order in which they are searched.
+inline constexpr std::size_t places_max = 5;
+
+// Of a scenario: its title is the sentence, the first `about:` has the places, with blanks between.
+// nullopt where these are not one to five paths.
+std::optional<Layout> layout_of(std::string name, Scenario scenario);
+
+// Those of corpus/layouts, which are part of the program, in the order in which they are searched:
+// those of fewer steps first.
 const std::vector<Layout>& layouts();
 const Layout* find_layout(std::string_view name);  // nullptr if there is none
 
@@ -70,8 +79,8 @@ struct Space {
   [[nodiscard]] std::vector<Renaming> renamings() const;
 };
 
-// A failure where there is no alphabet of that name. Where a second task is to perform operations
-// and the layout has none, it is spawned at the end of the set-up.
+// A failure where there is no alphabet of that name, or a task that is to perform operations has
+// ended. Where a second task is to and the layout has none, it is spawned at the end of the set-up.
 Expected<Space> make_space(const Layout& layout, Privilege privilege, std::string_view alphabet,
                            int tasks);
 
