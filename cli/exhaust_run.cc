@@ -181,6 +181,7 @@ void Search::count(const Transition& transition, exhaust::Counts& counts) {
         case Verdict::Stop::leaves_the_world: ++counts.leaves_world; break;
         case Verdict::Stop::too_large: ++counts.too_large; break;
         case Verdict::Stop::unclear_master: ++counts.unclear_master; break;
+        case Verdict::Stop::unclear_mark: ++counts.unclear_mark; break;
       }
       return;
     case Reach::refused:

@@ -28,18 +28,9 @@ std::array<std::uint8_t, pairs + gen::situations_count> counters;
 
 }  // namespace
 
-bool is_link(const ScenarioStep& step) { return std::holds_alternative<Symlink>(step.step.op); }
-
-bool is_mark(const ScenarioStep& step) { return is_expire(step.step.op); }
-
-bool has_links_and_marks(const std::vector<ScenarioStep>& steps) {
-  return std::ranges::any_of(steps, is_link) && std::ranges::any_of(steps, is_mark);
-}
-
 std::optional<Scenario> read_scenario(const std::uint8_t* data, std::size_t size) {
   auto scenario = parse({reinterpret_cast<const char*>(data), size});
   if (!scenario || scenario->steps.empty() || scenario->steps.size() > steps_max) return {};
-  if (has_links_and_marks(scenario->steps)) return {};
   if (::geteuid() != 0) scenario->privilege = Privilege::userns;
   return std::move(*scenario);
 }

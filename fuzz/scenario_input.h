@@ -28,14 +28,9 @@ inline constexpr std::size_t steps_max = 48;
 inline constexpr int mounts_max = 96;
 
 // The scenario, without what it states: it is the model that is asked. Nothing for text that is no
-// scenario, for one that is too long, and for one that has both symbolic links and expire marks,
-// whose outcome depends on the clock (Features in check/gen/scenario_builder.h). Without root, a
-// scenario of privilege root is performed as userns.
+// scenario, and for one that is too long. Without root, a scenario of privilege root is performed
+// as userns.
 std::optional<Scenario> read_scenario(const std::uint8_t* data, std::size_t size);
-
-bool is_link(const ScenarioStep& step);
-bool is_mark(const ScenarioStep& step);  // an expire mark
-bool has_links_and_marks(const std::vector<ScenarioStep>& steps);
 
 // Tells libFuzzer what was reached: each rule, and each verb that succeeded, together with the verb
 // that had succeeded before it; and each situation (check/gen/situations.h). Branches alone would

@@ -75,20 +75,12 @@ struct Draft : Scenario {
 };
 
 Features features_of(const Draft& draft) {
-  Features features;
-  features.expire = std::ranges::any_of(draft.steps, is_mark);
-  if (!features.expire && std::ranges::none_of(draft.steps, is_link)) {
-    features.expire = draft.choices.chance(expire_percent);
-  }
-  features.links = !features.expire;
-  return features;
+  const auto marks = [](const ScenarioStep& each) { return is_expire(each.step.op); };
+  return {.expire =
+              std::ranges::any_of(draft.steps, marks) || draft.choices.chance(expire_percent)};
 }
 
 void repair(Draft& draft) {
-  if (has_links_and_marks(draft.steps)) {
-    if (draft.choices.chance(50)) std::erase_if(draft.steps, is_mark);
-    else std::erase_if(draft.steps, is_link);
-  }
   edit::repair_tasks(draft.steps, gen::task_names,
                      [&](std::size_t n) { return draft.choices.below(count(n)); });
   if (draft.steps.size() > steps_max) draft.steps.resize(steps_max);
@@ -120,7 +112,7 @@ void write_at(Draft& draft, std::size_t position, std::size_t more, auto write) 
   }
   const Features features = features_of(draft);
   ScenarioBuilder builder(draft.choices, predictor, {.steps = position + more}, features);
-  write(builder, VerbWeights(draft.choices.below(UINT32_MAX), features));
+  write(builder, VerbWeights(draft.choices.below(UINT32_MAX)));
   const Scenario written = scenario_of(predictor.take().program);
   draft.steps.insert(draft.at(position),
                      written.steps.begin() + static_cast<std::ptrdiff_t>(position),

@@ -23,8 +23,14 @@ namespace pivotcheck {
 struct Verdict {
   // Why a run ends before this step (FORMAT.md): it is then not performed, and the model's world is
   // not to be used any more.
-  enum class Stop : unsigned char { no, leaves_the_world, too_large, unclear_master };
-  static constexpr std::size_t stops = 4;
+  enum class Stop : unsigned char {
+    no,
+    leaves_the_world,
+    too_large,
+    unclear_master,
+    unclear_mark
+  };
+  static constexpr std::size_t stops = 5;
 
   Outcome outcome;
   Rule rule = Rule::none;  // none exactly when the outcome is ok

@@ -73,13 +73,34 @@ class Walk {
   [[nodiscard]] bool must_be_directory() const { return must_be_directory_; }
 
  private:
-  // The walk had to take a reference to the mount it is on, and drops it.
+  // The walk had to take references to the mount it is on, and to those of the links in whose text
+  // it still is, and drops them.
   Refusal refuse_here(Rule rule) {
     world_[at_.mount].expiry_mark = false;
+    for (const MountIndex mount : inside_links_) world_[mount].expiry_mark = false;
     return rule;
   }
 
-  Refusal step(std::string_view name, Last kind, bool follow) {
+  // The clock says whether the link's access time is updated; if so, the walk takes references from
+  // here on.
+  void read_link() {
+    if (world_[at_.mount].flags.has(MountFlag::noatime)) return;
+    if (world_[world_[at_.dentry].filesystem].read_only) return;
+    for (Mount& mount : world_.mounts) mount.mark_is_unclear = true;
+  }
+
+  // The text of a link, which is at `directory`. It is left at its last name, once that is found.
+  Refusal walk_link(std::string_view target, Location directory) {
+    inside_links_.push_back(at_.mount);
+    at_ = target.front() == '/' ? task_.root : directory;
+    ParentResult parent;
+    if (const Refusal r = walk_to_last(target, parent)) return r;
+    must_be_directory_ = must_be_directory_ || parent.trailing_slash;
+    if (parent.last != Last::name) inside_links_.pop_back();
+    return step(parent.name, parent.last, true, parent.last == Last::name);
+  }
+
+  Refusal step(std::string_view name, Last kind, bool follow, bool leaves_link = false) {
     switch (kind) {
       case Last::root:
       case Last::dot:
@@ -87,7 +108,7 @@ class Walk {
       case Last::dot_dot:
         return step_up();
       case Last::name:
-        return step_down(name, follow);
+        return step_down(name, follow, leaves_link);
     }
     return {};
   }
@@ -116,26 +137,27 @@ class Walk {
     return {};
   }
 
-  Refusal step_down(std::string_view name, bool follow) {
+  Refusal step_down(std::string_view name, bool follow, bool leaves_link) {
     if (world_[at_.dentry].removed) return refuse_here(Rule::directory_removed);
     if (name.size() > name_bytes_max) return refuse_here(Rule::name_too_long);
     const DentryId found = world_.child(at_.dentry, name);
     if (!found.exists()) return refuse_here(Rule::name_missing);
+    if (leaves_link) inside_links_.pop_back();
     const Location directory = at_;
     at_ = world_.topmost({at_.mount, found});
     if (world_[at_.dentry].kind != Kind::symlink || !follow) return {};
-    if (++links_ > links_max) return refuse_here(Rule::too_many_links);
+    if (++links_ > links_max) return Rule::too_many_links;
     if (world_[at_.mount].flags.has(MountFlag::nosymfollow)) return Rule::link_not_followed;
     if (links_ > links_max / 2) world_.met_many_links = true;
-    const std::string& target = world_[at_.dentry].target;
-    at_ = target.front() == '/' ? task_.root : directory;
-    return walk_all(target, true);
+    read_link();
+    return walk_link(world_[at_.dentry].target, directory);
   }
 
   World& world_;
   const Task& task_;
   Location at_;
   int links_ = 0;
+  std::vector<MountIndex> inside_links_;
   bool must_be_directory_ = false;
 };
 

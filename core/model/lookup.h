@@ -22,7 +22,10 @@
 // Expiry marks. Dropping a reference to a mount clears its MNT_EXPIRE mark. So a finished lookup
 // clears the mark of the mount on which it ended; only umount does not. Kernels since 2.6.38 walk
 // without taking references until they must: a walk that ends early clears the mark of the mount it
-// is on, if it had to take a reference there (a name that is missing).
+// is on, if it had to take a reference there (a name that is missing), and those of the mounts of
+// the links in whose text it still is. A walk that updates the access time of a symbolic link takes
+// references from there on. Whether it does depends on the clock, unless the link's mount is
+// noatime or its filesystem read-only: after that, no mark that stood before is certain.
 #pragma once
 
 #include <cstddef>

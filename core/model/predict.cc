@@ -93,8 +93,8 @@ Prediction predict(const Scenario& scenario, const KernelTraits& traits, std::si
 }
 
 std::string_view reason(Verdict::Stop stop) {
-  constexpr std::array<std::string_view, Verdict::stops> reasons{"", "leaves-the-world", "too-large",
-                                                    "unclear-master"};
+  constexpr std::array<std::string_view, Verdict::stops> reasons{
+      "", "leaves-the-world", "too-large", "unclear-master", "unclear-mark"};
   return reasons[static_cast<std::size_t>(stop)];
 }
 

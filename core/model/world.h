@@ -99,6 +99,7 @@ struct Mount {
   bool unbindable = false;
   bool locked = false;      // may not be separated from what it covers
   bool expiry_mark = false;
+  bool mark_is_unclear = false;  // it may be gone: a link was followed since (lookup.h)
   bool unmounted = false;
   bool exists = true;       // false: the index is free
 };

@@ -69,7 +69,8 @@ TEST_CASE("a scenario is made again by predicting it again") {
 
 TEST_CASE(
     "a generated scenario does not end before its end, comes back from its text, holds the model's "
-    "invariants, and never has both symbolic links and expire marks") {
+    "invariants; some have both symbolic links and expire marks") {
+  int with_both = 0;
   for (std::uint64_t number = 0; number < 10'000; ++number) {
     const Prediction g = generated(number, number % 2 == 0 ? Privilege::userns : Privilege::root);
     const Scenario scenario = scenario_of(g.program);
@@ -84,8 +85,9 @@ TEST_CASE(
       links = links || std::holds_alternative<Symlink>(step.op);
       expire = expire || is_expire(step.op);
     }
-    CHECK_FALSE((links && expire));
+    with_both += links && expire ? 1 : 0;
   }
+  CHECK(with_both > 10);
 }
 
 TEST_CASE("where choices end early, the scenario is not longer") {
@@ -101,9 +103,9 @@ TEST_CASE("a recipe in a fresh world has the outcomes that it states") {
   for (const gen::Recipe& recipe : gen::recipes()) {
     FewChoices zero(0);
     Predictor predictor(Privilege::userns, {});
-    const gen::Features features{.links = recipe.needs_links, .expire = recipe.needs_expire};
+    const gen::Features features{.expire = recipe.needs_expire};
     gen::ScenarioBuilder builder(zero, predictor, {.steps = 100}, features);
-    perform(builder, {0}, recipe, gen::VerbWeights(0, features));
+    perform(builder, {0}, recipe, gen::VerbWeights(0));
     const Prediction written = predictor.take();
     const std::vector<Verdict>& verdicts = written.verdicts;
 
@@ -208,12 +210,20 @@ TEST_CASE("what ended a scenario early is counted, and no more rules are reached
     stats.add(predict(scenario, KernelTraits::contract()));
   }
   stats.add(predict(scenario_of("limit mnt\n"), {}));
+  stats.add(predict(scenario_of("mkdir /m\n"
+                                "mount tmpfs /m\n"
+                                "symlink / /l\n"
+                                "umount /m expire\n"
+                                "chdir /l\n"
+                                "umount /m expire\n"),
+                    {}));
   const auto count = [&](Verdict::Stop stop) {
     return stats.ended_before[static_cast<std::size_t>(stop)];
   };
   CHECK(count(Verdict::Stop::unclear_master) == 2);  // the finding of that, by either model
   CHECK(count(Verdict::Stop::leaves_the_world) == 1);
-  CHECK(count(Verdict::Stop::no) == stats.scenarios - 3);
+  CHECK(count(Verdict::Stop::unclear_mark) == 1);
+  CHECK(count(Verdict::Stop::no) == stats.scenarios - 4);
   const Release old{{2, 6, 12}};
   CHECK_FALSE(shown_by(info(Rule::set_group_target_unbindable), old));
   CHECK(stats.rules_reached() <= stats.rules_of(old));

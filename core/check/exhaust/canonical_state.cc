@@ -149,7 +149,8 @@ void StateEncoder::put_mount_namespace(NamespaceId id) {
 
 void StateEncoder::put_mount(MountIndex id) {
   const auto& [root, parent, mount_point, children, mount_ns, its_group, own_master, kept_with,
-               flags, locked_flags, unbindable, locked, expiry_mark, unmounted, exists] =
+               flags, locked_flags, unbindable, locked, expiry_mark, mark_is_unclear, unmounted,
+               exists] =
       (*world_)[id];
   visited_.push_back(id);
   mounts_[id.value] = static_cast<std::uint32_t>(visited_.size());
@@ -157,7 +158,7 @@ void StateEncoder::put_mount(MountIndex id) {
   if (parent.exists()) put_dentry(mount_point);
   put_dentry(root);
   put(std::uint32_t{flags.bits()} << 16 | locked_flags.bits());
-  put(bits(unbindable, locked, expiry_mark, unmounted));
+  put(bits(unbindable, locked, expiry_mark, expiry_mark && mark_is_unclear, unmounted));
   put_mount_namespace(mount_ns);
   put_group(its_group);
   put_group(own_master);

@@ -77,6 +77,9 @@ class ArgumentFiller {
     op.path = places_.spell_path(sloppy_ ? places_.anything() : places_.directory());
     if (choices_.chance(25)) op.type = FilesystemType::ramfs;
     if (choices_.chance(20)) op.flags = some_flags();
+    if (builder_.features().expire && choices_.chance(marked_noatime_percent)) {
+      op.flags.set(MountFlag::noatime);
+    }
   }
   void operator()(Bind& op) {
     Site source = choices_.chance(35) ? places_.mount_root() : places_.directory();
@@ -419,7 +422,7 @@ struct OptionMutator {
                         Chroot, Chdir, Open, Fchdir, Close, Spawn, Exit> auto&) const {}
 };
 
-// The usual weights, in the order of prototypes(). Links and expire marks: see Features.
+// The usual weights, in the order of prototypes().
 constexpr std::array<std::uint8_t, verbs_count> usual_weights{
     10,                      // mkdir
     3,  5,  2,  5,  4,  2,   // rmdir touch unlink rename symlink chmod
@@ -434,7 +437,7 @@ constexpr std::array<std::uint8_t, verbs_count> usual_weights{
 
 }  // namespace
 
-VerbWeights::VerbWeights(std::uint32_t swarm, Features features) {
+VerbWeights::VerbWeights(std::uint32_t swarm) {
   PIVOTCHECK_CHECK(prototypes().size() == verbs_count);
   static constexpr std::uint32_t factors[] = {1, 1, 3, 0};
   std::uint64_t bits = swarm * std::uint64_t{0x9E3779B97F4A7C15};
@@ -443,7 +446,6 @@ VerbWeights::VerbWeights(std::uint32_t swarm, Features features) {
     bits *= 0xD1342543DE82EF95;
     bits ^= bits >> 29;
     if (i == 0) weights_[i] = usual_weights[i];  // nothing happens in a world without directories
-    if (!features.links && std::holds_alternative<Symlink>(prototypes()[i])) weights_[i] = 0;
     total_ += weights_[i];
   }
 }

@@ -17,7 +17,7 @@ class VerbWeights {
  public:
   // `swarm` is mixed to two bits for each verb: not used, usual weight (two of four), three times
   // the usual weight. 0 gives all verbs the usual weight.
-  VerbWeights(std::uint32_t swarm, Features features);
+  explicit VerbWeights(std::uint32_t swarm);
   // An index into prototypes().
   [[nodiscard]] std::size_t pick(Choices& choices) const;
 

@@ -102,7 +102,6 @@ Recipe read(Recipe recipe, const std::vector<std::string>& lines) {
   for (std::size_t i = 0; i < recipe.lines.size(); ++i) {
     const Op& op = parsed->steps[i].step.op;
     recipe.spawns += std::holds_alternative<Spawn>(op) ? 1 : 0;
-    recipe.needs_links = recipe.needs_links || std::holds_alternative<Symlink>(op);
     recipe.needs_expire = recipe.needs_expire || is_expire(op);
     recipe.lines[i].step = std::move(parsed->steps[i]);
   }
@@ -263,7 +262,6 @@ std::span<const Recipe> recipes() {
 
 bool fits(const Recipe& recipe, const ScenarioBuilder& builder) {
   return recipe.spawns <= builder.names_left() &&
-         (!recipe.needs_links || builder.features().links) &&
          (!recipe.needs_expire || builder.features().expire);
 }
 

@@ -44,7 +44,6 @@ struct Recipe {
   std::string name;
   std::uint32_t weight = 0;
   bool opening = false;       // for the beginning of a scenario
-  bool needs_links = false;
   bool needs_expire = false;
   std::size_t spawns = 0;
   std::vector<Line> lines;    // one alternative of the text; each alternative is a recipe

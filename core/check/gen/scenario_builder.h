@@ -24,14 +24,13 @@ inline std::string some_handle_name(Choices& choices) {
   return std::string(handle_names[choices.below(std::size(handle_names))]);
 }
 
-// Two features that exclude each other in one scenario. Following a symbolic link may update its
-// access time, by a rule that depends on the clock; the update takes a reference to the mount and
-// drops it, and that clears an MNT_EXPIRE mark. That can't be predicted, so a scenario has links or
-// marks. Recipes and random steps ask here before they use either.
+// Marks of MNT_EXPIRE are in some scenarios only, because no state can be read while one stands.
+// There most mounts are noatime: elsewhere each symbolic link that is followed makes all marks
+// unclear (model/lookup.h), and the use of such a mark would end the scenario.
 struct Features {
-  bool links = true;
   bool expire = false;
 };
+inline constexpr std::uint32_t marked_noatime_percent = 75;  // of the mounts of such a scenario
 
 // How far a scenario may grow.
 struct StoryLimits {

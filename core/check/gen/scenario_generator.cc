@@ -22,7 +22,7 @@ using model::TaskIndex;
 struct Percent {
   static constexpr std::uint32_t opening = 62;
   static constexpr std::uint32_t same_task = 60;  // takes the next turn as well
-  static constexpr std::uint32_t expire = 14;     // scenarios with expire marks, without links
+  static constexpr std::uint32_t expire = 14;     // scenarios with expire marks (Features)
   static constexpr std::uint32_t goes_on = 99;    // choices that have ended end a scenario here
   static constexpr std::uint32_t steered = 60;    // turns of a deep story
 };
@@ -60,6 +60,9 @@ void write(ScenarioBuilder& builder, const VerbWeights& weights, Manner manner) 
   const std::uint32_t recipe_percent =
       recipe_percents[choices.below(std::size(recipe_percents))];
   TaskIndex actor = builder.some_task();
+  if (builder.features().expire && choices.chance(gen::marked_noatime_percent)) {
+    builder.perform(actor, MountSetattr{{"/"}, {{MountFlag::noatime}, {}, {}}, {}});
+  }
   if (manner.deep) {
     open_deep_story(builder);
   } else if (manner.recipes && choices.chance(Percent::opening)) {
@@ -92,9 +95,7 @@ ScenarioGenerator::ScenarioGenerator(GeneratorOptions options) : options_(option
 
 Prediction ScenarioGenerator::generate(Choices& choices, gen::ProbeCounts& probed) const {
   const std::uint32_t swarm = choices.below(UINT32_MAX);
-  Features features;
-  features.expire = choices.chance(Percent::expire);
-  features.links = !features.expire;
+  const Features features{.expire = choices.chance(Percent::expire)};
   const bool deep = options_.recipes && choices.chance(options_.deep_percent);
   const auto between = [&](std::size_t least, std::size_t most) {
     return least + choices.below(static_cast<std::uint32_t>(most - least + 1));
@@ -106,7 +107,7 @@ Prediction ScenarioGenerator::generate(Choices& choices, gen::ProbeCounts& probe
   }
   Predictor predictor(options_.privilege, options_.traits);
   ScenarioBuilder builder(choices, predictor, limits, features);
-  write(builder, VerbWeights(swarm, features), {.recipes = options_.recipes, .deep = deep});
+  write(builder, VerbWeights(swarm), {.recipes = options_.recipes, .deep = deep});
   if (choices.chance(options_.probed_percent)) add_probing_end(predictor, choices, probed);
   return predictor.take();
 }

@@ -12,9 +12,9 @@
 //
 // A scenario has a random length. It begins, sometimes, with an opening recipe (which tasks and
 // namespaces there are); then comes a recipe or a random step of some task, again and again. One
-// number decides which verbs are frequent (swarm testing), one whether it has symbolic links or
-// expire marks (Features in scenario_builder.h). A few in a hundred are deep stories: longer, with
-// more tasks and namespaces, and steered for rare situations (deep_story.h). Some have a probing end
+// number decides which verbs are frequent (swarm testing), one whether it has expire marks
+// (Features in scenario_builder.h). A few in a hundred are deep stories: longer, with more tasks
+// and namespaces, and steered for rare situations (deep_story.h). Some have a probing end
 // (probing_end.h), which comes on top of that length.
 #pragma once
 

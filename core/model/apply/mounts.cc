@@ -172,7 +172,14 @@ Refusal apply(Call& call, const Umount& op) {
     if (detach) return Rule::umount_expire_with_detach;
     if (is_own_root) return Rule::umount_expire_root;
     if (is_busy(world, mount)) return Rule::umount_expire_busy;
-    if (!std::exchange(world[mount].expiry_mark, true)) return Rule::umount_expire_marked;
+    if (!std::exchange(world[mount].expiry_mark, true)) {
+      world[mount].mark_is_unclear = false;
+      return Rule::umount_expire_marked;
+    }
+    if (world[mount].mark_is_unclear) {
+      call.stop = Verdict::Stop::unclear_mark;
+      return {};
+    }
   }
   if (is_own_root && !detach) return make_root_read_only(call, mount);
   if (!detach && is_busy(world, mount)) return Rule::umount_busy;
