@@ -61,8 +61,8 @@ void SharedSchedule::open(const Batch& batch, int executor) {
   executor_ = executor;
   broken_ = no_setup_error;
   step_ = 0;
-  over_ = batch.request.steps.empty() ? 1 : 0;
-  paused_ = batch.request.pauses && !is_over() ? 1 : 0;
+  over_after_ = batch.request.steps.empty() ? 0 : no_step;
+  pause_before_ = batch.request.pauses && !is_over() ? 0 : no_step;
   leaving_ = -1;
   for (TaskEntry& each : entries_) {
     each.pid = 0;
@@ -78,8 +78,9 @@ void SharedSchedule::finish(const Batch& batch, std::uint32_t index, const StepR
   const bool as_predicted =
       request.predicted.empty() || request.predicted[index] == result.outcome;
   const bool over = next == request.steps.size() || !as_predicted;
-  if (over) end();
-  if (request.pauses && !over) paused_ = 1;  // before step_: it is nobody's turn yet
+  // Before step_: it is nobody's turn yet.
+  if (over) over_after_ = next;
+  if (request.pauses && !over) pause_before_ = next;
   step_ = next;
   const int performer = request.steps[index].task;
   const int after = over || request.pauses ? executor_ : request.steps[next].task;
@@ -87,7 +88,7 @@ void SharedSchedule::finish(const Batch& batch, std::uint32_t index, const StepR
 }
 
 void SharedSchedule::resume(const Batch& batch) {
-  paused_ = 0;
+  pause_before_ = no_step;
   const int next = batch.request.steps[step_].task;
   if (next != executor_) wake(next);
 }

@@ -73,7 +73,7 @@ class SharedSchedule {
   void finish(const Batch& batch, std::uint32_t index, const StepResult& result);
   // After a pause, for the executor: the turn goes to the next step's task, or all is over.
   void resume(const Batch& batch);
-  void end() { over_ = 1; }
+  void end() { over_after_ = 0; }
   // The task says that it ends; the executor reaps it and finishes the step for it.
   void leave(int number) {
     leaving_ = number;
@@ -90,8 +90,9 @@ class SharedSchedule {
     wake(executor_);
   }
 
-  [[nodiscard]] bool is_over() const { return over_ != 0; }
-  [[nodiscard]] bool is_paused() const { return paused_ != 0; }
+  // Neither before the last step is counted: the executor may look at any time.
+  [[nodiscard]] bool is_over() const { return over_after_ <= step_; }
+  [[nodiscard]] bool is_paused() const { return pause_before_ == step_; }
   [[nodiscard]] std::uint32_t step() const { return step_; }
   [[nodiscard]] int leaving() const { return leaving_; }
   [[nodiscard]] pid_t pid(int number) const { return entry(number).pid; }
@@ -121,6 +122,7 @@ class SharedSchedule {
   }
 
  private:
+  static constexpr std::uint32_t no_step = UINT32_MAX;
   static constexpr timespec watch_interval{.tv_sec = 0, .tv_nsec = 50'000'000};
 
   struct TaskEntry {
@@ -149,8 +151,8 @@ class SharedSchedule {
   int executor_ = no_task;
   SetupError broken_;           // its text is a literal: at one address in every fork
   std::atomic<std::uint32_t> step_ = 0;  // whose turn it is; at the end, how many were performed
-  std::atomic<std::uint32_t> over_ = 0;
-  std::atomic<std::uint32_t> paused_ = 0;
+  std::atomic<std::uint32_t> over_after_ = 0;  // so many steps
+  std::atomic<std::uint32_t> pause_before_ = no_step;
   std::atomic<int> leaving_ = -1;
   std::array<TaskEntry, tasks_max + 1> entries_{};
 };
