@@ -124,6 +124,7 @@ Json figures(double seconds, const Counts& counts, const Release& release) {
           {"observers_cross_checked", counts.cross_checked},
           {"mountinfo_incomplete", counts.mountinfo_incomplete},
           {"state_unseen", counts.state_unseen},
+          {"seen_in_copies", counts.seen_in_copies},
           {"listmount_lost", counts.listmount_lost},
           {"cases_with_slave", counts.with_slave},
           {"propagate_from_read", counts.propagate_from_read},

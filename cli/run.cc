@@ -192,7 +192,7 @@ class Run {
 
 Finished Run::finished(std::size_t item, const TrialResult& result) const {
   const ScenarioFile& file = files_[item];
-  return {.facts = {result.kind, result.cannot_run, result.state_unseen},
+  return {.facts = {result.kind, result.cannot_run, has_unseen(result)},
           .text = options_.json ? json_line(file.name, result) : text_of(file, result),
           .reason = result.reason};
 }

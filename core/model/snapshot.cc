@@ -12,23 +12,27 @@ std::uint64_t number(auto id) { return id.exists() ? std::uint64_t{id.value} + 1
 
 // From where a namespace is seen.
 struct Seen {
-  Location top;     // mount none: the namespace has none, or the task's root is elsewhere
+  Location top;     // mount none: the namespace has none, or that place is elsewhere
   bool everywhere;  // by a list of the kernel's, which also has what no path leads to
+  bool shows_receives_from = true;
 };
 
 Seen seen_from(const World& world, NamespaceId mount_ns, const Viewpoint& from,
                std::span<const Task* const> alive) {
   const MountIndex lowest = world.lowest_mount(mount_ns);
   if (!lowest.exists()) return {{}, false};
+  Location top = world.namespace_root(mount_ns);
   switch (from.from) {
-    case Viewpoint::From::everywhere: return {{lowest, world[lowest].root}, true};
-    case Viewpoint::From::task: {
-      const Location& root = alive[from.task]->root;
-      return {world[root.mount].mount_ns == mount_ns ? root : Location{}, false};
-    }
+    case Viewpoint::From::everywhere:
+      return {{lowest, world[lowest].root}, true, from.shows_receives_from};
+    case Viewpoint::From::root: top = alive[from.task]->root; break;
+    case Viewpoint::From::current_directory: top = alive[from.task]->current_directory; break;
+    case Viewpoint::From::handle:
+      top = std::ranges::find(alive[from.task]->handles, from.handle, &Handle::name)->at;
+      break;
     case Viewpoint::From::entered: break;
   }
-  return {world.namespace_root(mount_ns), false};
+  return {world[top.mount].mount_ns == mount_ns ? top : Location{}, false};
 }
 
 // A list from outside leaves out, before 7.0, what is on a directory that was renamed out of what the
@@ -71,7 +75,8 @@ MountView view_of(const World& world, MountIndex id, const Seen& by) {
   view.peer_group = number(mount.group);
   view.master_group = number(world.master(id));
   const GroupId from = receives_from(world, id, by.top);
-  view.receives_from = from == world.master(id) ? 0 : number(from);
+  const bool is_shown = by.shows_receives_from && from != world.master(id);
+  view.receives_from = is_shown ? number(from) : 0;
   view.unbindable = mount.unbindable;
   return view;
 }

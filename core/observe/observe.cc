@@ -121,6 +121,7 @@ struct LiveNamespace {
 };
 
 struct LiveWorld {
+  std::span<const LiveTask> live;
   std::vector<LiveNamespace> namespaces;  // as in the Snapshot
   std::vector<TaskFiles> files;           // of each task
   std::vector<TaskView> tasks;
@@ -153,7 +154,7 @@ Expected<std::uint32_t> find_namespace(LiveWorld& world, TaskFiles& files, bool 
 Expected<LiveWorld> read_tasks(int proc, std::span<const LiveTask> tasks, Source source,
                                bool identify) {
   LocationReader locations(source);
-  LiveWorld world;
+  LiveWorld world{.live = tasks, .namespaces = {}, .files = {}, .tasks = {}};
   world.files.reserve(tasks.size());
   world.tasks.reserve(tasks.size());
   for (const LiveTask& task : tasks) {
@@ -220,7 +221,7 @@ Expected<void> read_by_tasks(Sources& sources, LiveWorld& world, const LiveNames
     if (!lines) return std::unexpected(std::move(lines.error()));
     if (lines->size() <= seen.mounts.size()) continue;
     seen.mounts = std::move(*lines);
-    seen.from = {Viewpoint::From::task, task};
+    seen.from = {Viewpoint::From::root, task, {}};
   }
   return {};
 }
@@ -241,30 +242,47 @@ Expected<std::vector<MountView>> read_by_entering(Sources& sources, LiveWorld& w
   return lines;
 }
 
-// If a task's root or current directory is the root of a mount that is hidden, a process can go there.
-// True: from there all of so many mounts are shown.
-bool read_from_hidden(Sources& sources, LiveWorld& world, const LiveNamespace& live,
-                      std::size_t all, NamespaceSeen& seen) {
+// The places of a task from which mounts may be seen: the link in /proc/PID, and what it shows.
+struct Place {
+  std::string link;
+  Viewpoint from;
+  const LocationView* at;
+};
+
+std::vector<Place> places_of(const LiveWorld& world, std::size_t task) {
+  using From = Viewpoint::From;
+  const TaskView& view = world.tasks[task];
+  std::vector<Place> places{{"cwd", {From::current_directory, task, {}}, &view.current_directory},
+                            {"root", {From::root, task, {}}, &view.root}};
+  for (std::size_t i = 0; i < view.handles.size(); ++i) {
+    places.push_back({"fd/" + std::to_string(world.live[task].handles[i].second),
+                      {From::handle, task, view.handles[i].name},
+                      &view.handles[i].location});
+  }
+  return places;
+}
+
+// If a task's place is the root of a mount that is hidden, a process can go there, and may see more.
+void read_from_hidden(Sources& sources, LiveWorld& world, const LiveNamespace& live,
+                      NamespaceSeen& seen) {
   std::vector<MountId> known;
   for (const MountView& mount : seen.mounts) known.push_back(mount.id);
-  for (std::size_t i = 0; i < world.tasks.size(); ++i) {
-    const TaskView& task = world.tasks[i];
-    for (const auto& [link, at] :
-         {std::pair{"cwd", &task.current_directory}, std::pair{"root", &task.root}}) {
-      if (at->path != "/" || std::ranges::find(known, at->mount) != known.end()) continue;
-      known.push_back(at->mount);
-      TaskFiles& files = world.files[i];
+  for (std::size_t task = 0; task < world.tasks.size(); ++task) {
+    for (const Place& place : places_of(world, task)) {
+      if (place.at->path != "/" || std::ranges::find(known, place.at->mount) != known.end()) {
+        continue;
+      }
+      known.push_back(place.at->mount);
+      TaskFiles& files = world.files[task];
       const UniqueFd start(
-          openat(files.proc(), files.path(link), O_PATH | O_DIRECTORY | O_CLOEXEC));
+          openat(files.proc(), files.path(place.link), O_PATH | O_DIRECTORY | O_CLOEXEC));
       if (!start) continue;
       auto lines = read_by_entering(sources, world, live, start.get());
-      if (!lines || lines->size() != all) continue;
+      if (!lines || lines->size() <= seen.mounts.size()) continue;
       seen.mounts = std::move(*lines);
-      seen.from = {Viewpoint::From::everywhere, 0};
-      return true;
+      seen.from = place.from;
     }
   }
-  return false;
 }
 
 bool shows_all_of(std::span<const MountView> mounts, std::span<const MountView> some) {
@@ -295,11 +313,11 @@ Expected<NamespaceSeen> see_by_mountinfo(Sources& sources, LiveWorld& world,
     if (!lines) return std::unexpected(std::move(lines.error()));
     if (!shows_all_of(seen.mounts, *lines)) {
       seen.mounts = std::move(*lines);
-      seen.from = {Viewpoint::From::entered, 0};
+      seen.from = {Viewpoint::From::entered, 0, {}};
     }
   }
-  seen.complete = !counted || seen.mounts.size() == all ||
-                  read_from_hidden(sources, world, live, all, seen);
+  if (counted && seen.mounts.size() != all) read_from_hidden(sources, world, live, seen);
+  seen.complete = !counted || seen.mounts.size() == all;
   drop_unlisted_parents(seen.mounts);
   return seen;
 }
@@ -352,7 +370,7 @@ std::optional<std::uint64_t> receives_from(const MountView& mount, std::uint32_t
 
 // statmount does not give receives_from (statmount.h). It follows from the groups; where a group
 // has no listed member (they are in a detached tree), it comes from mountinfo, which gives it for
-// the root of its reader; a namespace of which that does not show all is no longer complete.
+// the root of its reader; of a namespace of which that does not show all, nobody can tell.
 Expected<void> fill_receives_from(Sources& sources, LiveWorld& world,
                                   std::vector<NamespaceSeen>& listed) {
   std::optional<std::vector<GroupMember>> members;  // made when first needed
@@ -370,12 +388,14 @@ Expected<void> fill_receives_from(Sources& sources, LiveWorld& world,
       if (!lines) {
         auto seen = see_by_mountinfo(sources, world, world.namespaces[i]);
         if (!seen) return std::unexpected(std::move(seen.error()));
-        listed[i].complete = seen->mounts.size() == listed[i].mounts.size();
         lines = std::move(*seen);
+        listed[i].from.shows_receives_from = lines->mounts.size() == listed[i].mounts.size();
       }
       const auto line = std::ranges::find(lines->mounts, listed[i].mountinfo_ids[j], &MountView::id);
       if (line != lines->mounts.end()) mount.receives_from = line->receives_from;
     }
+    if (listed[i].from.shows_receives_from) continue;
+    for (MountView& mount : listed[i].mounts) mount.receives_from = 0;
   }
   return {};
 }
@@ -463,12 +483,10 @@ Expected<Observation> Observer::observe(std::span<const LiveTask> tasks, Source 
   }
   const auto is_complete = [&] { return std::ranges::all_of(seen, &ListedNamespace::complete); };
   if (source == Source::listmount) {
-    if (is_complete()) {
-      if (const auto filled = fill_receives_from(sources, *world, seen); !filled) {
-        return std::unexpected(filled.error());
-      }
-    }
     if (!is_complete()) return instead_of(seen, observe(tasks, Source::mountinfo));
+    if (const auto filled = fill_receives_from(sources, *world, seen); !filled) {
+      return std::unexpected(filled.error());
+    }
   }
   Observation result;
   result.source = source;

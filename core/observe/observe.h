@@ -8,8 +8,8 @@
 //   mountinfo   /proc/PID/mountinfo: the mounts below the root of that task, without those that its
 //               root covers. Read of the task that shows most among those whose root is at "/";
 //               where there is none, or one that no path leads to, of a child that enters the
-//               namespace (entered_namespace.h), and may find its way to the lowest mount from where
-//               a task stands. Complete where the root is the lowest mount.
+//               namespace (entered_namespace.h); and where that does not see all, of one whose root
+//               is a directory or a handle of a task. Complete where the root is the lowest mount.
 //
 // The count of mounts says whether listmount showed all: if not, mountinfo is the source, and the
 // observation says from where it was read (`seen_from`). Such a view may be a part, which is compared

@@ -57,12 +57,16 @@ struct MountView {
 // covers; a part is what one sees whose root is not the lowest mount.
 struct Viewpoint {
   enum class From : unsigned char {
-    everywhere,  // all of them
-    task,        // the root of Snapshot::tasks[task], which has the path "/"
-    entered,     // the topmost mount at "/": the root of a process that enters by setns
+    everywhere,         // all of them
+    root,               // the root of Snapshot::tasks[task], which has the path "/"
+    current_directory,  // that of this task, which has that path: a process can make it its root
+    handle,             // the same of the handle of that name
+    entered,            // the topmost mount at "/": the root of a process that enters by setns
   };
   From from = From::everywhere;
   std::size_t task = 0;
+  std::string handle;
+  bool shows_receives_from = true;  // false: MountView::receives_from is 0 there
 };
 
 struct NamespaceView {

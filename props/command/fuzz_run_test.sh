@@ -16,7 +16,7 @@ hunt 0 trial 4
 for key in cases steps corpus_files features; do number "$key"; done
 for key in cases_per_second steps_ok_percent scenarios_pivot_percent scenarios_two_tasks_percent \
   scenarios_two_namespaces_percent scenarios_userns_percent rules_reached ended_before observers_cross_checked \
-  mountinfo_incomplete state_unseen listmount_lost cases_with_slave propagate_from_read \
+  mountinfo_incomplete state_unseen seen_in_copies listmount_lost cases_with_slave propagate_from_read \
   refused_by_chance refused_by_chance_percent kernel_log_alarms seed artifacts; do
   [[ $(grep -c "^$key: " out) -eq 1 ]] || die "$key is not there once"
 done

@@ -128,8 +128,16 @@ TEST_CASE("observe: what listmount does not list is read inside, from the top of
     const auto whole = observer->observe(perform(driver, covered).tasks, Source::listmount);
     REQUIRE_MESSAGE(whole, (whole ? "" : whole.error().what));
     CHECK(whole->complete);
-    CHECK(whole->seen_from.at(0).from == Viewpoint::From::everywhere);
+    CHECK(whole->seen_from.at(0).from == Viewpoint::From::current_directory);
     CHECK(whole->snapshot.namespaces.at(0).mounts.size() == 3);
+    // Or there is a handle.
+    const auto by_handle =
+        observer->observe(perform(driver, "open h /\n" + covered + "chdir /").tasks,
+                          Source::listmount);
+    REQUIRE_MESSAGE(by_handle, (by_handle ? "" : by_handle.error().what));
+    CHECK(by_handle->complete);
+    CHECK(by_handle->seen_from.at(0).from == Viewpoint::From::handle);
+    CHECK(by_handle->snapshot.namespaces.at(0).mounts.size() == 3);
     // Nobody: a part.
     const auto part =
         observer->observe(perform(driver, covered + "chdir /").tasks, Source::listmount);
@@ -158,7 +166,7 @@ TEST_CASE("observe: from a root that no path leads to, a process sees what is mo
   const auto lines = parse_mountinfo(read_file(fmt::format("/proc/{}/mountinfo", tasks[0].pid)));
   REQUIRE(lines);
   const model::World world = predict(scenario_of(text), probed_traits().traits).world;
-  const Viewpoint from_root{Viewpoint::From::task, 0};
+  const Viewpoint from_root{Viewpoint::From::root, 0, {}};
   const Snapshot seen = snapshot(world, std::span(&from_root, 1));
   CHECK(mount_points(*lines) == std::vector<std::string>{"/", "/x", "/x/y"});
   CHECK(mount_points(seen.namespaces.at(0).mounts) == mount_points(*lines));
@@ -171,7 +179,7 @@ TEST_CASE("observe: from a root that no path leads to, a process sees what is mo
       const Snapshot expected = canonical(snapshot(predicted.world, observation.seen_from));
       CHECK(draw(observation.snapshot) == draw(expected));
       // Where the kernel says that there is more than a list has, not from that root.
-      if (sources().size() == 2) CHECK(observation.seen_from[0].from != Viewpoint::From::task);
+      if (sources().size() == 2) CHECK(observation.seen_from[0].from != Viewpoint::From::root);
     }
   }
 }

@@ -142,6 +142,56 @@ TEST_CASE("a part of the state is compared with the same part, and a difference 
   CHECK_FALSE(whole.state_unseen);
 }
 
+// As kernels do whose listmount loses a root that is older than its namespace.
+NamespaceIdentity first_listed;
+Expected<ListedNamespace> loses_the_first(const NamespaceIdentity& which) {
+  if (first_listed.id == 0) first_listed = which;
+  if (which.id == first_listed.id) return ListedNamespace{{}, {}, false};
+  return list_mounts(which);
+}
+
+TrialResult run_losing(const std::string& text, TrialSettings settings) {
+  settings.list = loses_the_first;
+  auto trial = Trial::make(settings);
+  REQUIRE(trial);
+  REQUIRE(trial->start(Privilege::userns));
+  first_listed = {};
+  return trial->run(scenario_of(text));
+}
+
+TEST_CASE("what is hidden is compared in a copy of its namespace") {
+  if (!runs_here()) return;
+  if (!Trial::make()->observer().has(Source::listmount)) {
+    return not_run("in a copy: this kernel has no listmount");
+  }
+  const std::string cover = "mount tmpfs /\nchroot /..\nchdir /\n";
+  const TrialResult copied =
+      run_losing("spawn B\n" + cover + "B: chroot /..\nB: chdir /\ndropcap sys_admin\n", {});
+  CHECK(copied.kind == Kind::agree);
+  CHECK(copied.state_unseen);
+  CHECK(copied.seen_in_copies);
+  CHECK(run_losing(std::string(where_traits_matter) + cover, wrong_traits()).kind ==
+        Kind::disagree);
+  // Nobody may make a copy.
+  CHECK(has_unseen(run_losing(cover + "dropcap sys_admin\n", {})));
+}
+
+// The master group of B's /a has a member in a detached tree only, so listmount does not tell from
+// which group /a receives; and mountinfo does not show what B has covered.
+TEST_CASE("where nobody can tell what a slave receives from, all else is compared") {
+  if (!runs_here()) return;
+  const TrialResult result = run(
+      "mkdir /a\nmkdir /b\nmount tmpfs /a\nmake-shared /a\nopen_tree h /a clone\nspawn B\n"
+      "B: unshare mnt\nB: make-slave /a\nmake-private /a\nB: mount tmpfs /b\nB: make-shared /b\n"
+      "B: mount tmpfs /\nB: chroot /..\nB: chdir /\n");
+  CHECK(result.kind == Kind::agree);
+  CHECK_FALSE(result.propagate_from_read);
+  if (!Trial::make()->observer().has(Source::listmount)) {
+    return not_run("by listmount: this kernel has none");
+  }
+  CHECK_FALSE(result.state_unseen);
+}
+
 // The answers of 50 tries and more, in turn; what came of them.
 bool is_refused_in_the_end(const std::vector<bool>& refusals) {
   ChanceTries tries;

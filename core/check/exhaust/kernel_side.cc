@@ -23,7 +23,7 @@ bool KernelSide::perform(const std::vector<Letter>& steps, Counts& counts, const
   TrialResult result = trial_.run_predicted(predicted, options);
   if (has_failed(result)) result = trial_.run_predicted(predicted, options);  // a deadline, say
   ++counts.worlds;
-  counts.state_unseen += result.state_unseen ? 1 : 0;
+  counts.state_unseen += has_unseen(result) ? 1 : 0;
   if (result.kind == TrialResult::Kind::agree) return true;
   if (differs_at != nullptr && result.kind == TrialResult::Kind::disagree) {
     *differs_at = result.step;

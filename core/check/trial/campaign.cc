@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "op/outcome.h"
 #include "check/trial/minimize.h"
 #include "check/trial/report.h"
@@ -103,7 +104,9 @@ TrialResult::Kind FindingReporter::perform(const CaseRef& ref, const Prediction&
   counts.laws_asked = trial_->laws_asked();
   counts.cross_checked += result.cross_checked ? 1 : 0;
   counts.mountinfo_incomplete += result.mountinfo_incomplete ? 1 : 0;
-  counts.state_unseen += result.state_unseen ? 1 : 0;
+  counts.state_unseen += has_unseen(result) ? 1 : 0;
+  counts.seen_in_copies += result.seen_in_copies ? 1 : 0;
+  if (has_unseen(result)) log_debug(ref.name + ": only a part of the state was seen");
   counts.listmount_lost += result.listmount_lost ? 1 : 0;
   counts.with_slave += result.has_slave ? 1 : 0;
   counts.propagate_from_read += result.propagate_from_read ? 1 : 0;

@@ -43,6 +43,7 @@ struct Counts {
   std::uint64_t cross_checked = 0;
   std::uint64_t mountinfo_incomplete = 0;
   std::uint64_t state_unseen = 0;
+  std::uint64_t seen_in_copies = 0;
   std::uint64_t listmount_lost = 0;
   std::uint64_t with_slave = 0;           // cases whose last state had one, and in how many of them
   std::uint64_t propagate_from_read = 0;  // the kernel itself said what it receives from

@@ -85,7 +85,7 @@ std::string headline(const Scenario& scenario, const TrialResult& result) {
   switch (result.kind) {
     case TrialResult::Kind::agree:
       return text + fmt::format(" ({} steps{})", result.steps,
-                                result.state_unseen ? ", a part of the state was seen" : "");
+                                has_unseen(result) ? ", a part of the state was seen" : "");
     case TrialResult::Kind::disagree:
       return text + fmt::format(" at step {} of {}", result.step, scenario.steps.size());
     case TrialResult::Kind::broken_law:

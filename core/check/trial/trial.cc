@@ -40,10 +40,40 @@ void fail_with(TrialResult& result, const Failure& failure) {
   result.reason = failure.what;
 }
 
-std::size_t mounts_in(const Snapshot& snapshot) {
-  std::size_t count = 0;
-  for (const NamespaceView& view : snapshot.namespaces) count += view.mounts.size();
-  return count;
+// The namespaces of which `part` has not all mounts.
+std::vector<std::size_t> namespaces_unseen(const Snapshot& part, const Snapshot& whole) {
+  std::vector<std::size_t> unseen;
+  for (std::size_t i = 0; i < whole.namespaces.size(); ++i) {
+    if (part.namespaces[i].mounts.size() != whole.namespaces[i].mounts.size()) unseen.push_back(i);
+  }
+  return unseen;
+}
+
+// The same program, but at its end one task of each of these namespaces moves to a copy of it, and
+// the others end. Nothing where none may move.
+std::optional<Prediction> ended_in_copies(const Prediction& predicted,
+                                          std::span<const std::size_t> namespaces) {
+  Prediction ended = predicted;
+  const auto succeeds = [&ended](const TaskView& task, Op op) {
+    Program program = ended.program;
+    const auto number = std::ranges::find(program.tasks, task.name) - program.tasks.begin();
+    program.steps.push_back({.task = static_cast<int>(number), .op = std::move(op)});
+    Prediction next = predict(std::move(program), ended.world.traits);
+    if (next.stop != Verdict::Stop::no || !next.verdicts.back().outcome.ok()) return false;
+    ended = std::move(next);
+    return true;
+  };
+  const std::vector<TaskView> tasks = snapshot(predicted.world).tasks;
+  for (const std::size_t unseen : namespaces) {
+    const auto moves = std::ranges::find_if(tasks, [&](const TaskView& task) {
+      return task.mount_namespace == unseen && succeeds(task, Unshare{{NamespaceKind::mnt}});
+    });
+    if (moves == tasks.end()) return std::nullopt;
+    for (const TaskView& task : tasks) {
+      if (task.mount_namespace == unseen && task.name != moves->name) succeeds(task, Exit{});
+    }
+  }
+  return ended;
 }
 
 bool has_slave(const Snapshot& snapshot) {
@@ -262,10 +292,12 @@ void Trial::compare_state(std::span<const LiveTask> tasks, const model::World& w
   auto seen = observe(tasks, result);
   if (!seen) return fail_with(result, seen.error());
   result.kernel_view = std::move(seen->snapshot);
-  result.model_view = canonical(snapshot(world, seen->seen_from));
+  Snapshot model_view = snapshot(world, seen->seen_from);
   if (seen->source == Source::mountinfo) {
-    result.state_unseen = mounts_in(result.model_view) != mounts_in(snapshot(world));
+    result.namespaces_unseen = namespaces_unseen(model_view, snapshot(world));
+    result.state_unseen = !result.namespaces_unseen.empty();
   }
+  result.model_view = canonical(std::move(model_view));
   if (result.kernel_view == result.model_view) return;
   result.differences = differences(result.kernel_view, result.model_view);
   if (result.steps == 0) {
@@ -298,6 +330,27 @@ void Trial::compare_all(const Expected<ExecutionResult>& performed, const Predic
     return fail_with(result, {Failure::Kind::broke, "the executor stopped without a reason"});
   }
   compare_state(performed->tasks, predicted.world, predicted, result);
+}
+
+// Where mounts of a namespace are hidden, a copy of it shows them: a copy's mounts are all younger than
+// the copy, so listmount finds the lowest one (FINDINGS.md).
+void Trial::see_in_copies(const Prediction& predicted, const TrialOptions& options,
+                          TrialResult& result) {
+  if (result.kind != TrialResult::Kind::agree || !has_unseen(result)) return;
+  if (!observer_.has(Source::listmount)) return;
+  const auto ended = ended_in_copies(predicted, result.namespaces_unseen);
+  if (!ended) return;
+  TrialResult copied;
+  compare_all(perform(*ended, copied, options), *ended, copied);
+  if (copied.kind == TrialResult::Kind::agree) {
+    result.seen_in_copies = !copied.state_unseen;
+    return;
+  }
+  copied.reason = "seen in a copy of the namespace (unshare mnt, at the end) " + copied.reason;
+  copied.steps = result.steps;
+  copied.step = std::min(copied.step, copied.steps);
+  copied.verdicts = std::move(result.verdicts);
+  result = std::move(copied);
 }
 
 // Once, and again where the last step was refused as may happen by chance.
@@ -349,6 +402,7 @@ TrialResult Trial::compare(const Prediction& predicted, const TrialOptions& opti
     return result;
   }
   compare_all(perform(predicted, result, options), predicted, result);
+  see_in_copies(predicted, options, result);
   return result;
 }
 
@@ -433,6 +487,7 @@ TrialResult Trial::compare_every_step(const Prediction& predicted, const TrialOp
     result = std::move(last);
   }
   result = compare_unread(predicted, unread, std::move(last), std::move(result), options);
+  see_in_copies(predicted, options, result);
   if (result.kind == TrialResult::Kind::agree && watch && !watch->breaches().empty()) {
     set_broken_law(result, watch->breaches().front(), "kernel", predicted);
   }

@@ -31,8 +31,9 @@
 // is one where they agree.
 //
 // Not compared: see view/snapshot.h. Where listmount does not list all, or the kernel has none, and
-// mountinfo shows only a part, that is compared with the same part of the model's world; such trials
-// say so (`state_unseen`) and are counted.
+// mountinfo shows only a part, that is compared with the same part of the model's world
+// (`state_unseen`). Then all is performed once more, and at the end a task of the namespace moves to
+// a copy of it, whose mounts are listed (`seen_in_copies`). What is not seen so either is counted.
 #pragma once
 
 #include <array>
@@ -89,7 +90,9 @@ struct TrialResult {
   const laws::Law* law = nullptr;        // that is broken
 
   bool cannot_run = false;            // skipped because this machine can't run any such scenario
-  bool state_unseen = false;          // only a part of the state could be seen, and was compared
+  bool state_unseen = false;  // only a part of the state could be seen, and was compared
+  std::vector<std::size_t> namespaces_unseen;  // in which that is so
+  bool seen_in_copies = false;  // all of these were, afterwards, in copies of them
   bool listmount_lost = false;        // listmount lacked a mount: mountinfo was read instead
   bool mountinfo_incomplete = false;  // both sources were read, and mountinfo showed a part
   bool chance_possible = false;  // some step may be refused by chance: a lookup (FINDINGS.md), or an
@@ -105,6 +108,10 @@ struct TrialResult {
 };
 
 std::string_view name(TrialResult::Kind kind);
+// A part of the state was compared with nothing.
+inline bool has_unseen(const TrialResult& result) {
+  return result.state_unseen && !result.seen_in_copies;
+}
 // A disagreement or a broken law.
 inline bool is_finding(const TrialResult& result) {
   return result.kind == TrialResult::Kind::disagree || result.kind == TrialResult::Kind::broken_law;
@@ -150,6 +157,8 @@ class Trial {
                                     const KernelDriver::AtPause& at_pause = {});
   void compare_all(const Expected<ExecutionResult>& performed, const Prediction& predicted,
                    TrialResult& result);
+  void see_in_copies(const Prediction& predicted, const TrialOptions& options,
+                     TrialResult& result);
   void compare_state(std::span<const LiveTask> tasks, const model::World& world,
                      const Prediction& predicted, TrialResult& result);
   Expected<Observation> observe(std::span<const LiveTask> tasks, TrialResult& result);
