@@ -182,6 +182,7 @@ void Search::count(const Transition& transition, exhaust::Counts& counts) {
         case Verdict::Stop::too_large: ++counts.too_large; break;
         case Verdict::Stop::unclear_master: ++counts.unclear_master; break;
         case Verdict::Stop::unclear_mark: ++counts.unclear_mark; break;
+        case Verdict::Stop::unclear_cover: ++counts.unclear_cover; break;
       }
       return;
     case Reach::refused:

@@ -28,9 +28,10 @@ struct Verdict {
     leaves_the_world,
     too_large,
     unclear_master,
-    unclear_mark
+    unclear_mark,
+    unclear_cover
   };
-  static constexpr std::size_t stops = 5;
+  static constexpr std::size_t stops = 6;
 
   Outcome outcome;
   Rule rule = Rule::none;  // none exactly when the outcome is ok

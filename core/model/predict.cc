@@ -94,7 +94,7 @@ Prediction predict(const Scenario& scenario, const KernelTraits& traits, std::si
 
 std::string_view reason(Verdict::Stop stop) {
   constexpr std::array<std::string_view, Verdict::stops> reasons{
-      "", "leaves-the-world", "too-large", "unclear-master", "unclear-mark"};
+      "", "leaves-the-world", "too-large", "unclear-master", "unclear-mark", "unclear-cover"};
   return reasons[static_cast<std::size_t>(stop)];
 }
 

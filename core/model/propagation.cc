@@ -202,7 +202,9 @@ std::vector<MountIndex> receivers(const World& world, MountIndex mount) {
   std::vector<MountIndex> result;
   if (!world.is_shared(mount)) return result;
   add_receivers_of(world, world[mount].group, result);
-  std::erase(result, mount);
+  const auto peers_end = result.begin() + std::ssize(world[world[mount].group].members);
+  std::rotate(result.begin(), std::ranges::find(result, mount), peers_end);
+  result.erase(result.begin());
   return result;
 }
 
@@ -357,23 +359,28 @@ bool covers_root(const World& world, MountIndex child) {
   return world[child].mount_point == world[world[child].parent].root;
 }
 
-// Which of the candidates go before 6.17. One is bare if nothing is mounted on it but covers of its
-// root, and candidates that are bare. Those that are bare and not locked go, and with them what is
-// mounted on them; but not their covers, which go only where they do so by themselves.
+// Which of the candidates go before 6.17, in the order in which they do. One is bare if nothing is
+// mounted on it but covers of its root, and candidates that are bare; so it may become bare when
+// the last of those is found. Those that are bare and not locked go, and with them what is mounted
+// on them; but not their covers, which go only where they do so by themselves.
 std::vector<MountIndex> those_that_went(const World& world, const std::vector<MountIndex>& going,
                                         const std::vector<MountIndex>& candidates,
                                         const std::vector<MountIndex>& unlocked) {
-  std::vector<MountIndex> bare = candidates;
-  const auto has_others_on_it = [&](MountIndex mount) {
-    return !std::ranges::all_of(world[mount].children, [&](MountIndex child) {
-      return covers_root(world, child) || contains(going, child) || contains(bare, child);
-    });
-  };
-  while (std::erase_if(bare, has_others_on_it) > 0) {
-  }
+  std::vector<MountIndex> found;
+  std::vector<MountIndex> bare;
   std::vector<MountIndex> also;
-  for (const MountIndex mount : bare) {
-    if (!world[mount].locked || contains(unlocked, mount)) also.push_back(mount);
+  const auto becomes_bare = [&](MountIndex mount) {
+    return contains(found, mount) && !contains(bare, mount) &&
+           std::ranges::all_of(world[mount].children, [&](MountIndex child) {
+             return covers_root(world, child) || contains(going, child) || contains(bare, child);
+           });
+  };
+  for (const MountIndex candidate : candidates) {
+    found.push_back(candidate);
+    for (MountIndex m = candidate; becomes_bare(m); m = world[m].parent) {
+      bare.push_back(m);
+      if (!world[m].locked || contains(unlocked, m)) also.push_back(m);
+    }
   }
   for (std::size_t i = 0; i < also.size(); ++i) {
     for (const MountIndex child : world[also[i]].children) {
@@ -382,6 +389,38 @@ std::vector<MountIndex> those_that_went(const World& world, const std::vector<Mo
     }
   }
   return also;
+}
+
+using Slaves = std::map<MountIndex, std::vector<MountIndex>>;  // by the mount they are kept with
+
+void add_with_slaves(const Slaves& slaves, MountIndex mount, std::vector<MountIndex>& order) {
+  order.push_back(mount);
+  const auto kept = slaves.find(mount);
+  if (kept == slaves.end()) return;
+  for (const MountIndex slave : kept->second) add_with_slaves(slaves, slave, order);
+}
+
+// Slaves that are kept with one mount have an order among themselves, which nothing shows: one is
+// tried, and the other way round.
+enum class SlaveOrder : bool { one, other };
+
+// receivers() in the order in which kernels before 6.17 unmount: after each mount those that are
+// kept with it.
+std::vector<MountIndex> receivers_by_keeper(const World& world, MountIndex mount,
+                                            SlaveOrder slave_order) {
+  Slaves slaves;
+  std::vector<MountIndex> peers{mount};
+  for (const MountIndex receiver : receivers(world, mount)) {
+    const bool is_peer = world[receiver].group == world[mount].group;
+    (is_peer ? peers : slaves[world.kept_with(receiver)]).push_back(receiver);
+  }
+  if (slave_order == SlaveOrder::other) {
+    for (auto& [keeper, kept] : slaves) std::ranges::reverse(kept);
+  }
+  std::vector<MountIndex> order;
+  for (const MountIndex peer : peers) add_with_slaves(slaves, peer, order);
+  order.erase(order.begin());
+  return order;
 }
 
 // A mount, then each mount on it with all that is below that one.
@@ -399,14 +438,19 @@ void add_depth_first(const World& world, MountIndex mount, std::vector<MountInde
 //     not see; but not what is mounted where the first of `going` is (counterparts()).
 // What is deepest and last in the tree is looked at first. Before 6.17 that shows where several covers
 // come to one place.
-std::vector<MountIndex> also_unmounted(const World& world, const std::vector<MountIndex>& going) {
+std::vector<MountIndex> also_unmounted(const World& world, const std::vector<MountIndex>& going,
+                                       SlaveOrder slave_order = SlaveOrder::one) {
   const std::vector<MountIndex> unlocked = counterparts(world, going.front());
   std::vector<MountIndex> order;
   add_depth_first(world, going.front(), order);
   std::vector<MountIndex> also;
   for (const MountIndex mount : order | std::views::reverse) {
     if (!world.has_parent(mount)) continue;
-    for (const MountIndex receiver : receivers(world, world[mount].parent)) {
+    const MountIndex parent = world[mount].parent;
+    const auto others = world.traits.umounts_largest_set
+                            ? receivers(world, parent)
+                            : receivers_by_keeper(world, parent, slave_order);
+    for (const MountIndex receiver : others) {
       const MountIndex candidate = world.mounted_at(receiver, world[mount].mount_point);
       if (candidate.exists() && !contains(going, candidate) && !contains(also, candidate)) {
         also.push_back(candidate);
@@ -427,23 +471,37 @@ std::vector<MountIndex> also_unmounted(const World& world, const std::vector<Mou
   return also;
 }
 
-// A cover that stays takes the place of the lowest mount of its stack that is unmounted. Before
-// 6.17 several may come to one place.
-void keep_covers(World& world, const std::vector<MountIndex>& also,
-                 const std::vector<MountIndex>& all) {
-  std::vector<std::pair<MountIndex, Location>> moved;
+using Covers = std::vector<std::pair<MountIndex, Location>>;  // and where each comes to
+
+// A cover that stays takes the place of the lowest mount of its stack that is unmounted. Before 6.17
+// several may come to one place, the last one on top.
+Covers covers_that_stay(const World& world, const std::vector<MountIndex>& going,
+                        const std::vector<MountIndex>& also) {
+  const auto goes = [&](MountIndex m) { return contains(going, m) || contains(also, m); };
+  Covers covers;
   for (const MountIndex mount : also) {
     MountIndex lowest = mount;
-    while (contains(all, world[lowest].parent)) lowest = world[lowest].parent;
+    while (goes(world[lowest].parent)) lowest = world[lowest].parent;
     for (const MountIndex cover : world[mount].children) {
-      if (!covers_root(world, cover) || contains(all, cover)) continue;
-      moved.emplace_back(cover, Location{world[lowest].parent, world[lowest].mount_point});
+      if (!covers_root(world, cover) || goes(cover)) continue;
+      covers.emplace_back(cover, Location{world[lowest].parent, world[lowest].mount_point});
     }
   }
-  for (const auto& [cover, place] : moved) {
-    world.detach_from_parent(cover);
-    world.attach(cover, place.mount, place.dentry);
-  }
+  return covers;
+}
+
+// Which of several covers comes on top at a place hangs on the order of slaves (FINDINGS.md,
+// "Before 6.17 a hidden order decides which cover is on top").
+bool is_cover_unclear(const World& world, const std::vector<MountIndex>& going,
+                      const Covers& covers) {
+  if (world.traits.umounts_largest_set || covers.size() < 2) return false;
+  const auto by_place = [](const Covers& all) {
+    std::map<std::pair<MountIndex, DentryId>, std::vector<MountIndex>> result;
+    for (const auto& [cover, at] : all) result[{at.mount, at.dentry}].push_back(cover);
+    return result;
+  };
+  const auto also = also_unmounted(world, going, SlaveOrder::other);
+  return by_place(covers) != by_place(covers_that_stay(world, going, also));
 }
 
 }  // namespace
@@ -452,14 +510,19 @@ std::vector<MountIndex> unmounted_with(const World& world, MountIndex mount) {
   return also_unmounted(world, {mount});
 }
 
-void umount_tree(World& world, MountIndex mount, UmountOptions options) {
+Verdict::Stop umount_tree(World& world, MountIndex mount, UmountOptions options) {
   const std::vector<MountIndex> going = world.subtree(mount);
   std::vector<MountIndex> all = going;
   if (options.propagate) {
     for (const MountIndex same : counterparts(world, mount)) world[same].locked = false;
     const std::vector<MountIndex> also = also_unmounted(world, going);
     all.insert(all.end(), also.begin(), also.end());
-    keep_covers(world, also, all);
+    const Covers covers = covers_that_stay(world, going, also);
+    if (is_cover_unclear(world, going, covers)) return Verdict::Stop::unclear_cover;
+    for (const auto& [cover, place] : covers) {
+      world.detach_from_parent(cover);
+      world.attach(cover, place.mount, place.dentry);
+    }
   }
   for (const MountIndex m : all) {
     if (world[m].mount_ns.exists() && world[world[m].mount_ns].rootfs != m) --world.mount_count;
@@ -482,6 +545,7 @@ void umount_tree(World& world, MountIndex mount, UmountOptions options) {
     }
   }
   world.has_unmounted = true;
+  return Verdict::Stop::no;
 }
 
 void umount_from_removed(World& world, DentryId dentry) {

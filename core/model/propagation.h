@@ -12,8 +12,8 @@
 namespace pivotcheck::model {
 
 // Every mount that receives what is mounted on `mount` (which is not among them): its peers, the
-// slaves of its group, their peers, their slaves, and so on. Each once; a group comes before its
-// slaves. Empty if `mount` is not shared.
+// slaves of its group, their peers, their slaves, and so on. Each once; first its peers, around the
+// ring; a group comes before its slaves. Empty if `mount` is not shared.
 std::vector<MountIndex> receivers(const World& world, MountIndex mount);
 
 struct CloneOptions {
@@ -39,13 +39,14 @@ bool propagates_onto(const World& world, MountIndex mount, DentryId place, Mount
 // What goes by propagation when `mount`, which nothing is mounted on, is unmounted.
 std::vector<MountIndex> unmounted_with(const World& world, MountIndex mount);
 
-// Unmounts `mount` and all below it. A mount that a task still uses stays, in no namespace.
+// Unmounts `mount` and all below it. A mount that a task still uses stays, in no namespace. Returns
+// why the run ends before this, if it does: only where it propagates.
 struct UmountOptions {
   bool propagate = false;
   bool lazy = true;            // false: not a detach, so nothing stays connected
   bool stay_connected = false;  // the tree stays together below its root
 };
-void umount_tree(World& world, MountIndex mount, UmountOptions options);
+Verdict::Stop umount_tree(World& world, MountIndex mount, UmountOptions options);
 
 // Unmounts, in every namespace, what is mounted on a dentry that is being removed.
 void umount_from_removed(World& world, DentryId dentry);

@@ -128,7 +128,7 @@ TRAIT(namespace_copy_loses_unbindable, .is_quirk = true,
 TRAIT(goes_beneath_detached_cover,
       .sentence = "MOVE_MOUNT_BENEATH, where the target is the lowest mount of a detached tree, "
                   "goes beneath its cover if it has one; elsewhere EINVAL",
-      .in = {{.from = {{6, 18}}}},
+      .in = {{.from = {{6, 15}}, .before = {{6, 17}}}, {.from = {{6, 18}}}},
       .probe = "mount tmpfs /\n"
                "fsmount k tmpfs\n"
                "open_tree h / clone,recursive\n"

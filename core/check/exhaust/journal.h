@@ -41,6 +41,7 @@ struct Counts {
   std::uint64_t too_large = 0;
   std::uint64_t unclear_master = 0;
   std::uint64_t unclear_mark = 0;
+  std::uint64_t unclear_cover = 0;
   std::uint64_t not_remembered = 0;  // new states for which the set had no place
   std::uint64_t worlds = 0;          // performed on the kernel
   std::uint64_t state_unseen = 0;    // of these: only a part of the state could be read

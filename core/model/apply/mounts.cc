@@ -184,7 +184,7 @@ Refusal apply(Call& call, const Umount& op) {
   if (is_own_root && !detach) return make_root_read_only(call, mount);
   if (!detach && is_busy(world, mount)) return Rule::umount_busy;
   if (!detach && is_busy_elsewhere(world, mount)) return Rule::umount_propagation_busy;
-  umount_tree(world, mount, {.propagate = true, .lazy = detach});
+  call.stop = umount_tree(world, mount, {.propagate = true, .lazy = detach});
   return {};
 }
 
