@@ -53,7 +53,8 @@ Prediction predict(Program program, const KernelTraits& traits, std::size_t coun
 Prediction predict(const Scenario& scenario, const KernelTraits& traits,
                    std::size_t count = SIZE_MAX);
 
-// "leaves-the-world", "too-large", "unclear-master", "unclear-mark", "unclear-cover"; "" for no stop.
+// "leaves-the-world", "too-large", "unclear-master", "unclear-mark", "unclear-cover"; "" for no
+// stop.
 std::string_view reason(Verdict::Stop stop);
 
 }  // namespace pivotcheck

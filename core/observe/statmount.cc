@@ -6,7 +6,8 @@
 //         `-- ...
 //
 // A kernel may have more than one mount of its own below the top (rootfs on an empty filesystem);
-// every mount of type "rootfs" at the bottom is left out.
+// every mount of type "rootfs" at the bottom is left out, with what is mounted on it elsewhere than at
+// "/": since 7.0 an initramfs is such a mount, and what the machine left on it would be listed.
 //
 // The first kernels with listmount start at the mount with the second-lowest id, which after
 // pivot_root need not be the top. The count shows that: ListedNamespace::complete. Later kernels
@@ -125,18 +126,23 @@ Expected<std::vector<MountId>> list_ids(const NamespaceIdentity& which) {
   return ids;
 }
 
-// Drops the mounts at the bottom that are the kernel's own; `rootfs[i]`: mount i has that type.
+// Drops the mounts at the bottom that are the kernel's own, and what the machine mounted elsewhere on
+// them; `rootfs[i]`: mount i has that type.
 void drop_rootfs(ListedNamespace& listed, std::vector<bool> rootfs) {
   const auto is_listed = [&listed](MountId id) {
     return std::ranges::find(listed.mounts, id, &MountView::id) != listed.mounts.end();
   };
+  std::vector<MountId> dropped;
   for (std::size_t i = 0; i < listed.mounts.size();) {
     const MountView& mount = listed.mounts[i];
     const bool lowest = mount.parent == mount.id || !is_listed(mount.parent);
-    if (!rootfs[i] || !lowest) {
+    const bool is_elsewhere =
+        mount.mount_point != "/" && std::ranges::find(dropped, mount.parent) != dropped.end();
+    if (!(rootfs[i] && lowest) && !is_elsewhere) {
       ++i;
       continue;
     }
+    dropped.push_back(mount.id);
     const auto offset = static_cast<std::ptrdiff_t>(i);
     listed.mounts.erase(listed.mounts.begin() + offset);
     listed.mountinfo_ids.erase(listed.mountinfo_ids.begin() + offset);
