@@ -26,7 +26,7 @@ SOURCES = {"6.12": ("bookworm-security", "linux-source-6.12"),
 IMAGES = {"um": "linux", "x86": "arch/x86/boot/bzImage"}
 TARGETS = {"um": "linux", "x86": "bzImage"}
 VARIANTS = {"plain": [], "leaks": ["leaks"]}
-TOOLS = ("make", "gcc", "ld", "flex", "bison", "bc", "xz")
+TOOLS = ("make", "gcc", "ld", "flex", "bison", "bc", "patch", "xz")
 # On processors with AMX a process's registers take more than user-mode Linux before 6.13 has room for,
 # and its first program dies of SIGSEGV. From 6.13 on it asks at start.
 ROOM = ("arch/x86/um/user-offsets.c", "DEFINE_LONGS(HOST_FP_SIZE, 2696)",
@@ -84,10 +84,10 @@ def wanted_lines(arch, variant):
 
 
 class Build:
-    def __init__(self, source, arch, variant, jobs):
+    def __init__(self, source, arch, variant, jobs, folder=None):
         self.source, self.arch, self.jobs = source_of(source), arch, jobs
         name = source if source in SOURCES else self.source.name
-        self.folder = CACHE / "built" / f"{name}-{arch}-{variant}"
+        self.folder = folder or CACHE / "built" / f"{name}-{arch}-{variant}"
         self.lines = wanted_lines(arch, variant)
 
     def make(self, target, *words, **environment):
@@ -121,9 +121,13 @@ class Build:
         return self.folder / IMAGES[self.arch]
 
 
-def build(options):
+def need_tools():
     if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
         raise Unavailable(f"missing: {' '.join(missing)} (ci/install kernels)")
+
+
+def build(options):
+    need_tools()
     made = Build(options.source, options.arch, options.variant, options.jobs)
     complain(f"making {made.folder}")
     print(made.image())
