@@ -134,7 +134,7 @@ CommandSpec explore_command() {
                   {"--artifacts", &job->artifacts, "folder for what was found",
                    {.shows_default = true}},
                   {"--until-found", &job->until_found,
-                   "end after the first disagreement, once it is minimized"},
+                   "end after the first disagreement that shows again, once it is minimized"},
                   {"--no-recipes", &job->no_recipes,
                    "only single random steps: without deep stories, and without the short "
                    "written idioms, which spell out what triggers nearly every rule"},

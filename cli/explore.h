@@ -46,7 +46,7 @@ struct ExploreJob {
   std::optional<std::uint64_t> seed;
   std::string privilege;  // userns, root, both; "": whatever runs here
   std::string artifacts = "artifacts";
-  bool until_found = false;  // ends after the first disagreement
+  bool until_found = false;  // ends after the first disagreement that shows again
   bool no_recipes = false;
   bool no_kernel = false;      // the laws are asked of the model's states; no kernel is
   bool no_law_quirks = false;  // nor is any known deviation excused

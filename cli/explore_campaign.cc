@@ -213,13 +213,13 @@ void Explore::receive() {
     const std::string text = received_.substr(1, end - 1);
     const auto kind = static_cast<Message::Kind>(received_.front());
     received_.erase(0, end + 1);
-    if (kind == Message::Kind::finding) print_finding(text);
+    if (kind == Message::Kind::finding) any_found_ = true;
+    if (kind == Message::Kind::finding || kind == Message::Kind::seen_once) print_finding(text);
     if (kind == Message::Kind::failure) report_failure(text);
   }
 }
 
 void Explore::print_finding(const std::string& path) {
-  any_found_ = true;
   progress_.clear();
   const std::string text = read_file(path);
   print(job_.json ? line({{"finding", path}, {"report", text}}) : text + "\n");

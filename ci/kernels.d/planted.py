@@ -157,7 +157,8 @@ class Search:
     def judged(self, out, ended):
         if "ordinary use works" not in out:
             return {"result": "useless", "log": guest.last_lines(ended.log, 10)}
-        findings = [said for said in objects(out) if "finding" in said]
+        findings = [said for said in objects(out)
+                    if "finding" in said and "about: seen once" not in said["report"]]
         summary = next((said for said in objects(out) if "cases" in said), {})
         status = re.search(r"explore ended with (\d+)", out)
         if findings:
@@ -244,14 +245,22 @@ def planted(options):
     traits = traits_of(clean)
 
     def search(fault):
-        return Search(planter.image(fault), traits, options).run()
+        if guest.Session.stopped_by:
+            return None
+        result = Search(planter.image(fault), traits, options).run()
+        return None if guest.Session.stopped_by else result
     results = {}
     print(f"{'fault':36} {'result':10} {'cases':>7} {'seconds':>7} {'steps':>6}  by", flush=True)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for fault, result in zip(faults, pool.map(search, faults)):
+            if result is None:
+                continue  # a signal asked this program to end
             results[fault.name] = result
             print(row(fault, result), flush=True)
             (options.folder / f"{fault.name}.json").write_text(json.dumps(result) + "\n")
+    if guest.Session.stopped_by:
+        complain(f"{len(results)} of {len(faults)} faults were tried")
+        return 3
     accepted = accepted_by(clean, traits, results)
     for name, result in results.items():
         if "scenario" in result and name not in accepted:

@@ -167,8 +167,9 @@ SetupError return_to_template() {
 }
 
 SetupError enter_fresh_world() {
-  return ::unshare(CLONE_NEWNS) == 0 ? no_setup_error
-                                     : setup_error("unshare of the mount namespace");
+  if (::unshare(CLONE_NEWNS) != 0) return setup_error("unshare of the mount namespace");
+  // A kernel may be so wrong that unshare leaves the directory behind: a scenario is to find that.
+  return ::chdir("/") == 0 ? no_setup_error : setup_error("chdir to the root of the world");
 }
 
 SetupError find_rootfs(dev_t& device) {

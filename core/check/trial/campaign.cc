@@ -136,6 +136,7 @@ TrialResult::Kind FindingReporter::perform(const CaseRef& ref, const Prediction&
 
 void FindingReporter::disagreement(const CaseRef& ref, const TrialResult& first) {
   const Scenario whole = ref.scenario();
+  trial_->renew();
   // The bucket is that of a closer look; of the first one if that finds nothing.
   TrialResult result = first.law != nullptr
                            ? trial_->run(whole, {.every_step = true})
@@ -143,7 +144,7 @@ void FindingReporter::disagreement(const CaseRef& ref, const TrialResult& first)
   const bool again = result.kind == first.kind;
   if (!again) result = first;
   const std::string about = signature(whole, result);
-  if (!is_new(about)) return;
+  if (!is_new(again ? about : about + ", once")) return;
   const std::string path = process_.artifacts + "/" + file_name(about, ref.name);
   keep_whole(ref, path + ".unminimized.scn", whole);
   Scenario small = whole;
@@ -160,8 +161,10 @@ void FindingReporter::disagreement(const CaseRef& ref, const TrialResult& first)
   if (!again) small.about.push_back("seen once, and not when it was run again");
   for (const std::string& difference : result.differences) small.about.push_back(difference);
   const std::string text = report(path + ".scn", small, result);
-  if (write_file(path + ".scn", text))
-    return send_message(process_.pipe, Message::Kind::finding, path + ".scn");
+  if (write_file(path + ".scn", text)) {
+    const auto kind = again ? Message::Kind::finding : Message::Kind::seen_once;
+    return send_message(process_.pipe, kind, path + ".scn");
+  }
   const std::string why = errno_name(errno);
   // Shown here instead, so that it is not lost.
   (void)!::write(STDOUT_FILENO, text.data(), text.size());

@@ -78,7 +78,7 @@ struct Findings {
 // One message to the parent: a byte for its kind, then the path of a new finding, or the text of a
 // failure.
 struct Message {
-  enum class Kind : char { finding = 'D', failure = 'F' };
+  enum class Kind : char { finding = 'D', seen_once = 'O', failure = 'F' };
   Kind kind;
   std::string text;
 };

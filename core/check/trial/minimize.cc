@@ -93,7 +93,7 @@ class Minimizer {
   Minimizer(Trial& trial, const Scenario& scenario, const TrialResult& result,
             const MinimizeOptions& options)
       : trial_(trial), options_(options), point_(point_of(scenario, result)),
-        best_{.scenario = scenario, .result = result} {}
+        of_law_(result.law != nullptr), best_{.scenario = scenario, .result = result} {}
 
   Minimized all() {
     keep(ended(best_.scenario, step_shown(best_.scenario, best_.result)));
@@ -109,7 +109,18 @@ class Minimizer {
     return std::move(best_);
   }
 
+  bool shows_alone(const Scenario& scenario) {
+    trial_.renew();
+    return point_of(scenario, run(scenario)) == point_;
+  }
+
  private:
+  TrialResult run(const Scenario& scenario) {
+    if (options_.renew) trial_.renew();
+    // A law that only the kernel breaks shows where its states are read.
+    return trial_.run(scenario, {.every_step = of_law_});
+  }
+
   // Takes the candidate if it still shows what is to be shown.
   bool keep(const Scenario& candidate) {
     if (best_.cut_short || candidate == best_.scenario) return false;
@@ -119,8 +130,7 @@ class Minimizer {
       return false;
     }
     ++best_.trials;
-    // A law that only the kernel breaks shows where its states are read.
-    TrialResult result = trial_.run(candidate, {.every_step = best_.result.law != nullptr});
+    TrialResult result = run(candidate);
     if (point_of(candidate, result) != point_) return false;
     const std::size_t end = step_shown(candidate, result);
     best_.scenario = candidate;
@@ -267,6 +277,7 @@ class Minimizer {
   Trial& trial_;
   const MinimizeOptions& options_;
   const std::string point_;
+  bool of_law_;
   Minimized best_;
   std::unordered_set<std::string> seen_;
 };
@@ -316,7 +327,12 @@ bool can_minimize(const Scenario& scenario, const TrialResult& result) {
 
 Minimized minimize(Trial& trial, const Scenario& scenario, const TrialResult& result,
                    const MinimizeOptions& options) {
-  return Minimizer(trial, scenario, result, options).all();
+  Minimizer minimizer(trial, scenario, result, options);
+  Minimized found = minimizer.all();
+  if (minimizer.shows_alone(found.scenario)) return found;
+  MinimizeOptions alone = options;
+  alone.renew = true;
+  return Minimizer(trial, scenario, result, alone).all();
 }
 
 std::string what_was_removed(const Scenario& before, const Minimized& after) {

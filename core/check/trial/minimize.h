@@ -17,7 +17,8 @@
 // removed.
 //
 // The same scenario gives the same smaller one, unless a limit cuts the work short. No candidate is
-// performed twice.
+// performed twice, but for the result: if that does not show it alone, because the kernel kept
+// something from candidates before it, all is done once more with processes of its own for each.
 #pragma once
 
 #include <cstddef>
@@ -45,6 +46,7 @@ struct Minimized {
 struct MinimizeOptions {
   int trials_max = 20'000;          // far more than scenarios of 100 steps have needed
   std::function<bool()> stop = {};  // called before each trial; true ends the work
+  bool renew = false;               // Trial::renew() before each trial
 };
 
 // `result` is that of trial.run(scenario). True for a finding, for a stated outcome that does

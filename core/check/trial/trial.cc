@@ -516,7 +516,11 @@ TrialResult Trial::compare_unread(const Prediction& predicted,
 }
 
 TrialResult Trial::trace_back(const Scenario& scenario, const TrialResult& late) {
-  TrialResult early = compare_every_step(predict(scenario, traits_, late.step), {});
+  const Prediction predicted = predict(scenario, traits_, late.step);
+  if (const auto started = start(predicted.program.privilege); !started) {
+    return no_driver(started.error());
+  }
+  TrialResult early = compare_every_step(predicted, {});
   if (early.kind == TrialResult::Kind::failed) {
     early.reason = "looking for the first step that differs failed: " + early.reason;
   }

@@ -135,6 +135,10 @@ class Trial {
   // step does the difference begin? Agrees where nothing differs this time.
   TrialResult trace_back(const Scenario& scenario, const TrialResult& late);
 
+  // Ends the processes that perform scenarios; the next run starts others. A faulty kernel may keep
+  // something from one world of a process to the next.
+  void renew() { drivers_ = {}; }
+
   // How often each law's premise held, in all that this trial ran.
   [[nodiscard]] const laws::AskedCounts& laws_asked() const { return laws_asked_; }
   [[nodiscard]] const KernelTraits& traits() const { return traits_; }
