@@ -202,9 +202,10 @@ std::vector<MountIndex> receivers(const World& world, MountIndex mount) {
   std::vector<MountIndex> result;
   if (!world.is_shared(mount)) return result;
   add_receivers_of(world, world[mount].group, result);
-  const auto peers_end = result.begin() + std::ssize(world[world[mount].group].members);
-  std::rotate(result.begin(), std::ranges::find(result, mount), peers_end);
-  result.erase(result.begin());
+  const auto peers_end = std::ranges::find_if(
+      result, [&](MountIndex m) { return world[m].group != world[mount].group; });
+  std::rotate(result.begin(), std::find(result.begin(), peers_end, mount), peers_end);
+  std::erase(result, mount);
   return result;
 }
 
