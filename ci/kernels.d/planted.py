@@ -43,7 +43,7 @@ JOBS = 4             # processes of explore in a guest: a case mostly waits for 
 # A shell, and a container: namespaces, a new root, /proc.
 ORDINARY_USE = """mkdir -p /c/bin /c/proc && cp /bin/busybox /c/bin/ &&
     pivotcheck switch --unshare pid --proc /proc /c -- /bin/busybox ls /proc/1 >/dev/null &&
-    umount /c 2>/dev/null; [ -d /c/bin ] && echo "ordinary use works"; """
+    echo "ordinary use works"; """
 
 
 class Fault:
@@ -227,7 +227,7 @@ def accepted_by(image, traits, results):
     names = " ".join(f"/{name}" for name in files)
     out, _ = in_guest(image, f"pivotcheck run --json --trait {traits} {names}", SECONDS_MAX, **files)
     return {Path(said["file"]).stem for said in objects(out)
-            if said.get("result") in ("agree", "unmet") and "file" in said}
+            if said.get("result") == "agree"}
 
 
 def row(fault, result):
