@@ -306,6 +306,21 @@ TEST_CASE("the journal: that of another search is refused") {
   CHECK(other.error().what == file.path + ": this is the journal of another search");
 }
 
+TEST_CASE("states: the order within a peer group counts where umounts go by it") {
+  const auto first_state = [](const std::string& last_step, bool umounts_largest_set) {
+    const auto layout = layout_of(
+        "own", scenario_of("about: /\nmkdir /a\nmkdir /b\nmkdir /c\nmount tmpfs /a\nmake-shared /a\n"
+                           "bind /a /b\n" + last_step));
+    REQUIRE(layout);
+    KernelTraits traits;
+    traits.umounts_largest_set = umounts_largest_set;
+    const Space space = make_space(*layout, Privilege::root, "propagation", 1).value();
+    return Expander(space, traits, {}).first();
+  };
+  CHECK(first_state("bind /a /c", true) == first_state("bind /b /c", true));
+  CHECK(first_state("bind /a /c", false) != first_state("bind /b /c", false));
+}
+
 TEST_CASE("a refused operation changes nothing, and what succeeds reaches a state") {
   const Space space = space_of("two-peers", "propagation");
   const Layout& layout = *find_layout("two-peers");

@@ -14,9 +14,9 @@
 // that were unmounted and are still used, who owns what, and whether a filesystem is read-only.
 // canonical() of view/ leaves out what no process sees; this does not.
 //
-// The order within a peer group, and with which member a slave is kept, count only where a kernel
-// starves slaves of detached trees (trait starves_slaves_of_detached) and there may be such a tree:
-// nothing else in the model asks for them.
+// The order within a peer group, and with which member a slave is kept, count only where a umount goes
+// by them (trait umounts_largest_set is off), or where a kernel starves slaves of detached trees (trait
+// starves_slaves_of_detached) and there may be such a tree: nothing else in the model asks for them.
 //
 // Equal numbers mean worlds that are equal, or are so once one is renamed: they describe the world
 // whole. The other way round a world may have two descriptions where two mounts lie on one place

@@ -32,14 +32,19 @@ std::vector<Step> named(const Space& space, const std::vector<ProgramStep>& step
   return result;
 }
 
+// The kernel's lists of peers and of slaves decide what some steps do (canonical_state.h).
+bool do_orders_count(const Space& space, const KernelTraits& traits) {
+  return !traits.umounts_largest_set ||
+         (traits.starves_slaves_of_detached && may_have_detached_trees(space));
+}
+
 }  // namespace
 
 Expander::Expander(const Space& space, const KernelTraits& traits, const ExpandOptions& options)
     : space_(space),
       options_(options),
       start_(space.privilege, traits),
-      encoder_(traits.starves_slaves_of_detached && may_have_detached_trees(space),
-               space.renamings()),
+      encoder_(do_orders_count(space, traits), space.renamings()),
       world_(start_),
       scratch_(start_),
       set_up_steps_(named(space, space.set_up.steps)),
