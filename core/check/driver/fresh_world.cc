@@ -168,7 +168,8 @@ SetupError return_to_template() {
 
 SetupError enter_fresh_world() {
   if (::unshare(CLONE_NEWNS) != 0) return setup_error("unshare of the mount namespace");
-  // A kernel may be so wrong that unshare leaves the directory behind: a scenario is to find that.
+  // With a faulty kernel's unshare the current directory may stay in the old mount namespace. The world
+  // must be right nevertheless, because only a scenario can show the fault.
   return ::chdir("/") == 0 ? no_setup_error : setup_error("chdir to the root of the world");
 }
 

@@ -17,8 +17,9 @@
 // removed.
 //
 // The same scenario gives the same smaller one, unless a limit cuts the work short. No candidate is
-// performed twice, but for the result: if that does not show it alone, because the kernel kept
-// something from candidates before it, all is done once more with processes of its own for each.
+// performed twice. But a faulty kernel may keep something from one candidate to the next, and then
+// the smallest may not show the fault when it is performed alone. If so, all is done once more, and
+// each candidate is performed by processes of its own.
 #pragma once
 
 #include <cstddef>
