@@ -98,7 +98,7 @@ TRAIT(propagation_by_owner,
 
 TRAIT(beneath_checks_place_first,
       .sentence = "MOVE_MOUNT_BENEATH first checks that the place of the target's mount is there, "
-                  "then that the target is the root of that mount",
+                  "then that the target, or what is mounted on it, is the root of a mount",
       .in = {{.from = {{6, 5}}, .before = {{6, 17}}}},
       .probe = "mkdir /d\n"
                "mount tmpfs /d\n"

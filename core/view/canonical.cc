@@ -105,10 +105,11 @@ std::vector<Branch> branches(std::span<const MountView> mounts,
   return result;
 }
 
-// One that nothing tells from its sibling after it.
-auto find_twin(std::span<const MountView> mounts, const std::vector<Branch>& sorted,
+// The first from `begin` on that nothing tells from its sibling after it.
+auto find_twin(std::span<const MountView> mounts, std::vector<Branch>::const_iterator begin,
+               std::vector<Branch>::const_iterator end,
                std::span<const std::uint64_t> colours = {}) {
-  return std::ranges::adjacent_find(sorted, [&](const Branch& one, const Branch& next) {
+  return std::adjacent_find(begin, end, [&](const Branch& one, const Branch& next) {
     return one.parent == next.parent &&
            look_of(mounts[one.self]) == look_of(mounts[next.self]) &&
            (colours.empty() || colours[one.self] == colours[next.self]);
@@ -178,7 +179,13 @@ class Colours {
     for (const NamespaceView& view : snapshot.namespaces) {
       std::vector<std::uint64_t>& own = of_.emplace_back();
       for (const MountView& mount : view.mounts) {
-        own.push_back(mix(of_.size(), std::hash<std::string>{}(mount.mount_point)));
+        std::uint64_t colour = mix(of_.size(), std::hash<std::string>{}(mount.mount_point));
+        colour = mix(colour, std::hash<std::string>{}(mount.root));
+        for (const bool is_set :
+             {mount.root_removed, mount.filesystem_read_only, mount.unbindable}) {
+          colour = mix(colour, std::uint64_t{is_set});
+        }
+        own.push_back(mix(colour, mount.flags.bits()));
       }
     }
     for (std::size_t i = 0; i < snapshot.tasks.size(); ++i) {
@@ -250,18 +257,23 @@ class Colours {
     }
   }
 
-  // Tells one of two siblings that are still alike from the other; false if there are none.
+  // Tells one of two siblings that are still alike from the other: of all, the two with the least
+  // colour, so that it is the same choice whatever the order of the mounts. False if there are none.
   bool choose_one() {
+    std::uint64_t* least = nullptr;
     for (std::size_t view = 0; view < of_.size(); ++view) {
       const std::vector<MountView>& mounts = snapshot_.namespaces[view].mounts;
       const std::vector<Branch> sorted = branches(mounts, of_[view]);
-      const auto twin = find_twin(mounts, sorted, of_[view]);
-      if (twin == sorted.end()) continue;
-      std::uint64_t& colour = of_[view][twin->self];
-      colour = mix(colour, 6);
-      return true;
+      for (auto twin = sorted.begin();; ++twin) {
+        twin = find_twin(mounts, twin, sorted.end(), of_[view]);
+        if (twin == sorted.end()) break;
+        std::uint64_t& colour = of_[view][twin->self];
+        if (least == nullptr || colour < *least) least = &colour;
+      }
     }
-    return false;
+    if (least == nullptr) return false;
+    *least = mix(*least, 6);
+    return true;
   }
 
   const Snapshot& snapshot_;
@@ -273,7 +285,8 @@ void order_mounts(Snapshot& snapshot) {
   bool has_twins = false;
   for (const NamespaceView& view : snapshot.namespaces) {
     sorted.push_back(branches(view.mounts));
-    has_twins = has_twins || find_twin(view.mounts, sorted.back()) != sorted.back().end();
+    const std::vector<Branch>& own = sorted.back();
+    has_twins = has_twins || find_twin(view.mounts, own.begin(), own.end()) != own.end();
   }
   if (has_twins) {
     const Colours colours(snapshot);

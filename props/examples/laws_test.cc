@@ -333,6 +333,25 @@ TEST_CASE("a lock is not forgotten because a directory above it was renamed") {
   CHECK_FALSE(ask("umount-goes-where-mounting-goes", text, as_it_is).is_broken);
 }
 
+TEST_CASE("what is mounted where a umount takes something away goes, locked or not") {
+  const std::string_view text =
+      "mkdir /a\nmount tmpfs /a\nmake-rshared /\nspawn B\nB: unshare mnt,user\numount /a\n";
+  CHECK_FALSE(ask("umount-goes-where-mounting-goes", text, [](State&, State&) {}).is_broken);
+  const auto locked_one_stays = [](State& before, State& after) {
+    after.mounts.push_back(on(before, "/a", 1));
+  };
+  CHECK(ask("umount-goes-where-mounting-goes", text, locked_one_stays).is_broken);
+}
+
+TEST_CASE("no mount keeps access times in two ways, not even if asked for") {
+  const std::string_view text = "mount_setattr / +strictatime\n";
+  CHECK_FALSE(ask("attributes-are-as-asked", text, [](State&, State&) {}).is_broken);
+  const auto both = [](State& before, State& after) {
+    before.mounts[0].flags = after.mounts[0].flags = {MountFlag::noatime, MountFlag::strictatime};
+  };
+  CHECK(ask("attributes-are-as-asked", text, both).is_broken);
+}
+
 constexpr std::string_view loses_unbindable =
     "mkdir /a\nspawn B\nB: make-unbindable /\nB: unshare mnt\nchdir /\n";
 

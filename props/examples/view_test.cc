@@ -128,6 +128,37 @@ TEST_CASE("canonical form: pairs that could be exchanged") {
   }
 }
 
+// Mounts at one place of one parent, to any depth: each tree keeps its form whatever the order in
+// which it is read, also where only what lies deeper, or a flag there, tells two branches apart.
+TEST_CASE("canonical form: trees of mounts that all lie at one place") {
+  const auto shuffled = [](std::mt19937& random, const std::vector<std::size_t>& parents,
+                           std::size_t flagged) {
+    std::vector<MountId> ids(parents.size());
+    std::iota(ids.begin(), ids.end(), 1 + random() % 50);
+    std::ranges::shuffle(ids, random);
+    Snapshot snapshot;
+    snapshot.namespaces.resize(1);
+    std::vector<MountView>& mounts = snapshot.namespaces[0].mounts;
+    for (std::size_t i = 0; i < parents.size(); ++i) {
+      mounts.push_back(mount(ids[i], i == 0 ? 0 : ids[parents[i]], "/", 1));
+      mounts.back().peer_group = 7;
+      if (i == flagged) mounts.back().flags = {MountFlag::nodiratime};
+    }
+    const LocationView at{.mount = ids[0], .detached = false, .path = "/", .removed = false};
+    snapshot.tasks = {{"A", 0, at, at, {}}};
+    std::ranges::shuffle(mounts, random);
+    return canonical(snapshot);
+  };
+  std::mt19937 random(1);
+  for (int tree = 0; tree < 100; ++tree) {
+    std::vector<std::size_t> parents{0};
+    while (parents.size() < 20) parents.push_back(random() % parents.size());
+    const std::size_t flagged = random() % parents.size();
+    const Snapshot one = shuffled(random, parents, flagged);
+    for (int i = 0; i < 20; ++i) CHECK(shuffled(random, parents, flagged) == one);
+  }
+}
+
 TEST_CASE("canonical form: no mounts, and a stack of thousands") {
   Snapshot snapshot;
   snapshot.namespaces.resize(1);

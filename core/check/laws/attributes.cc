@@ -163,6 +163,9 @@ void attributes_are_as_asked(const Event& event, Inquiry& inquiry) {
       return fmt::format("{} has the flags '{}' instead of '{}'", described(was),
                          to_string(is->flags), to_string(wanted));
     });
+    constexpr MountFlags two_ways{MountFlag::noatime, MountFlag::strictatime};
+    inquiry.require(!is->flags.contains(two_ways),
+                    [&] { return described(was) + " is noatime and strictatime"; });
   }
 }
 

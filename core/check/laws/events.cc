@@ -308,7 +308,9 @@ void umount_goes_where_mounting_goes(const Event& event, Inquiry& inquiry) {
       const MountState* same = event.before.mounted_at(receiver->id, mount->place);
       if (same == nullptr || contains(going, same->id)) continue;
       may_go.push_back(same);
-      const bool must_go = !has_mounts(event.before, *same) && !may_be_locked(event, *same);
+      // Who may unmount it takes the lock off what is mounted with it.
+      const bool is_kept = mount != named && may_be_locked(event, *same);
+      const bool must_go = !has_mounts(event.before, *same) && !is_kept;
       inquiry.require(!must_go || is_gone(event, *same), [&] {
         return described(*same) + " receives from there, has no mounts on it, and stayed";
       });

@@ -61,7 +61,8 @@ LAW(locked_flags_stay,
     R"law(propagated from a more privileged to a less privileged mount namespace")law")
 LAW(attributes_are_as_asked,
     "remount and mount_setattr leave the mount that is named (recursive: all below it) with the "
-    "flags that are asked for, and no other mount with other flags.",
+    "flags that are asked for, not with two ways to keep access times, and no other mount with "
+    "other flags.",
     R"law(mount_setattr(2), DESCRIPTION, "changes the mount properties of a mount or an )law"
     R"law(entire mount tree")law")
 LAW(types_change_by_the_table,
@@ -111,7 +112,8 @@ LAW(umount_leaves_what_is_in_use,
     R"law(umount(2), ERRORS, "target could not be unmounted because it is busy")law")
 LAW(umount_goes_where_mounting_goes,
     "umount takes away what it names, and at the same place of the mounts that receive from "
-    "there what has no mounts on it and is not locked; and nothing else but with what it goes.",
+    "there what has no mounts on it, locked or not; so with what is below it, but for what is "
+    "locked; and nothing else but with what it goes.",
     R"law(sharedsubtree.rst, 5f) Unmount semantics, "on mounts that receive propagation from )law"
     R"law(mount 'B' and does not have sub-mounts within them are unmounted")law")
 LAW(umount_shifts_nothing,

@@ -59,12 +59,15 @@ Refusal find_destination(Call& call, Location target, bool beneath, Location& at
   const bool is_place_gone =
       is_unmounted || (!has_parent && world[world[target.mount].root].removed);
   if (world.traits.beneath_checks_place_first && is_place_gone) return Rule::mount_target_gone;
-  if (!world.is_mount_root(target)) return Rule::beneath_not_mount_point;
+  const bool climbs = world.traits.beneath_checks_place_first;
+  const bool is_covered = world.mounted_at(target.mount, target.dentry).exists();
+  if (!world.is_mount_root(target) && !(climbs && is_covered)) return Rule::beneath_not_mount_point;
   if (!has_parent && !world.traits.goes_beneath_detached_cover) {
     return Rule::beneath_detached_root;
   }
   if (is_unmounted) return Rule::mount_target_gone;
   top = world.topmost(target).mount;
+  if (climbs) world[top].expiry_mark = false;
   // Nothing is mounted on the root of `top`, so it does not matter whether that was removed; except
   // where `top` has no parent: then kernels check its own root.
   if (!world.has_parent(top)) {
