@@ -437,15 +437,15 @@ void add_depth_first(const World& world, MountIndex mount, std::vector<MountInde
 //     covers all of it takes its place instead);
 //   - a locked mount stays if its parent stays, because it covers something that its namespace must
 //     not see; but not what is mounted where the first of `going` is (counterparts()).
-// What is deepest and last in the tree is looked at first. Before 6.17 that shows where several covers
-// come to one place.
+// What is looked at first shows before 6.17, where several covers come to one place.
 std::vector<MountIndex> also_unmounted(const World& world, const std::vector<MountIndex>& going,
                                        SlaveOrder slave_order = SlaveOrder::one) {
   const std::vector<MountIndex> unlocked = counterparts(world, going.front());
   std::vector<MountIndex> order;
   add_depth_first(world, going.front(), order);
+  if (world.traits.umounts_deepest_first) std::ranges::reverse(order);
   std::vector<MountIndex> also;
-  for (const MountIndex mount : order | std::views::reverse) {
+  for (const MountIndex mount : order) {
     if (!world.has_parent(mount)) continue;
     const MountIndex parent = world[mount].parent;
     const auto others = world.traits.umounts_largest_set

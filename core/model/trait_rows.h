@@ -84,6 +84,28 @@ TRAIT(umounts_largest_set,
                "H: unshare mnt,user\n"
                "umount /a detach")
 
+TRAIT(umounts_deepest_first,
+      .sentence = "where the umount of a tree propagates and several covers come to one place, the "
+                  "one from what is deepest and last in the tree comes first, so it ends below the "
+                  "others; elsewhere the one from what is highest and first",
+      .in = {{.from = {{6, 8}}, .before = {{6, 17}}}},
+      .probe = "mkdir /a\n"
+               "mkdir /b\n"
+               "make-shared /\n"
+               "bind / /b\n"
+               "mount tmpfs /a\n"
+               "mkdir /a/x\n"
+               "mkdir /a/y\n"
+               "mount tmpfs /a/x\n"
+               "mount tmpfs /a/y\n"
+               "make-private /b/a/x\n"
+               "make-private /b/a/y\n"
+               "mount tmpfs /b/a/x\n"
+               "mount tmpfs /b/a/y\n"
+               "mkdir /b/a/x/c\n"
+               "umount /a detach\n"
+               "chdir /b/a/c")
+
 // The kernels that do not have it ask that the mount is in the caller's own namespace: EINVAL. It
 // came as a stable mend between 6.12.43 and 6.12.100, and between 6.16.3 and 6.16.12.
 TRAIT(propagation_by_owner,

@@ -333,6 +333,25 @@ TEST_CASE("a lock is not forgotten because a directory above it was renamed") {
   CHECK_FALSE(ask("umount-goes-where-mounting-goes", text, as_it_is).is_broken);
 }
 
+TEST_CASE("what a peer in a detached tree does to its slaves is excused, shown or not") {
+  const std::string_view text =
+      "make-shared /\nspawn B\nunshare mnt\nopen_tree k / clone\nmake-slave /\nB: mount tmpfs /\n";
+  KernelTraits traits = no_quirks();
+  traits.starves_slaves_of_detached = true;
+  const auto as_it_is = [](State&, State&) {};
+  const auto as_observed = [](State& before, State& after) {
+    for (State* state : {&before, &after}) {
+      state->shows_all = false;
+      std::erase_if(state->mounts, [](const MountState& mount) { return mount.detached; });
+    }
+  };
+  const laws::Quirks quirk{.starves_slaves_of_detached = true};
+  for (const Alter& alter : {Alter(as_it_is), Alter(as_observed)}) {
+    CHECK(ask("receivers-receive", text, alter, {}, false, traits).is_broken);
+    CHECK_FALSE(ask("receivers-receive", text, alter, quirk, false, traits).is_broken);
+  }
+}
+
 TEST_CASE("what is mounted where a umount takes something away goes, locked or not") {
   const std::string_view text =
       "mkdir /a\nmount tmpfs /a\nmake-rshared /\nspawn B\nB: unshare mnt,user\numount /a\n";

@@ -24,6 +24,7 @@
 
 #include <array>
 #include <csignal>
+#include <memory>
 
 #include "check/driver/task_context.h"
 #include "syscalls/capabilities.h"
@@ -106,22 +107,27 @@ SetupError set_up(const ExecutorArgs& args, TaskContext& context) {
 
 // --- in the executor: requests -------------------------------------------------------------------
 
-Expected<Progress> perform_request(TaskContext& context, const Bytes& body) {
+// `running`: what the world of the last request was made from, and from now on that of this one. Its
+// tasks share the executor's memory and may look at it until they are killed: one that passed the
+// turn on may have been put aside by the scheduler before it saw that all is over.
+Expected<Progress> perform_request(TaskContext& context, const Bytes& body,
+                                   std::unique_ptr<const Batch>& running) {
   Expected<Request> request = decode_request(body);
   if (!request) return std::unexpected(std::move(request.error()));
   TaskPlan plan = plan_tasks(request->steps);
-  const Batch batch{std::move(*request), std::move(plan)};
-  if (const SetupError refused = end_world(context, batch.request.steps.size())) {
+  if (const SetupError refused = end_world(context, request->steps.size())) {
     return fail(to_string(refused));
   }
-  run_in_fresh_namespace(context, batch);
+  running = std::make_unique<const Batch>(std::move(*request), std::move(plan));
+  run_in_fresh_namespace(context, *running);
   return context.schedule->progress();
 }
 
 void serve_requests(TaskContext& context, int owner) {
   Bytes body;
+  std::unique_ptr<const Batch> running;
   while (receive_frame(owner, body, {}) == IoStatus::ok) {
-    const Expected<Progress> progress = perform_request(context, body);
+    const Expected<Progress> progress = perform_request(context, body, running);
     if (send_frame(owner, encode(progress), {}) != IoStatus::ok || !progress) return;
   }
 }

@@ -28,7 +28,8 @@ Expected<Executor> launch_executor(Privilege privilege, ExecutorMain main = null
 // For an ExecutorMain. Ends what is left of the last world: tasks, descriptors, and the world with
 // them; makes room for so many steps.
 SetupError end_world(TaskContext& context, std::size_t steps);
-// Performs the steps in a fresh world; what came of them is in the schedule.
+// Performs the steps in a fresh world; what came of them is in the schedule. The batch stays until
+// the world was ended: its tasks look at it.
 void run_in_fresh_namespace(TaskContext& context, const Batch& batch);
 
 }  // namespace pivotcheck::kernel

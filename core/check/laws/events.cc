@@ -113,17 +113,27 @@ bool is_copy(const MountState& original, const MountState& copy, bool on_shared)
          copy.flags == original.flags && copy.filesystem == original.filesystem;
 }
 
+// Some mount may have a peer in a detached tree. Where those are not shown, a handle on none of the
+// mounts may be on one.
+bool may_have_peers_outside(const State& state) {
+  const auto is_hidden = [&](const HandleState& handle) {
+    return state.mount(handle.at.mount) == nullptr;
+  };
+  const auto has_hidden = [&](const TaskState& task) {
+    return std::ranges::any_of(task.handles, is_hidden);
+  };
+  return std::ranges::any_of(state.mounts,
+                             [](const MountState& mount) {
+                               return mount.detached && mount.group != 0;
+                             }) ||
+         (!state.shows_all && std::ranges::any_of(state.tasks, has_hidden));
+}
+
 }  // namespace
 
 void receivers_receive(const Event& event, Inquiry& inquiry) {
   if (!is_visible_event(event)) return;
-  const auto has_peers_outside = [](const MountState& mount) {
-    return mount.detached && mount.group != 0;
-  };
-  if (event.quirks.starves_slaves_of_detached &&
-      std::ranges::any_of(event.before.mounts, has_peers_outside)) {
-    return;
-  }
+  if (event.quirks.starves_slaves_of_detached && may_have_peers_outside(event.before)) return;
   const std::vector<Arrival> all = arrivals(event);
   const auto has_no_path = [](const Arrival& one) { return one.top->place.empty(); };
   if (all.empty() || std::ranges::any_of(all, has_no_path)) return;
