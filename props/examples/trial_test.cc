@@ -159,6 +159,21 @@ TrialResult run_losing(const std::string& text, TrialSettings settings) {
   return trial->run(scenario_of(text));
 }
 
+TEST_CASE("the kernel's state after the last step is held against the laws, too") {
+  if (!runs_here()) return;
+  auto trial = Trial::make();
+  REQUIRE(trial);
+  if (!trial->observer().has(Source::listmount)) {
+    return not_run("laws of the last step: this kernel has no listmount");
+  }
+  const Prediction predicted = predict(scenario_of("mkdir /a\nmount tmpfs /a\n"), {});
+  const auto only_the_kernel = TrialOptions{.every_step = true, .asks_laws = false};
+  CHECK(trial->run_predicted(predicted, only_the_kernel).kind == Kind::agree);
+  for (std::size_t i = 0; i < laws::laws_count; ++i) {
+    if (laws::all_laws()[i].name == "mount-is-new") CHECK(trial->laws_asked()[i] == 1);
+  }
+}
+
 TEST_CASE("what is hidden is compared in a copy of its namespace") {
   if (!runs_here()) return;
   if (!Trial::make()->observer().has(Source::listmount)) {

@@ -342,6 +342,7 @@ void umount_shifts_nothing(const Event& event, Inquiry& inquiry) {
     const MountState* is = event.after.mount(was.id);
     const MountState* below = event.before.mount(was.parent);
     if (is == nullptr || below == nullptr || !is_gone(event, *below)) continue;
+    if (!has_path(event.before, was)) continue;
     inquiry.held();
     const bool covered_all = was.place == below->root;
     while (const MountState* lower = event.before.mount(below->parent)) {

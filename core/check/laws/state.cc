@@ -166,6 +166,17 @@ bool two_on_one_place(const State& state, PlaceState at) {
   return false;
 }
 
+bool has_path(const State& state, const MountState& mount) {
+  const MountState* at = &mount;
+  for (std::size_t i = 0; i < state.mounts.size(); ++i) {  // bounded, should there be a loop
+    if (at->parent == 0) return true;
+    if (at->place.empty()) return false;
+    at = state.mount(at->parent);
+    if (at == nullptr) return false;
+  }
+  return false;
+}
+
 std::optional<PlaceState> find(const State& state, const TaskState& task, const Path& path,
                                const std::set<std::string>& links) {
   PlaceState at =

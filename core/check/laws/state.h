@@ -102,5 +102,8 @@ PlaceState topmost(const State& state, PlaceState at);
 // On the way there two mounts lie on one place, as before 6.17: which of them a lookup finds is not
 // shown.
 bool two_on_one_place(const State& state, PlaceState at);
+// Each mount from it down to the lowest of its tree is at a place to which a path leads. Elsewhere an
+// observer can't say where it is, nor what else is there.
+bool has_path(const State& state, const MountState& mount);
 
 }  // namespace pivotcheck::laws

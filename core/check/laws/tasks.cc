@@ -158,7 +158,7 @@ void paths_cross_mounts(const Event& event, Inquiry& inquiry) {
   const auto walk = walk_of(event);
   if (!walk || walk->end.path.empty()) return;
   const auto wanted = event.find(walk->path);
-  if (!wanted) return;
+  if (!wanted || !has_path(event.before, *event.before.mount(wanted->mount))) return;
   inquiry.held();
   inquiry.require(wanted->mount == walk->end.mount && wanted->path == walk->end.path, [&] {
     return fmt::format("the path leads to {} of another mount or place than {}", walk->end.path,
@@ -235,7 +235,9 @@ void namespace_is_copied(const Event& event, Inquiry& inquiry) {
       if (copied != nullptr) pairs.emplace_back(&child, copied);
     }
   }
-  const auto in_copy = [&](const MountState& mount) { return mount.tree == copy->tree; };
+  const auto in_copy = [&](const MountState& mount) {
+    return mount.tree == copy->tree && has_path(event.after, mount);
+  };
   inquiry.require(std::ranges::count_if(event.after.mounts, in_copy) == std::ssize(pairs),
                   [] { return std::string("the new namespace has other mounts as well"); });
   inquiry.require(follows(pairs, was_there->root, is_there->root) &&

@@ -479,7 +479,11 @@ TrialResult Trial::compare_every_step(const Prediction& predicted, const TrialOp
   TrialResult result;
   const Expected<ExecutionResult> performed = perform(predicted, result, options, at_pause);
   if (last.kind == TrialResult::Kind::agree) {
-    compare_all(performed, predicted, result);
+    read_.emplace();
+    compare_all(performed, predicted, result);  // after the last step nothing pauses
+    const bool is_whole = result.kind == TrialResult::Kind::agree && result.steps > 0;
+    if (watch && is_whole) ask_laws(watch, predicted, result);
+    read_.reset();
   } else {
     last.verdicts.assign(predicted.verdicts.begin(),
                          predicted.verdicts.begin() + static_cast<std::ptrdiff_t>(last.steps));
