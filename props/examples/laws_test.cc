@@ -325,6 +325,17 @@ TEST_CASE("a locked mount is locked as well on one that arrived beneath it") {
   CHECK_FALSE(ask("umount-goes-where-mounting-goes", text, [](State&, State&) {}).is_broken);
 }
 
+TEST_CASE("a lock is not forgotten in a copy that was a detached tree first") {
+  const std::string_view text =
+      "privilege: root\nmake-shared /\nmkdir /a\nmount tmpfs /a\nmkdir /a/a\nmount tmpfs /a/a\n"
+      "spawn B\nunshare mnt\nB: make-rslave /\nB: make-rshared /\nspawn C\nB: spawn D\n"
+      "D: unshare mnt,user\nC: setns D mnt\nmkdir /a/b\nC: open_tree h / clone,recursive\n"
+      "C: move_mount @h /\nC: fchdir h\nC: pivot_root . /\nC: mount tmpfs /a/b\n"
+      "B: umount /a detach\numount / detach\n";
+  const auto as_it_is = [](State&, State&) {};
+  CHECK_FALSE(ask("umount-goes-where-mounting-goes", text, as_it_is).is_broken);
+}
+
 TEST_CASE("a lock is not forgotten because a directory above it was renamed") {
   const std::string_view text =
       "privilege: root\nmkdir /a\nmkdir /a/a\nmount tmpfs /a/a\nmake-shared /\nspawn F\n"

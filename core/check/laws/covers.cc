@@ -86,8 +86,9 @@ int owner_of(const Event& event, std::uint32_t tree) {
   return event.standing.owner;  // a detached tree: nothing is locked on the way there
 }
 
-// The copies of its parent that the step made have that cover, too. (Where detached trees are not seen,
-// a tree that is attached looks like a copy.)
+// The copies of its parent that the step made have that cover, too; perhaps, in a detached tree: where
+// that comes to, its locks may be of no account. (Where detached trees are not seen, a tree that is
+// attached looks like a copy.)
 void copy_cover(const Event& event, const Locked::Cover& cover,
                 std::vector<Locked::Cover>& copied) {
   const MountState* parent = event.before.mount(cover.parent);
@@ -95,7 +96,7 @@ void copy_cover(const Event& event, const Locked::Cover& cover,
   const bool may_be_no_copy = op_of<MoveMount>(event) != nullptr && !event.before.shows_all;
   std::optional<bool> is_certain;
   for (const MountState& mount : event.after.mounts) {
-    if (mount.filesystem != parent->filesystem || mount.detached || !event.is_new(mount) ||
+    if (mount.filesystem != parent->filesystem || !event.is_new(mount) ||
         !shows(mount, cover.place) || event.after.mounted_at(mount.id, cover.place) == nullptr) {
       continue;
     }
@@ -103,7 +104,7 @@ void copy_cover(const Event& event, const Locked::Cover& cover,
       is_certain = cover.is_certain && !may_be_no_copy && parent->tree == event.actor()->tree &&
                    is_hidden(event, *parent, cover.place);
     }
-    copied.push_back({mount.id, cover.place, *is_certain, cover.is_raised});
+    copied.push_back({mount.id, cover.place, *is_certain && !mount.detached, cover.is_raised});
   }
 }
 
