@@ -364,24 +364,19 @@ TEST_CASE("what a peer in a detached tree does to its slaves is excused, shown o
 }
 
 // What is mounted on a directory that was renamed out of what its mount shows: the kernel lists no
-// place for it.
+// place for it. (corpus/regressions/*-without-a-path.scn ask it of the kernel.)
 TEST_CASE("of mounts without a path nothing is asked that goes by paths") {
-  const std::string common =
-      "make-shared /\nmkdir /c\nmkdir /c/a\nmkdir /c/b\nbind /c /c/b\nchdir /c/b/a\n"
-      "rename /c/a /d\nmount tmpfs .\n";
   const auto as_listed = [](State& before, State& after) {
     for (State* state : {&before, &after}) {
       for (MountState& mount : state->mounts) {
-        if (mount.place == "/d") mount.place.clear();
+        if (mount.place.starts_with("/d")) mount.place.clear();
       }
     }
   };
-  const auto is_broken = [&](std::string_view law, const std::string& last) {
-    return ask(law, common + last, as_listed).is_broken;
-  };
-  CHECK_FALSE(is_broken("namespace-is-copied", "unshare mnt\n"));
-  CHECK_FALSE(is_broken("umount-shifts-nothing", "bind . .\numount .\n"));
-  CHECK_FALSE(is_broken("paths-cross-mounts", "mkdir /x\nchdir ./x\n"));
+  constexpr std::string_view copied =
+      "mkdir /c\nmkdir /c/a\nmkdir /c/b\nbind /c /c/b\nchdir /c/b/a\nrename /c/a /d\n"
+      "mount tmpfs .\nunshare mnt\n";
+  CHECK_FALSE(ask("namespace-is-copied", copied, as_listed).is_broken);
 }
 
 TEST_CASE("what is mounted where a umount takes something away goes, locked or not") {

@@ -107,9 +107,9 @@ SetupError set_up(const ExecutorArgs& args, TaskContext& context) {
 
 // --- in the executor: requests -------------------------------------------------------------------
 
-// `running`: what the world of the last request was made from, and from now on that of this one. Its
-// tasks share the executor's memory and may look at it until they are killed: one that passed the
-// turn on may have been put aside by the scheduler before it saw that all is over.
+// `running`: what the world of the last request was made from, and from now on that of this one.
+// Its tasks share the executor's memory and may look at it until they are killed: one that passed
+// the turn on may have been put aside by the scheduler before it saw that all is over.
 Expected<Progress> perform_request(TaskContext& context, const Bytes& body,
                                    std::unique_ptr<const Batch>& running) {
   Expected<Request> request = decode_request(body);

@@ -86,9 +86,9 @@ int owner_of(const Event& event, std::uint32_t tree) {
   return event.standing.owner;  // a detached tree: nothing is locked on the way there
 }
 
-// The copies of its parent that the step made have that cover, too; perhaps, in a detached tree: where
-// that comes to, its locks may be of no account. (Where detached trees are not seen, a tree that is
-// attached looks like a copy.)
+// The copies of its parent that the step made have that cover, too. (In a detached tree it is not
+// certain: where the tree comes to, a lock may be of no account. Where detached trees are not seen,
+// one that is attached looks like a copy.)
 void copy_cover(const Event& event, const Locked::Cover& cover,
                 std::vector<Locked::Cover>& copied) {
   const MountState* parent = event.before.mount(cover.parent);
