@@ -111,9 +111,9 @@ LAW(umount_leaves_what_is_in_use,
     "directory or by a handle, in any namespace.",
     R"law(umount(2), ERRORS, "target could not be unmounted because it is busy")law")
 LAW(umount_goes_where_mounting_goes,
-    "umount takes away what it names, and at the same place of the mounts that receive from "
-    "there what has no mounts on it, locked or not; so with what is below it, but for what is "
-    "locked; and nothing else but with what it goes.",
+    "umount takes away what it names. Where a mount receives from the place of that, or of a "
+    "mount below it, the mount there goes as well if nothing is mounted on it; a locked one may "
+    "stay, but not at the place of what is named. Nothing else goes.",
     R"law(sharedsubtree.rst, 5f) Unmount semantics, "on mounts that receive propagation from )law"
     R"law(mount 'B' and does not have sub-mounts within them are unmounted")law")
 LAW(umount_shifts_nothing,

@@ -59,6 +59,7 @@ Refusal find_destination(Call& call, Location target, bool beneath, Location& at
   const bool is_place_gone =
       is_unmounted || (!has_parent && world[world[target.mount].root].removed);
   if (world.traits.beneath_checks_place_first && is_place_gone) return Rule::mount_target_gone;
+  // Where the place comes first, kernels go from there to what is mounted on the target.
   const bool climbs = world.traits.beneath_checks_place_first;
   const bool is_covered = world.mounted_at(target.mount, target.dentry).exists();
   if (!world.is_mount_root(target) && !(climbs && is_covered)) return Rule::beneath_not_mount_point;
