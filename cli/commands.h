@@ -23,6 +23,7 @@ CommandSpec minimize_command();
 CommandSpec generate_command();
 CommandSpec answer_command();
 CommandSpec predict_command();
+CommandSpec shortage_command();
 CommandSpec strategies_command();
 // `pivotcheck switch`, with the word "switch" as argv[0]; it has exit statuses of its own.
 int run_switch(int argc, char** argv);

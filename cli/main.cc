@@ -70,6 +70,7 @@ namespace {
             cli::generate_command(),    // random scenarios as data, for other kernels
             cli::answer_command(),      // what this kernel answers to a stream of them
             cli::predict_command(),     // what the model of any kernel answers
+            cli::shortage_command(),    // each step, while what it needs runs out
             cli::doctor_command(),      // what this machine can run
             cli::strategies_command(),  // the ways to switch root
             cli::switch_command(),      // run a command in a new root by one of them

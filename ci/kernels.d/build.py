@@ -5,6 +5,13 @@
     ci/kernels build --source 7.3 --arch x86    a boot image, for qemu
     ci/kernels build --source DIR --variant leaks
 
+    variant   what it is for                                                        used by
+    plain     faults, and whatever wants a kernel of its own                        planted
+    leaks     allocations that fail, and kmemleak                                   shortage
+    gcov      which lines and branches of the mount code ran                        coverage
+    kcov      the same for each task, which fuzzing follows
+    kasan     use after free, and locks taken in the wrong order (lockdep)
+
     build/kernels/source-6.12/          Debian's source, fetched once (150 MB, 1.5 GB on disk)
     build/kernels/built/6.12-um-plain/  what make made; the next build makes only what has changed
 
@@ -25,12 +32,23 @@ SOURCES = {"6.12": ("bookworm-security", "linux-source-6.12"),
            "7.3": ("trixie-backports", "linux-source-7.3")}
 IMAGES = {"um": "linux", "x86": "arch/x86/boot/bzImage"}
 TARGETS = {"um": "linux", "x86": "bzImage"}
-VARIANTS = {"plain": [], "leaks": ["leaks"]}
+# The mount code: fs/*.c, and kernel/nsproxy.c. (ipc/namespace.c comes along, by its name.)
+OBJECTS = ("namespace", "pnode", "fs_struct", "nsfs", "namei", "nsproxy")
+# What make is told besides config/VARIANT.
+VARIANTS = {"plain": [], "leaks": [], "kasan": [],
+            "gcov": [f"GCOV_PROFILE_{name}.o=y" for name in OBJECTS],
+            "kcov": [f"KCOV_INSTRUMENT_{name}.o=y" for name in OBJECTS]}
 TOOLS = ("make", "gcc", "ld", "flex", "bison", "bc", "patch", "xz")
-# On processors with AMX a process's registers take more than user-mode Linux before 6.13 has room for,
-# and its first program dies of SIGSEGV. From 6.13 on it asks at start.
-ROOM = ("arch/x86/um/user-offsets.c", "DEFINE_LONGS(HOST_FP_SIZE, 2696)",
-        "DEFINE_LONGS(HOST_FP_SIZE, 11264)")
+EDITS = (
+    # On processors with AMX a process's registers take more than user-mode Linux before 6.13 has room
+    # for, and its first program dies of SIGSEGV. From 6.13 on it asks at start.
+    ("arch/x86/um/user-offsets.c", "DEFINE_LONGS(HOST_FP_SIZE, 2696)",
+     "DEFINE_LONGS(HOST_FP_SIZE, 11264)"),
+    # In user-mode Linux libc calls this, before there is a kernel that could lock or print.
+    ("kernel/gcov/gcc_base.c", "\tmutex_lock(&gcov_lock);\n", ""),
+    ("kernel/gcov/gcc_base.c", "\tmutex_unlock(&gcov_lock);\n", ""),
+    ("kernel/gcov/gcc_base.c", 'pr_info("version magic: 0x%x\\n", gcov_version);', ";"),
+)
 
 
 def unpack(package_file, folder):
@@ -44,12 +62,12 @@ def unpack(package_file, folder):
     return next(path for path in folder.iterdir() if (path / "Kconfig").is_file())
 
 
-def give_room(source):
-    name, before, after = ROOM
-    file = source / name
-    text = file.read_text()
-    if before in text:
-        file.write_text(text.replace(before, after))
+def edit(source):
+    for name, before, after in EDITS:
+        file = source / name
+        text = file.read_text()
+        if before in text:
+            file.write_text(text.replace(before, after))
 
 
 def source_of(name):
@@ -66,7 +84,7 @@ def source_of(name):
     try:
         # Whole or not at all.
         unpacked = unpack(download(folder, *SOURCES[name]), folder)
-        give_room(unpacked)
+        edit(unpacked)
         unpacked.rename(source)
     except subprocess.TimeoutExpired as late:
         raise Unavailable(f"{SOURCES[name][1]}: no answer within {late.timeout:.0f} s") from late
@@ -77,7 +95,7 @@ def source_of(name):
 
 def wanted_lines(arch, variant):
     lines = []
-    for part in ["common", arch, *VARIANTS[variant]]:
+    for part in ["common", arch, *([] if variant == "plain" else [variant])]:
         lines += [line for line in (CONFIG / part).read_text().splitlines()
                   if line.startswith("CONFIG_")]
     return lines
@@ -89,6 +107,7 @@ class Build:
         name = source if source in SOURCES else self.source.name
         self.folder = folder or CACHE / "built" / f"{name}-{arch}-{variant}"
         self.lines = wanted_lines(arch, variant)
+        self.words = VARIANTS[variant]
 
     def make(self, target, *words, **environment):
         """Its output goes to a log: a kernel says much."""
@@ -117,7 +136,7 @@ class Build:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "build.log").unlink(missing_ok=True)
         self.configure()
-        self.make(TARGETS[self.arch], f"-j{self.jobs}")
+        self.make(TARGETS[self.arch], f"-j{self.jobs}", *self.words)
         return self.folder / IMAGES[self.arch]
 
 

@@ -17,6 +17,7 @@ one with two (ci/kernels.d/matrix.py has the figures).
 KVM is used where a guest boots under it; that is tried once for each boot of this machine, since
 there are hosts whose /dev/kvm opens and cannot run a kernel. Otherwise qemu emulates its plainest
 processor, so that the host's does not matter."""
+import json
 import os
 import re
 import select
@@ -26,6 +27,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 from archive import CACHE, ROOT, Unavailable, need
 
@@ -323,10 +325,10 @@ class UmlGuest(Guest):
             os.close(self.files.pop(self.ports.pop()))  # so that the readers see its end
 
     def command(self):
-        need("unshare", "prlimit", "setpriv")
+        need("unshare", "prlimit", "setpriv", "setarch")
         log, errors, end = (self.pipe(name) for name in ("log", "err", "end"))
         owner = [] if os.geteuid() == 0 else ["--user", "--map-current-user"]
-        return ["setpriv", "--pdeathsig", "KILL", "prlimit", "--core=0", "unshare", *owner, "--pid",
+        return ["setpriv", "--pdeathsig", "KILL", "prlimit", "--core=0", "setarch", "-R", "unshare", *owner, "--pid",
                 "--fork", "--kill-child", "sh", "-c", '"$@"; exit $?', "sh", str(self.image),
                 f"mem={MEMORY_MB}M", f"initrd={self.file('initramfs', self.archive)}",
                 f"con0=null,fd:{log}", "con=null", "ssl0=null", "ssl1=fd:0,fd:1",
@@ -361,6 +363,23 @@ def copy_all(source, to):
 def start(image, script, files, accelerated_by, options=""):
     kind = UmlGuest if accelerated_by == "uml" else QemuGuest
     return kind(image, script, files, accelerated_by, options)
+
+
+def run_script(image, script, seconds, files=None, options=""):
+    """(what the shell script printed, the guest once it ended). `files`: texts or bytes by name."""
+    accelerated_by, _ = accelerator(image)
+    contents = {name: (content.encode() if isinstance(content, str) else content, 0o644)
+                for name, content in (files or {}).items()}
+    with start(image, quoted(["sh", "-c", script]) + " </dev/null", contents, accelerated_by,
+               options) as session:
+        out = session.everything(seconds).decode(errors="replace").replace("\r", "")
+        return out, SimpleNamespace(log=session.log, status=session.status,
+                                    ended=session.has_ended)
+
+
+def objects_in(out):
+    """The lines that are JSON objects."""
+    return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
 
 
 def last_lines(text, count=LOG_LINES):

@@ -3,9 +3,11 @@
 
     ci/kernels planted                          each fault of ci/kernels.d/planted/6.12
     ci/kernels planted --source 7.3 move-locked pivot-lock-lost
+    ci/kernels planted --variant kasan          those that only a kernel with KASAN tells of
 
     planted/6.12/NAME.patch         a fault of one line or two: a sentence that says what that kernel
                                     does; for a real one, which mend was taken out; then the diff
+    planted/6.12/kasan/NAME.patch   of memory that is used after it was freed
     build/kernels/planted/6.12/     a copy of the source that is patched, what make made, the images
 
 For each fault: a kernel with it is made, as user-mode Linux, and booted. A shell and a container must
@@ -56,8 +58,8 @@ class Fault:
         self.files = re.findall(r"^\+\+\+ b/(\S+)", self.text, re.M)
 
 
-def faults_of(source, names):
-    folder = PATCHES / source
+def faults_of(source, names, variant="plain"):
+    folder = PATCHES / source / ("" if variant == "plain" else variant)
     known = {path.stem: path for path in sorted(folder.glob("*.patch"))}
     if not known:
         raise Unavailable(f"no faults for {source} in {PATCHES}")
@@ -69,12 +71,13 @@ def faults_of(source, names):
 class Planter:
     """Makes kernels with a fault, one after the other, in one tree."""
 
-    def __init__(self, source, jobs):
+    def __init__(self, source, variant, jobs):
         self.clean = build.source_of(source)
-        self.folder = CACHE / "planted" / source
+        self.folder = CACHE / "planted" / (source if variant == "plain" else f"{source}-{variant}")
         self.tree = self.folder / "source"
         self.lock = threading.Lock()
-        self.patched = {name for fault in faults_of(source, []) for name in fault.files}
+        self.patched = {name for fault in faults_of(source, [], variant)
+                        for name in fault.files}
         if not self.tree.is_dir():
             self.folder.mkdir(parents=True, exist_ok=True)
             begun = self.folder / "begun"
@@ -83,7 +86,7 @@ class Planter:
             subprocess.run(["cp", "-al", self.clean, begun], check=True)
             begun.rename(self.tree)
         (self.folder / "images").mkdir(exist_ok=True)
-        self.build = build.Build(self.tree, "um", "plain", jobs, self.folder / "build")
+        self.build = build.Build(self.tree, "um", variant, jobs, self.folder / "build")
 
     def restore(self):
         for name in self.patched:
@@ -110,27 +113,11 @@ class Planter:
         return image
 
 
-def in_guest(image, script, seconds, **files):
-    """(what the commands printed, the guest once it ended)."""
-    accelerated_by, _ = guest.accelerator(image)
-    texts = {name: (text.encode(), 0o644) for name, text in files.items()}
-    with guest.start(image, guest.quoted(["sh", "-c", script]) + " </dev/null", texts,
-                     accelerated_by) as session:
-        out = session.everything(seconds).decode(errors="replace").replace("\r", "")
-        return out, Namespace(log=session.log, status=session.status, ended=session.has_ended)
-
-
-def objects(out):
-    for line in out.splitlines():
-        if line.startswith("{"):
-            yield json.loads(line)
-
-
 def traits_of(image):
     """As --trait takes them."""
-    out, _ = in_guest(image, "pivotcheck doctor --json", guest.BOOT_SECONDS)
+    out, _ = guest.run_script(image, "pivotcheck doctor --json", guest.BOOT_SECONDS)
     found = [(said["check"].removeprefix("trait "), said["what"].split(":")[0])
-             for said in objects(out) if said["check"].startswith("trait ")]
+             for said in guest.objects_in(out) if said["check"].startswith("trait ")]
     if not found:
         raise Unavailable(f"{image}: pivotcheck doctor names no trait")
     return ",".join(f"{name}={on}" for name, on in found)
@@ -148,8 +135,8 @@ class Search:
         explore = (f"pivotcheck explore --cases {self.options.cases} --seed {self.options.seed}"
                    f" --privilege both --jobs {JOBS} --until-found --json --artifacts /tmp/found"
                    f" --trait {self.traits}")
-        out, ended = in_guest(self.image, f"{ORDINARY_USE} {explore}; echo explore ended with $?",
-                              SECONDS_MAX)
+        out, ended = guest.run_script(
+            self.image, f"{ORDINARY_USE} {explore}; echo explore ended with $?", SECONDS_MAX)
         result = self.judged(out, ended)
         result["seconds"] = round(time.monotonic() - began, 1)
         return result
@@ -157,9 +144,9 @@ class Search:
     def judged(self, out, ended):
         if "ordinary use works" not in out:
             return {"result": "useless", "log": guest.last_lines(ended.log, 10)}
-        findings = [said for said in objects(out)
+        findings = [said for said in guest.objects_in(out)
                     if "finding" in said and "about: seen once" not in said["report"]]
-        summary = next((said for said in objects(out) if "cases" in said), {})
+        summary = next((said for said in guest.objects_in(out) if "cases" in said), {})
         status = re.search(r"explore ended with (\d+)", out)
         if findings:
             return self.confirmed(findings[0]["report"], summary.get("cases"))
@@ -174,9 +161,10 @@ class Search:
         return found if self.shows(report) else {**found, "result": "not shown again"}
 
     def shows(self, report):
-        out, _ = in_guest(self.image, f"pivotcheck run --json --trait {self.traits} /case.scn",
-                          guest.BOOT_SECONDS, **{"case.scn": report})
-        return any(said.get("result") in ("disagree", "broken-law") for said in objects(out))
+        out, _ = guest.run_script(
+            self.image, f"pivotcheck run --json --trait {self.traits} /case.scn",
+            guest.BOOT_SECONDS, {"case.scn": report})
+        return any(said.get("result") in ("disagree", "broken-law") for said in guest.objects_in(out))
 
     def deadly(self):
         """Of a kernel that dies or warns: which scenario does it, by cases that are announced."""
@@ -225,8 +213,9 @@ def accepted_by(image, traits, results):
     if not files:
         return set()
     names = " ".join(f"/{name}" for name in files)
-    out, _ = in_guest(image, f"pivotcheck run --json --trait {traits} {names}", SECONDS_MAX, **files)
-    return {Path(said["file"]).stem for said in objects(out)
+    out, _ = guest.run_script(image, f"pivotcheck run --json --trait {traits} {names}", SECONDS_MAX,
+                              files)
+    return {Path(said["file"]).stem for said in guest.objects_in(out)
             if said.get("result") == "agree"}
 
 
@@ -236,11 +225,11 @@ def row(fault, result):
 
 
 def planted(options):
-    faults = faults_of(options.source, options.names)
+    faults = faults_of(options.source, options.names, options.variant)
     build.need_tools()
     options.folder = Path(options.results)
     options.folder.mkdir(parents=True, exist_ok=True)
-    planter = Planter(options.source, os.cpu_count())
+    planter = Planter(options.source, options.variant, os.cpu_count())
     clean = planter.image(None)
     traits = traits_of(clean)
 

@@ -11,8 +11,8 @@ sys.path.insert(0, sys.argv[1])
 import build, planted
 
 # Each fault: one sentence, which mend was taken out if it is a real one, and a few lines.
-for source in build.SOURCES:
-    for fault in planted.faults_of(source, []):
+for source, variant in [*((source, "plain") for source in build.SOURCES), ("6.12", "kasan")]:
+    for fault in planted.faults_of(source, [], variant):
         assert re.fullmatch(r"[A-Z.][^\n]*\.", fault.what), fault.path
         assert fault.put_back is None or fault.put_back.startswith("Put back: "), fault.path
         changed = [line for line in fault.text.splitlines() if re.match(r"[+-](?![+-])", line)]
@@ -21,11 +21,11 @@ for source in build.SOURCES:
 report = "title: disagreement: unshare state\nmake-unbindable /\nunshare mnt\n# ^^^ step 2\n"
 finding = json.dumps({"finding": "x.scn", "report": report})
 said = {"answers": ""}
-def in_guest(image, script, seconds, **files):
+def in_guest(image, script, seconds, files=None):
     log = "Kernel panic - not syncing" if said.get("died") else ""
     out = said["run"] if "pivotcheck run" in script else said["explore"]
     return out, Namespace(log=log, status=None if log else 0, ended=True)
-planted.in_guest = in_guest
+planted.guest.run_script = in_guest
 def result(explore, run=""):
     said.update(explore=explore, run=run)
     search = planted.Search("image", "a=on", Namespace(cases=10, seed=1, folder=None))

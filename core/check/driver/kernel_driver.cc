@@ -183,7 +183,8 @@ Expected<KernelDriver> KernelDriver::start(Privilege privilege) {
 
 Expected<ExecutionResult> KernelDriver::perform(const Program& program,
                                                 std::span<const Outcome> predicted,
-                                                milliseconds limit, const AtPause& at_pause) {
+                                                milliseconds limit, const AtPause& at_pause,
+                                                FailingAllocation failing) {
   PIVOTCHECK_CHECK(predicted.empty() || predicted.size() == program.steps.size());
   if (::getpid() != impl_->owner) return fail("the KernelDriver belongs to another process");
   const auto spawns = std::ranges::count_if(program.steps, [](const ProgramStep& step) {
@@ -199,7 +200,7 @@ Expected<ExecutionResult> KernelDriver::perform(const Program& program,
   }
   TaskTable tasks(program);
   ExecutionResult result;
-  kernel::Bytes body = kernel::encode(program.steps, predicted, bool(at_pause));
+  kernel::Bytes body = kernel::encode(program.steps, predicted, bool(at_pause), failing);
   for (;;) {
     const Expected<Progress> progress = impl_->exchange(body, limit);
     if (!progress) return std::unexpected(progress.error());
@@ -208,6 +209,7 @@ Expected<ExecutionResult> KernelDriver::perform(const Program& program,
       result.outcomes.push_back(progress->outcomes[i]);
     }
     result.tasks = tasks.alive(progress->pids);
+    result.allocation_failed = progress->allocation_failed;
     if (!progress->paused) return result;
     body = at_pause(result) ? kernel::continue_word : "";
   }

@@ -26,6 +26,7 @@
 
 #include "base/failure.h"
 #include "base/live_task.h"
+#include "check/driver/failing_allocation.h"
 #include "op/outcome.h"
 #include "op/privilege.h"
 #include "scenario/program.h"
@@ -38,7 +39,9 @@ struct ExecutionResult {
                                   // stopped at the first step whose outcome was not as predicted
   std::vector<LiveTask> tasks;    // those alive at the end, in the order of their making. They
                                   // stand still until the next call on this KernelDriver
+  bool allocation_failed = false;  // the FailingAllocation was met
 };
+
 
 class KernelDriver {
  public:
@@ -63,7 +66,8 @@ class KernelDriver {
   // for each step then.
   using AtPause = std::function<bool(const ExecutionResult& so_far)>;
   Expected<ExecutionResult> perform(const Program& program, std::span<const Outcome> predicted,
-                                    std::chrono::milliseconds limit, const AtPause& at_pause = {});
+                                    std::chrono::milliseconds limit, const AtPause& at_pause = {},
+                                    FailingAllocation failing = {});
 
  private:
   struct Impl;

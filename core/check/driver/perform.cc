@@ -186,6 +186,8 @@ StepResult perform(TaskContext& context, const Exit&) {
 StepResult perform(TaskContext& context, const Unshare& op) {
   if (::unshare(flags_of(op)) != 0) return result_of(-1);
   if (!op.kinds.has(NamespaceKind::user)) return {};
+  // What follows is no part of the call: nothing fails in it.
+  if (const SetupError refused = end_failing(context)) return broken(refused);
   context.is_in_user_ns_of_world = true;
   return broken(map_ids(0, 0));
 }
@@ -200,8 +202,10 @@ bool stands_in_rootfs(const TaskContext& context) {
 
 StepResult perform(TaskContext& context, const Setns& op, int subject) {
   const UniqueFd task(sys_pidfd_open(context.schedule->pid(subject)));
-  if (!task) return broken(setup_error("pidfd_open"));
+  // The descriptor is a part of the step, as far as failing goes.
+  if (!task) return context.fail_nth >= 0 ? result_of(-1) : broken(setup_error("pidfd_open"));
   const StepResult result = result_of(::setns(task.get(), flags_of(op)));
+  if (const SetupError refused = end_failing(context)) return broken(refused);
   if (result.outcome.ok() && op.kinds.has(NamespaceKind::user)) {
     context.is_in_user_ns_of_world = true;
   }

@@ -64,6 +64,7 @@ void SharedSchedule::open(const Batch& batch, int executor) {
   over_after_ = batch.request.steps.empty() ? 0 : no_step;
   pause_before_ = batch.request.pauses && !is_over() ? 0 : no_step;
   leaving_ = -1;
+  allocation_failed_ = false;
   for (TaskEntry& each : entries_) {
     each.pid = 0;
     each.outer_pid = 0;
@@ -97,6 +98,7 @@ Expected<Progress> SharedSchedule::progress() {
   if (broken_) return fail("step " + std::to_string(step_ + 1) + ": " + to_string(broken_));
   Progress progress;
   progress.paused = is_paused() && !is_over();
+  progress.allocation_failed = allocation_failed_;
   for (; reported_ < step_; ++reported_) {
     progress.outcomes.push_back({results()[reported_].error});
     progress.descriptors.push_back(results()[reported_].descriptor);

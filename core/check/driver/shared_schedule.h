@@ -74,6 +74,7 @@ class SharedSchedule {
   // After a pause, for the executor: the turn goes to the next step's task, or all is over.
   void resume(const Batch& batch);
   void end() { over_after_ = 0; }
+  void note_failed_allocation() { allocation_failed_ = true; }
   // The task says that it ends; the executor reaps it and finishes the step for it.
   void leave(int number) {
     leaving_ = number;
@@ -154,6 +155,7 @@ class SharedSchedule {
   std::atomic<std::uint32_t> over_after_ = 0;  // so many steps
   std::atomic<std::uint32_t> pause_before_ = no_step;
   std::atomic<int> leaving_ = -1;
+  std::atomic<bool> allocation_failed_ = false;
   std::array<TaskEntry, tasks_max + 1> entries_{};
 };
 

@@ -22,6 +22,7 @@ struct TaskContext {
   std::optional<dev_t> rootfs;  // where the root mount is not locked: there no task may stand
   bool is_in_user_ns_of_world = false;  // one that a step of the scenario made
   std::vector<int> handles;     // by slot: the descriptor, or -1
+  int fail_nth = -1;            // its file in /proc, while an allocation is to fail
 
   // The descriptor; -1 for a handle that is not open.
   [[nodiscard]] int find(int slot) const {
@@ -43,6 +44,11 @@ void task_loop(TaskContext& context);
 // child of the executor. Returns, in the maker, once the new task waits. `fresh_world`: the new
 // task first moves from the template to a fresh world.
 SetupError fork_task(TaskContext& context, int number, bool fresh_world);
+
+// From now on the allocation of that number, from 1, fails in the calling task; and no longer. The
+// second notes whether it was met, and does nothing where nothing was begun.
+SetupError begin_failing(TaskContext& context, unsigned number);
+SetupError end_failing(TaskContext& context);
 
 // An operation as system calls.
 StepResult perform(TaskContext& context, const ProgramStep& step);

@@ -108,6 +108,18 @@ void pause(TaskContext& context) {
   context.schedule->end();
 }
 
+// The step, with one of its allocations failing where the request wants that.
+StepResult perform_step(TaskContext& context, std::uint32_t index) {
+  const auto& [steps, predicted, pauses, failing] = context.batch->request;
+  const auto broken = [](SetupError what) { return StepResult{.outcome = {}, .broken = what}; };
+  if (failing.number > 0 && failing.step == index) {
+    if (const SetupError refused = begin_failing(context, failing.number)) return broken(refused);
+  }
+  const StepResult result = perform(context, steps[index]);
+  const SetupError refused = end_failing(context);
+  return refused ? broken(refused) : result;
+}
+
 }  // namespace
 
 pid_t outer_pid() {
@@ -137,7 +149,7 @@ void task_loop(TaskContext& context) {
       pause(context);
     } else {
       const std::uint32_t index = schedule.step();
-      schedule.finish(*context.batch, index, perform(context, steps[index]));
+      schedule.finish(*context.batch, index, perform_step(context, index));
     }
   }
 }

@@ -40,6 +40,7 @@ void each_part(Like<Progress> auto& progress, auto&& visit) {
   visit(progress.outcomes);
   visit(progress.descriptors);
   visit(progress.pids);
+  visit(progress.allocation_failed);
 }
 
 class Writer {
@@ -163,11 +164,13 @@ IoStatus transfer_all(int socket, short events, Deadline deadline, std::size_t& 
 
 }  // namespace
 
-Bytes encode(std::span<const ProgramStep> steps, std::span<const Outcome> predicted, bool pauses) {
+Bytes encode(std::span<const ProgramStep> steps, std::span<const Outcome> predicted, bool pauses,
+             FailingAllocation failing) {
   Writer write;
   write(steps);
   write(predicted);
   write(pauses);
+  write(failing);
   return write.take();
 }
 
@@ -188,6 +191,7 @@ Expected<Request> decode_request(const Bytes& body) {
   reader(request.steps);
   reader(request.predicted);
   reader(request.pauses);
+  reader(request.failing);
   if (!reader.complete()) return fail("a request that can't be read");
   return request;
 }

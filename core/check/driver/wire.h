@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "base/failure.h"
+#include "check/driver/failing_allocation.h"
 #include "scenario/program.h"
 
 namespace pivotcheck::kernel {
@@ -39,6 +40,7 @@ struct Request {
   std::vector<ProgramStep> steps;
   std::vector<Outcome> predicted;  // empty, or one for each step
   bool pauses = false;
+  FailingAllocation failing;       // none, where its number is 0
 };
 
 struct Progress {
@@ -46,12 +48,14 @@ struct Progress {
   std::vector<Outcome> outcomes;   // of the steps performed since the Progress before
   std::vector<int> descriptors;    // one for each outcome: of a step that opens a handle
   std::vector<pid_t> pids;         // by task, of those made so far, as the machine's /proc has them
+  bool allocation_failed = false;  // the one that was to fail was met, and failed
 };
 
 // The owner's word in a pause; any other ends the run.
 inline constexpr std::string_view continue_word = "+";
 
-Bytes encode(std::span<const ProgramStep> steps, std::span<const Outcome> predicted, bool pauses);
+Bytes encode(std::span<const ProgramStep> steps, std::span<const Outcome> predicted, bool pauses,
+             FailingAllocation failing = {});
 Bytes encode(const Expected<Progress>& progress);
 // A Failure if the bytes are not what encode() makes; of a Progress also the one that was sent.
 Expected<Request> decode_request(const Bytes& body);
