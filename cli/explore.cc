@@ -16,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include "check/driver/kernel_coverage.h"
 #include "commands.h"
 #include "interruption.h"
 #include "machine.h"
@@ -69,6 +70,8 @@ void share_jobs(ExploreJob& job) {
                        job.fuzzer_jobs + job.random_jobs, job.fuzzer_jobs,
                        libfuzzer.build.empty() ? "" : " (once it is built)", job.random_jobs,
                        libfuzzer.corpus));
+  const std::string none = why_no_kernel_coverage();
+  complain("the kernel's coverage leads libFuzzer: " + (none.empty() ? "yes" : "no, " + none));
 }
 
 ExitStatus explore(ExploreJob& job) {

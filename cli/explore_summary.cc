@@ -64,6 +64,7 @@ Json probing(const gen::ProbeCounts& probed) {
           {"mounts", probed.mounts},
           {"mounts_unnamed", probed.mounts_unnamed},
           {"trees_attached", probed.trees_attached},
+          {"groups_mounted_on", probed.groups_mounted_on},
           {"trees_left", probed.trees_left},
           {"namespaces_left", probed.namespaces_left}};
 }

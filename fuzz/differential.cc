@@ -129,6 +129,7 @@ void begin() {
     process.traits = probed_traits().traits;
     return;
   }
+  begin_guidance();
   const auto nothing_runs = [](const Failure& failure) {
     give_up(failure.what, failure.kind == Failure::Kind::cannot_run ? 4 : 3);
   };
@@ -202,9 +203,14 @@ std::optional<Input> read_and_predict(const std::uint8_t* data, std::size_t size
 
 int perform(const Input& input, bool look_again) {
   if (!input.to_be_performed) return 0;
-  if (!process.link) return perform_by_hand(input, look_again);
+  if (!process.link) {
+    const int result = perform_by_hand(input, look_again);
+    note_kernel_coverage();
+    return result;
+  }
   // A disagreement is kept in the artifacts; in the corpus every run would find it again.
   const TrialResult::Kind kind = perform_in_campaign(*process.link, input);
+  note_kernel_coverage();
   return kind == TrialResult::Kind::agree ? 0 : not_of_use;
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <variant>
 
+#include "check/driver/kernel_coverage.h"
 #include "check/gen/random_step.h"
 #include "check/gen/situations.h"
 
@@ -25,6 +26,7 @@ constexpr std::size_t pairs = rows * columns;
 // After them one counter for each situation.
 __attribute__((section("__libfuzzer_extra_counters"), used))
 std::array<std::uint8_t, pairs + gen::situations_count> counters;
+__attribute__((section("__libfuzzer_extra_counters"), used)) CoverageCounters kernel_counters;
 
 }  // namespace
 
@@ -38,6 +40,7 @@ std::optional<Scenario> read_scenario(const std::uint8_t* data, std::size_t size
 bool note_features(const Prediction& predicted) {
   const std::vector<Verdict>& verdicts = predicted.verdicts;
   if (predicted.world.mount_count > mounts_max) return false;
+  if (!guidance.by_model) return true;
   std::size_t before = gen::verbs_count;
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     const bool ok = verdicts[i].outcome.ok();
@@ -51,6 +54,22 @@ bool note_features(const Prediction& predicted) {
   const gen::Situations reached = gen::situations_of(predicted);
   for (std::size_t i = 0; i < reached.size(); ++i) counters[pairs + i] = reached[i] ? 1 : 0;
   return true;
+}
+
+void begin_guidance() {
+  const char* variable = std::getenv("PIVOTCHECK_GUIDANCE");
+  const std::string_view wanted = variable == nullptr ? "all" : variable;
+  guidance.by_model = wanted == "model" || wanted == "all";
+  guidance.by_kernel = wanted == "kernel" || wanted == "all";
+  std::string why_not = "PIVOTCHECK_GUIDANCE says so";
+  if (guidance.by_kernel) why_not = follow_kernel_coverage();
+  guidance.by_kernel = why_not.empty();
+  std::fprintf(stderr, "the kernel's coverage leads: %s%s\n", why_not.empty() ? "yes" : "no, ",
+               why_not.c_str());
+}
+
+void note_kernel_coverage() {
+  if (guidance.by_kernel) take_kernel_coverage(kernel_counters);
 }
 
 void found(std::string_view text) {

@@ -38,6 +38,19 @@ std::optional<Scenario> read_scenario(const std::uint8_t* data, std::size_t size
 // is of use.
 bool note_features(const Prediction& predicted);
 
+// What leads the engine, besides the branches of our own code: the environment variable
+// PIVOTCHECK_GUIDANCE is none, model (those features), kernel (the code of the kernel that was run,
+// check/driver/kernel_coverage.h) or all, which is what it is if it is not set.
+struct Guidance {
+  bool by_model = true;
+  bool by_kernel = true;
+};
+inline Guidance guidance;
+// Reads it, before a KernelDriver starts, and says on stderr what leads.
+void begin_guidance();
+// After an input was performed.
+void note_kernel_coverage();
+
 // What the mutator (scenario_mutator.cc) and the targets tell each other: libFuzzer calls both
 // without an argument of ours.
 struct Mutator {

@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""coverage.py: `ci/kernels coverage`: which lines of the kernel's mount code the scenarios reach.
+"""coverage.py: `ci/kernels coverage`: which lines of the kernel's mount code are reached, by what.
 
-    ci/kernels coverage                     6.12: the corpus, then 45 s of explore
+    ci/kernels coverage                     6.12
     ci/kernels coverage --source 7.3 --seconds 600 --output FOLDER
 
     FOLDER/index.html       each file with its lines and branches, and what was not reached
     FOLDER/coverage.info    the same for lcov
     FOLDER/not-reached.txt  a line for each line that was not reached, and why, as far as it is known
 
-A kernel is built that counts (variant `gcov`) and booted as user-mode Linux. Two sets of functions are
-counted: all of the mount code, and `promised`: pnode.c and what pivot_root, mount, umount, move_mount,
-unshare and setns call in it, by the names in their source. ci/kernels.d/unreachable.txt says which of
-their lines no program can reach, and why; these count in neither share.
+A kernel that counts is built (variant `gcov`) and booted as user-mode Linux. In it run, one after the
+other, and the counts are read after each:
+
+    scenarios   the corpus, then `explore` for some seconds
+    shortage    each operation, while memory or mounts run out
+    use         a container, and calls that the format of scenarios does not have
+
+Two sets of lines are counted: all of the mount code, and `promised`: pnode.c and what pivot_root, mount,
+umount, move_mount, unshare and setns call in it, by the names in their source. not-reached.txt beside
+this file says of what is not reached whether any program can, and what would do it; what none can is
+excused from both shares.
 
 Exit status: 0; 3 the guest did not come to its end; 4 something is missing."""
 import base64
@@ -27,30 +34,53 @@ import build
 import guest
 import single
 from archive import ROOT, Unavailable, complain
+from shortage import FAILING
 
-SECONDS_BESIDE = 900  # for booting, the corpus, and reading
+SECONDS_BESIDE = 1800  # for all but explore
 JOBS = 4
-REASONS = ROOT / "ci/kernels.d/unreachable.txt"
+REASONS = ROOT / "ci/kernels.d/not-reached.txt"
 FOLDER = ROOT / "build/coverage"
-FILES = ("fs/namespace.c", "fs/pnode.c", "fs/fs_struct.c", "fs/nsfs.c", "kernel/nsproxy.c", "fs/namei.c")
+FILES = ("fs/namespace.c", "fs/pnode.c", "fs/fs_struct.c", "fs/nsfs.c", "kernel/nsproxy.c",
+         "fs/namei.c")
 # Of namei.c only what is about mounts, roots and "..".
-OF_NAMEI = ("choose_mountpoint_rcu choose_mountpoint __traverse_mounts traverse_mounts __follow_mount_rcu "
-            "handle_mounts follow_dotdot_rcu follow_dotdot follow_up follow_down follow_down_one "
-            "path_connected set_root nd_jump_root follow_automount").split()
-# Where the promised calls enter these files. unshare itself is in kernel/fork.c, and setns calls by a
-# table.
+OF_NAMEI = ("choose_mountpoint_rcu choose_mountpoint __traverse_mounts traverse_mounts "
+            "__follow_mount_rcu handle_mounts follow_dotdot_rcu follow_dotdot follow_up follow_down "
+            "follow_down_one path_connected set_root nd_jump_root follow_automount").split()
+# Where the promised calls enter these files. unshare itself is in kernel/fork.c, and setns calls by
+# a table.
 ENTRIES = re.compile(r"^__(do|se)_sys_(pivot_root|mount|umount|oldumount|move_mount|setns)$|"
                      r"^(unshare_nsproxy_namespaces|copy_mnt_ns|unshare_fs_struct|mntns_install)$")
 
-SCRIPT = """mount -t debugfs none /sys/kernel/debug
-cd /sys/kernel/debug/gcov; echo 1 >reset
-cd /; pivotcheck run corpus --json >/dev/null; echo "run ended with $?"
+STAGES = ("scenarios", "shortage", "use")
+SCRIPT = """counts() {{
+  find /sys/kernel/debug/gcov -name '*.gcda' | while read -r each; do
+    echo "counts of $each"; base64 "$each"
+  done
+  echo "end of $1"
+}}
+mount -t debugfs none /sys/kernel/debug; cd /
+echo 1 >/sys/kernel/debug/gcov/reset
+pivotcheck run corpus --json >/dev/null
 pivotcheck explore --seconds {seconds} --seed {seed} --privilege both --jobs {jobs} --json
-echo "explore ended with $?"
-find /sys/kernel/debug/gcov -name '*.gcda' | while read -r each; do
-  echo "counts of $each"; base64 "$each"
+counts scenarios
+""" + FAILING + """
+for lack in allocations mounts; do
+  pivotcheck shortage --lack $lack --json <scenarios >/dev/null
 done
-echo "end of counts"
+counts shortage
+sh use 2>&1
+counts use
+"""
+USE = """
+mkdir -p /c/bin /c/proc /u && cp /bin/busybox /c/bin/
+pivotcheck switch --unshare pid --unshare net --unshare uts --unshare ipc --unshare cgroup \\
+  --proc /proc /c -- /bin/busybox ls /proc/1 >/dev/null
+unshare -m sh -c 'mount -o remount,ro /tmp; mount -o remount,rw /tmp; mount -o remount,size=9m /tmp
+  touch /u/ns; mount --bind /proc/self/ns/mnt /u/ns; mount --rbind /u /c; mount --move /u /c'
+unshare -U -r -m -p -f sh -c 'mount -t proc none /proc; mount -t sysfs none /sys
+  mount -o remount,size=9m /tmp'
+unshare -m -u -i -n -p -f sh -c 'mount -t proc none /proc; nsenter -t 1 -m -u -i -n -p true'
+echo "the use ended"
 """
 
 
@@ -91,27 +121,34 @@ class File:
 def counts_in(out):
     """{path of the data file in the guest: its bytes}"""
     counts = {}
-    for part in out.partition("end of counts")[0].split("counts of ")[1:]:
+    for part in out.split("counts of ")[1:]:
         path, _, text = part.partition("\n")
         counts[path] = base64.b64decode(text)
     return counts
 
 
 def measured(options, made):
-    """[File]"""
+    """[[File] after each stage]; None where the guest did not come so far."""
     script = SCRIPT.format(seconds=options.seconds, seed=options.seed, jobs=JOBS)
     files = {name: content for name, (content, _) in single.files_for([], ROOT).items()}
+    printed = subprocess.run([guest.pivotcheck_path(), "exhaust", "--print", "--alphabet", "all",
+                              "--depth", "1"], check=True, capture_output=True, text=True)
+    files |= {"scenarios": printed.stdout, "use": USE}
     out, ended = guest.run_script(made.folder / build.IMAGES["um"], script,
                                   options.seconds + SECONDS_BESIDE, files)
-    if "end of counts" not in out:
-        complain("the guest did not come to its end; the end of its log:")
-        print("\n".join(guest.last_lines(ended.log)))
-        return None
-    for said in guest.objects_in(out):
-        if "cases" in said:
-            print(f"explore: {said['cases']} cases, {said.get('disagreements', 0)} disagreements")
-    counts = counts_in(out)
-    return [read_counts(made, name, counts) for name in FILES]
+    stages = []
+    for stage in STAGES:
+        said, found, out = out.partition(f"end of {stage}\n")
+        if not found:
+            complain(f"the guest did not come to the end of `{stage}`; the end of its log:")
+            print("\n".join(guest.last_lines(ended.log)))
+            return None
+        for each in guest.objects_in(said):
+            if "cases" in each:
+                print(f"explore: {each['cases']} cases, {each['disagreements']} disagreements")
+        counts = counts_in(said)
+        stages.append([read_counts(made, name, counts) for name in FILES])
+    return stages
 
 
 def read_counts(made, name, counts):
@@ -144,40 +181,40 @@ def promised_functions(files):
 
 
 class Reasons:
-    """unreachable.txt: a line is `FILE FUNCTION TEXT`, and the indented line after it says why."""
+    """The file of that name, by place: what is known of a line that is not reached."""
 
     def __init__(self):
         self.whys, self.used = {}, set()
         lines = [line for line in REASONS.read_text().splitlines() if line and line[0] != "#"]
         for place, why in zip(lines[::2], lines[1::2]):
-            file, function, text = place.split(None, 2)
-            self.whys[file, function, text] = why.strip()
+            self.whys[tuple(place.split(None, 2))] = why
 
     def why(self, file, line):
-        key = (Path(file.name).name, line.function, line.text.strip())
-        if key not in self.whys:
-            key = (key[0], key[1], "*")
-        if key in self.whys:
-            self.used.add(key)
-        return self.whys.get(key)
+        """"never: ..." or "by: ..."; None if nothing is known."""
+        name = Path(file.name).name
+        for text in (line.text.strip(), "*"):
+            key = (name, line.function, text)
+            if key in self.whys:
+                self.used.add(key)
+                return self.whys[key]
+        return None
+
+    def excuses(self, file, line):
+        return (self.why(file, line) or "").startswith("never:")
 
 
 class Share:
     def __init__(self):
         self.lines, self.reached, self.branches, self.taken, self.excused = 0, 0, 0, 0, 0
 
-    def add(self, line, why):
-        if line.count == 0 and why:
+    def add(self, line, is_excused):
+        if line.count == 0 and is_excused:
             self.excused += 1
             return
         self.lines += 1
         self.reached += line.count > 0
-        if line.count > 0:  # those of a line that was not reached say nothing more
-            taken = sum(count > 0 for count in line.branches)
-            self.branches += taken if why else len(line.branches)
-            self.taken += taken
-        else:
-            self.branches += len(line.branches)
+        self.branches += len(line.branches)
+        self.taken += sum(count > 0 for count in line.branches)
 
     def text(self):
         lines = 100 * self.reached / max(self.lines, 1)
@@ -190,9 +227,9 @@ def shares(files, promised, reasons):
     rows = {}
     for file in files:
         for line in file.counted():
-            why = reasons.why(file, line)
+            is_excused = reasons.excuses(file, line)
             for row in (file.name, "all", *(["promised"] if line.function in promised else [])):
-                rows.setdefault(row, Share()).add(line, why)
+                rows.setdefault(row, Share()).add(line, is_excused)
     return rows
 
 
@@ -234,8 +271,8 @@ def kind_of(line, why):
     if line.count is None:
         return ""
     if line.count == 0:
-        return "excused" if why else "miss"
-    return "part" if not why and 0 in line.branches else "hit"
+        return "excused" if (why or "").startswith("never:") else "miss"
+    return "part" if 0 in line.branches else "hit"
 
 
 def page(files, table, reasons):
@@ -258,26 +295,32 @@ def page(files, table, reasons):
     return "\n".join(parts) + "</html>\n"
 
 
+def table_of(title, rows):
+    return "\n".join([f"{title:18} {'lines %':>7} {'of':>6} {'branches %':>9} {'of':>5} {'excused':>9}",
+                      *(f"{name:18} {share.text()}" for name, share in rows.items())])
+
+
 def coverage(options):
     build.need_tools()
     if shutil.which("gcov") is None:
         raise Unavailable("missing: gcov (a part of gcc)")
     made = build.Build(options.source, "um", "gcov", options.jobs)
     made.image()
-    files = measured(options, made)
-    if files is None:
+    stages = measured(options, made)
+    if stages is None:
         return 3
-    promised, reasons = promised_functions(files), Reasons()
-    rows = shares(files, promised, reasons)
-    table = "\n".join([f"{'':18} {'lines %':>7} {'of':>6} {'branches %':>9} {'of':>5} {'excused':>9}",
-                       *(f"{name:18} {share.text()}" for name, share in rows.items())])
+    promised, reasons = promised_functions(stages[0]), Reasons()
+    tables = [table_of(f"and {stage}" if index else stage, shares(files, promised, reasons))
+              for index, (stage, files) in enumerate(zip(STAGES, stages))]
+    table = "\n\n".join(tables)
     print(table)
+    files = stages[-1]
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "coverage.info").write_text(lcov(files))
     (folder / "index.html").write_text(page(files, table, reasons))
     (folder / "not-reached.txt").write_text("\n".join(not_reached(files, promised, reasons)) + "\n")
     for key in sorted(reasons.whys.keys() - reasons.used):
-        print("unreachable.txt names no line:", *key)
+        print("not-reached.txt names no such line:", *key)
     print(f"written: {folder}/index.html, coverage.info, not-reached.txt")
     return 0

@@ -368,13 +368,15 @@ def start(image, script, files, accelerated_by, options=""):
 def run_script(image, script, seconds, files=None, options=""):
     """(what the shell script printed, the guest once it ended). `files`: texts or bytes by name."""
     accelerated_by, _ = accelerator(image)
-    contents = {name: (content.encode() if isinstance(content, str) else content, 0o644)
-                for name, content in (files or {}).items()}
+    contents = {}
+    for name, content in (files or {}).items():
+        content = content.encode() if isinstance(content, str) else content
+        contents[name] = (content, 0o755 if content.startswith(b"\x7fELF") else 0o644)
     with start(image, quoted(["sh", "-c", script]) + " </dev/null", contents, accelerated_by,
                options) as session:
         out = session.everything(seconds).decode(errors="replace").replace("\r", "")
         return out, SimpleNamespace(log=session.log, status=session.status,
-                                    ended=session.has_ended)
+                                    ended=session.has_ended, errors=session.errors)
 
 
 def objects_in(out):

@@ -31,12 +31,14 @@ OPTIONS = "slab_nomerge kmemleak=on"  # a cache for each kind of object
 
 # kmemleak tells of what is older than five seconds; what it tells of booting is put aside. Its own
 # allocations do not fail.
-SCRIPT = """mount -t debugfs none /sys/kernel/debug
-cd /sys/kernel/debug
-echo N >failslab/ignore-gfp-wait; echo 0 >failslab/verbose; echo Y >failslab/cache-filter
+FAILING = """cd /sys/kernel/debug/failslab
+echo N >ignore-gfp-wait; echo 0 >verbose; echo Y >cache-filter
 for each in /sys/kernel/slab/*/failslab; do
   case $each in *kmemleak*) ;; *) echo 1 >"$each" ;; esac
 done
+cd /
+"""
+SCRIPT = "mount -t debugfs none /sys/kernel/debug\n" + FAILING + """cd /sys/kernel/debug
 if [ -e kmemleak ]; then
   sleep 6; echo scan >kmemleak; sleep 1; echo scan >kmemleak; echo clear >kmemleak
 fi

@@ -113,6 +113,23 @@ TEST_CASE("each locked flag that is missing shows in the probing end alone") {
   CHECK(flags == 8);  // ro and nosuid, nodev and noexec, and the atime setting of four mounts
 }
 
+TEST_CASE("something is mounted on each peer group once, where nothing is taken apart") {
+  constexpr std::string_view two_groups =
+      "mkdir /a\n"
+      "mkdir /b\n"
+      "mount tmpfs /a\n"
+      "make-shared /a\n"
+      "bind /a /b\n"
+      "mkdir /c\n"
+      "mount tmpfs /c\n"
+      "make-shared /c\n";
+  const Probed looked_at(two_groups, false);
+  CHECK(looked_at.counts.groups_mounted_on == 2);
+  CHECK(mounts_of(looked_at.before, 0).size() == 4);
+  CHECK(mounts_of(looked_at.predicted.world, 0).size() == 7);  // and on /a and /b, and on /c
+  CHECK(Probed(two_groups).counts.groups_mounted_on == 0);
+}
+
 TEST_CASE("the inside of a detached tree is part of the state after the probing end") {
   const Probed probed(
       "mkdir /a\n"

@@ -26,6 +26,7 @@
 #include <csignal>
 #include <memory>
 
+#include "check/driver/kernel_coverage.h"
 #include "check/driver/task_context.h"
 #include "syscalls/capabilities.h"
 #include "check/driver/wire.h"
@@ -100,6 +101,7 @@ SetupError set_up(const ExecutorArgs& args, TaskContext& context) {
     return setup_error("prctl PR_SET_PDEATHSIG");
   }
   if (owner_is_gone()) sys_exit(0);
+  if (const SetupError refused = open_kernel_coverage()) return refused;
   const bool locked = args.privilege == Privilege::userns;
   if (const SetupError refused = make_template(locked)) return refused;
   return args.privilege == Privilege::root ? find_rootfs(context.rootfs.emplace()) : no_setup_error;

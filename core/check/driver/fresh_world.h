@@ -54,7 +54,8 @@ SetupError map_ids(uid_t uid, gid_t gid);
 //     2 stderr         as inherited, for the text of a failed assertion
 //     3 template_ns    the mount namespace of which every world is a copy
 //     4 template_root  the root directory of the template's tmpfs, for reading
-//     5...             handles of the scenario
+//     5 kcov           where the kernel's coverage is followed (kernel_coverage.h)
+//     6...             handles of the scenario
 //
 // None of them holds a reference to a mount of a world, which would change its answers (EBUSY from
 // a plain umount): `proc` is a mount of the executor's own first namespace, `template_root` is the
@@ -65,7 +66,8 @@ inline constexpr int owner = 0;
 inline constexpr int proc = 1;
 inline constexpr int template_ns = 3;
 inline constexpr int template_root = 4;
-inline constexpr unsigned first_free = 5;
+inline constexpr int kcov = 5;
+inline constexpr unsigned first_free = 6;
 
 }  // namespace reserved_fds
 

@@ -20,6 +20,7 @@
 #include <optional>
 
 #include "check/driver/fresh_world.h"
+#include "check/driver/kernel_coverage.h"
 #include "check/driver/task_context.h"
 #include "check/driver/wire.h"
 
@@ -115,6 +116,7 @@ StepResult perform_step(TaskContext& context, std::uint32_t index) {
   if (failing.number > 0 && failing.step == index) {
     if (const SetupError refused = begin_failing(context, failing.number)) return broken(refused);
   }
+  const FollowedCall followed;
   const StepResult result = perform(context, steps[index]);
   const SetupError refused = end_failing(context);
   return refused ? broken(refused) : result;

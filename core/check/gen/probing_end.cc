@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ranges>
 #include <set>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 namespace pivotcheck::gen {
 namespace {
 
+using model::GroupId;
 using model::Location;
 using model::MountIndex;
 using model::NamespaceId;
@@ -65,14 +67,19 @@ class ProbingEnd {
     std::ranges::stable_sort(all, std::ranges::greater(), [this](NamespaceId mount_ns) {
       return world()[world()[mount_ns].owner].level;
     });
+    std::vector<TaskIndex> probers;
     for (const NamespaceId mount_ns : all) {
       const TaskIndex prober = task_for(mount_ns);
       if (prober.exists()) {
+        probers.push_back(prober);
         try_mounts(prober);
       } else {
         ++counts_.namespaces_left;
       }
     }
+    // Last, because what arrives covers what is there.
+    if (takes_apart_) return;
+    for (const TaskIndex prober : probers) mount_on_groups(prober);
   }
 
  private:
@@ -157,6 +164,18 @@ class ProbingEnd {
     }
   }
 
+  // On one mount of each peer group, the innermost first, because it covers what is below.
+  void mount_on_groups(TaskIndex task) {
+    const std::vector<NamedMount> named = named_mounts(world(), world()[task]);
+    for (const NamedMount& each : named | std::views::reverse) {
+      const GroupId group = world()[each.mount].group;
+      if (!group.exists() || !groups_done_.insert(group).second) continue;
+      perform(task, Mount{FilesystemType::tmpfs, each.path, {}});
+      if (predictor_.so_far().stop != Verdict::Stop::no) return;
+      ++counts_.groups_mounted_on;
+    }
+  }
+
   void try_mount(TaskIndex task, const NamedMount& named) {
     change_flags(task, named);
     perform(task, OpenTree{{std::string(handle_name)}, named.path, {OpenTreeFlag::clone}});
@@ -199,6 +218,7 @@ class ProbingEnd {
   Choices& choices_;
   ProbeCounts& counts_;
   bool takes_apart_;
+  std::set<GroupId> groups_done_;
 };
 
 }  // namespace

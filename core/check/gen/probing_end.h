@@ -7,6 +7,7 @@
 //     A: open_tree probe /a/b clone   may it be copied? (a bind's checks; nothing is mounted)
 //     A: move /a/b /                  may it be moved, is it locked?
 //     A: umount /a/b                  may it go?
+//     A: mount tmpfs /a/b             where does it arrive? (on one mount of each peer group)
 //
 // For each mount namespace they are performed by a task with all capabilities over its owner:
 // one that is in it, or a new one that enters it, where some task may do that. The tasks of the
@@ -17,7 +18,8 @@
 // Not reached: mounts that no path from the task's root names (below a cover that stays, above the
 // root), namespaces over which no task has the capabilities, trees whose task may not mount. They
 // are counted. In half of the ends nothing is moved or unmounted, so that the last state still
-// shows what was attached.
+// shows what was attached; then something is mounted on each peer group, since the lists along which
+// propagation goes are in no state.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +36,7 @@ struct ProbeCounts {
   std::uint64_t mounts_unnamed = 0;    // in a namespace that was tried, but no path names them
   std::uint64_t trees_attached = 0;    // detached ones
   std::uint64_t trees_left = 0;        // whose attachment was refused, or that no task may attach
+  std::uint64_t groups_mounted_on = 0;
   std::uint64_t namespaces_left = 0;   // over which no task has all capabilities
 };
 
