@@ -25,8 +25,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::size_t open_descriptors() {
-  DIR* directory = ::opendir("/proc/self/fd");
+std::size_t open_descriptors(const std::string& process = "self") {
+  DIR* directory = ::opendir(("/proc/" + process + "/fd").c_str());
+  REQUIRE(directory != nullptr);
   std::size_t count = 0;
   while (::readdir(directory) != nullptr) ++count;
   ::closedir(directory);
@@ -47,6 +48,18 @@ std::string many_mounts(int count) {
 }
 
 }  // namespace
+
+TEST_CASE("no descriptor of a world is left in the next one") {
+  for (const Privilege privilege : privileges()) {
+    KernelDriver driver = start(privilege);
+    const auto count = [&driver](std::string_view text) {
+      return open_descriptors(std::to_string(perform(driver, text).tasks.front().pid));
+    };
+    const std::size_t in_first_world = count("mkdir /a\n");
+    CHECK(count("open h /\nopen k /\nfsmount m tmpfs\n") == in_first_world + 3);
+    CHECK(count("mkdir /a\n") == in_first_world);
+  }
+}
 
 TEST_CASE("a limit is set in a user namespace of the world's own only, even if the model is wrong") {
   for (const Privilege privilege : privileges()) {

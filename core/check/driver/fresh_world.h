@@ -54,7 +54,7 @@ SetupError map_ids(uid_t uid, gid_t gid);
 //     2 stderr         as inherited, for the text of a failed assertion
 //     3 template_ns    the mount namespace of which every world is a copy
 //     4 template_root  the root directory of the template's tmpfs, for reading
-//     5 kcov           where the kernel's coverage is followed (kernel_coverage.h)
+//     5 kcov           of the kernel's coverage, where that is followed (kernel_coverage.h)
 //     6...             handles of the scenario
 //
 // None of them holds a reference to a mount of a world, which would change its answers (EBUSY from

@@ -50,14 +50,19 @@ void take_kernel_coverage(CoverageCounters& into) {
 namespace kernel {
 
 SetupError open_kernel_coverage() {
-  if (counters == nullptr) return no_setup_error;
+  // The number stays taken: a handle that had it would outlive its world.
+  const int number = reserved_fds::kcov;
+  if (counters == nullptr) {
+    const bool is_taken = ::dup3(reserved_fds::proc, number, O_CLOEXEC) == number;
+    return is_taken ? no_setup_error : setup_error("dup3");
+  }
   const UniqueFd file(::open(kcov_file, O_RDWR | O_CLOEXEC));
   if (!file) return setup_error("opening kcov");
   if (::ioctl(file.get(), KCOV_INIT_TRACE, words) != 0) return setup_error("KCOV_INIT_TRACE");
   void* memory = ::mmap(nullptr, words * sizeof(std::uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED,
                         file.get(), 0);
   if (memory == MAP_FAILED) return setup_error("mmap of kcov");
-  if (::dup3(file.get(), reserved_fds::kcov, O_CLOEXEC) < 0) return setup_error("dup3");
+  if (::dup3(file.get(), number, O_CLOEXEC) < 0) return setup_error("dup3");
   passed = static_cast<std::uint64_t*>(memory);
   return no_setup_error;
 }

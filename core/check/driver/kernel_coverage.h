@@ -32,7 +32,8 @@ void take_kernel_coverage(CoverageCounters& into);
 
 namespace kernel {
 
-// For the executor, before it leaves the machine's mounts: opens kcov if coverage is followed.
+// For the executor, before it leaves the machine's mounts: opens kcov if coverage is followed. Its
+// number among reserved_fds is taken in any case.
 SetupError open_kernel_coverage();
 
 // While it lives, the calls of the calling task are followed.

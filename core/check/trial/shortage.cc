@@ -19,7 +19,7 @@ namespace pivotcheck {
 namespace {
 
 constexpr std::chrono::milliseconds limit = std::chrono::seconds(10);  // for each pause
-const std::string mount_max_file = "/proc/sys/fs/mount-max";
+constexpr const char* mount_max_file = "/proc/sys/fs/mount-max";
 
 bool has_expiry_mark(const model::World& world) {
   return std::ranges::any_of(
@@ -217,7 +217,7 @@ std::string why_never(Lack lack) {
   if (lack == Lack::allocations && ::access("/proc/self/fail-nth", W_OK) != 0) {
     return "this kernel has no /proc/self/fail-nth (CONFIG_FAULT_INJECTION)";
   }
-  if (lack == Lack::mounts && ::access(mount_max_file.c_str(), W_OK) != 0) {
+  if (lack == Lack::mounts && ::access(mount_max_file, W_OK) != 0) {
     return "fs.mount-max can't be written (root of the machine can)";
   }
   return "";
