@@ -59,6 +59,11 @@ bool note_features(const Prediction& predicted) {
 void begin_guidance() {
   const char* variable = std::getenv("PIVOTCHECK_GUIDANCE");
   const std::string_view wanted = variable == nullptr ? "all" : variable;
+  constexpr std::string_view known[] = {"none", "model", "kernel", "all"};
+  if (std::ranges::find(known, wanted) == std::end(known)) {
+    std::fprintf(stderr, "PIVOTCHECK_GUIDANCE is none, model, kernel or all, not %s\n", variable);
+    std::_Exit(2);
+  }
   guidance.by_model = wanted == "model" || wanted == "all";
   guidance.by_kernel = wanted == "kernel" || wanted == "all";
   std::string why_not = "PIVOTCHECK_GUIDANCE says so";
