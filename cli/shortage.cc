@@ -52,10 +52,8 @@ struct Counts {
 
 class Shortages {
  public:
-  Shortages(ShortageTrial trial, const ShortageOptions& options)
-      : trial_(std::move(trial)), options_(options) {
-    lack_ = static_cast<Lack>(std::ranges::find(lack_names, options.lack) - lack_names.begin());
-  }
+  Shortages(ShortageTrial trial, Lack lack, const ShortageOptions& options)
+      : trial_(std::move(trial)), options_(options), lack_(lack) {}
 
   // Each step of it that was not asked before with the same ones before it.
   ExitStatus ask(const StreamItem& item) {
@@ -85,7 +83,7 @@ class Shortages {
     }
     if (findings_ > 0) return ExitStatus::disagreed;
     if (failures_ > 0) return ExitStatus::harness;
-    if (total_.tries > 0) return ExitStatus::agreed;
+    if (tries_ > 0) return ExitStatus::agreed;
     return complain("there was no step to ask", ExitStatus::nothing_ran);
   }
 
@@ -103,7 +101,7 @@ class Shortages {
       using enum ShortageResult::Kind;
       if (result.kind == enough) break;
       ++counts.tries;
-      ++total_.tries;
+      ++tries_;
       counts.refused += result.kind == refused ? 1 : 0;
       counts.succeeded += result.kind == succeeded ? 1 : 0;
       if (!result.outcome.ok()) ++counts.errors[to_string(result.outcome)];
@@ -202,7 +200,7 @@ class Shortages {
   std::set<std::string> seen_;
   std::map<std::string, Counts> by_verb_;
   std::map<std::string, std::size_t> not_asked_;
-  Counts total_;
+  std::size_t tries_ = 0;
   std::size_t findings_ = 0;
   std::size_t failures_ = 0;
 };
@@ -221,7 +219,7 @@ ExitStatus shortage(const ShortageOptions& options) {
     return complain("--count-objects: /sys/kernel/slab can't be used (CONFIG_SLUB_DEBUG, root)",
                     ExitStatus::nothing_ran);
   }
-  Shortages shortages(std::move(*trial), options);
+  Shortages shortages(std::move(*trial), lack, options);
   const auto status = for_each_scenario(
       options.paths, {.answer = [&](const StreamItem& item) { return shortages.ask(item); }});
   return status == ExitStatus::agreed ? shortages.finish() : status;

@@ -10,11 +10,6 @@
 namespace pivotcheck::exhaust {
 namespace {
 
-bool has_expiry_mark(const model::World& world) {
-  return std::ranges::any_of(
-      world.mounts, [](const model::Mount& mount) { return mount.exists && mount.expiry_mark; });
-}
-
 // A step of the space may make a detached tree, or the start has one.
 bool may_have_detached_trees(const Space& space) {
   const auto makes_one = [](const ProgramStep& step) {

@@ -43,6 +43,11 @@ laws::PlaceState place_state(const World& world, const model::Location& at) {
 
 }  // namespace
 
+bool has_expiry_mark(const World& world) {
+  return std::ranges::any_of(
+      world.mounts, [](const model::Mount& mount) { return mount.exists && mount.expiry_mark; });
+}
+
 laws::State state_of(const World& world) {
   laws::State state;
   state.shows_all = true;

@@ -12,6 +12,10 @@ namespace pivotcheck {
 // With detached trees, and mounts that no call lists; without rootfs and what is unmounted.
 laws::State state_of(const model::World& world);
 
+// Whether a mark of MNT_EXPIRE stands. Reading the kernel's state clears it (observe/observe.h), and
+// so may a refused step.
+bool has_expiry_mark(const model::World& world);
+
 // The deviations from the laws that kernels with these traits are excused.
 laws::Quirks quirks_of(const KernelTraits& traits);
 

@@ -14,17 +14,13 @@
 
 #include "base/file.h"
 #include "check/compare/compare.h"
+#include "check/trial/model_state.h"
 
 namespace pivotcheck {
 namespace {
 
 constexpr std::chrono::milliseconds limit = std::chrono::seconds(10);  // for each pause
 constexpr const char* mount_max_file = "/proc/sys/fs/mount-max";
-
-bool has_expiry_mark(const model::World& world) {
-  return std::ranges::any_of(
-      world.mounts, [](const model::Mount& mount) { return mount.exists && mount.expiry_mark; });
-}
 
 bool names_a_handle(const Op& op) {
   bool found = false;

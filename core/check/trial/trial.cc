@@ -119,12 +119,6 @@ std::string_view what_is_lacking(Outcome outcome) {
   }
 }
 
-// Reading the state clears MNT_EXPIRE marks (observe/observe.h), so it must wait while one stands.
-bool has_expiry_mark(const model::World& world) {
-  return std::ranges::any_of(
-      world.mounts, [](const model::Mount& mount) { return mount.exists && mount.expiry_mark; });
-}
-
 // What is stated after `=>` holds for kernel and model, and for the rule.
 bool holds_as_stated(const StatedOutcome& stated, const Verdict& verdict) {
   if (stated.outcome != verdict.outcome) return false;
